@@ -1,0 +1,103 @@
+"""TrainState <-> a folder: tensors as safetensors, the rest as JSON, replaced as a whole. No pickle."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from facegan.config import Config, UserError, from_dict
+from facegan.landmarks import map_channels
+from facegan.nets.generator import Generator
+from facegan.step import TrainState, new_state
+
+_STATE = "state.json"
+
+
+def save(state: TrainState, folder: Path) -> None:
+    """Write the folder beside its final name and move it there, so that a reader never sees half a checkpoint."""
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file(_tensors(state.generator), partial / "generator.safetensors")
+    save_file(_tensors(state.discriminator), partial / "discriminator.safetensors")
+    save_file(_adam_tensors(state), partial / "generator_adam.safetensors")
+    progress = {"images": state.images, "seconds": state.seconds, "passes": state.passes}
+    (partial / _STATE).write_text(json.dumps({**progress, "config": state.config.to_dict()}, indent=1))
+    _swap(partial, folder)
+
+
+def _swap(partial: Path, folder: Path) -> None:
+    previous = folder.with_name(f"{folder.name}.previous")
+    shutil.rmtree(previous, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, previous)
+    os.rename(partial, folder)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def load(folder: Path, config: Config, device: torch.device) -> TrainState | None:
+    """The state of a checkpoint, or None where there is none; it goes on exactly as if never interrupted."""
+    # A kill between the two renames of `_swap` leaves the last good checkpoint under its second name.
+    if not folder.exists():
+        folder = folder.with_name(f"{folder.name}.previous")
+    if not folder.exists():
+        return None
+    saved = _read_state(folder)
+    if from_dict(saved["config"]) != config:
+        raise UserError(f"{folder} is a checkpoint of another configuration; start in another folder")
+    state = new_state(config, device)
+    state.generator.load_state_dict(_read_tensors(folder / "generator.safetensors"))
+    state.discriminator.load_state_dict(_read_tensors(folder / "discriminator.safetensors"))
+    _restore_adam(state, _read_tensors(folder / "generator_adam.safetensors"))
+    state.images, state.seconds, state.passes = saved["images"], saved["seconds"], saved["passes"]
+    return state
+
+
+def load_generator(folder: Path) -> tuple[Generator, Config]:
+    """The generator of a checkpoint for drawing and judging, on the CPU, with its configuration."""
+    config = from_dict(_read_state(folder)["config"])
+    generator = Generator(map_channels(config.model), config.model.generator_width)
+    generator.load_state_dict(_read_tensors(folder / "generator.safetensors"))
+    return generator.requires_grad_(False).eval(), config
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads((folder / _STATE).read_text())
+        return state
+    except (OSError, ValueError):
+        raise UserError(f"{folder} is no checkpoint: {_STATE} is missing or damaged; remove the folder") from None
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError):
+        raise UserError(f"{path} is missing or damaged; remove its checkpoint folder") from None
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+
+
+def _adam_tensors(state: TrainState) -> dict[str, Tensor]:
+    moments = state.generator_optimizer.state
+    return {
+        f"{key}/{name}": moments[parameter][key].contiguous()
+        for name, parameter in state.generator.named_parameters()
+        for key in moments.get(parameter, {})
+    }
+
+
+def _restore_adam(state: TrainState, tensors: dict[str, Tensor]) -> None:
+    for name, parameter in state.generator.named_parameters():
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            value = tensors[f"{key}/{name}"].to(parameter.device)
+            layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
+            state.generator_optimizer.state[parameter][key] = value.contiguous(memory_format=layout)

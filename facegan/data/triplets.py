@@ -1,0 +1,147 @@
+"""Which frames a step sees: a pure function of (seed, step), and a data set held in memory that serves them.
+
+The global batch does not depend on rank, number of workers or wall clock; a rank takes its slice. So there is no loader state
+to save, arms of one seed see the same batches, and a run can go on with another number of workers.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facegan.config import Config, UserError
+from facegan.data.shards import decode_image, read_manifest, read_rows
+from facegan.landmarks import POINTS, mirror
+
+PREFETCH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Triplets:
+    """Rows of three frames of one clip each, [batch], and whether the sample is mirrored, [batch]."""
+
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    third: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
+
+    def part(self, rank: int, world: int) -> "Triplets":
+        """The slice of the global batch that a rank trains on."""
+        return Triplets(*(column[rank::world] for column in (self.source, self.target, self.third, self.mirrored)))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What crosses to the device: images [batch, 3, size, size] uint8 RGB and points [batch, 68, 2] float32."""
+
+    source: Tensor
+    target: Tensor
+    source_points: Tensor
+    target_points: Tensor
+    third_points: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device; the copy of pinned memory does not block."""
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
+
+
+class FaceData:
+    """A data set in memory: JPEG bytes as stored, landmarks [rows, 68, 2] and the rows of each clip by split."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest: dict[str, Any] = read_manifest(folder)
+        table = read_rows(folder, self.manifest)
+        self.images = table.column("image").combine_chunks()
+        flat = table.column("landmarks").combine_chunks().flatten().to_numpy()
+        self.points: NDArray[np.float32] = flat.reshape(-1, POINTS, 2)
+        self.frame: NDArray[np.int32] = table.column("frame").to_numpy()
+        self.size = int(self.manifest["ingest"]["size"])
+        self.synthetic = bool(self.manifest["synthetic"])
+        self._clips = _rows_by_clip(self.manifest)
+
+    def clips(self, part: str, validation_fraction: float) -> dict[str, NDArray[np.int64]]:
+        """Rows of each clip of 'train', 'validation' or 'test'; validation clips are spread evenly over training's ids."""
+        names = [c["clip"] for c in self.manifest["clips"] if c["rows"] and (c["split"] == "test") == (part == "test")]
+        if part != "test":
+            count = round(len(names) * validation_fraction) if len(names) > 1 else 0
+            count = max(count, 1) if validation_fraction and len(names) > 1 else count
+            held = {names[int((i + 0.5) * len(names) / count)] for i in range(count)}
+            names = [n for n in names if (n in held) == (part == "validation")]
+        return {name: self._clips[name] for name in names}
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """[size, size, 3] uint8 RGB."""
+        return decode_image(self.images[int(row)].as_py())
+
+    def batch(self, triplets: Triplets) -> Batch:
+        """Decode and mirror; only the source and the target need their images."""
+        flips = triplets.mirrored
+        return Batch(
+            self._images(triplets.source, flips),
+            self._images(triplets.target, flips),
+            *(self._points(rows, flips) for rows in (triplets.source, triplets.target, triplets.third)),
+        )
+
+    def _images(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
+        images = np.stack([self.image(row)[:, ::-1] if flip else self.image(row) for row, flip in zip(rows, mirrored, strict=True)])
+        return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+    def _points(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
+        points = self.points[rows].copy()
+        points[mirrored] = mirror(points[mirrored], self.size)
+        return torch.from_numpy(points)
+
+
+def _rows_by_clip(manifest: dict[str, Any]) -> dict[str, NDArray[np.int64]]:
+    rows, start = {}, 0
+    for clip in manifest["clips"]:
+        if clip["rows"]:
+            rows[clip["clip"]] = np.arange(start, start + clip["rows"])
+            start += clip["rows"]
+    return rows
+
+
+def training_clips(data: FaceData, config: Config) -> list[NDArray[np.int64]]:
+    """Rows of each clip to train on: those with at least three frames."""
+    if data.size != config.data.size:
+        raise UserError(f"--data holds images of {data.size} pixels, data.size is {config.data.size}: make them equal")
+    clips = data.clips("train", config.data.validation_fraction)
+    usable = [rows for rows in clips.values() if len(rows) >= 3]
+    if not usable:
+        raise UserError("--data has no training clip with three frames or more; see left_out in its manifest")
+    return usable
+
+
+def sample(clips: list[NDArray[np.int64]], seed: int, step: int, batch: int, flip: bool) -> Triplets:
+    """The global batch of a step: a clip uniformly, three different frames of it uniformly, mirrored or not."""
+    rng = np.random.default_rng([seed, step])
+    which = rng.integers(len(clips), size=batch)
+    rows = np.stack([rng.choice(clips[c], size=3, replace=False) for c in which])
+    mirrored = rng.random(batch) < 0.5 if flip else np.zeros(batch, bool)
+    return Triplets(rows[:, 0], rows[:, 1], rows[:, 2], mirrored)
+
+
+def batches(
+    data: FaceData, config: Config, first_step: int, rank: int, world: int, pin: bool
+) -> Iterator[Batch]:
+    """A rank's batches from a step on, without end, decoded ahead in a thread and in pinned memory where asked."""
+    clips = training_clips(data, config)
+
+    def load(step: int) -> Batch:
+        triplets = sample(clips, config.seed, step, config.optim.batch, config.data.flip).part(rank, world)
+        batch = data.batch(triplets)
+        return Batch(*(getattr(batch, n).pin_memory() for n in Batch.__slots__)) if pin else batch
+
+    with ThreadPoolExecutor(1, "input") as pool:
+        ahead = [pool.submit(load, first_step + i) for i in range(PREFETCH)]
+        step = first_step + PREFETCH
+        while True:
+            ahead.append(pool.submit(load, step))
+            step += 1
+            yield ahead.pop(0).result()

@@ -1,0 +1,127 @@
+"""The 68-point convention of iBUG: .pts files, the mirror permutation, and landmark maps drawn on the device.
+
+Coordinates are (x, y) in pixels; a whole number is the centre of a pixel and (0, 0) the top left one.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facegan.config import ModelConfig
+
+POINTS = 68
+EYE_CORNERS = (36, 45)
+NOSE_TIP = 30
+
+# Lines of the face as (points, closed); each is a channel of the `parts` maps.
+PARTS: dict[str, tuple[list[list[int]], bool]] = {
+    "jaw": ([list(range(17))], False),
+    "right_brow": ([list(range(17, 22))], False),
+    "left_brow": ([list(range(22, 27))], False),
+    "nose": ([list(range(27, 31)), list(range(31, 36))], False),
+    "right_eye": ([list(range(36, 42))], True),
+    "left_eye": ([list(range(42, 48))], True),
+    "outer_lips": ([list(range(48, 60))], True),
+    "inner_lips": ([list(range(60, 68))], True),
+}
+
+_MIRROR_PAIRS = [
+    *((i, 16 - i) for i in range(8)),
+    *((17 + i, 26 - i) for i in range(5)),
+    *((31, 35), (32, 34)),
+    *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
+    *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),
+    *((60, 64), (61, 63), (65, 67)),
+]
+
+# The segments of a face that fills its crop are shorter than this share of the image's side.
+_LONGEST_SEGMENT = 0.1
+
+
+class BadAnnotation(ValueError):
+    """A .pts file that does not hold 68 finite points; the message is the reason that a manifest lists."""
+
+
+def mirror_permutation() -> NDArray[np.int64]:
+    """[68]: landmark i of the mirrored face is landmark `mirror_permutation()[i]` of the face."""
+    order = np.arange(POINTS)
+    for left, right in _MIRROR_PAIRS:
+        order[left], order[right] = right, left
+    return order
+
+
+def mirror(points: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Points [..., 68, 2] of an image `size` wide after it was mirrored, left and right landmarks exchanged."""
+    flipped = points[..., mirror_permutation(), :].copy()
+    flipped[..., 0] = size - 1 - flipped[..., 0]
+    return flipped
+
+
+def read_pts(path: Path) -> NDArray[np.float32]:
+    """Points [68, 2] of a .pts file, whose own coordinates count from 1; raises BadAnnotation with the reason."""
+    try:
+        body = path.read_text(encoding="ascii").split("{")[1].split("}")[0]
+        values = np.array(body.split(), dtype=np.float64)
+    except FileNotFoundError:
+        raise BadAnnotation("annotation missing") from None
+    except (IndexError, ValueError):
+        raise BadAnnotation("annotation is not a .pts file") from None
+    if values.size != 2 * POINTS:
+        raise BadAnnotation(f"annotation has {values.size / 2:g} points instead of {POINTS}")
+    if not np.isfinite(values).all():
+        raise BadAnnotation("annotation has a coordinate that is no finite number")
+    return (values.reshape(POINTS, 2) - 1).astype(np.float32)
+
+
+def draw_maps(points: Tensor, size: int, model: ModelConfig) -> Tensor:
+    """Landmark maps [batch, channels, size, size] in [0, 1] of points [batch, 68, 2], on their device."""
+    draw = draw_points if model.maps == "points" else draw_parts
+    return draw(points, size, model.map_sigma)
+
+
+def map_channels(model: ModelConfig) -> int:
+    """How many channels `draw_maps` makes."""
+    return POINTS if model.maps == "points" else len(PARTS)
+
+
+def draw_points(points: Tensor, size: int, sigma: float) -> Tensor:
+    """[batch, 68, size, size]: exp(-d^2 / 2 sigma^2) of the distance d to each point, as the product of its two axes."""
+    across, down = _gaussians(points, size, sigma)
+    return down.unsqueeze(-1) * across.unsqueeze(-2)
+
+
+def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
+    """[batch, 8, size, size]: soft lines of width sigma along each facial part; each channel's maximum is close to 1.
+
+    A line is a row of Gaussians. Their sum over a part is one product of two thin matrices (a Gaussian is separable), and
+    1 - exp(-sum) keeps crossing and crowded lines within 1.
+    """
+    channels = [_line_sum(points, lines, closed, size, sigma) for lines, closed in PARTS.values()]
+    return 1 - torch.exp(-2 * torch.stack(channels, dim=1))
+
+
+def _line_sum(
+    points: Tensor, lines: list[list[int]], closed: bool, size: int, sigma: float
+) -> Tensor:
+    starts = [i for line in lines for i in (line if closed else line[:-1])]
+    ends = [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
+    start, end = points[:, starts], points[:, ends]
+    # Dots at most one sigma apart: the ripple of their sum is below 1 %.
+    dots = max(3, math.ceil(_LONGEST_SEGMENT * size / sigma))
+    along = torch.arange(dots, device=points.device, dtype=points.dtype).view(1, 1, -1, 1) / dots
+    centres = (start.unsqueeze(2) + along * (end - start).unsqueeze(2)).flatten(1, 2)
+    # Each dot stands for its share of the segment's length, so that long and short segments are equally bright.
+    share = (end - start).norm(dim=-1).repeat_interleave(dots, dim=1) / (dots * sigma)
+    across, down = _gaussians(centres, size, sigma)
+    return (down * share.unsqueeze(-1)).transpose(1, 2) @ across
+
+
+def _gaussians(points: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
+    grid = torch.arange(size, device=points.device, dtype=points.dtype)
+    distance = points.unsqueeze(-1) - grid
+    profile = torch.exp(distance.square() * (-0.5 / sigma**2))
+    return profile.select(-2, 0), profile.select(-2, 1)

@@ -1,0 +1,118 @@
+"""VGG-19's convolution stack, frozen: the feature space of the perceptual, identity and style terms.
+
+Built on demand, never at import. The module is called `features` with torchvision's key names, so its public weights load.
+"""
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from facegan.config import UserError, VggConfig
+
+PERCEPTUAL_LAYERS = (3, 8, 15, 24)
+"""relu1_2, relu2_2, relu3_3 and relu4_3 as positions in `features`."""
+IDENTITY_LAYER = 13
+"""relu3_2."""
+
+_PUBLIC_WEIGHTS = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+_PUBLIC_HASH_PREFIX = "dcbb9e9d"
+_BLOCKS = ((1, 2), (2, 2), (4, 4), (8, 4))
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+
+class Vgg19(nn.Module):
+    """Activations at named layers of images [batch, 3, size, size] in [-1, 1], up to relu4_3 and no further."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for factor, convolutions in _BLOCKS:
+            for _ in range(convolutions):
+                layers += [nn.Conv2d(channels, factor * width, 3, padding=1), nn.ReLU()]
+                channels = factor * width
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers[: PERCEPTUAL_LAYERS[-1] + 1])
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor, layers: tuple[int, ...]) -> dict[int, Tensor]:
+        x = ((image + 1) / 2 - self.mean) / self.std
+        taken: dict[int, Tensor] = {}
+        for position, layer in enumerate(self.features[: max(layers) + 1]):
+            x = layer(x)
+            if position in layers:
+                taken[position] = x
+        return taken
+
+
+def build_vgg(config: VggConfig) -> Vgg19:
+    """The frozen network of a configuration; a UserError says what is wrong with its weights."""
+    vgg = Vgg19(config.width)
+    if config.weights == "random":
+        _randomise(vgg, config.seed)
+    else:
+        _load(vgg, weights_file(config))
+    return vgg.requires_grad_(False).eval()
+
+
+def weights_file(config: VggConfig) -> Path:
+    """The file of trained weights, fetched once into torch's hub folder for 'imagenet' and checked by its hash."""
+    if config.weights != "imagenet":
+        path = Path(config.weights)
+        if not path.is_file():
+            raise UserError(
+                f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'"
+            )
+        return path
+    path = Path(torch.hub.get_dir()) / "checkpoints" / _PUBLIC_WEIGHTS.rsplit("/", 1)[1]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(_PUBLIC_WEIGHTS, str(path), _PUBLIC_HASH_PREFIX, progress=False)
+        except OSError as error:
+            raise UserError(
+                f"vgg.weights is 'imagenet': cannot fetch {_PUBLIC_WEIGHTS} ({error}); "
+                "give a file by --vgg.weights, or --vgg.weights random"
+            ) from None
+    if not file_sha256(path).startswith(_PUBLIC_HASH_PREFIX):
+        raise UserError(f"vgg.weights: {path} is damaged (its sha256 does not begin {_PUBLIC_HASH_PREFIX}); remove it")
+    return path
+
+
+def weights_name(config: VggConfig) -> str:
+    """What a result says of the weights: random and its seed, or the start of the file's sha256."""
+    if config.weights == "random":
+        return f"random weights (seed {config.seed}, width {config.width})"
+    return f"{config.weights} (sha256 {file_sha256(weights_file(config))[:12]})"
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _randomise(vgg: Vgg19, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for layer in vgg.features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)
+
+
+def _load(vgg: Vgg19, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        wanted = vgg.state_dict()
+        vgg.load_state_dict({name: state[name] for name in wanted})
+    except (pickle.UnpicklingError, KeyError, RuntimeError, TypeError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"vgg.weights: {path} does not hold VGG-19's weights ({reason})") from None

@@ -1,0 +1,184 @@
+"""One training step: the discriminator learns, then the generator, from one shared forward pass.
+
+F = G(source, target's landmarks) and M = G(source, third's landmarks) are one call of twice the batch, the way back from both
+another. Terms of weight 0 cost nothing: their passes are not made.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from facegan import losses
+from facegan.config import Config
+from facegan.data.triplets import Batch
+from facegan.landmarks import draw_maps, map_channels
+from facegan.nets.discriminator import Discriminator
+from facegan.nets.generator import Generator
+from facegan.nets.vgg import IDENTITY_LAYER, PERCEPTUAL_LAYERS, Vgg19, build_vgg
+from facegan.parallel import wrap
+
+FEATURE_TERMS = ("perceptual", "identity", "style")
+
+
+@dataclass
+class TrainState:
+    """Everything a step changes, and the frozen VGG-19. `images` and `seconds` count what the run has had so far."""
+
+    config: Config
+    device: torch.device
+    generator: Generator
+    discriminator: Discriminator
+    vgg: Vgg19 | None
+    generator_optimizer: torch.optim.Adam
+    discriminator_optimizer: torch.optim.SGD
+    parallel_generator: nn.Module
+    parallel_discriminator: nn.Module
+    images: int = 0
+    seconds: float = 0.0
+    passes: dict[str, int] = field(default_factory=lambda: {"generator": 0, "discriminator": 0, "vgg": 0})
+
+
+def new_state(config: Config, device: torch.device) -> TrainState:
+    """Start weights follow from the seed alone: equal in every arm, on every rank."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        channels = map_channels(config.model)
+        generator = Generator(channels, config.model.generator_width)
+        discriminator = Discriminator(channels, config.model.discriminator_width)
+    layout = torch.channels_last
+    generator, discriminator = (net.to(device, memory_format=layout) for net in (generator, discriminator))
+    needs_vgg = any(term in FEATURE_TERMS for term in config.loss.active())
+    return TrainState(
+        config=config,
+        device=device,
+        generator=generator,
+        discriminator=discriminator,
+        vgg=build_vgg(config.vgg).to(device, memory_format=layout) if needs_vgg else None,
+        generator_optimizer=torch.optim.Adam(generator.parameters(), lr=config.optim.generator_lr, fused=True),
+        discriminator_optimizer=torch.optim.SGD(discriminator.parameters(), lr=config.optim.discriminator_lr),
+        parallel_generator=wrap(generator, device),
+        parallel_discriminator=wrap(discriminator, device),
+    )
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """uint8 in [0, 255] to float32 in [-1, 1]."""
+    return (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
+    """Train both networks on a rank's batch; returns named scalars still on the device, so nothing waits for it.
+
+    Keys: `loss/<term>` unweighted and `weighted/<term>` for each active term, `loss/generator`, `loss/discriminator` and
+    `discriminator/accuracy`, the share of patches it judged rightly.
+    """
+    scene = _Scene(state, batch)
+    values: dict[str, Tensor] = {}
+    if "adversarial" in state.config.loss.active():
+        values |= _discriminator_phase(state, scene)
+    return values | _generator_phase(state, scene)
+
+
+class _Scene:
+    """The batch on the device, its landmark maps, and the generator's first pass, shared by both phases."""
+
+    def __init__(self, state: TrainState, batch: Batch) -> None:
+        config, size = state.config, batch.source.shape[-1]
+        active = config.loss.active()
+        batch = batch.to(state.device)
+        self.source, self.target = to_signed(batch.source), to_signed(batch.target)
+        self.target_maps = draw_maps(batch.target_points, size, config.model)
+        images, maps = [self.source], [self.target_maps]
+        if "triple_consistency" in active:
+            images.append(self.source)
+            maps.append(draw_maps(batch.third_points, size, config.model))
+        if "self_consistency" in active:
+            self.source_maps = draw_maps(batch.source_points, size, config.model)
+        out = _generate(state, images, maps)
+        self.generated = out[0]
+        self.detour = out[1] if len(out) > 1 else None
+
+
+def _generate(state: TrainState, images: list[Tensor], maps: list[Tensor]) -> list[Tensor]:
+    """Several generator passes as one call."""
+    state.passes["generator"] += sum(len(group) for group in images)
+    out: Tensor = state.parallel_generator(torch.cat(images), torch.cat(maps))
+    return list(out.split([len(group) for group in images]))
+
+
+def _discriminator_phase(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
+    state.discriminator.requires_grad_(True)
+    size = len(scene.source)
+    images = torch.cat([scene.target, scene.generated.detach()])
+    state.passes["discriminator"] += 2 * size
+    logits = state.parallel_discriminator(images, scene.target_maps.repeat(2, 1, 1, 1))
+    real, fake = logits[:size], logits[size:]
+    loss = losses.discriminator(real, fake)
+    state.discriminator_optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    state.discriminator_optimizer.step()
+    accuracy = ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
+    return {"loss/discriminator": loss.detach(), "discriminator/accuracy": accuracy}
+
+
+def _generator_phase(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
+    # The discriminator only judges here: no gradient for its weights, only through it.
+    state.discriminator.requires_grad_(False)
+    weights = state.config.loss.weights()
+    terms = generator_terms(state, scene)
+    weighted = {term: weights[term] * value for term, value in terms.items()}
+    total = torch.stack(list(weighted.values())).sum()
+    state.generator_optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    state.generator_optimizer.step()
+    values = {"loss/generator": total.detach()}
+    for term in terms:
+        values |= {f"loss/{term}": terms[term].detach(), f"weighted/{term}": weighted[term].detach()}
+    return values
+
+
+def generator_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
+    """The unweighted value of each active term, by name."""
+    loss, active = state.config.loss, state.config.loss.active()
+    terms: dict[str, Tensor] = {}
+    if "adversarial" in active:
+        state.passes["discriminator"] += len(scene.source)
+        terms["adversarial"] = losses.adversarial(state.discriminator(scene.generated, scene.target_maps))
+    if "pixel" in active:
+        terms["pixel"] = losses.distance(scene.generated, scene.target, loss.pixel_form)
+    terms |= _consistency_terms(state, scene)
+    terms |= _feature_terms(state, scene)
+    return terms
+
+
+def _consistency_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
+    active, form = state.config.loss.active(), state.config.loss.consistency_form
+    goals = {}
+    if "self_consistency" in active:
+        goals["self_consistency"] = (scene.generated, scene.source_maps, scene.source)
+    if scene.detour is not None:
+        goals["triple_consistency"] = (scene.detour, scene.target_maps, scene.generated)
+    if not goals:
+        return {}
+    images, maps, aims = (list(column) for column in zip(*goals.values(), strict=True))
+    returned = _generate(state, images, maps)
+    return {term: losses.distance(a, b, form) for term, a, b in zip(goals, returned, aims, strict=True)}
+
+
+def _feature_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
+    active = [term for term in state.config.loss.active() if term in FEATURE_TERMS]
+    if not active:
+        return {}
+    assert state.vgg is not None
+    layers = tuple(sorted({k for t in active for k in ((IDENTITY_LAYER,) if t == "identity" else PERCEPTUAL_LAYERS)}))
+    state.passes["vgg"] += 2 * len(scene.source)
+    with torch.no_grad():
+        target = state.vgg(scene.target, layers)
+    generated = state.vgg(scene.generated, layers)
+    terms = {
+        "perceptual": lambda: losses.feature_l1(generated, target, PERCEPTUAL_LAYERS),
+        "identity": lambda: losses.feature_l1(generated, target, (IDENTITY_LAYER,)),
+        "style": lambda: losses.style(generated, target, PERCEPTUAL_LAYERS),
+    }
+    return {term: terms[term]() for term in active}
