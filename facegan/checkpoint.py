@@ -62,7 +62,7 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
 def load_generator(folder: Path) -> tuple[Generator, Config]:
     """The generator of a checkpoint for drawing and judging, on the CPU, with its configuration."""
     config = from_dict(_read_state(folder)["config"])
-    generator = Generator(map_channels(config.model), config.model.generator_width)
+    generator = Generator(map_channels(config.model), config.model.generator_width, config.model.head)
     generator.load_state_dict(_read_tensors(folder / "generator.safetensors"))
     return generator.requires_grad_(False).eval(), config
 

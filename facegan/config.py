@@ -96,6 +96,8 @@ class ModelConfig:
 
     generator_width: int = 64
     """Channels of the U-Net's first level; the bottleneck has 16 times as many."""
+    head: Literal["colour", "mask"] = "colour"
+    """colour: every pixel is drawn, as in 2019; mask: the network also says where to keep the source's pixel."""
     discriminator_width: int = 32
     """Channels of the PatchGAN's first level."""
     maps: Literal["points", "parts"] = "points"

@@ -44,7 +44,7 @@ def new_state(config: Config, device: torch.device) -> TrainState:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         channels = map_channels(config.model)
-        generator = Generator(channels, config.model.generator_width)
+        generator = Generator(channels, config.model.generator_width, config.model.head)
         discriminator = Discriminator(channels, config.model.discriminator_width)
     layout = torch.channels_last
     generator, discriminator = (net.to(device, memory_format=layout) for net in (generator, discriminator))

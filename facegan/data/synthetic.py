@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from facegan.data.synthetic_canvas import Array, Pixels
 from facegan.data.synthetic_face import pose_head
 from facegan.data.synthetic_motion import invent_motion
-from facegan.data.synthetic_paint import invent_background, invent_strands, paint_person
+from facegan.data.synthetic_paint import paint_person
 from facegan.data.synthetic_person import invent_person
+from facegan.data.synthetic_scene import invent_background, invent_camera, invent_strands
 
 GENERATOR_VERSION = 1
 MARKER = "synthetic.json"
@@ -68,34 +69,39 @@ def render_clip(job: ClipJob) -> None:
     (job.folder / "annot").mkdir(parents=True, exist_ok=True)
     for stale in (job.folder / "annot").glob("*.pts"):
         stale.unlink()
-    height, width = job.size, job.size * 5 // 4
+    height, width = frame_shape(job.size)
     codec = cv2.VideoWriter.fourcc(*"MJPG")
     video = cv2.VideoWriter(str(job.folder / "vid.avi"), codec, FRAMES_PER_SECOND, (width, height))
     if not video.isOpened():
         raise OSError(f"cannot write {job.folder / 'vid.avi'}: this OpenCV has no MJPG encoder")
-    for index, (picture, landmarks) in enumerate(_film(job, height, width), start=1):
+    for index, (picture, landmarks) in enumerate(film(job), start=1):
         video.write(picture)
         (job.folder / "annot" / f"{index:06d}.pts").write_text(format_points(landmarks))
     video.release()
 
 
-def format_points(landmarks: NDArray[np.float64]) -> str:
+def format_points(landmarks: Array) -> str:
     """The text of a .pts file, whose pixel centres count from 1, for landmarks that count from 0."""
     rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in landmarks + 1)
     return f"version: 1\nn_points: {len(landmarks)}\n{{\n{rows}\n}}\n"
 
 
-def _film(job: ClipJob, height: int, width: int):  # type: ignore[no-untyped-def]
+def film(job: ClipJob) -> Iterator[tuple[Pixels, Array]]:
+    """The frames of a clip with their landmarks, which count pixel centres from 0."""
     rng = np.random.default_rng([job.seed, job.number])
-    person, moments = invent_person(rng), invent_motion(rng, job.frames)
+    height, width = frame_shape(job.size)
+    person, moments, camera = invent_person(rng), invent_motion(rng, job.frames), invent_camera(rng)
     background, strands = invent_background(rng, height, width), invent_strands(rng, height, width)
-    tint = np.float32(rng.uniform(0.93, 1.07, 3))
-    blur, noise = float(rng.uniform(0.3, 0.7)), float(rng.uniform(1.0, 3.5))
     for moment in moments:
         head = pose_head(person.build, moment, width, height)
-        lit = paint_person(head, person, background, strands) * tint
-        seen = cv2.GaussianBlur(lit, (0, 0), blur) + noise * rng.standard_normal(lit.shape, np.float32)
-        yield np.clip(np.rint(seen), 0, 255).astype(np.uint8), head.landmarks()
+        landmarks = head.landmarks()
+        light = paint_person(head, landmarks, person, background, strands)
+        yield camera.record(light, rng), landmarks
+
+
+def frame_shape(size: int) -> tuple[int, int]:
+    """Height and width of a frame: wider than high, so that cropping has something to do."""
+    return size, size * 5 // 4
 
 
 def _render_all(jobs: list[ClipJob], workers: int, on_clip: Callable[[int, int], None] | None) -> None:

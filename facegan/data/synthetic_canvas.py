@@ -31,10 +31,12 @@ class Canvas:
         strands: float = 0.0,
         within: Array | None = None,
     ) -> None:
-        """Fill a polygon, or draw a line where `width` is given; `soft` blurs its edge, `within` clips it."""
-        solid = alpha >= 1 and soft == 0 and within is None
-        if solid and width == 0:
-            cv2.fillPoly(self.pixels, [_fixed(points)], (*colour, strands), cv2.LINE_AA, SHIFT)
+        """Fill a polygon or a stack of them, or draw a line where `width` is given.
+
+        `soft` blurs the edge by as many pixels of the frame; nothing is painted outside `within`.
+        """
+        if alpha >= 1 and soft == 0 and within is None:
+            _draw(self.pixels, points, (*colour, strands), width)
         else:
             self._blend(points, (*colour, strands), alpha, width, soft, within)
 
@@ -47,43 +49,39 @@ class Canvas:
     def _blend(
         self, points: Array, colour: tuple[float, ...], alpha: float, width: float, soft: float, within: Array | None
     ) -> None:
-        margin = OVERSAMPLING * (width / 2 + 3 * soft) + 2
-        left, top, right, bottom = self._box(points if within is None else within, margin)
+        left, top, right, bottom = self._box(points, OVERSAMPLING * (width / 2 + 3 * soft))
         if right <= left or bottom <= top:
             return
         shift = np.array([left, top]) / OVERSAMPLING
-        shape = (bottom - top, right - left)
-        mask = coverage(points - shift, shape, width)
+        mask = coverage(points - shift, (bottom - top, right - left), width)
         if soft:
             mask = cv2.GaussianBlur(mask, (0, 0), soft * OVERSAMPLING)
-        weight = mask.astype(np.float32) * (alpha / 255)
         if within is not None:
-            weight *= coverage(within - shift, shape).astype(np.float32) / 255
+            mask = cv2.multiply(mask, coverage(within - shift, mask.shape), scale=1 / 255)
+        share = mask.astype(np.float32) * np.float32(min(alpha, 1.0) / 255)
         patch = self.pixels[top:bottom, left:right]
-        patch[:] = np.rint(patch + (np.array(colour, np.float32) - patch) * weight[..., None])
+        flat = np.empty_like(patch)
+        flat[:] = np.rint(colour)
+        patch[:] = cv2.blendLinear(patch, flat, 1 - share, share)
 
     def _box(self, points: Array, margin: float) -> tuple[int, int, int, int]:
         height, width = self.pixels.shape[:2]
-        low = np.floor(points.min(axis=0) * OVERSAMPLING - margin).astype(int)
-        high = np.ceil(points.max(axis=0) * OVERSAMPLING + margin + 2).astype(int)
-        return max(int(low[0]), 0), max(int(low[1]), 0), min(int(high[0]), width), min(int(high[1]), height)
+        left, top = (points.reshape(-1, 2).min(axis=0) * OVERSAMPLING - margin - 2).tolist()
+        right, bottom = (points.reshape(-1, 2).max(axis=0) * OVERSAMPLING + margin + 3).tolist()
+        return max(int(left), 0), max(int(top), 0), min(int(right), width), min(int(bottom), height)
 
 
 def coverage(points: Array, shape: tuple[int, int], width: float = 0.0) -> Pixels:
     """How far each oversampled pixel, 0..255, lies inside a polygon, or on a line of the given width."""
     mask = np.zeros(shape, np.uint8)
-    if width == 0:
-        cv2.fillPoly(mask, [_fixed(points)], 255, cv2.LINE_AA, SHIFT)
-    else:
-        thickness = max(1, round(width * OVERSAMPLING))
-        cv2.polylines(mask, [_fixed(points)], False, 255, thickness, cv2.LINE_AA, SHIFT)
+    _draw(mask, points, (255.0,), width)
     return mask
 
 
 def curve(points: Array, steps: int = 6) -> Array:
     """A smooth open curve through points (Catmull-Rom), which it touches exactly."""
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
+    t = (np.arange(steps) / steps)[:, None, None]
     p0, p1, p2, p3 = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     bend = 2 * p1 + t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * p1 - p0 - 3 * p2 + p3)))
     smooth = np.swapaxes(bend / 2, 0, 1).reshape(-1, points.shape[1])
@@ -92,10 +90,19 @@ def curve(points: Array, steps: int = 6) -> Array:
 
 def ring(centre: Array, first: Array, second: Array, power: float = 2.0, steps: int = 24) -> Array:
     """A closed ellipse of two half axes, in the plane or in space; powers above 2 make it squarer."""
-    angle = np.linspace(0, 2 * np.pi, steps, endpoint=False)
+    angle = np.arange(steps) * (2 * np.pi / steps)
     cosine, sine = np.cos(angle), np.sin(angle)
     around = np.abs(cosine)[:, None] ** (2 / power) * np.sign(cosine)[:, None] * first
     return np.asarray(centre + around + np.abs(sine)[:, None] ** (2 / power) * np.sign(sine)[:, None] * second)
+
+
+def _draw(pixels: Pixels, points: Array, colour: tuple[float, ...], width: float) -> None:
+    if width == 0:
+        shapes = _fixed(points if points.ndim == 3 else points[None])
+        cv2.fillPoly(pixels, list(shapes), colour, cv2.LINE_AA, SHIFT)
+    else:
+        thickness = max(1, round(width * OVERSAMPLING))
+        cv2.polylines(pixels, [_fixed(points)], False, colour, thickness, cv2.LINE_AA, SHIFT)
 
 
 def _fixed(points: Array) -> NDArray[np.int32]:

@@ -64,13 +64,12 @@ class Head:
 
     def landmarks(self) -> Array:
         """The 68 landmarks in the image; those of the jaw slide to the visible edge, as annotators place them."""
+        side = np.sign(np.arange(17) - 8)[:, None]
+        inward = np.linspace(1, 0.3, 29)
+        rows = self.surface(side * inward, np.repeat(self.points[:17, 1:2], len(inward), axis=1))
+        outward = side * (rows @ self.rotation.T)[..., 0]
         projected = self.project(self.points)
-        inward = np.linspace(1, 0.3, 15)
-        for index in (i for i in range(17) if i != 8):
-            row = self.surface(np.sign(index - 8) * inward, np.full(15, self.points[index, 1]))
-            outward = np.sign(index - 8) * (row @ self.rotation.T)[:, 0]
-            best = int(outward.argmax())
-            projected[index] = self.project(self.points[index] if best == 0 else row[best])
+        projected[:17] = self.project(rows[np.arange(17), outward.argmax(axis=1)])
         return projected
 
 

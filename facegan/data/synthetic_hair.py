@@ -69,7 +69,7 @@ def paint_hair_before(canvas: Canvas, head: Head, look: Look) -> None:
     for side in (-1.0, 1.0):
         edge = abs(head.points[0, 0])
         rows = np.array([-100, -60, -20, 20, min(drop, 55.0)])
-        inner = np.column_stack([side * np.array([0.55, 0.86, 0.9, 0.93, 0.97]) * edge, rows, np.array([48, 34, 22, 8, -6])])
+        inner = np.column_stack([side * np.array([0.55, 0.9, 1.0, 1.02, 1.0]) * edge, rows, np.array([48, 30, 8, 2, -6])])
         outer = np.column_stack([side * np.array([0.6, 1.05, 1.2, 1.22, 1.1]) * edge, rows, np.array([10, -4, -12, -16, -20])])
         lock = np.concatenate([curve(head.project(inner)), curve(head.project(outer[::-1]))])
         canvas.paint(lock, look.hair, strands=255)

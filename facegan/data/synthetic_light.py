@@ -40,9 +40,8 @@ def light_face(head: Head, shape: tuple[int, int]) -> Plane:
     flat = (place[..., 1] * small[1] + place[..., 0])[inside]
     count = np.bincount(flat, facing[inside], small[0] * small[1]).reshape(small)
     total = np.bincount(flat, (facing * brightness)[inside], small[0] * small[1]).reshape(small)
-    sigma = 1.8 * head.scale
-    near = cv2.GaussianBlur(total, (0, 0), sigma) / (cv2.GaussianBlur(count, (0, 0), sigma) + 1e-3)
-    return np.asarray(cv2.resize(near.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR))
+    both = cv2.GaussianBlur(np.dstack([total, count]).astype(np.float32), (0, 0), 1.8 * head.scale)
+    return cv2.resize(both[..., 0] / (both[..., 1] + np.float32(1e-3)), shape[::-1])
 
 
 def light_elsewhere(head: Head, shape: tuple[int, int]) -> Plane:

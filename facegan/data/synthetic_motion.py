@@ -41,7 +41,7 @@ def invent_motion(rng: np.random.Generator, frames: int) -> list[Moment]:
         "down": 0.03 * wander(rng, frames),
         "scale": rng.uniform(0.93, 1.07) * (1 + 0.05 * wander(rng, frames)),
         "open": np.clip(1.5 * wander(rng, frames, 8, 26), 0, 1),
-        "smile": wander(rng, frames),
+        "smile": np.clip(0.2 + wander(rng, frames), -1, 1),
         "pucker": np.clip(1.6 * wander(rng, frames) - 0.5, 0, 1),
         "brows": wander(rng, frames, 10, 30),
         "frown": np.clip(wander(rng, frames), 0, 1),
@@ -79,14 +79,15 @@ def _open_jaw(points: Array, amount: float) -> None:
     points[:17, 2] -= 6 * amount * np.clip((7.5 - steps) / 4, 0, 1)
     points[[55, 56, 57, 58, 59], 1] += amount * np.array([16, 21, 22, 21, 16])
     points[[65, 66, 67], 1] += amount * np.array([21, 22, 21])
-    points[[48, 54, 60, 64], 1] += 9 * amount
+    points[[48, 54, 60, 64], 1] += 8 * amount
     points[[48, 54, 60, 64], 0] *= 1 - 0.1 * amount
-    points[[49, 50, 51, 52, 53, 61, 62, 63], 1] -= 2 * amount
+    points[[49, 53, 61, 63], 1] += amount * np.array([2, 2, 0, 0])
+    points[[50, 51, 52, 62], 1] -= 2 * amount
 
 
 def _shape_mouth(points: Array, smile: float, pucker: float) -> None:
     corners, near = [48, 54, 60, 64], [49, 53, 55, 59]
-    rise = 9 * smile if smile > 0 else 6 * smile
+    rise = 9 * smile if smile > 0 else 4 * smile
     points[corners, 1] -= rise
     points[near, 1] -= 0.35 * rise
     points[corners, 0] *= 1 + 0.24 * max(smile, 0) - 0.05 * max(-smile, 0)

@@ -89,7 +89,7 @@ def _invent_build(rng: np.random.Generator) -> Build:
         forehead=spread(1.0, 0.12),
         eye_gap=spread(0.0, 4.5),
         eye_width=spread(1.0, 0.2),
-        eye_open=spread(1.05, 0.4),
+        eye_open=spread(1.25, 0.45),
         eye_tilt=spread(0.0, 3.2),
         brow_lift=spread(0.0, 5.0),
         brow_tilt=spread(0.0, 6.0),
@@ -129,8 +129,8 @@ def _invent_look(rng: np.random.Generator) -> Look:
         glasses_shape=float(rng.uniform(2.0, 5.0)),
         frame=_pick(rng, [(25, 25, 28), (40, 50, 90), (120, 130, 140), (110, 60, 40)], 0.2),
         freckles=_freckles(rng),
-        cloth=_colour(rng.uniform(20, 235, 3)),
-        stripe=_colour(rng.uniform(20, 235, 3)),
+        cloth=_mute(rng),
+        stripe=_mute(rng),
         collar=str(rng.choice(["round", "vee", "striped"])),
     )
 
@@ -144,18 +144,24 @@ def _skin(rng: np.random.Generator) -> Colour:
 
 def _hair(rng: np.random.Generator, age: float) -> Colour:
     natural = [(22, 20, 24), (30, 38, 56), (38, 62, 98), (48, 84, 140), (95, 150, 200), (45, 75, 165)]
-    colour = _pick(rng, [*natural, (24, 24, 30)], 0.2)
+    colour = _pick(rng, [*natural, (24, 24, 30)], 0.12)
     grey = float(np.clip((age - 0.6) * 2.5, 0, 0.9)) * float(rng.random() < 0.8)
     return _mix(colour, (182, 184, 188), grey)
 
 
 def _freckles(rng: np.random.Generator) -> Array:
     """Spots as rows (across -1..1, height in mm, radius in mm): freckles on some, moles on most."""
-    count = int(rng.choice([0, 0, 0, 40]))
-    small = np.column_stack([rng.normal(0, 0.38, count), rng.normal(-8, 9, count), rng.uniform(0.7, 1.2, count)])
+    count = int(rng.choice([0, 0, 0, 45]))
+    small = np.column_stack([rng.normal(0, 0.38, count), rng.normal(-8, 9, count), rng.uniform(0.5, 0.9, count)])
     moles = int(rng.integers(0, 4))
     large = np.column_stack([rng.uniform(-0.8, 0.8, moles), rng.uniform(-75, 55, moles), rng.uniform(1.2, 2.0, moles)])
     return np.concatenate([small, large])
+
+
+def _mute(rng: np.random.Generator) -> Colour:
+    """Any colour, drawn towards its grey, as cloth is."""
+    colour = rng.uniform(15, 240, 3)
+    return _colour(0.65 * colour + 0.35 * colour.mean())
 
 
 def _pick(rng: np.random.Generator, choices: list[Colour], jitter: float) -> Colour:
@@ -170,3 +176,8 @@ def _mix(first: Colour, second: Colour, share: float) -> Colour:
 def _colour(values: Array) -> Colour:
     blue, green, red = (float(value) for value in np.clip(values, 0, 255))
     return blue, green, red
+
+
+def shade(colour: Colour, factor: float) -> Colour:
+    """A darker or lighter colour."""
+    return _colour(np.array(colour) * factor)

@@ -1,9 +1,13 @@
 """The U-Net of 2019: image and landmark maps in, image out; additive skips, instance norm without affine."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 LEVELS = 4
+
+Head = Literal["colour", "mask"]
 
 
 def _norm_act(channels: int) -> nn.Sequential:
@@ -30,11 +34,13 @@ class Residual(nn.Module):
 class Generator(nn.Module):
     """Images [batch, 3, size, size] in [-1, 1] and maps [batch, channels, size, size] to images in [-1, 1].
 
+    The head `colour` draws every pixel; `mask` (GANnotation, Sanchez and Valstar 2018) also says where to keep the source's.
     U-Net-64 is `width=64` with 68 maps: 31.5 M parameters, 11.1 GFLOP a 128-pixel image.
     """
 
-    def __init__(self, maps: int, width: int) -> None:
+    def __init__(self, maps: int, width: int, head: Head) -> None:
         super().__init__()
+        self.head = head
         channels = [width * 2**level for level in range(LEVELS + 1)]
         self.first = nn.Sequential(nn.Conv2d(3 + maps, width, 5, padding=2), _norm_act(width))
         self.down = nn.ModuleList(
@@ -46,7 +52,7 @@ class Generator(nn.Module):
             nn.Sequential(nn.ConvTranspose2d(b, a, 3, stride=2, padding=1, output_padding=1), _norm_act(a))
             for a, b in reversed(list(zip(channels[:-1], channels[1:], strict=True)))
         )
-        self.last = nn.Conv2d(width, 3, 7, padding=3)
+        self.last = nn.Conv2d(width, 3 if head == "colour" else 4, 7, padding=3)
 
     def forward(self, image: Tensor, maps: Tensor) -> Tensor:
         x = self.first(torch.cat([image, maps], dim=1))
@@ -57,4 +63,9 @@ class Generator(nn.Module):
         x = self.bottleneck(x)
         for block in self.up:
             x = block(x) + skips.pop()
-        return torch.tanh(self.last(x))
+        out = self.last(x)
+        colour = torch.tanh(out[:, :3])
+        if self.head == "colour":
+            return colour
+        keep = torch.sigmoid(out[:, 3:])
+        return keep * image + (1 - keep) * colour

@@ -1,0 +1,76 @@
+"""The console's view of a running study: reads the study folder, prints one line now and then, and lets MLflow see it too."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from facegan.study.folder import FINAL
+from facegan.study.plan import Plan, Trial, trial_folder
+
+_LINE_EVERY_SECONDS = 10.0
+_LOOK_EVERY_SECONDS = 2.0
+
+
+@contextmanager
+def following(plan: Plan, study: Path, sync: Callable[[], None]) -> Iterator[None]:
+    """While the body runs, print progress and call `sync` from one thread; its errors are raised at the end."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1, "follow") as pool:
+        watcher: Future[None] = pool.submit(_watch, plan, study, sync, stop)
+        try:
+            yield
+        finally:
+            stop.set()
+        watcher.result()
+
+
+def _watch(plan: Plan, study: Path, sync: Callable[[], None], stop: threading.Event) -> None:
+    line = _ProgressLine(plan, study)
+    said = time.monotonic()
+    while not stop.wait(_LOOK_EVERY_SECONDS):
+        sync()
+        if time.monotonic() - said >= _LINE_EVERY_SECONDS:
+            said = time.monotonic()
+            print(line.text(), flush=True)
+    sync()
+    print(line.text(), flush=True)
+
+
+class _ProgressLine:
+    """Images seen of all to see, the rate since the start, the time left, and where each arm is."""
+
+    def __init__(self, plan: Plan, study: Path) -> None:
+        self.plan, self.study = plan, study
+        self.started = time.monotonic()
+        self.images_before = sum(self._images(t) for t in plan.trials)
+
+    def text(self) -> str:
+        seen = sum(self._images(t) for t in self.plan.trials)
+        todo = sum(t.config.images for t in self.plan.trials if self._state(t) not in FINAL)
+        todo -= sum(self._images(t) for t in self.plan.trials if self._state(t) not in FINAL)
+        rate = (seen - self.images_before) / (time.monotonic() - self.started)
+        eta = duration(todo / rate) if rate > 0 else "-"
+        share = seen / max(1, seen + todo)
+        arms = "  ".join(f"{arm.label} {self._share(arm.name):.0%}" for arm in self.plan.arms)
+        return f"train    {share:4.0%}  {seen}/{seen + todo} images  {rate:.0f} images/s  ETA {eta}  |  {arms}"
+
+    def _share(self, arm: str) -> float:
+        trials = [t for t in self.plan.trials if t.arm == arm]
+        done = sum(t.config.images if self._state(t) in FINAL else self._images(t) for t in trials)
+        return done / sum(t.config.images for t in trials)
+
+    def _images(self, trial: Trial) -> int:
+        return int(trial_folder(self.study, trial).state()["images"])
+
+    def _state(self, trial: Trial) -> str:
+        return str(trial_folder(self.study, trial).state()["state"])
+
+
+def duration(seconds: float) -> str:
+    """3725 -> '1 h 2 min'."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,139 @@
+"""Trials of a study on Ray Tune: each is a Tune actor; ASHA ends candidates within an arm, never one arm against another."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+
+from cluster.runtime import total
+from cluster.trial import run_trial
+from facegan.config import UserError
+from facegan.data.triplets import FaceData
+from facegan.study.folder import FINAL, State, TrialFolder
+from facegan.study.plan import Plan, Trial, trial_folder
+
+METRIC = "validation/face_error"
+_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one trial takes of the cluster."""
+
+    cpus: float
+    gpus: float
+
+    def at_once(self) -> int:
+        """How many trials the cluster holds at a time; a UserError where it holds none."""
+        fits = [int(total("CPU") // self.cpus)] + ([int(total("GPU") // self.gpus)] if self.gpus else [])
+        if min(fits) < 1:
+            raise UserError(
+                f"a trial takes {self.cpus:g} CPUs and {self.gpus:g} GPUs, the cluster has {total('CPU'):g} and "
+                f"{total('GPU'):g}: lower --cpus-per-trial or --gpus-per-trial"
+            )
+        return min(fits)
+
+
+def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: int) -> None:
+    """Run what is missing of a plan; each trial's outcome is in its folder when this returns."""
+    missing = [t for t in plan.trials if trial_folder(study, t).state()["state"] not in FINAL]
+    if not missing:
+        return
+    # Long trials first: the short ones fill the gaps at the end.
+    missing.sort(key=lambda t: -len(t.config.loss.active()))
+    several = {t.arm for t in missing if t.candidate}
+    if several and not missing[0].config.data.validation_fraction:
+        raise UserError("data.validation_fraction is 0: candidates are judged on validation clips, so hold some out")
+    tuner = tune.Tuner(
+        tune.with_resources(
+            tune.with_parameters(_tune_trial, study=study.resolve(), data=data.resolve(), trials={t.key: t for t in missing}),
+            {"cpu": share.cpus, "gpu": share.gpus},
+        ),
+        param_space={"key": tune.grid_search([t.key for t in missing])},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=share.at_once(),
+            reuse_actors=True,
+            scheduler=_AshaPerArm(missing, grace_images) if several else FIFOScheduler(),
+            trial_name_creator=lambda trial: f"trial_{trial.config['key']}",
+            trial_dirname_creator=lambda trial: trial.config["key"],
+        ),
+        run_config=tune.RunConfig(
+            name=f"tune-{plan.id()}-{os.getpid()}",
+            storage_path=str((study / "tune").resolve()),
+            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            verbose=0,
+        ),
+    )
+    results = tuner.fit()
+    errors = {str(result.config["key"]): result.error for result in results if result.config and result.error}
+    _settle(missing, study, errors)
+
+
+def _tune_trial(config: dict[str, Any], *, study: Path, data: Path, trials: dict[str, Trial]) -> None:
+    trial = trials[config["key"]]
+    cuda = torch.cuda.is_available()
+    if not cuda:
+        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+    device = torch.device("cuda" if cuda else "cpu")
+    run_trial(trial.config, trial_folder(study, trial), FaceData(data), device, _TuneRun())
+
+
+class _TuneRun:
+    def report(self, metrics: dict[str, float]) -> None:
+        tune.report(metrics)
+
+
+class _AshaPerArm(FIFOScheduler):
+    """One ASHA an arm: it compares candidates of an arm by their score on validation clips, on the clock of images seen."""
+
+    def __init__(self, trials: Sequence[Trial], grace_images: int) -> None:
+        super().__init__()
+        self._arm = {t.key: t.arm for t in trials}
+        self._asha = {
+            arm: ASHAScheduler(
+                time_attr="images",
+                metric=METRIC,
+                mode="min",
+                max_t=max(t.config.images for t in trials),
+                grace_period=grace_images,
+                reduction_factor=3,
+            )
+            for arm in set(self._arm.values())
+        }
+
+    def _of(self, trial: TuneTrial) -> TrialScheduler:
+        return self._asha[self._arm[trial.config["key"]]]
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        self._of(trial).on_trial_add(tune_controller, trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        decision: str = self._of(trial).on_trial_result(tune_controller, trial, result)
+        return decision
+
+    def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
+        # A diverged trial completes without a score; ASHA has nothing to learn from it.
+        if METRIC in result:
+            self._of(trial).on_trial_complete(tune_controller, trial, result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:
+        self._of(trial).on_trial_remove(tune_controller, trial)
+
+
+def _settle(trials: Sequence[Trial], study: Path, errors: dict[str, Exception]) -> None:
+    """Give every trial that Tune ended the state it ended in."""
+    for trial in trials:
+        folder: TrialFolder = trial_folder(study, trial)
+        found = folder.state()
+        if found["state"] in FINAL:
+            continue
+        state: State = "FAILED" if trial.key in errors or found["state"] == "PENDING" else "STOPPED"
+        error = str(errors.get(trial.key, "")).strip().splitlines()
+        rest = {k: found[k] for k in ("images", "seconds", "passes")}
+        folder.write_state(state, **rest, error=error[-1] if error else "")

@@ -1,0 +1,122 @@
+"""One trial: train from a configuration into a trial folder, then score the generator. Runs in any Ray worker, or in none.
+
+The runtime is a small `Run`: a Tune actor, a Ray Train worker group, or a plain process. The science is the same code.
+"""
+
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+
+from facegan import checkpoint
+from facegan.config import Config
+from facegan.data.triplets import FaceData
+from facegan.metrics.card import prepare_truth, score_images, summarise
+from facegan.metrics.image import face_error, face_masks
+from facegan.metrics.pairs import choose_pairs, drawer, images_of
+from facegan.parallel import rank_and_world
+from facegan.report.sheets import sample_grid
+from facegan.step import TrainState, new_state
+from facegan.study.folder import State, TrialFolder, write_json
+from facegan.train import Diverged, Progress, train
+
+TRUTH = "truth.npy"
+_WATCHED_PAIRS_PER_CLIP = 4
+_WATCHED_PAIRS = 32
+_GRID_ROWS = 6
+
+
+class Run(Protocol):
+    """What a trial asks of the place that it runs on."""
+
+    def report(self, metrics: dict[str, float]) -> None:
+        """Tell the scheduler, at each checkpoint; every rank calls it. It may not return: ASHA can end the trial here."""
+
+
+class AloneRun:
+    """A trial that no scheduler watches."""
+
+    def report(self, metrics: dict[str, float]) -> None:
+        """Nobody to tell."""
+
+
+def run_trial(config: Config, folder: TrialFolder, data: FaceData, device: torch.device, run: Run) -> State:
+    """Train to the end from whatever checkpoint is there, score, and leave everything in the folder."""
+    state = checkpoint.load(folder.checkpoint, config, device) or new_state(config, device)
+    writer = _Writer(folder, state, data) if rank_and_world()[0] == 0 else None
+    try:
+        for progress in train(state, data):
+            metrics = writer.write(progress) if writer else {}
+            if progress.at_checkpoint:
+                run.report({"images": float(progress.images), **metrics})
+    except Diverged as reason:
+        if writer:
+            writer.say("DIVERGED", str(reason))
+        return "DIVERGED"
+    if writer:
+        writer.finish()
+    return "COMPLETED"
+
+
+class _Writer:
+    """Rank 0's pen: rows of metrics, sample grids, checkpoints, the state and at last the scores."""
+
+    def __init__(self, folder: TrialFolder, state: TrainState, data: FaceData) -> None:
+        self.folder, self.state, self.data = folder, state, data
+        folder.samples.mkdir(parents=True, exist_ok=True)
+        write_json(folder.path / "config.json", state.config.to_dict())
+        folder.forget_rows_after(state.images)
+        self._watch = _Watch(data, state.config)
+        self.say("RUNNING")
+
+    def say(self, name: State, error: str = "") -> None:
+        s = self.state
+        self.folder.write_state(name, images=s.images, seconds=s.seconds, passes=s.passes, error=error)
+
+    def write(self, progress: Progress) -> dict[str, float]:
+        row: dict[str, Any] = {"images": progress.images, "seconds": progress.seconds, "time": time.time()}
+        judged: dict[str, float] = {}
+        if progress.at_checkpoint:
+            judged, grid = self._watch.look(self.state)
+            cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
+        self.folder.append_row({**row, **progress.metrics, **judged})
+        if progress.at_checkpoint:
+            checkpoint.save(self.state, self.folder.checkpoint)
+        self.say("RUNNING")
+        return judged
+
+    def finish(self) -> None:
+        truth = prepare_truth(self.data, self.state.config, self.folder.path.parent.parent / TRUTH)
+        draw = drawer(self.state.generator, self.state.config, self.state.device)
+        scores = score_images(draw(truth.sources, truth.target_points), truth)
+        write_json(self.folder.path / "scores.json", summarise(scores, truth.pairs.clip))
+        self.say("COMPLETED")
+
+
+class _Watch:
+    """Held-out pairs looked at during training: validation clips, or the test clips where a run holds none out."""
+
+    def __init__(self, data: FaceData, config: Config) -> None:
+        part = "validation" if data.clips("validation", config.data.validation_fraction) else "test"
+        pairs = choose_pairs(data, part, config, _WATCHED_PAIRS_PER_CLIP)
+        chosen = np.linspace(0, len(pairs) - 1, min(_WATCHED_PAIRS, len(pairs))).round().astype(int)
+        source, target = pairs.source[chosen], pairs.target[chosen]
+        self.metric = f"{part}/face_error"
+        self.sources, self.targets = images_of(data, source), images_of(data, target)
+        self.points = data.points[target]
+        self.masks = face_masks(self.points, data.size)
+
+    def look(self, state: TrainState) -> tuple[dict[str, float], np.ndarray[Any, np.dtype[np.uint8]]]:
+        images = drawer(state.generator, state.config, state.device)(self.sources, self.points)
+        error = float(face_error(images, self.targets, self.masks).mean())
+        rows = np.linspace(0, len(images) - 1, min(_GRID_ROWS, len(images))).round().astype(int)
+        return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])
+
+
+def precompute_truth(study: Path, data_folder: Path, config: Config) -> None:
+    """Embed the judged pairs' real frames once, so that the trials of a study need not."""
+    study.mkdir(parents=True, exist_ok=True)
+    prepare_truth(FaceData(data_folder), config, study / TRUTH)

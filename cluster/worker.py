@@ -1,0 +1,45 @@
+"""One data-parallel run on Ray Train: N workers iterate the same loop, rank 0 writes the trial folder."""
+
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.train.torch
+import torch
+
+from cluster.trial import run_trial
+from facegan.config import Config, from_dict
+from facegan.data.triplets import FaceData
+from facegan.study.folder import State, TrialFolder
+
+
+def run_data_parallel(config: Config, folder: TrialFolder, data: Path, *, workers: int, gpu: bool) -> State:
+    """Train one configuration on `workers` workers; a run that was interrupted goes on from its checkpoint."""
+    trainer = ray.train.torch.TorchTrainer(
+        _worker,
+        train_loop_config={"config": config.to_dict(), "folder": str(folder.path.resolve()), "data": str(data.resolve())},
+        scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
+        torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
+        run_config=ray.train.RunConfig(
+            name="ray-train",
+            storage_path=str(folder.path.resolve()),
+            failure_config=ray.train.FailureConfig(max_failures=2),
+        ),
+    )
+    trainer.fit()
+    state: State = folder.state()["state"]
+    return state
+
+
+def _worker(given: dict[str, Any]) -> None:
+    device = ray.train.torch.get_device()
+    assert isinstance(device, torch.device)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    run_trial(from_dict(given["config"]), TrialFolder(Path(given["folder"])), FaceData(Path(given["data"])), device, _TrainRun())
+
+
+class _TrainRun:
+    def report(self, metrics: dict[str, float]) -> None:
+        # The checkpoint itself is in the trial folder already; Ray only has to hear that the run lives.
+        ray.train.report(metrics)

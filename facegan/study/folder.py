@@ -1,0 +1,85 @@
+"""A study's folder, the truth that consoles, MLflow and reports only show.
+
+    plan.json  references.json  summary.json  report.html  figure2.png  losses.png  contact_sheet.png
+    trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["PENDING", "RUNNING", "COMPLETED", "STOPPED", "FAILED", "DIVERGED"]
+"""STOPPED: ASHA ended it early; FAILED: it broke and can be tried again; DIVERGED: a term was not finite, which is a result."""
+
+FINAL: tuple[State, ...] = ("COMPLETED", "STOPPED", "DIVERGED")
+"""States that running the same command again leaves alone."""
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file as a whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(value, indent=1, allow_nan=False))
+    os.replace(partial, path)
+
+
+def read_json(path: Path) -> Any:
+    """A file's value, or None where there is no file."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFolder:
+    """What a trial left on storage."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of `facegan.checkpoint`."""
+        return self.path / "checkpoint"
+
+    @property
+    def samples(self) -> Path:
+        """PNGs of held-out faces during training, named by images seen."""
+        return self.path / "samples"
+
+    def state(self) -> dict[str, Any]:
+        """`state`, `images`, `seconds`, `passes`, `error`; PENDING before the trial began."""
+        return read_json(self.path / "state.json") or {"state": "PENDING", "images": 0, "seconds": 0.0, "passes": {}}
+
+    def write_state(self, state: State, *, images: int, seconds: float, passes: dict[str, int], error: str = "") -> None:
+        """Say where the trial is."""
+        row = {"state": state, "images": images, "seconds": seconds, "passes": passes, "error": error}
+        write_json(self.path / "state.json", row)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of metrics so far: `images`, `seconds`, `time` (Unix) and the metrics by name."""
+        try:
+            lines = (self.path / "metrics.jsonl").read_text().splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
+        # A line without its end is being written at this moment.
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def append_row(self, row: dict[str, Any]) -> None:
+        """Add a row of metrics."""
+        with (self.path / "metrics.jsonl").open("a") as stream:
+            stream.write(json.dumps(row, allow_nan=False) + "\n")
+
+    def forget_rows_after(self, images: int) -> None:
+        """Drop the rows that a resumed run will write again."""
+        kept = [row for row in self.rows() if row["images"] <= images]
+        partial = self.path / "metrics.partial"
+        partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        os.replace(partial, self.path / "metrics.jsonl")
+
+    def scores(self) -> dict[str, Any] | None:
+        """The metric card of the final generator, or None."""
+        card: dict[str, Any] | None = read_json(self.path / "scores.json")
+        return card

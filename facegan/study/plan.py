@@ -1,0 +1,122 @@
+"""A study's plan: every trial it will run, content-addressed, written before the first one starts."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import facegan
+from facegan.config import Config, UserError, from_dict
+from facegan.nets.vgg import weights_name
+from facegan.study.arms import Arm, candidate
+from facegan.study.folder import TrialFolder, read_json, write_json
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training run of a study. Its key is a hash of the configuration, the data and the code that matters."""
+
+    key: str
+    arm: str
+    candidate: int
+    config: Config
+
+    @property
+    def seed(self) -> int:
+        """The seed of start weights and batches."""
+        return self.config.seed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study as decided: its arms in order, its trials, and what they are computed from."""
+
+    design: str
+    preset: str
+    arms: tuple[Arm, ...]
+    trials: tuple[Trial, ...]
+    data: dict[str, Any]
+    vgg: str
+    code: str
+    commit: str
+
+    def id(self) -> str:
+        """Twelve hex digits that name the plan: equal plans, equal names."""
+        return _digest([self.design, [t.key for t in self.trials]])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        trials = [{**asdict(t), "seed": t.seed, "config": t.config.to_dict()} for t in self.trials]
+        return {**asdict(self), "id": self.id(), "trials": trials}
+
+
+def make_plan(
+    base: Config,
+    arms: Sequence[Arm],
+    *,
+    design: str,
+    preset: str,
+    seeds: Sequence[int],
+    candidates: int,
+    data: dict[str, Any],
+    commit: str,
+) -> Plan:
+    """All trials: seeds x arms x candidates. `data` names the data set: `folder`, `sha256`, `synthetic`."""
+    code = code_version()
+    trials = []
+    for seed in seeds:
+        for arm in arms:
+            for number in range(candidates):
+                config = candidate(arm.apply(base), arm.name, number).override({"seed": seed})
+                key = _digest([config.to_dict(), data["sha256"], code])
+                trials.append(Trial(key, arm.name, number, config))
+    vgg = weights_name(base.vgg)
+    return Plan(design, preset, tuple(arms), tuple(trials), data, vgg, code, commit)
+
+
+def open_study(folder: Path, plan: Plan) -> None:
+    """Write the plan into a new study folder, or check that an existing one is of the same plan."""
+    found = read_json(folder / PLAN)
+    if found is None:
+        if folder.exists() and any(folder.iterdir()):
+            raise UserError(f"--study is {str(folder)!r}: a folder with other things in it; name a new one")
+        write_json(folder / PLAN, plan.to_dict())
+    elif found.get("id") != plan.id():
+        raise UserError(
+            f"--study is {str(folder)!r}: it belongs to another plan ({found.get('id')}, this one is {plan.id()}); "
+            "name another folder, or give that study's own arguments"
+        )
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a study folder."""
+    found = read_json(folder / PLAN)
+    if found is None:
+        raise UserError(f"--study is {str(folder)!r}: no study ({PLAN} is missing)")
+    arms = tuple(Arm(a["name"], a["label"], tuple(a["without"])) for a in found["arms"])
+    trials = tuple(Trial(t["key"], t["arm"], t["candidate"], from_dict(t["config"])) for t in found["trials"])
+    rest = (found[name] for name in ("data", "vgg", "code", "commit"))
+    return Plan(found["design"], found["preset"], arms, trials, *rest)
+
+
+def trial_folder(study: Path, trial: Trial) -> TrialFolder:
+    """Where a trial's results lie."""
+    return TrialFolder(study / "trials" / trial.key)
+
+
+@cache
+def code_version() -> str:
+    """A hash of the sources that decide a trial's numbers: facegan without its reports, designs and renderer."""
+    root = Path(facegan.__file__).parent
+    sources = [p for p in sorted(root.rglob("*.py")) if not p.relative_to(root).match("report/*")]
+    sources = [p for p in sources if p.parent.name != "study" and not p.name.startswith("synthetic")]
+    return _digest([(str(p.relative_to(root)), p.read_text()) for p in sources])
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
