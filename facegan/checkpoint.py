@@ -54,7 +54,8 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
     state = new_state(config, device)
     state.generator.load_state_dict(_read_tensors(folder / "generator.safetensors"))
     state.discriminator.load_state_dict(_read_tensors(folder / "discriminator.safetensors"))
-    _restore_adam(state, _read_tensors(folder / "generator_adam.safetensors"))
+    if saved["images"]:
+        _restore_adam(state, _read_tensors(folder / "generator_adam.safetensors"))
     state.images, state.seconds, state.passes = saved["images"], saved["seconds"], saved["passes"]
     return state
 

@@ -1,4 +1,4 @@
-"""Rendered stand-in for 300VW: the same folders, filled with moving synthetic people and exact landmarks."""
+"""Rendered stand-in for 300VW: the same folders, moving synthetic people, exact landmarks."""
 
 import json
 import os
@@ -26,7 +26,7 @@ FIRST_TRAIN_ID, FIRST_TEST_ID = 1001, 5001
 
 @dataclass(frozen=True)
 class ClipJob:
-    """All that a worker needs to render one clip; the clip's number alone picks its random stream."""
+    """All that a worker needs for one clip; seed and number pick its random stream."""
 
     folder: Path
     number: int
@@ -54,7 +54,13 @@ def write_synthetic(
     jobs = [ClipJob(root / clip, int(clip), seed, frames, size) for clip in train + test]
     _render_all(jobs, workers or os.cpu_count() or 1, on_clip)
     _write_json(root / "split.json", {"train": train, "test": test})
-    facts = {"seed": seed, "people": people, "test_people": test_people, "frames": frames, "size": size}
+    facts = {
+        "seed": seed,
+        "people": people,
+        "test_people": test_people,
+        "frames": frames,
+        "size": size,
+    }
     _write_json(root / MARKER, {"synthetic": True, "generator_version": GENERATOR_VERSION, **facts})
 
 
@@ -81,7 +87,7 @@ def render_clip(job: ClipJob) -> None:
 
 
 def format_points(landmarks: Array) -> str:
-    """The text of a .pts file, whose pixel centres count from 1, for landmarks that count from 0."""
+    """The text of a .pts file, which counts from 1, for landmarks that count from 0."""
     rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in landmarks + 1)
     return f"version: 1\nn_points: {len(landmarks)}\n{{\n{rows}\n}}\n"
 
@@ -104,9 +110,13 @@ def frame_shape(size: int) -> tuple[int, int]:
     return size, size * 5 // 4
 
 
-def _render_all(jobs: list[ClipJob], workers: int, on_clip: Callable[[int, int], None] | None) -> None:
+def _render_all(
+    jobs: list[ClipJob], workers: int, on_clip: Callable[[int, int], None] | None
+) -> None:
     with ProcessPoolExecutor(min(workers, len(jobs)) or 1, get_context("spawn")) as pool:
-        for done, future in enumerate(as_completed([pool.submit(render_clip, job) for job in jobs]), start=1):
+        for done, future in enumerate(
+            as_completed([pool.submit(render_clip, job) for job in jobs]), start=1
+        ):
             future.result()
             if on_clip is not None:
                 on_clip(done, len(jobs))

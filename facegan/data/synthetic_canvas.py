@@ -1,4 +1,4 @@
-"""Soft, anti-aliased drawing at twice the resolution, in image coordinates with whole numbers at pixel centres."""
+"""Soft, anti-aliased drawing at twice the resolution; whole coordinates are pixel centres."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ class Canvas:
 
     def __init__(self, background: Pixels) -> None:
         """Start from a background that is already OVERSAMPLING times too large."""
-        self.pixels = cv2.copyMakeBorder(background, 0, 0, 0, 0, cv2.BORDER_CONSTANT)
+        self.pixels: Pixels = background.copy()
 
     def paint(
         self,
@@ -43,11 +43,18 @@ class Canvas:
     def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The picture and its strand strength, averaged down to the frame's size."""
         height, width = self.pixels.shape[0] // OVERSAMPLING, self.pixels.shape[1] // OVERSAMPLING
-        small = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        return small[..., :3], small[..., 3] / 255
+        area = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA)
+        small = np.asarray(area, np.float32)
+        return small[..., :3], small[..., 3] / np.float32(255)
 
     def _blend(
-        self, points: Array, colour: tuple[float, ...], alpha: float, width: float, soft: float, within: Array | None
+        self,
+        points: Array,
+        colour: tuple[float, ...],
+        alpha: float,
+        width: float,
+        soft: float,
+        within: Array | None,
     ) -> None:
         left, top, right, bottom = self._box(points, OVERSAMPLING * (width / 2 + 3 * soft))
         if right <= left or bottom <= top:
@@ -55,9 +62,10 @@ class Canvas:
         shift = np.array([left, top]) / OVERSAMPLING
         mask = coverage(points - shift, (bottom - top, right - left), width)
         if soft:
-            mask = cv2.GaussianBlur(mask, (0, 0), soft * OVERSAMPLING)
+            mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), soft * OVERSAMPLING), np.uint8)
         if within is not None:
-            mask = cv2.multiply(mask, coverage(within - shift, mask.shape), scale=1 / 255)
+            clip = coverage(within - shift, (bottom - top, right - left))
+            mask = np.asarray(cv2.multiply(mask, clip, scale=1 / 255), np.uint8)
         share = mask.astype(np.float32) * np.float32(min(alpha, 1.0) / 255)
         patch = self.pixels[top:bottom, left:right]
         flat = np.empty_like(patch)
@@ -72,7 +80,7 @@ class Canvas:
 
 
 def coverage(points: Array, shape: tuple[int, int], width: float = 0.0) -> Pixels:
-    """How far each oversampled pixel, 0..255, lies inside a polygon, or on a line of the given width."""
+    """How much of each oversampled pixel, 0..255, a polygon or a line of a width covers."""
     mask = np.zeros(shape, np.uint8)
     _draw(mask, points, (255.0,), width)
     return mask
@@ -83,17 +91,21 @@ def curve(points: Array, steps: int = 6) -> Array:
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     t = (np.arange(steps) / steps)[:, None, None]
     p0, p1, p2, p3 = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
-    bend = 2 * p1 + t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * p1 - p0 - 3 * p2 + p3)))
+    bend = 2 * p1 + t * (
+        p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * p1 - p0 - 3 * p2 + p3))
+    )
     smooth = np.swapaxes(bend / 2, 0, 1).reshape(-1, points.shape[1])
     return np.concatenate([smooth, points[-1:]])
 
 
 def ring(centre: Array, first: Array, second: Array, power: float = 2.0, steps: int = 24) -> Array:
-    """A closed ellipse of two half axes, in the plane or in space; powers above 2 make it squarer."""
+    """A closed ellipse of two half axes, flat or in space; powers above 2 make it squarer."""
     angle = np.arange(steps) * (2 * np.pi / steps)
     cosine, sine = np.cos(angle), np.sin(angle)
     around = np.abs(cosine)[:, None] ** (2 / power) * np.sign(cosine)[:, None] * first
-    return np.asarray(centre + around + np.abs(sine)[:, None] ** (2 / power) * np.sign(sine)[:, None] * second)
+    return np.asarray(
+        centre + around + np.abs(sine)[:, None] ** (2 / power) * np.sign(sine)[:, None] * second
+    )
 
 
 def _draw(pixels: Pixels, points: Array, colour: tuple[float, ...], width: float) -> None:

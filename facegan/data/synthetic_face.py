@@ -1,4 +1,4 @@
-"""From a person and a moment to geometry: a solid head, turned and projected, with its 68 landmarks.
+"""From a person and a moment to geometry: a solid head, turned, projected, with 68 landmarks.
 
 Head coordinates are millimetres: right in the image, down, and forward towards the camera; the
 origin lies between the ears. Images are 0-based with whole numbers at pixel centres.
@@ -14,21 +14,27 @@ from facegan.data.synthetic_person import Build
 
 Array = NDArray[np.float64]
 
-# The left half of the image of a mean face, as (index, mirrored index, distance from the middle, down, forward).
+# A mean face: landmark, its mirror image, and their place as (away from the middle, down, forward).
 MEAN_HALF = (
-    (0, 16, 72, -30, 2), (1, 15, 72, -11, 4), (2, 14, 69.5, 7.5, 6), (3, 13, 65.5, 26, 9), (4, 12, 58.5, 42.5, 13),
-    (5, 11, 47.5, 56.5, 21), (6, 10, 33.5, 67, 33), (7, 9, 17.5, 75, 46), (8, 8, 0, 77, 51),
-    (17, 26, 60.5, -50, 37), (18, 25, 51, -59, 45), (19, 24, 38, -62.5, 53), (20, 23, 24.5, -61.5, 60),
-    (21, 22, 12, -57, 64), (27, 27, 0, -42, 64), (28, 28, 0, -31, 71), (29, 29, 0, -20, 79), (30, 30, 0, -8.5, 87),
-    (31, 35, 15, 2.5, 70), (32, 34, 7.5, 4.7, 73), (33, 33, 0, 6.5, 75), (36, 45, 45.5, -38, 44),
-    (37, 44, 37.5, -42.7, 49), (38, 43, 28, -42.9, 51), (39, 42, 19.5, -37, 50), (40, 47, 28.3, -35, 50),
-    (41, 46, 37.8, -35, 48), (48, 54, 28, 29.5, 54), (49, 53, 18, 24, 64), (50, 52, 7.2, 20.8, 70), (51, 51, 0, 22.3, 71),
-    (57, 57, 0, 39, 70), (58, 56, 8.2, 38.4, 69), (59, 55, 18.5, 35.2, 63), (60, 64, 24.5, 29.5, 56),
-    (61, 63, 7.7, 28.6, 69), (62, 62, 0, 29, 70), (66, 66, 0, 30, 70), (67, 65, 7.8, 29.6, 69),
+    (0, 16, 72, -30, 2), (1, 15, 72, -11, 4), (2, 14, 69.5, 7.5, 6),
+    (3, 13, 65.5, 26, 9), (4, 12, 58.5, 42.5, 13), (5, 11, 47.5, 56.5, 21),
+    (6, 10, 33.5, 67, 33), (7, 9, 17.5, 75, 46), (8, 8, 0, 77, 51),
+    (17, 26, 60.5, -50, 37), (18, 25, 51, -59, 45), (19, 24, 38, -62.5, 53),
+    (20, 23, 24.5, -61.5, 60), (21, 22, 12, -57, 64), (27, 27, 0, -42, 64),
+    (28, 28, 0, -31, 71), (29, 29, 0, -20, 79), (30, 30, 0, -8.5, 87),
+    (31, 35, 15, 2.5, 70), (32, 34, 7.5, 4.7, 73), (33, 33, 0, 6.5, 75),
+    (36, 45, 45.5, -38, 44), (37, 44, 37.5, -42.7, 49), (38, 43, 28, -42.9, 51),
+    (39, 42, 19.5, -37, 50), (40, 47, 28.3, -35, 50), (41, 46, 37.8, -35, 48),
+    (48, 54, 28, 29.5, 54), (49, 53, 18, 24, 64), (50, 52, 7.2, 20.8, 70),
+    (51, 51, 0, 22.3, 71), (57, 57, 0, 39, 70), (58, 56, 8.2, 38.4, 69),
+    (59, 55, 18.5, 35.2, 63), (60, 64, 24.5, 29.5, 56), (61, 63, 7.7, 28.6, 69),
+    (62, 62, 0, 29, 70), (66, 66, 0, 30, 70), (67, 65, 7.8, 29.6, 69),
 )  # fmt: skip
 
-# The profile of the middle line without the nose, as (down, forward), from the crown to above the chin.
-PROFILE = ((-125, 5), (-115, 32), (-100, 50), (-80, 60), (-60, 63), (-42, 58), (0, 62), (30, 66), (48, 60))
+# The middle line without the nose from the crown to above the chin, as (down, forward).
+PROFILE = (
+    (-125, 5), (-115, 32), (-100, 50), (-80, 60), (-60, 63), (-42, 58), (0, 62), (30, 66), (48, 60),
+)  # fmt: skip
 # The half width of the head above the ears, as (down, half width, forward).
 TEMPLE = ((-125, 12, 0), (-115, 34, 3), (-100, 54, 5), (-80, 66, 5), (-60, 71, 4), (-45, 72, 3))
 
@@ -63,7 +69,7 @@ class Head:
         return half, edge, np.interp(down, profile[:, 0], profile[:, 1])
 
     def landmarks(self) -> Array:
-        """The 68 landmarks in the image; those of the jaw slide to the visible edge, as annotators place them."""
+        """The 68 landmarks in the image; the jaw's slide to the visible edge, as annotators do."""
         side = np.sign(np.arange(17) - 8)[:, None]
         inward = np.linspace(1, 0.3, 29)
         rows = self.surface(side * inward, np.repeat(self.points[:17, 1:2], len(inward), axis=1))
@@ -104,7 +110,9 @@ def _shape_outline(points: Array, build: Build, side: Array) -> None:
     square = np.array([0, 0, 0.1, 0.5, 0.9, 1, 0.7, 0.3, 0])
     points[:17, 0] *= build.width
     points[:17, 0] += side[:17] * build.jaw * square[steps]
-    points[:17, 0] *= np.where(steps <= 2, build.chin, np.where(steps == 3, 0.5 + 0.5 * build.chin, 1))
+    points[:17, 0] *= np.where(
+        steps <= 2, build.chin, np.where(steps == 3, 0.5 + 0.5 * build.chin, 1)
+    )
     below = np.clip((points[:, 1] + 10) / 87, 0, 1)
     points[:, 1] += below * 77 * (build.lower - 1)
 
@@ -114,13 +122,18 @@ def _shape_eyes(points: Array, build: Build, side: Array) -> None:
         middle = points[eye].mean(axis=0)
         offset = points[eye] - middle
         offset[:, 0] *= build.eye_width
-        offset[:, 1] = offset[:, 1] * build.eye_open - side[eye] * offset[:, 0] / 13 * build.eye_tilt
+        offset[:, 1] = (
+            offset[:, 1] * build.eye_open - side[eye] * offset[:, 0] / 13 * build.eye_tilt
+        )
         points[eye] = middle + offset
         points[eye, 0] += side[eye] * build.eye_gap
     outer = np.array([1.0, 0.5, 0.0, -0.5, -1.0])
     arch = np.array([-0.8, 0.3, 0.7, 0.3, -0.6])
     for brow, order in ((slice(17, 22), 1), (slice(22, 27), -1)):
-        points[brow, 1] -= build.brow_lift + (0.5 * build.brow_tilt * outer + 3.5 * (build.brow_arch - 1) * arch)[::order]
+        points[brow, 1] -= (
+            build.brow_lift
+            + (0.5 * build.brow_tilt * outer + 3.5 * (build.brow_arch - 1) * arch)[::order]
+        )
         points[brow, 0] += 0.6 * side[brow] * build.eye_gap
 
 

@@ -1,4 +1,4 @@
-"""The features of a synthetic face, each drawn from the very landmarks that are written beside the frame."""
+"""The features of a synthetic face, each drawn from the very landmarks that are written down."""
 
 import numpy as np
 
@@ -93,7 +93,9 @@ def paint_glasses(canvas: Canvas, head: Head, look: Look) -> None:
         canvas.paint(closed, look.frame, width=width)
         if side * head.rotation[0, 2] <= 0.2:
             ear = np.array([side * abs(head.points[0, 0]) * 1.02, -32, -2])
-            canvas.paint(head.project(np.stack([eye + (side * 23, -2, 10), ear])), look.frame, width=width)
+            canvas.paint(
+                head.project(np.stack([eye + (side * 23, -2, 10), ear])), look.frame, width=width
+            )
     arch = np.stack([right + (21, -1, 18), (right + left) / 2 + (0, -5, 22), left + (-21, -1, 18)])
     canvas.paint(curve(head.project(arch)), look.frame, width=width)
 

@@ -1,4 +1,4 @@
-"""Hair of a synthetic person: what lies behind the face, where the hairline runs, and what falls in front."""
+"""Hair of a synthetic person: behind the face, along the hairline, and in front of the ears."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,8 @@ from facegan.data.synthetic_person import Look
 
 Array = NDArray[np.float64]
 
-SKULL_CENTRE = np.array([0.0, -40.0, -14.0])
-SKULL_RADII = np.array([74.0, 86.0, 94.0])
+SKULL_CENTRE = (0.0, -44.0, -14.0)
+SKULL_RADII = (74.0, 80.0, 94.0)
 # How much larger than the skull the hair is.
 VOLUME = {
     "bald": 1.0, "buzz": 1.03, "short": 1.1, "fringe": 1.12, "parting": 1.12,
@@ -33,7 +33,7 @@ HANGS_TO = {"long": 125.0, "bob": 48.0}
 
 
 def hairline(head: Head, look: Look, forehead: float) -> Array:
-    """The upper edge of the face in the image, from the left temple in the image to the right one."""
+    """The upper edge of the face, from the image's left to its right."""
     heights = np.array(HAIRLINE[look.hair_style], float)
     heights = -45 + (heights + 45) * forehead
     across = np.linspace(-0.97, 0.97, 7)
@@ -49,7 +49,7 @@ def paint_hair_behind(canvas: Canvas, head: Head, look: Look) -> None:
     if hangs is not None:
         canvas.paint(_curtain(head, look, hangs), look.hair, strands=255)
     if look.hair_style == "bun":
-        knot = head.project(SKULL_CENTRE - (0, SKULL_RADII[1] * 1.12, 30))
+        knot = head.project(np.array(SKULL_CENTRE) - (0, SKULL_RADII[1] * 1.2, 30))
         reach = 30 * head.scale
         canvas.paint(ring(knot, np.array([reach, 0]), np.array([0, reach])), look.hair, strands=255)
 
@@ -69,22 +69,44 @@ def paint_hair_before(canvas: Canvas, head: Head, look: Look) -> None:
     for side in (-1.0, 1.0):
         edge = abs(head.points[0, 0])
         rows = np.array([-100, -60, -20, 20, min(drop, 55.0)])
-        inner = np.column_stack([side * np.array([0.55, 0.9, 1.0, 1.02, 1.0]) * edge, rows, np.array([48, 30, 8, 2, -6])])
-        outer = np.column_stack([side * np.array([0.6, 1.05, 1.2, 1.22, 1.1]) * edge, rows, np.array([10, -4, -12, -16, -20])])
+        inner = np.column_stack(
+            [
+                side * np.array([0.55, 0.9, 1.0, 1.02, 1.0]) * edge,
+                rows,
+                np.array([48, 30, 8, 2, -6]),
+            ]
+        )
+        outer = np.column_stack(
+            [
+                side * np.array([0.6, 1.05, 1.2, 1.22, 1.1]) * edge,
+                rows,
+                np.array([10, -4, -12, -16, -20]),
+            ]
+        )
         lock = np.concatenate([curve(head.project(inner)), curve(head.project(outer[::-1]))])
         canvas.paint(lock, look.hair, strands=255)
 
 
 def _skull(head: Head, volume: float) -> Array:
     """The outline of an ellipsoid under weak perspective, which is an ellipse."""
-    turned = head.rotation * (SKULL_RADII * volume * (head.points[16, 0] / 72, 1, 1))
+    turned = head.rotation * SKULL_RADII * (volume * head.points[16, 0] / 72, volume, volume)
     spread, axes = np.linalg.eigh((turned @ turned.T)[:2, :2])
     half = axes * np.sqrt(spread) * head.scale
-    return ring(head.project(SKULL_CENTRE - (0, 60 * (volume - 1), 0)), half[:, 0], half[:, 1], steps=48)
+    return ring(
+        head.project(np.array(SKULL_CENTRE) - (0, 80 * (volume - 1), 0)),
+        half[:, 0],
+        half[:, 1],
+        steps=48,
+    )
 
 
 def _curtain(head: Head, look: Look, drop: float) -> Array:
     reach = SKULL_RADII[0] * VOLUME[look.hair_style] * head.points[16, 0] / 72
-    left = [(-0.98 * reach, -50, -10), (-1.1 * reach, 0, -15), (-1.12 * reach, drop * 0.6, -18), (-0.9 * reach, drop, -20)]
+    left = [
+        (-0.98 * reach, -50, -10),
+        (-1.1 * reach, 0, -15),
+        (-1.12 * reach, drop * 0.6, -18),
+        (-0.9 * reach, drop, -20),
+    ]
     right = [(-across, down, forward) for across, down, forward in reversed(left)]
     return curve(head.project(np.array([*left, *right], float)))

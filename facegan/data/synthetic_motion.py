@@ -10,7 +10,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Moment:
-    """The state of one frame: angles in degrees, shifts as a share of the frame, expressions in 0..1 or -1..1."""
+    """One frame: angles in degrees, shifts as shares of the frame, expressions up to 1."""
 
     yaw: float
     pitch: float
@@ -52,11 +52,16 @@ def invent_motion(rng: np.random.Generator, frames: int) -> list[Moment]:
         "light_pitch": 35 + 15 * wander(rng, frames, 40, 120),
         "light_power": rng.uniform(0.5, 0.85) + 0.15 * wander(rng, frames, 40, 120),
     }
-    return [Moment(**{name: float(path[frame]) for name, path in paths.items()}) for frame in range(frames)]
+    return [
+        Moment(**{name: float(path[frame]) for name, path in paths.items()})
+        for frame in range(frames)
+    ]
 
 
-def wander(rng: np.random.Generator, frames: int, fastest: float = 14, slowest: float = 48) -> Array:
-    """A smooth random path in -1..1 whose sinusoids have periods of `fastest` to `slowest` frames."""
+def wander(
+    rng: np.random.Generator, frames: int, fastest: float = 14, slowest: float = 48
+) -> Array:
+    """A smooth random path in -1..1, of sinusoids with periods of `fastest` to `slowest` frames."""
     time = np.arange(frames)[:, None]
     periods, phases = rng.uniform(fastest, slowest, 4), rng.uniform(0, 2 * np.pi, 4)
     # tanh of a sum spreads the values over the whole range instead of heaping them up at 0.

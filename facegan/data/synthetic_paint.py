@@ -5,16 +5,27 @@ import numpy as np
 
 from facegan.data.synthetic_canvas import Array, Canvas, Pixels, coverage, curve, ring
 from facegan.data.synthetic_face import Head
-from facegan.data.synthetic_features import disc, paint_brow, paint_eye, paint_glasses, paint_mouth, paint_nose
+from facegan.data.synthetic_features import (
+    disc,
+    paint_brow,
+    paint_eye,
+    paint_glasses,
+    paint_mouth,
+    paint_nose,
+)
 from facegan.data.synthetic_hair import hairline, paint_hair_before, paint_hair_behind, paint_skull
 from facegan.data.synthetic_light import Plane, light_elsewhere, light_face
 from facegan.data.synthetic_person import Look, Person, shade
 
 
-def paint_person(head: Head, landmarks: Array, person: Person, background: Pixels, strands: Plane) -> Plane:
-    """The light that reaches the camera; `background` is oversampled, `strands` is hair texture about 0."""
+def paint_person(
+    head: Head, landmarks: Array, person: Person, background: Pixels, strands: Plane
+) -> Plane:
+    """The light that reaches the camera; `background` and `strands` stay still over a clip."""
     look, canvas = person.look, Canvas(background)
-    outline = np.concatenate([curve(landmarks[:17]), hairline(head, look, person.build.forehead)[::-1]])
+    outline = np.concatenate(
+        [curve(landmarks[:17]), hairline(head, look, person.build.forehead)[::-1]]
+    )
     paint_hair_behind(canvas, head, look)
     _paint_body(canvas, head, look)
     paint_skull(canvas, head, look)
@@ -38,8 +49,8 @@ def _light(canvas: Canvas, head: Head, outline: Array, strands: Plane) -> Plane:
     face = coverage(outline, (canvas.pixels.shape[0], canvas.pixels.shape[1]))
     share = cv2.resize(face, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     light = share * light_face(head, shape) + (1 - share) * light_elsewhere(head, shape)
-    light *= 1 + hair * _follow(strands, head, shape)
-    return np.asarray(picture * light[..., None])
+    light = light * (1 + hair * _follow(strands, head, shape))
+    return np.asarray(picture * light[..., None], np.float32)
 
 
 def _follow(strands: Plane, head: Head, shape: tuple[int, int]) -> Plane:
@@ -87,13 +98,20 @@ def _paint_skin(canvas: Canvas, head: Head, look: Look, outline: Array) -> None:
     for side, wing, corner in ((-1.0, 31, 48), (1.0, 35, 54)):
         cheek = head.project(head.surface(np.array([side * 0.58]), np.array([4.0])))[0]
         blush = disc(cheek, 17 * unit, 14 * unit)
-        canvas.paint(blush, shade(look.lips, 1.1), alpha=0.5 * look.blush, soft=6 * unit, within=outline)
-        first, last = head.points[wing] + (side * 5, -6, -4), head.points[corner] + (side * 7, 4, -4)
+        canvas.paint(
+            blush, shade(look.lips, 1.1), alpha=0.5 * look.blush, soft=6 * unit, within=outline
+        )
+        first, last = (
+            head.points[wing] + (side * 5, -6, -4),
+            head.points[corner] + (side * 7, 4, -4),
+        )
         fold = curve(head.project(np.stack([first, (first + last) / 2 + (side * 3, 1, -1), last])))
         canvas.paint(fold, line, alpha=min(fold_depth, 0.7), width=1.6 * unit, soft=1.2 * unit)
     if len(look.freckles):
         spots = head.project(head.surface(look.freckles[:, 0], look.freckles[:, 1]))
-        dots = np.stack([disc(spot, size * unit) for spot, size in zip(spots, look.freckles[:, 2], strict=True)])
+        dots = np.stack(
+            [disc(spot, size * unit) for spot, size in zip(spots, look.freckles[:, 2], strict=True)]
+        )
         canvas.paint(dots, shade(look.skin, 0.5), alpha=0.7, within=outline)
     for level in (-72, -80):
         across, down = np.linspace(-0.5, 0.5, 7), np.full(7, level - 5 * lift)
@@ -109,7 +127,9 @@ def _paint_beard(canvas: Canvas, head: Head, look: Look, landmarks: Array, outli
         inner = curve(head.project(head.points[[3, 48, 57, 54, 13]] + beside))
         beard = np.concatenate([curve(landmarks[2:15]), inner[::-1]])
         strands = 140 * look.beard
-        canvas.paint(beard, look.brows, alpha=look.beard, soft=soft, strands=strands, within=outline)
+        canvas.paint(
+            beard, look.brows, alpha=look.beard, soft=soft, strands=strands, within=outline
+        )
     if look.moustache > 0:
         lip, nose = landmarks[48:55], landmarks[[31, 31, 32, 33, 34, 35, 35]]
         reach = np.array([0.0, 0.45, 0.65, 0.65, 0.65, 0.45, 0.0])[:, None]

@@ -8,12 +8,23 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]  # blue, green, red in 0..255, the channel order of OpenCV
 
-HAIR_STYLES = ("bald", "buzz", "short", "fringe", "parting", "long", "bob", "bun", "afro", "receding")
+HAIR_STYLES = (
+    "bald",
+    "buzz",
+    "short",
+    "fringe",
+    "parting",
+    "long",
+    "bob",
+    "bun",
+    "afro",
+    "receding",
+)
 
 
 @dataclass(frozen=True)
 class Build:
-    """Factors (1 is the mean face) and offsets in millimetres that turn the mean face into a person."""
+    """What turns the mean face into a person: factors about 1 and offsets in millimetres about 0."""
 
     width: float
     lower: float
@@ -79,7 +90,7 @@ def invent_person(rng: np.random.Generator) -> Person:
 def _invent_build(rng: np.random.Generator) -> Build:
     def spread(middle: float, reach: float) -> float:
         # A sum of two uniforms: most people near the middle, nobody beyond `reach`.
-        return middle + reach * float(rng.uniform(-1, 1) + rng.uniform(-1, 1)) * 0.6
+        return middle + reach * float(rng.uniform(-1, 1) + rng.uniform(-1, 1)) * 0.75
 
     return Build(
         width=spread(1.0, 0.14),
@@ -107,7 +118,7 @@ def _invent_build(rng: np.random.Generator) -> Build:
 
 def _invent_look(rng: np.random.Generator) -> Look:
     skin, age = _skin(rng), float(rng.beta(1.2, 1.6))
-    hair, style = _hair(rng, age), str(rng.choice(HAIR_STYLES))
+    hair, style = _hair(rng, age, dark=skin[1] < 110), str(rng.choice(HAIR_STYLES))
     may_have_beard = style not in ("long", "bob", "bun") and rng.random() < 0.6
     redness = rng.uniform(0.1, 0.6)
     pink = np.array(skin) * (0.66, 0.62, 0.9)
@@ -116,7 +127,9 @@ def _invent_look(rng: np.random.Generator) -> Look:
         lips=_mix(_colour(pink), (95, 70, 190), redness * 0.7),
         hair=hair,
         brows=_mix(_colour(np.array(hair) * 0.75), _colour(np.array(skin) * 0.35), 0.35),
-        iris=_pick(rng, [(40, 62, 92), (25, 40, 62), (150, 120, 80), (90, 125, 95), (120, 112, 104)], 0.15),
+        iris=_pick(
+            rng, [(40, 62, 92), (25, 40, 62), (150, 120, 80), (90, 125, 95), (120, 112, 104)], 0.15
+        ),
         hair_style=style,
         side=float(rng.choice([-1.0, 1.0])),
         brow_thickness=float(rng.uniform(1.3, 4.2)),
@@ -136,15 +149,18 @@ def _invent_look(rng: np.random.Generator) -> Look:
 
 
 def _skin(rng: np.random.Generator) -> Colour:
-    ladder = np.array([[48, 66, 98], [70, 98, 145], [98, 135, 188], [130, 168, 216], [168, 196, 232]], float)
+    ladder = np.array(
+        [[48, 66, 98], [70, 98, 145], [98, 135, 188], [130, 168, 216], [168, 196, 232]], float
+    )
     tone = np.sqrt(rng.random()) * (len(ladder) - 1)
     middle = [np.interp(tone, np.arange(len(ladder)), ladder[:, channel]) for channel in range(3)]
-    return _colour(np.array(middle) * rng.uniform(0.94, 1.06, 3))
+    return _colour(np.array(middle) * rng.uniform(0.93, 1.05) * rng.uniform(0.975, 1.025, 3))
 
 
-def _hair(rng: np.random.Generator, age: float) -> Colour:
-    natural = [(22, 20, 24), (30, 38, 56), (38, 62, 98), (48, 84, 140), (95, 150, 200), (45, 75, 165)]
-    colour = _pick(rng, [*natural, (24, 24, 30)], 0.12)
+def _hair(rng: np.random.Generator, age: float, dark: bool) -> Colour:
+    black_to_brown: list[Colour] = [(22, 20, 24), (24, 24, 30), (30, 38, 56), (38, 62, 98)]
+    fair: list[Colour] = [(48, 84, 140), (95, 150, 200), (45, 75, 165)]
+    colour = _pick(rng, black_to_brown if dark else black_to_brown + fair, 0.12)
     grey = float(np.clip((age - 0.6) * 2.5, 0, 0.9)) * float(rng.random() < 0.8)
     return _mix(colour, (182, 184, 188), grey)
 
@@ -152,9 +168,13 @@ def _hair(rng: np.random.Generator, age: float) -> Colour:
 def _freckles(rng: np.random.Generator) -> Array:
     """Spots as rows (across -1..1, height in mm, radius in mm): freckles on some, moles on most."""
     count = int(rng.choice([0, 0, 0, 45]))
-    small = np.column_stack([rng.normal(0, 0.38, count), rng.normal(-8, 9, count), rng.uniform(0.5, 0.9, count)])
+    small = np.column_stack(
+        [rng.normal(0, 0.38, count), rng.normal(-8, 9, count), rng.uniform(0.5, 0.9, count)]
+    )
     moles = int(rng.integers(0, 4))
-    large = np.column_stack([rng.uniform(-0.8, 0.8, moles), rng.uniform(-75, 55, moles), rng.uniform(1.2, 2.0, moles)])
+    large = np.column_stack(
+        [rng.uniform(-0.8, 0.8, moles), rng.uniform(-75, 55, moles), rng.uniform(1.2, 2.0, moles)]
+    )
     return np.concatenate([small, large])
 
 

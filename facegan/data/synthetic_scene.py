@@ -13,7 +13,7 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """How a clip is recorded: colour temperature, lens blur (pixels) and sensor noise (grey levels)."""
+    """How a clip is recorded: colour temperature, blur in pixels, noise in grey levels."""
 
     tint: Plane
     blur: float
@@ -22,8 +22,8 @@ class Camera:
     def record(self, light: Plane, rng: np.random.Generator) -> Pixels:
         """Turn the light of one frame into 8-bit pixels."""
         seen = cv2.GaussianBlur(light * self.tint, (0, 0), self.blur)
-        seen += np.float32(self.noise) * rng.standard_normal(light.shape, np.float32)
-        return np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+        grain = self.noise * rng.standard_normal(light.shape, np.float32)
+        return np.clip(np.rint(seen + grain), 0, 255).astype(np.uint8)
 
 
 def invent_camera(rng: np.random.Generator) -> Camera:
@@ -45,7 +45,7 @@ def invent_background(rng: np.random.Generator, height: int, width: int) -> Pixe
 
 
 def invent_strands(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """Noise drawn out along the hair, about 0: the share by which strands are brighter or darker."""
+    """Noise drawn out along the hair: by which share, about 0, strands are brighter."""
     noise = rng.standard_normal((height, width)).astype(np.float32)
     drawn = cv2.GaussianBlur(noise, (0, 0), sigmaX=0.7, sigmaY=5.0)
     return np.asarray(drawn / drawn.std() * np.float32(0.11))

@@ -1,0 +1,120 @@
+"""A whole study: data, plan, trials, references, summary, figures, report and MLflow. Running it again does what is missing."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import ray
+
+from cluster.follow import duration, following
+from cluster.inputs import SyntheticConfig, describe_data, prepare_data
+from cluster.tracking import Tracker
+from cluster.trial import TRUTH, precompute_truth
+from facegan.config import Config
+from facegan.data.shards import MANIFEST
+from facegan.data.triplets import FaceData
+from facegan.metrics.card import prepare_truth, reference_scores, summarise
+from facegan.report.curves import write_losses_figure
+from facegan.report.figure2 import write_figure2
+from facegan.report.html import write_report
+from facegan.report.sheets import contact_sheet
+from facegan.study.arms import Arm
+from facegan.study.folder import read_json, write_json
+from facegan.study.plan import Plan, make_plan, open_study
+from facegan.study.summary import summarise_study
+
+HOME = Path("studies")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What a job asks for: where the faces come from, which arms, how often, and under which base configuration."""
+
+    source: str
+    data: str
+    study: str
+    synthetic: SyntheticConfig
+    config: Config
+    preset: str
+    design: str
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    candidates: int
+
+
+Runner = Callable[[Plan, Path, Path], None]
+"""Runs what is missing of a plan, given the study's and the data set's folder."""
+
+
+def run_study(request: Request, runner: Runner) -> dict[str, Any]:
+    """Do all of it; returns the summary, and says at the end where everything lies. Ray must be running."""
+    started = time.monotonic()
+    data_folder = prepare_data(request.source, request.data, request.synthetic, request.config)
+    plan = make_plan(
+        request.config,
+        request.arms,
+        design=request.design,
+        preset=request.preset,
+        seeds=request.seeds,
+        candidates=request.candidates,
+        data=describe_data(data_folder),
+        commit=_commit(),
+    )
+    study = Path(request.study) if request.study else HOME / f"{request.design}-{request.preset}-{plan.id()}"
+    open_study(study, plan)
+    _announce(plan, study)
+    truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data_folder.resolve(), request.config)
+    tracker = Tracker(plan, study)
+    with following(plan, study, tracker.sync):
+        runner(plan, study, data_folder)
+    ray.get(truth)
+    summary = conclude(plan, study, data_folder, request.config)
+    tracker.finish()
+    _say_results(summary, study, tracker.uri, time.monotonic() - started)
+    return summary
+
+
+def conclude(plan: Plan, study: Path, data_folder: Path, config: Config) -> dict[str, Any]:
+    """References, summary, figures and report of a study folder, whatever of its trials is done."""
+    data = FaceData(data_folder)
+    if read_json(study / "references.json") is None:
+        truth = prepare_truth(data, config, study / TRUTH)
+        rows = {name: summarise(scores, truth.pairs.clip) for name, scores in reference_scores(truth).items()}
+        write_json(study / "references.json", rows)
+    summary = summarise_study(study, plan, read_json(study / "references.json"))
+    write_json(study / "summary.json", summary)
+    shutil.copyfile(data_folder / MANIFEST, study / MANIFEST)
+    cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
+    write_figure2(study, plan, data)
+    write_losses_figure(study, plan)
+    write_report(study, summary, config)
+    return summary
+
+
+def _announce(plan: Plan, study: Path) -> None:
+    kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
+    images = sum(t.config.images for t in plan.trials)
+    print(f"study    {study}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}", flush=True)
+
+
+def _say_results(summary: dict[str, Any], study: Path, uri: str, seconds: float) -> None:
+    print(f"\ndone in {duration(seconds)}")
+    for arm in summary["arms"]:
+        print(f"  {arm['label']:<10} {arm['verdict']}")
+    print(f"report   {study / 'report.html'}")
+    print(f"figures  {study / 'figure2.png'}  {study / 'losses.png'}  {study / 'contact_sheet.png'}")
+    print(f"MLflow   {uri}  (make mlflow opens it)", flush=True)
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()

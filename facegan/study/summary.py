@@ -1,0 +1,126 @@
+"""What a study found: summary.json, made from the trial folders alone, as far as they have come."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegan.metrics.card import METRICS, Scores, summarise
+from facegan.study.arms import Arm
+from facegan.study.plan import Plan, Trial, trial_folder
+from facegan.study.verdict import COPY, Card, compare, judge
+
+SELECTION = "validation/face_error"
+
+
+def best_trials(plan: Plan, study: Path) -> dict[str, Trial]:
+    """Each arm's trial to show: the lowest seed that has a checkpoint, of its candidates the best on validation clips."""
+    shown: dict[str, Trial] = {}
+    for arm in plan.arms:
+        ready = [t for t in plan.trials if t.arm == arm.name and trial_folder(study, t).checkpoint.exists()]
+        if ready:
+            shown[arm.name] = min(ready, key=lambda t: (t.seed, *_rank(study, t)))
+    return shown
+
+
+def _rank(study: Path, trial: Trial) -> tuple[bool, float, int]:
+    folder = trial_folder(study, trial)
+    judged = [float(row[SELECTION]) for row in folder.rows() if SELECTION in row]
+    diverged = folder.state()["state"] == "DIVERGED"
+    return diverged, judged[-1] if judged else float("inf"), trial.candidate
+
+
+def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None) -> dict[str, Any]:
+    """The content of summary.json; `references` is that of references.json: a metric card by the row's name."""
+    cards = {trial.key: trial_folder(study, trial).scores() for trial in plan.trials}
+    rows = references or {}
+    return {
+        "study": _study(plan, [c for c in (*cards.values(), *rows.values()) if c]),
+        "data": plan.data,
+        "trials": [_trial(study, trial, cards[trial.key]) for trial in plan.trials],
+        "arms": [_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms],
+        "references": {name: _short(card) for name, card in rows.items()},
+    }
+
+
+def _study(plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
+    clips = {clip for card in cards for entry in card.values() for clip in entry["clips"]}
+    return {
+        "id": plan.id(),
+        "design": plan.design,
+        "preset": plan.preset,
+        "arms": [{"name": a.name, "label": a.label, "without": list(a.without)} for a in plan.arms],
+        "seeds": sorted({t.seed for t in plan.trials}),
+        "candidates": len({t.candidate for t in plan.trials}),
+        "images": max(t.config.images for t in plan.trials),
+        "test_clips": len(clips),
+        "commit": plan.commit,
+        "code": plan.code,
+        "vgg": plan.vgg,
+    }
+
+
+def _trial(study: Path, trial: Trial, card: Card | None) -> dict[str, Any]:
+    state = trial_folder(study, trial).state()
+    rate = state["images"] / state["seconds"] if state["seconds"] else None
+    return {
+        "key": trial.key,
+        "arm": trial.arm,
+        "candidate": trial.candidate,
+        "seed": trial.seed,
+        "state": state["state"],
+        "images": state["images"],
+        "seconds": state["seconds"],
+        "images_per_second": rate,
+        "weights": trial.config.loss.weights(),
+        "scores": {metric: entry["mean"] for metric, entry in card.items()} if card else None,
+        "counters": state["passes"],
+        "error": state.get("error", ""),
+    }
+
+
+def _arm(study: Path, plan: Plan, arm: Arm, cards: dict[str, Card | None], copied: Card | None) -> dict[str, Any]:
+    trials = [t for t in plan.trials if t.arm == arm.name]
+    states = [trial_folder(study, t).state()["state"] for t in trials]
+    judged = _judged(study, trials, cards)
+    card = _over_seeds([cards[t.key] or {} for t in judged])
+    comparisons = compare(card, copied)
+    outcome, verdict = judge(card, comparisons, states)
+    return {
+        "name": arm.name,
+        "label": arm.label,
+        "trials_completed": states.count("COMPLETED"),
+        "trials_planned": len(trials),
+        "judged": [t.key for t in judged],
+        "scores": _short(card),
+        "against_copied_source": comparisons,
+        "outcome": outcome,
+        "verdict": verdict,
+    }
+
+
+def _judged(study: Path, trials: Sequence[Trial], cards: dict[str, Card | None]) -> list[Trial]:
+    """The trials that speak for an arm: with scores, one a seed, of its candidates the best on validation clips."""
+    best: dict[int, Trial] = {}
+    for trial in sorted((t for t in trials if cards[t.key]), key=lambda t: _rank(study, t)):
+        best.setdefault(trial.seed, trial)
+    return [best[seed] for seed in sorted(best)]
+
+
+def _over_seeds(cards: Sequence[Card]) -> Card:
+    """One card of several runs: each clip's mean is averaged over the runs, then clips are resampled as in a run's card."""
+    clips = sorted({clip for card in cards for entry in card.values() for clip in entry["clips"]})
+    scores: Scores = {}
+    for metric in METRICS:
+        values = [[card.get(metric, {"clips": {}})["clips"].get(clip) for card in cards] for clip in clips]
+        scores[metric] = np.array([_mean([v for v in row if v is not None]) for row in values], np.float64)
+    return summarise(scores, clips) if clips else {}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _short(card: Card) -> dict[str, Any]:
+    return {metric: {"mean": entry["mean"], "interval": entry["interval"]} for metric, entry in card.items()}

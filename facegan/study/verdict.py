@@ -1,0 +1,89 @@
+"""An arm's verdict in a sentence: does it copy the source, follow the target, or neither, by its scores on held-out people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from facegan.metrics.card import summarise
+
+Card = dict[str, Any]
+"""What `facegan.metrics.card.summarise` makes: per metric `mean`, `interval` and `clips`."""
+
+COPY = "source copied"
+_COMPARED = {"face_error": "face error", "landmark_error": "landmark error"}
+_DIGITS = {"face_error": 1, "landmark_error": 3}
+# An interval from resampling fewer clips than this says nothing.
+_FEWEST_CLIPS = 5
+
+
+def compare(card: Card, copied: Card | None) -> dict[str, Any]:
+    """Per error metric the arm, the copied source and their difference, clip by clip, over clips that both have."""
+    found: dict[str, Any] = {}
+    for metric in _COMPARED:
+        ours, theirs = (c.get(metric, {"clips": {}})["clips"] for c in (card, copied or {}))
+        clips = [c for c in sorted(ours) if ours[c] is not None and theirs.get(c) is not None]
+        if clips:
+            a, b = (np.array([side[c] for c in clips], np.float64) for side in (ours, theirs))
+            difference = summarise({"d": a - b}, clips)["d"]
+            found[metric] = {
+                "arm": float(a.mean()),
+                "copied": float(b.mean()),
+                "difference": difference["mean"],
+                "interval": difference["interval"],
+                "clips": len(clips),
+            }
+    return found
+
+
+def judge(card: Card, comparisons: dict[str, Any], states: Sequence[str]) -> tuple[str, str]:
+    """The outcome in a word (copies, follows, both, worse, between, unknown) and in a sentence with its numbers."""
+    if not card:
+        return "unknown", f"no result: {_count(states)}"
+    clips = len(card["source_likeness"]["clips"])
+    if clips < _FEWEST_CLIPS:
+        return "unknown", f"too few test clips to judge ({clips}, at least {_FEWEST_CLIPS} are needed)"
+    low = card["source_likeness"]["interval"][0]
+    copies = low is not None and low > 0.5
+    better = [m for m, c in comparisons.items() if c["clips"] >= _FEWEST_CLIPS and c["interval"][1] < 0]
+    worse = [m for m, c in comparisons.items() if c["clips"] >= _FEWEST_CLIPS and c["interval"][0] > 0]
+    numbers = "; ".join([_likeness(card)] * copies + [_sentence(m, comparisons[m], clips) for m in comparisons])
+    outcome, words = _outcome(copies, better, worse)
+    return outcome, f"{words}: {numbers or _likeness(card)}"
+
+
+def _outcome(copies: bool, better: list[str], worse: list[str]) -> tuple[str, str]:
+    if copies and better:
+        return "both", "copies the source more than it follows the target, yet moves towards it"
+    if copies:
+        return "copies", "copies the source"
+    if better:
+        partly = " in part" if worse else ""
+        return "follows", f"follows the target{partly}" if "face_error" in better else f"follows the target landmarks{partly}"
+    if worse:
+        return "worse", "neither follows the target nor copies the source, and is further off than the copied source"
+    return "between", "between: neither a copy of the source nor better than one"
+
+
+def _likeness(card: Card) -> str:
+    entry = card["source_likeness"]
+    if entry["mean"] is None:
+        return "source likeness not measured"
+    low, high = entry["interval"]
+    return f"source likeness {entry['mean']:.2f} (95 % interval {low:.2f} to {high:.2f}; above 0.5 is closer to the source)"
+
+
+def _sentence(metric: str, found: dict[str, Any], clips: int) -> str:
+    digits = _DIGITS[metric]
+    arm, copied, difference, low, high = (
+        f"{value:.{digits}f}" for value in (found["arm"], found["copied"], found["difference"], *found["interval"])
+    )
+    part = "" if found["clips"] == clips else f", on the {found['clips']} of {clips} clips where both show a face"
+    return (
+        f"{_COMPARED[metric]} {arm} against {copied} for the copied source "
+        f"(difference {difference}, 95 % interval {low} to {high}{part})"
+    )
+
+
+def _count(states: Sequence[str]) -> str:
+    return ", ".join(f"{states.count(s)} of {len(states)} trials {s}" for s in dict.fromkeys(states))

@@ -1,0 +1,231 @@
+"""The way of the data: 300VW folder, crop, Parquet, sampling. Nothing lost, nothing silent."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from facegan.config import Config, UserError
+from facegan.data.crop import crop_face
+from facegan.data.shards import IngestConfig, read_manifest, write_clip, write_manifest
+from facegan.data.triplets import FaceData, batches, sample, training_clips
+from facegan.data.vw300 import ClipSource, Frame, LeftOut, find_clips, read_frames
+from facegan.landmarks import mirror
+
+
+def test_parquet_round_trip(clips: Path, data: FaceData) -> None:
+    clip = find_clips(clips)[0]
+    frames = [f for f in read_frames(clip) if isinstance(f, Frame)]
+    rows = data.clips("train", 0.0)[clip.clip]
+    assert list(data.frame[rows]) == [f.number for f in frames]
+    for row, frame in zip(rows, frames, strict=True):
+        crop = crop_face(frame.image, frame.points, 32, IngestConfig().crop_scale)
+        assert np.array_equal(data.points[row], crop.points)
+        stored, cut = data.image(row).astype(int), crop.image[:, :, ::-1].astype(int)
+        assert np.abs(stored - cut).mean() < 8  # JPEG
+
+
+def test_rows_carry_what_a_result_needs_to_be_pasted_back(data_folder: Path) -> None:
+    file = data_folder / read_manifest(data_folder)["clips"][0]["file"]
+    row = pq.read_table(file).slice(0, 1).to_pylist()[0]
+    assert set(row) == {
+        *("clip", "split", "category", "frame", "image", "landmarks", "crop_box", "source_width", "source_height"),
+    }
+    assert (row["source_width"], row["source_height"]) == (120, 96)
+    assert len(row["landmarks"]) == 136
+
+
+def gradient(height: int, width: int) -> NDArray[np.uint8]:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+def test_landmarks_stay_exact_through_crop_and_flip(offset: float) -> None:
+    """On an image whose colour is its coordinate, the colour under a landmark tells where it came from."""
+    points = np.random.default_rng(0).uniform(60, 140, (68, 2)).astype(np.float32) + offset
+    crop = crop_face(gradient(200, 200), points, 128, 2.0)
+    left, top, side = crop.box
+    back = (crop.points + 0.5) * side / 128 - 0.5 + [left, top]
+    assert np.abs(back - points).max() < 0.01
+    flipped = mirror(mirror(crop.points, 128), 128)
+    assert np.abs(flipped - crop.points).max() < 0.01
+    inner = [p for p in crop.points if (p > 2).all() and (p < 125).all()]
+    for x, y in inner[:10]:
+        colour = cv2.getRectSubPix(crop.image.astype(np.float32), (1, 1), (float(x), float(y)))[0, 0]
+        origin = np.array([(x + 0.5) * side / 128 - 0.5 + left, (y + 0.5) * side / 128 - 0.5 + top])
+        assert np.abs(colour[:2] - origin).max() < 1.5
+
+
+def test_a_face_at_the_border_is_padded_not_shrunk() -> None:
+    points = np.random.default_rng(1).uniform(0, 60, (68, 2)).astype(np.float32)
+    points[30] = 5
+    crop = crop_face(gradient(100, 100), points, 64, 2.25)
+    assert crop.image.shape == (64, 64, 3)
+    extent = (points.max(0) - points.min(0)).max()
+    assert abs(crop.box[2] - 2.25 * extent) <= 1
+    assert crop.box[0] < 0 and crop.box[1] < 0
+
+
+def damaged_tree(clips: Path, root: Path) -> Path:
+    """A clip for every kind of damage; 1001 is whole."""
+    shutil.copytree(clips, root)
+    (root / "1002" / "vid.avi").write_bytes((root / "1002" / "vid.avi").read_bytes()[:4000])
+    (root / "1003" / "annot" / "000002.pts").unlink()
+    (root / "1003" / "annot" / "000003.pts").write_text("version: 1\n")
+    (root / "1003" / "annot" / "000004.pts").write_text("version: 1\nn_points: 67\n{\n" + "1 2\n" * 67 + "}\n")
+    (root / "1003" / "annot" / "000005.pts").write_text("version: 1\nn_points: 68\n{\n" + "nan 2\n" * 68 + "}\n")
+    (root / "1003" / "annot" / "000006.pts").write_text("version: 1\nn_points: 68\n{\n" + "900 900\n" * 68 + "}\n")
+    (root / "1004" / "vid.avi").unlink()
+    (root / "1005" / "annot" / "000007.pts").write_text((root / "1005" / "annot" / "000006.pts").read_text())
+    (root / "5001" / "vid.avi").write_bytes(b"")
+    return root
+
+
+def test_ingest_of_every_kind_of_damage(clips: Path, tmp_path: Path) -> None:
+    root = damaged_tree(clips, tmp_path / "damaged")
+    out = tmp_path / "out"
+    out.mkdir()
+    how = IngestConfig(size=32)
+    records = [write_clip(c, out, how) for c in find_clips(root)]
+    manifest = write_manifest(out, records, how, synthetic=True, source=str(root))
+    clip = {c["clip"]: c for c in manifest["clips"]}
+    reasons = {name: {row["frame"]: row["reason"] for row in c["left_out"]} for name, c in clip.items()}
+    assert (clip["1001"]["rows"], reasons["1001"]) == (6, {})
+    assert reasons["1003"] == {
+        2: "annotation missing",
+        3: "annotation is not a .pts file",
+        4: "annotation has 67 points instead of 68",
+        5: "annotation has a coordinate that is no finite number",
+        6: "most landmarks lie outside the image",
+    }
+    assert clip["1002"]["rows"] + len(reasons["1002"]) >= 6 and clip["1002"]["rows"] < 6
+    assert set(reasons["1002"].values()) <= {"video ends before this frame", "video missing or unreadable"}
+    assert reasons["1004"] == {0: "video missing or unreadable"} == reasons["5001"]
+    assert reasons["1005"] == {7: "video ends before this frame"}
+    assert manifest["rows"] == sum(c["rows"] for c in manifest["clips"])
+    assert manifest["left_out"] == sum(len(r) for r in reasons.values())
+    # What is left is a data set.
+    assert len(FaceData(out).frame) == manifest["rows"]
+    assert not list(out.glob("*.partial"))
+
+
+def test_the_official_split_holds_all_114_videos() -> None:
+    from facegan.data.vw300 import _OFFICIAL
+
+    lists = {name: ids.split() for name, ids in _OFFICIAL.items()}
+    assert {name: len(ids) for name, ids in lists.items()} == {"train": 50, "category_1": 31, "category_2": 19, "category_3": 14}
+    assert len({i for ids in lists.values() for i in ids}) == 114
+
+
+def test_official_ids_need_no_split_file(tmp_path: Path) -> None:
+    for clip in ("001", "114", "203", "410"):
+        (tmp_path / clip / "annot").mkdir(parents=True)
+    assert [(c.clip, c.split, c.category) for c in find_clips(tmp_path)] == [
+        ("001", "train", "train"),
+        ("114", "test", "category_1"),
+        ("203", "test", "category_2"),
+        ("410", "test", "category_3"),
+    ]
+
+
+def test_an_unknown_clip_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "my_clip" / "annot").mkdir(parents=True)
+    with pytest.raises(UserError, match="my_clip"):
+        find_clips(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["schema", "json", "changed", "missing"])
+def test_a_data_set_that_is_not_ours_is_refused(data_folder: Path, tmp_path: Path, damage: str) -> None:
+    folder = shutil.copytree(data_folder, tmp_path / "copy")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    file = folder / manifest["clips"][0]["file"]
+    if damage == "schema":
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 99}))
+    elif damage == "json":
+        (folder / "manifest.json").write_text("{")
+    elif damage == "changed":
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    else:
+        file.unlink()
+    said = {"schema": "made with schema 99", "json": "damaged", "changed": "sha256 differs", "missing": "is missing"}
+    with pytest.raises(UserError, match=said[damage]):
+        FaceData(folder)
+
+
+def test_sampling_is_a_pure_function_of_seed_and_step(data: FaceData, tiny: Config) -> None:
+    clips = training_clips(data, tiny)
+    a, b = (sample(clips, 3, 17, 8, True) for _ in range(2))
+    assert all(np.array_equal(getattr(a, n), getattr(b, n)) for n in a.__slots__)
+    other = sample(clips, 3, 18, 8, True)
+    assert not np.array_equal(a.source, other.source)
+    assert not np.array_equal(a.source, sample(clips, 4, 17, 8, True).source)
+
+
+def test_three_different_frames_of_one_clip(data: FaceData, tiny: Config) -> None:
+    clips = training_clips(data, tiny)
+    of_clip = {int(row): i for i, rows in enumerate(clips) for row in rows}
+    for step in range(50):
+        t = sample(clips, 0, step, 8, True)
+        for a, b, c in zip(t.source, t.target, t.third, strict=True):
+            assert len({a, b, c}) == 3
+            assert of_clip[a] == of_clip[b] == of_clip[c]
+
+
+def test_ranks_share_the_global_batch(data: FaceData, tiny: Config) -> None:
+    whole = sample(training_clips(data, tiny), 0, 5, 8, True)
+    for world in (1, 2, 4):
+        parts = [whole.part(rank, world).source for rank in range(world)]
+        assert sorted(np.concatenate(parts)) == sorted(whole.source)
+
+
+def test_every_arm_of_a_seed_sees_the_same_batches(data: FaceData, tiny: Config) -> None:
+    arms = [tiny, tiny.override({"loss.pixel": 0.0}), tiny.override({"loss.perceptual": 0.0, "loss.identity": 0.0})]
+    feeds = [batches(data, arm, 0, 0, 1, pin=False) for arm in arms]
+    for _ in range(5):
+        first, *others = [next(feed) for feed in feeds]
+        assert all((first.source == o.source).all() and (first.third_points == o.third_points).all() for o in others)
+
+
+def test_a_resumed_feed_goes_on_where_it_was(data: FaceData, tiny: Config) -> None:
+    whole = batches(data, tiny, 0, 0, 1, pin=False)
+    for _ in range(4):
+        next(whole)
+    assert (next(whole).target == next(batches(data, tiny, 4, 0, 1, pin=False)).target).all()
+
+
+def test_validation_and_test_people_are_never_trained_on(data: FaceData) -> None:
+    parts = {part: set(data.clips(part, 0.2)) for part in ("train", "validation", "test")}
+    assert parts["train"].isdisjoint(parts["validation"] | parts["test"])
+    assert len(parts["validation"]) == 1 and len(parts["train"]) == 4
+    assert parts["test"] == {"5001", "5002"}
+    assert set(data.clips("train", 0.0)) == parts["train"] | parts["validation"]
+
+
+def test_mirrored_samples_have_mirrored_landmarks(data: FaceData, tiny: Config) -> None:
+    t = sample(training_clips(data, tiny), 0, 0, 16, True)
+    batch = data.batch(t)
+    assert t.mirrored.any() and not t.mirrored.all()
+    for i, (row, flipped) in enumerate(zip(t.source, t.mirrored, strict=True)):
+        image, points = data.image(row), data.points[row]
+        expected = (image[:, ::-1], mirror(points, 32)) if flipped else (image, points)
+        assert np.array_equal(batch.source[i].numpy().transpose(1, 2, 0), expected[0])
+        assert np.array_equal(batch.source_points[i].numpy(), expected[1])
+
+
+def test_data_of_another_size_is_refused(data: FaceData) -> None:
+    with pytest.raises(UserError, match=r"32 pixels, data\.size is 128"):
+        training_clips(data, Config())
+
+
+def test_a_frame_of_another_size_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from facegan.data import vw300
+
+    source = ClipSource("001", tmp_path, "train")
+    image = np.zeros((8, 9, 3), np.uint8)
+    assert vw300._annotate(source, 2, image, (8, 8, 3)) == LeftOut("001", 2, "frame has another size than the first")

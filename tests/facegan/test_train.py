@@ -1,0 +1,128 @@
+"""The loop: exact resume, divergence, progress, data parallelism."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from facegan import checkpoint
+from facegan.config import Config, UserError
+from facegan.data.triplets import FaceData
+from facegan.step import TrainState, new_state
+from facegan.train import Diverged, Progress, train
+
+CPU = torch.device("cpu")
+
+
+def tensors(state: TrainState) -> dict[str, torch.Tensor]:
+    networks = {"generator": state.generator, "discriminator": state.discriminator}
+    return {f"{name}.{k}": v for name, net in networks.items() for k, v in net.state_dict().items()}
+
+
+def assert_bit_equal(a: TrainState, b: TrainState) -> None:
+    ours, theirs = tensors(a), tensors(b)
+    assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def science(progress: list[Progress]) -> list[tuple[int, dict[str, float]]]:
+    return [(p.images, {k: v for k, v in p.metrics.items() if k != "images_per_second"}) for p in progress]
+
+
+def test_resume_equals_the_uninterrupted_run_bit_for_bit(data: FaceData, tiny: Config, tmp_path: Path) -> None:
+    whole = new_state(tiny, CPU)
+    rows = list(train(whole, data))
+    interrupted = new_state(tiny, CPU)
+    for progress in train(interrupted, data):
+        if progress.at_checkpoint:
+            checkpoint.save(interrupted, tmp_path / "checkpoint")
+            break
+    resumed = checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
+    assert resumed is not None and resumed.images == 16
+    rest = list(train(resumed, data))
+    assert science(rest) == science(rows)[2:]
+    assert_bit_equal(resumed, whole)
+    assert resumed.passes == whole.passes
+
+
+def test_the_same_seed_gives_the_same_run(data: FaceData, tiny: Config) -> None:
+    a, b = new_state(tiny, CPU), new_state(tiny, CPU)
+    assert science(list(train(a, data))) == science(list(train(b, data)))
+    assert_bit_equal(a, b)
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(data: FaceData, tiny: Config, tmp_path: Path) -> None:
+    state = new_state(tiny, CPU)
+    checkpoint.save(state, tmp_path / "checkpoint")
+    with pytest.raises(UserError, match="another configuration"):
+        checkpoint.load(tmp_path / "checkpoint", tiny.override({"loss.pixel": 1.0}), CPU)
+
+
+def test_a_damaged_checkpoint_is_named(tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / "generator.safetensors").write_bytes(b"half a file")
+    with pytest.raises(UserError, match=r"generator\.safetensors is missing or damaged"):
+        checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
+
+
+def test_a_kill_between_the_renames_loses_nothing(tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    os.rename(tmp_path / "checkpoint", tmp_path / "checkpoint.previous")
+    assert checkpoint.load(tmp_path / "checkpoint", tiny, CPU) is not None
+
+
+def test_divergence_names_the_term(data: FaceData, tiny: Config) -> None:
+    state = new_state(tiny, CPU)
+    with torch.no_grad():
+        state.generator.last.bias[0] = float("nan")
+    with pytest.raises(Diverged, match="loss/pixel"):
+        list(train(state, data))
+
+
+def test_the_last_image_is_a_checkpoint(data: FaceData, tiny: Config) -> None:
+    config = tiny.override({"images": 24})
+    progress = list(train(new_state(config, CPU), data))
+    assert [(p.images, p.at_checkpoint) for p in progress] == [(8, False), (16, True), (24, True)]
+
+
+def _worker(rank: int, world: int, port: int, folder: str, config: Config, out: str) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
+    dist.init_process_group("gloo", rank=rank, world_size=world)
+    state = new_state(config, CPU)
+    rows = science(list(train(state, FaceData(Path(folder)))))
+    if rank == 0:
+        torch.save({"tensors": tensors(state), "rows": rows}, out)
+    dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def test_two_gloo_workers_equal_one_process(data_folder: Path, data: FaceData, tiny: Config, tmp_path: Path) -> None:
+    # SGD-sized steps: Adam turns a rounding error of a near-zero gradient into a whole step.
+    config = tiny.override({"optim.generator_lr": 1e-5})
+    alone = new_state(config, CPU)
+    rows = science(list(train(alone, data)))
+    out = tmp_path / "two.pt"
+    mp.spawn(_worker, args=(2, _free_port(), str(data_folder), config, str(out)), nprocs=2)
+    two: dict[str, Any] = torch.load(out, weights_only=True)
+    for (images, ours), (_, theirs) in zip(rows, two["rows"], strict=True):
+        for name, value in ours.items():
+            assert theirs[name] == pytest.approx(value, rel=2e-3, abs=1e-4), (images, name)
+    mine = tensors(alone)
+    assert all(torch.allclose(mine[k], v, atol=2e-4) for k, v in two["tensors"].items())
+
+
+def test_a_batch_that_the_workers_cannot_share_is_refused(data: FaceData, tiny: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facegan.train.rank_and_world", lambda: (0, 3))
+    with pytest.raises(UserError, match="a multiple of the 3 workers"):
+        next(train(new_state(tiny, CPU), data))
