@@ -1,5 +1,6 @@
 """Command lines over dataclasses: presets first, then flags; a user's mistake is one line and exit code 2."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -50,17 +51,14 @@ def parse(arguments: type[A], description: str, argv: list[str]) -> A:
 
 
 def _default(arguments: type[A], argv: list[str]) -> A:
-    if "preset" not in arguments.__dataclass_fields__:  # type: ignore[attr-defined]
+    """The preset is read before the flags, because it is what they change."""
+    if not hasattr(arguments(), "preset"):
         return arguments()
-    chosen: dict[str, Any] = {}
-    for place, word in enumerate(argv):
-        if word == "--preset" and place + 1 < len(argv):
-            chosen["preset"] = argv[place + 1]
-        elif word.startswith("--preset="):
-            chosen["preset"] = word.split("=", 1)[1]
-    default = arguments()
-    name = chosen.get("preset", default.preset)  # type: ignore[attr-defined]
-    return arguments(preset=name, config=preset(name))  # type: ignore[call-arg]
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    reader.add_argument("--preset", default=vars(arguments())["preset"])
+    name = reader.parse_known_args(argv)[0].preset
+    chosen: dict[str, Any] = {"preset": name, "config": preset(name)}
+    return arguments(**chosen)
 
 
 def _one_line(boxes: str) -> str:

@@ -42,7 +42,10 @@ def ingest(source: Path, folder: Path, config: IngestConfig) -> dict[str, Any]:
         raise UserError(f"--source is {str(source)!r}: no frame could be used; first reason: {records[0].left_out[0].reason}")
     synthetic = is_synthetic(source)
     manifest = write_manifest(folder, records, config, synthetic=synthetic, source=str(source.resolve()))
-    print(f"data     {folder}: {manifest['rows']} frames of {len(records)} clips, {manifest['left_out']} left out", flush=True)
+    print(
+        f"data     {folder}: {manifest['rows']} frames of {len(records)} clips, {manifest['left_out']} left out",
+        flush=True,
+    )
     for reason, count in left_out_by_reason(manifest).items():
         print(f"         left out: {count} x {reason} (each is listed in {MANIFEST})", flush=True)
     return manifest

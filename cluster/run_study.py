@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import ray
+from facegan.report.html import write_report
 
 from cluster.follow import duration, following
 from cluster.inputs import SyntheticConfig, describe_data, prepare_data
@@ -21,7 +22,6 @@ from facegan.data.triplets import FaceData
 from facegan.metrics.card import prepare_truth, reference_scores, summarise
 from facegan.report.curves import write_losses_figure
 from facegan.report.figure2 import write_figure2
-from facegan.report.html import write_report
 from facegan.report.sheets import contact_sheet
 from facegan.study.arms import Arm
 from facegan.study.folder import read_json, write_json
@@ -99,7 +99,10 @@ def conclude(plan: Plan, study: Path, data_folder: Path, config: Config) -> dict
 def _announce(plan: Plan, study: Path) -> None:
     kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
     images = sum(t.config.images for t in plan.trials)
-    print(f"study    {study}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}", flush=True)
+    print(
+        f"study    {study}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}",
+        flush=True,
+    )
 
 
 def _say_results(summary: dict[str, Any], study: Path, uri: str, seconds: float) -> None:

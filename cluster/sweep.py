@@ -89,7 +89,7 @@ class _TuneRun:
         tune.report(metrics)
 
 
-class _AshaPerArm(FIFOScheduler):
+class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
     """One ASHA an arm: it compares candidates of an arm by their score on validation clips, on the clock of images seen."""
 
     def __init__(self, trials: Sequence[Trial], grace_images: int) -> None:

@@ -88,9 +88,7 @@ class Tracker:
 class _Child:
     """A trial's run."""
 
-    def __init__(
-        self, client: MlflowClient, run: Run, trial: Trial, folder: TrialFolder, provenance: dict[str, str]
-    ) -> None:
+    def __init__(self, client: MlflowClient, run: Run, trial: Trial, folder: TrialFolder, provenance: dict[str, str]) -> None:
         self.client, self.run_id, self.folder = client, run.info.run_id, folder
         self.closed = False
         self.images_sent = self._last_step()

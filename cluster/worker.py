@@ -17,7 +17,11 @@ def run_data_parallel(config: Config, folder: TrialFolder, data: Path, *, worker
     """Train one configuration on `workers` workers; a run that was interrupted goes on from its checkpoint."""
     trainer = ray.train.torch.TorchTrainer(
         _worker,
-        train_loop_config={"config": config.to_dict(), "folder": str(folder.path.resolve()), "data": str(data.resolve())},
+        train_loop_config={
+            "config": config.to_dict(),
+            "folder": str(folder.path.resolve()),
+            "data": str(data.resolve()),
+        },
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
         torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
         run_config=ray.train.RunConfig(
@@ -36,7 +40,13 @@ def _worker(given: dict[str, Any]) -> None:
     assert isinstance(device, torch.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    run_trial(from_dict(given["config"]), TrialFolder(Path(given["folder"])), FaceData(Path(given["data"])), device, _TrainRun())
+    run_trial(
+        from_dict(given["config"]),
+        TrialFolder(Path(given["folder"])),
+        FaceData(Path(given["data"])),
+        device,
+        _TrainRun(),
+    )
 
 
 class _TrainRun:

@@ -104,9 +104,7 @@ def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
     return 1 - torch.exp(-2 * torch.stack(channels, dim=1))
 
 
-def _line_sum(
-    points: Tensor, lines: list[list[int]], closed: bool, size: int, sigma: float
-) -> Tensor:
+def _line_sum(points: Tensor, lines: list[list[int]], closed: bool, size: int, sigma: float) -> Tensor:
     starts = [i for line in lines for i in (line if closed else line[:-1])]
     ends = [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
     start, end = points[:, starts], points[:, ends]
@@ -117,7 +115,7 @@ def _line_sum(
     # Each dot stands for its share of the segment's length, so that long and short segments are equally bright.
     share = (end - start).norm(dim=-1).repeat_interleave(dots, dim=1) / (dots * sigma)
     across, down = _gaussians(centres, size, sigma)
-    return (down * share.unsqueeze(-1)).transpose(1, 2) @ across
+    return torch.bmm((down * share.unsqueeze(-1)).transpose(1, 2), across)
 
 
 def _gaussians(points: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:

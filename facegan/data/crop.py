@@ -37,7 +37,8 @@ def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], size: int, 
 def _padded_window(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     inside = image[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
-    margins = [max(0, -top), max(0, top + side - height), max(0, -left), max(0, left + side - width)]
-    if not any(margins):
+    above, below = max(0, -top), max(0, top + side - height)
+    before, after = max(0, -left), max(0, left + side - width)
+    if not any((above, below, before, after)):
         return inside
-    return np.asarray(cv2.copyMakeBorder(inside, *margins, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE), np.uint8)

@@ -149,7 +149,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         version = manifest["schema_version"]
     except FileNotFoundError:
-        raise UserError(f"--data is {str(folder)!r}: no data set ({MANIFEST} is missing); make one with jobs/ingest.py") from None
+        raise UserError(
+            f"--data is {str(folder)!r}: no data set ({MANIFEST} is missing); make one with jobs/ingest.py"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise UserError(f"--data is {str(folder)!r}: its {MANIFEST} is damaged; ingest it anew with jobs/ingest.py") from None
     if version != SCHEMA_VERSION:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from facegan.data.synthetic_canvas import Array, Pixels
-from facegan.data.synthetic_face import pose_head
+from facegan.data.synthetic_face import neutral_points, pose_head
 from facegan.data.synthetic_motion import invent_motion
 from facegan.data.synthetic_paint import paint_person
 from facegan.data.synthetic_person import invent_person
@@ -96,10 +96,15 @@ def film(job: ClipJob) -> Iterator[tuple[Pixels, Array]]:
     """The frames of a clip with their landmarks, which count pixel centres from 0."""
     rng = np.random.default_rng([job.seed, job.number])
     height, width = frame_shape(job.size)
-    person, moments, camera = invent_person(rng), invent_motion(rng, job.frames), invent_camera(rng)
+    person, moments, camera = (
+        invent_person(rng),
+        invent_motion(rng, job.frames),
+        invent_camera(rng, height, width),
+    )
     background, strands = invent_background(rng, height, width), invent_strands(rng, height, width)
+    neutral = neutral_points(person.build)
     for moment in moments:
-        head = pose_head(person.build, moment, width, height)
+        head = pose_head(neutral, moment, width, height)
         landmarks = head.landmarks()
         light = paint_person(head, landmarks, person, background, strands)
         yield camera.record(light, rng), landmarks
@@ -110,13 +115,9 @@ def frame_shape(size: int) -> tuple[int, int]:
     return size, size * 5 // 4
 
 
-def _render_all(
-    jobs: list[ClipJob], workers: int, on_clip: Callable[[int, int], None] | None
-) -> None:
+def _render_all(jobs: list[ClipJob], workers: int, on_clip: Callable[[int, int], None] | None) -> None:
     with ProcessPoolExecutor(min(workers, len(jobs)) or 1, get_context("spawn")) as pool:
-        for done, future in enumerate(
-            as_completed([pool.submit(render_clip, job) for job in jobs]), start=1
-        ):
+        for done, future in enumerate(as_completed([pool.submit(render_clip, job) for job in jobs]), start=1):
             future.result()
             if on_clip is not None:
                 on_clip(done, len(jobs))

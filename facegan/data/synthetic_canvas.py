@@ -1,5 +1,7 @@
 """Soft, anti-aliased drawing at twice the resolution; whole coordinates are pixel centres."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -88,14 +90,9 @@ def coverage(points: Array, shape: tuple[int, int], width: float = 0.0) -> Pixel
 
 def curve(points: Array, steps: int = 6) -> Array:
     """A smooth open curve through points (Catmull-Rom), which it touches exactly."""
-    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    t = (np.arange(steps) / steps)[:, None, None]
-    p0, p1, p2, p3 = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
-    bend = 2 * p1 + t * (
-        p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * p1 - p0 - 3 * p2 + p3))
-    )
-    smooth = np.swapaxes(bend / 2, 0, 1).reshape(-1, points.shape[1])
-    return np.concatenate([smooth, points[-1:]])
+    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    windows = np.stack([ends[:-3], ends[1:-2], ends[2:-1], ends[3:]], axis=1)
+    return np.concatenate([(_blending(steps) @ windows).reshape(-1, points.shape[1]), points[-1:]])
 
 
 def ring(centre: Array, first: Array, second: Array, power: float = 2.0, steps: int = 24) -> Array:
@@ -103,9 +100,16 @@ def ring(centre: Array, first: Array, second: Array, power: float = 2.0, steps: 
     angle = np.arange(steps) * (2 * np.pi / steps)
     cosine, sine = np.cos(angle), np.sin(angle)
     around = np.abs(cosine)[:, None] ** (2 / power) * np.sign(cosine)[:, None] * first
-    return np.asarray(
-        centre + around + np.abs(sine)[:, None] ** (2 / power) * np.sign(sine)[:, None] * second
-    )
+    return np.asarray(centre + around + np.abs(sine)[:, None] ** (2 / power) * np.sign(sine)[:, None] * second)
+
+
+@cache
+def _blending(steps: int) -> Array:
+    """How much each of four neighbouring points weighs at each step between the middle two."""
+    t = (np.arange(steps) / steps)[:, None]
+    powers = np.concatenate([np.ones_like(t), t, t**2, t**3], axis=1)
+    catmull_rom = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
+    return np.asarray(powers @ catmull_rom)
 
 
 def _draw(pixels: Pixels, points: Array, colour: tuple[float, ...], width: float) -> None:

@@ -79,9 +79,9 @@ class Head:
         return projected
 
 
-def pose_head(build: Build, moment: Moment, width: int, height: int) -> Head:
-    """Place a person's head in a frame of the given size at a moment."""
-    points = express(neutral_points(build), moment)
+def pose_head(neutral: Array, moment: Moment, width: int, height: int) -> Head:
+    """Place a head, given by its points at rest, in a frame of the given size at a moment."""
+    points = express(neutral, moment)
     centre = np.array([width * (0.5 + moment.right), height * (0.5 + moment.down)])
     rotation = _rotation(moment.yaw, moment.pitch, moment.roll)
     return Head(points, rotation, centre, height / 305 * moment.scale, moment)
@@ -110,9 +110,7 @@ def _shape_outline(points: Array, build: Build, side: Array) -> None:
     square = np.array([0, 0, 0.1, 0.5, 0.9, 1, 0.7, 0.3, 0])
     points[:17, 0] *= build.width
     points[:17, 0] += side[:17] * build.jaw * square[steps]
-    points[:17, 0] *= np.where(
-        steps <= 2, build.chin, np.where(steps == 3, 0.5 + 0.5 * build.chin, 1)
-    )
+    points[:17, 0] *= np.where(steps <= 2, build.chin, np.where(steps == 3, 0.5 + 0.5 * build.chin, 1))
     below = np.clip((points[:, 1] + 10) / 87, 0, 1)
     points[:, 1] += below * 77 * (build.lower - 1)
 
@@ -122,18 +120,13 @@ def _shape_eyes(points: Array, build: Build, side: Array) -> None:
         middle = points[eye].mean(axis=0)
         offset = points[eye] - middle
         offset[:, 0] *= build.eye_width
-        offset[:, 1] = (
-            offset[:, 1] * build.eye_open - side[eye] * offset[:, 0] / 13 * build.eye_tilt
-        )
+        offset[:, 1] = offset[:, 1] * build.eye_open - side[eye] * offset[:, 0] / 13 * build.eye_tilt
         points[eye] = middle + offset
         points[eye, 0] += side[eye] * build.eye_gap
     outer = np.array([1.0, 0.5, 0.0, -0.5, -1.0])
     arch = np.array([-0.8, 0.3, 0.7, 0.3, -0.6])
     for brow, order in ((slice(17, 22), 1), (slice(22, 27), -1)):
-        points[brow, 1] -= (
-            build.brow_lift
-            + (0.5 * build.brow_tilt * outer + 3.5 * (build.brow_arch - 1) * arch)[::order]
-        )
+        points[brow, 1] -= build.brow_lift + (0.5 * build.brow_tilt * outer + 3.5 * (build.brow_arch - 1) * arch)[::order]
         points[brow, 0] += 0.6 * side[brow] * build.eye_gap
 
 

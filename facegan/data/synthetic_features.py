@@ -54,7 +54,7 @@ def paint_nose(canvas: Canvas, head: Head, look: Look, landmarks: Array) -> None
     line, unit = shade(look.skin, 0.5), head.scale
     for near, low, side in ((31, 32, -1.0), (35, 34, 1.0)):
         wing, base = head.points[near], head.points[low]
-        edge = np.stack([wing + (side, -10, -2), wing + (side * 4.5, -4, -3), wing, base])
+        edge = np.stack([(*wing, side, -10, -2), (*wing, side * 4.5, -4, -3), wing, base])
         canvas.paint(curve(head.project(edge)), line, alpha=0.5, width=1.6 * unit, soft=0.8 * unit)
         middle = (wing + base) / 2 + (0, -1, 0)
         hole = ring(middle, np.array([3.6, 0.8 * side, 0]), np.array([0, 1.9, 1]))
@@ -87,16 +87,14 @@ def paint_glasses(canvas: Canvas, head: Head, look: Look) -> None:
     right, left = head.points[36:42].mean(axis=0), head.points[42:48].mean(axis=0)
     for side, eye in ((-1.0, right), (1.0, left)):
         across, down = np.array([22.0, 0, -4 * side]), np.array([0.0, 16, 0])
-        rim = ring(eye + (side, 2, 14), across, down, look.glasses_shape, 40)
+        rim = ring((*eye, side, 2, 14), across, down, look.glasses_shape, 40)
         closed = head.project(np.concatenate([rim, rim[:1]]))
         canvas.paint(closed, (235, 235, 235), alpha=0.08)
         canvas.paint(closed, look.frame, width=width)
         if side * head.rotation[0, 2] <= 0.2:
             ear = np.array([side * abs(head.points[0, 0]) * 1.02, -32, -2])
-            canvas.paint(
-                head.project(np.stack([eye + (side * 23, -2, 10), ear])), look.frame, width=width
-            )
-    arch = np.stack([right + (21, -1, 18), (right + left) / 2 + (0, -5, 22), left + (-21, -1, 18)])
+            canvas.paint(head.project(np.stack([(*eye, side * 23, -2, 10), ear])), look.frame, width=width)
+    arch = np.stack([(*right, 21, -1, 18), (right + left) / 2 + (0, -5, 22), (*left, -21, -1, 18)])
     canvas.paint(curve(head.project(arch)), look.frame, width=width)
 
 

@@ -9,8 +9,8 @@ from facegan.data.synthetic_face import Head
 Array = NDArray[np.float64]
 Plane = NDArray[np.float32]
 
-# Relief on the face's smooth surface, in millimetres: the landmarks in whose middle it sits, how far
-# below them, its height, and its half sizes across and down.
+# Relief on the face's smooth surface, in millimetres: the landmarks in whose middle it sits, how
+# far below them, its height, and its half sizes across and down.
 RELIEF = (
     ((36, 37, 38, 39, 40, 41), -3.0, -7.0, 17.0, 11.0),
     ((42, 43, 44, 45, 46, 47), -3.0, -7.0, 17.0, 11.0),
@@ -36,12 +36,7 @@ def light_face(head: Head, shape: tuple[int, int]) -> Plane:
     facing = (normals[..., 2] > 0.05).astype(np.float64)
     small = (shape[0] // 2, shape[1] // 2)
     place = np.rint((points[..., :2] * head.scale + head.centre) / 2 - 0.25).astype(int)
-    inside = (
-        (place[..., 0] >= 0)
-        & (place[..., 0] < small[1])
-        & (place[..., 1] >= 0)
-        & (place[..., 1] < small[0])
-    )
+    inside = (place[..., 0] >= 0) & (place[..., 0] < small[1]) & (place[..., 1] >= 0) & (place[..., 1] < small[0])
     flat = (place[..., 1] * small[1] + place[..., 0])[inside]
     count = np.bincount(flat, facing[inside], small[0] * small[1]).reshape(small)
     total = np.bincount(flat, (facing * brightness)[inside], small[0] * small[1]).reshape(small)
@@ -59,12 +54,10 @@ def light_elsewhere(head: Head, shape: tuple[int, int]) -> Plane:
 
 
 def _relief_grid(head: Head) -> Array:
-    across, down = np.meshgrid(
-        np.linspace(-0.98, 0.98, 56), np.linspace(-112, head.points[8, 1] - 1, 64)
-    )
+    across, down = np.meshgrid(np.linspace(-0.98, 0.98, 48), np.linspace(-112, head.points[8, 1] - 1, 52))
     grid = head.surface(across, down)
     # The profile is piecewise straight; without this its corners would show as bands of light.
-    grid[..., 2] = cv2.GaussianBlur(grid[..., 2], (1, 21), sigmaX=1, sigmaY=4)
+    grid[..., 2] = cv2.GaussianBlur(grid[..., 2], (1, 17), sigmaX=1, sigmaY=3.3)
     for indices, drop, rise, wide, high in RELIEF:
         middle = head.points[list(indices)].mean(axis=0)
         away = (grid[..., 0] - middle[0]) / wide

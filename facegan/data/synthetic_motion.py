@@ -52,20 +52,15 @@ def invent_motion(rng: np.random.Generator, frames: int) -> list[Moment]:
         "light_pitch": 35 + 15 * wander(rng, frames, 40, 120),
         "light_power": rng.uniform(0.5, 0.85) + 0.15 * wander(rng, frames, 40, 120),
     }
-    return [
-        Moment(**{name: float(path[frame]) for name, path in paths.items()})
-        for frame in range(frames)
-    ]
+    return [Moment(**{name: float(path[frame]) for name, path in paths.items()}) for frame in range(frames)]
 
 
-def wander(
-    rng: np.random.Generator, frames: int, fastest: float = 14, slowest: float = 48
-) -> Array:
+def wander(rng: np.random.Generator, frames: int, fastest: float = 18, slowest: float = 56) -> Array:
     """A smooth random path in -1..1, of sinusoids with periods of `fastest` to `slowest` frames."""
     time = np.arange(frames)[:, None]
     periods, phases = rng.uniform(fastest, slowest, 4), rng.uniform(0, 2 * np.pi, 4)
     # tanh of a sum spreads the values over the whole range instead of heaping them up at 0.
-    return np.asarray(np.tanh(np.sin(2 * np.pi * time / periods + phases).sum(axis=1)))
+    return np.asarray(np.tanh(0.8 * np.sin(2 * np.pi * time / periods + phases).sum(axis=1)))
 
 
 def express(neutral: Array, moment: Moment) -> Array:

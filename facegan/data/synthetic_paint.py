@@ -18,14 +18,10 @@ from facegan.data.synthetic_light import Plane, light_elsewhere, light_face
 from facegan.data.synthetic_person import Look, Person, shade
 
 
-def paint_person(
-    head: Head, landmarks: Array, person: Person, background: Pixels, strands: Plane
-) -> Plane:
+def paint_person(head: Head, landmarks: Array, person: Person, background: Pixels, strands: Plane) -> Plane:
     """The light that reaches the camera; `background` and `strands` stay still over a clip."""
     look, canvas = person.look, Canvas(background)
-    outline = np.concatenate(
-        [curve(landmarks[:17]), hairline(head, look, person.build.forehead)[::-1]]
-    )
+    outline = np.concatenate([curve(landmarks[:17]), hairline(head, look, person.build.forehead)[::-1]])
     paint_hair_behind(canvas, head, look)
     _paint_body(canvas, head, look)
     paint_skull(canvas, head, look)
@@ -58,7 +54,7 @@ def _follow(strands: Plane, head: Head, shape: tuple[int, int]) -> Plane:
     middle = (shape[1] / 2, shape[0] / 2)
     lean = np.arctan2(head.rotation[1, 0], head.rotation[0, 0])
     matrix = cv2.getRotationMatrix2D(middle, -float(np.rad2deg(lean)), 1.0)
-    matrix[:, 2] += head.project(np.array([0.0, 0.0, 40.0])) - middle
+    matrix[:, 2] = matrix[:, 2] + head.project(np.array([0.0, 0.0, 40.0])) - middle
     return np.asarray(cv2.warpAffine(strands, matrix, shape[::-1], borderMode=cv2.BORDER_REFLECT))
 
 
@@ -75,7 +71,7 @@ def _paint_body(canvas: Canvas, head: Head, look: Look) -> None:
     shoulders = torso([*slope, *[(-across, down) for across, down in reversed(slope)]])
     clothes = np.concatenate([curve(shoulders), curve(opening[::-1], 1 if vee else 8)])
     canvas.paint(neck, shade(look.skin, 0.8))
-    chin = curve(head.project(head.points[3:14] + (0, 9, -14)))
+    chin = curve(head.project((*head.points[3:14], 0, 9, -14)))
     canvas.paint(chin, shade(look.skin, 0.45), alpha=0.55, soft=3 * head.scale, within=neck)
     canvas.paint(clothes, look.cloth)
     if look.collar == "striped":
@@ -88,7 +84,7 @@ def _paint_ears(canvas: Canvas, head: Head, look: Look, size: float) -> None:
         centre = np.array([side * (abs(head.points[0, 0]) + 4), -20.0, -6.0])
         out, tall = np.array([side * 9 * size, -2, -9]), np.array([0, 20 * size, 0])
         canvas.paint(head.project(ring(centre, out, tall, 2.3)), shade(look.skin, 0.93))
-        inner = head.project(ring(centre + (side * 2, -1, 0), out * 0.5, tall * 0.6))
+        inner = head.project(ring((*centre, side * 2, -1, 0), out * 0.5, tall * 0.6))
         canvas.paint(inner, shade(look.skin, 0.68), alpha=0.7)
 
 
@@ -98,9 +94,7 @@ def _paint_skin(canvas: Canvas, head: Head, look: Look, outline: Array) -> None:
     for side, wing, corner in ((-1.0, 31, 48), (1.0, 35, 54)):
         cheek = head.project(head.surface(np.array([side * 0.58]), np.array([4.0])))[0]
         blush = disc(cheek, 17 * unit, 14 * unit)
-        canvas.paint(
-            blush, shade(look.lips, 1.1), alpha=0.5 * look.blush, soft=6 * unit, within=outline
-        )
+        canvas.paint(blush, shade(look.lips, 1.1), alpha=0.5 * look.blush, soft=6 * unit, within=outline)
         first, last = (
             head.points[wing] + (side * 5, -6, -4),
             head.points[corner] + (side * 7, 4, -4),
@@ -109,9 +103,7 @@ def _paint_skin(canvas: Canvas, head: Head, look: Look, outline: Array) -> None:
         canvas.paint(fold, line, alpha=min(fold_depth, 0.7), width=1.6 * unit, soft=1.2 * unit)
     if len(look.freckles):
         spots = head.project(head.surface(look.freckles[:, 0], look.freckles[:, 1]))
-        dots = np.stack(
-            [disc(spot, size * unit) for spot, size in zip(spots, look.freckles[:, 2], strict=True)]
-        )
+        dots = np.stack([disc(spot, size * unit) for spot, size in zip(spots, look.freckles[:, 2], strict=True)])
         canvas.paint(dots, shade(look.skin, 0.5), alpha=0.7, within=outline)
     for level in (-72, -80):
         across, down = np.linspace(-0.5, 0.5, 7), np.full(7, level - 5 * lift)
@@ -127,9 +119,7 @@ def _paint_beard(canvas: Canvas, head: Head, look: Look, landmarks: Array, outli
         inner = curve(head.project(head.points[[3, 48, 57, 54, 13]] + beside))
         beard = np.concatenate([curve(landmarks[2:15]), inner[::-1]])
         strands = 140 * look.beard
-        canvas.paint(
-            beard, look.brows, alpha=look.beard, soft=soft, strands=strands, within=outline
-        )
+        canvas.paint(beard, look.brows, alpha=look.beard, soft=soft, strands=strands, within=outline)
     if look.moustache > 0:
         lip, nose = landmarks[48:55], landmarks[[31, 31, 32, 33, 34, 35, 35]]
         reach = np.array([0.0, 0.45, 0.65, 0.65, 0.65, 0.45, 0.0])[:, None]

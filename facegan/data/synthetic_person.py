@@ -24,7 +24,7 @@ HAIR_STYLES = (
 
 @dataclass(frozen=True)
 class Build:
-    """What turns the mean face into a person: factors about 1 and offsets in millimetres about 0."""
+    """What turns the mean face into a person: factors about 1, offsets about 0 in millimetres."""
 
     width: float
     lower: float
@@ -127,9 +127,7 @@ def _invent_look(rng: np.random.Generator) -> Look:
         lips=_mix(_colour(pink), (95, 70, 190), redness * 0.7),
         hair=hair,
         brows=_mix(_colour(np.array(hair) * 0.75), _colour(np.array(skin) * 0.35), 0.35),
-        iris=_pick(
-            rng, [(40, 62, 92), (25, 40, 62), (150, 120, 80), (90, 125, 95), (120, 112, 104)], 0.15
-        ),
+        iris=_pick(rng, [(40, 62, 92), (25, 40, 62), (150, 120, 80), (90, 125, 95), (120, 112, 104)], 0.15),
         hair_style=style,
         side=float(rng.choice([-1.0, 1.0])),
         brow_thickness=float(rng.uniform(1.3, 4.2)),
@@ -149,9 +147,7 @@ def _invent_look(rng: np.random.Generator) -> Look:
 
 
 def _skin(rng: np.random.Generator) -> Colour:
-    ladder = np.array(
-        [[48, 66, 98], [70, 98, 145], [98, 135, 188], [130, 168, 216], [168, 196, 232]], float
-    )
+    ladder = np.array([[48, 66, 98], [70, 98, 145], [98, 135, 188], [130, 168, 216], [168, 196, 232]], float)
     tone = np.sqrt(rng.random()) * (len(ladder) - 1)
     middle = [np.interp(tone, np.arange(len(ladder)), ladder[:, channel]) for channel in range(3)]
     return _colour(np.array(middle) * rng.uniform(0.93, 1.05) * rng.uniform(0.975, 1.025, 3))
@@ -168,13 +164,9 @@ def _hair(rng: np.random.Generator, age: float, dark: bool) -> Colour:
 def _freckles(rng: np.random.Generator) -> Array:
     """Spots as rows (across -1..1, height in mm, radius in mm): freckles on some, moles on most."""
     count = int(rng.choice([0, 0, 0, 45]))
-    small = np.column_stack(
-        [rng.normal(0, 0.38, count), rng.normal(-8, 9, count), rng.uniform(0.5, 0.9, count)]
-    )
+    small = np.column_stack([rng.normal(0, 0.38, count), rng.normal(-8, 9, count), rng.uniform(0.5, 0.9, count)])
     moles = int(rng.integers(0, 4))
-    large = np.column_stack(
-        [rng.uniform(-0.8, 0.8, moles), rng.uniform(-75, 55, moles), rng.uniform(1.2, 2.0, moles)]
-    )
+    large = np.column_stack([rng.uniform(-0.8, 0.8, moles), rng.uniform(-75, 55, moles), rng.uniform(1.2, 2.0, moles)])
     return np.concatenate([small, large])
 
 

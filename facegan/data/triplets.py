@@ -4,7 +4,7 @@ The global batch does not depend on rank, number of workers or wall clock; a ran
 to save, arms of one seed see the same batches, and a run can go on with another number of workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,8 @@ class Triplets:
 
     def part(self, rank: int, world: int) -> "Triplets":
         """The slice of the global batch that a rank trains on."""
-        return Triplets(*(column[rank::world] for column in (self.source, self.target, self.third, self.mirrored)))
+        mine = slice(rank, None, world)
+        return Triplets(self.source[mine], self.target[mine], self.third[mine], self.mirrored[mine])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ class FaceData:
         )
 
     def _images(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
-        images = np.stack([self.image(row)[:, ::-1] if flip else self.image(row) for row, flip in zip(rows, mirrored, strict=True)])
+        images = np.stack(
+            [self.image(row)[:, ::-1] if flip else self.image(row) for row, flip in zip(rows, mirrored, strict=True)]
+        )
         return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
     def _points(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
@@ -127,9 +130,7 @@ def sample(clips: list[NDArray[np.int64]], seed: int, step: int, batch: int, fli
     return Triplets(rows[:, 0], rows[:, 1], rows[:, 2], mirrored)
 
 
-def batches(
-    data: FaceData, config: Config, first_step: int, rank: int, world: int, pin: bool
-) -> Iterator[Batch]:
+def batches(data: FaceData, config: Config, first_step: int, rank: int, world: int, pin: bool) -> Generator[Batch, None, None]:
     """A rank's batches from a step on, without end, decoded ahead in a thread and in pinned memory where asked."""
     clips = training_clips(data, config)
 

@@ -109,7 +109,7 @@ def summarise(scores: Scores, clips: list[str]) -> dict[str, Any]:
     for metric, values in scores.items():
         by_clip = np.array([_mean(values[member]) for member in members])
         known = by_clip[np.isfinite(by_clip)]
-        interval = [None, None]
+        interval: list[float | None] = [None, None]
         if len(known):
             resampled = np.array([_mean(by_clip[pick]) for pick in picks])
             interval = [float(v) for v in np.nanquantile(resampled, [0.025, 0.975])]

@@ -1,5 +1,6 @@
 """The U-Net of 2019: image and landmark maps in, image out; additive skips, instance norm without affine."""
 
+import itertools
 from typing import Literal
 
 import torch
@@ -44,13 +45,12 @@ class Generator(nn.Module):
         channels = [width * 2**level for level in range(LEVELS + 1)]
         self.first = nn.Sequential(nn.Conv2d(3 + maps, width, 5, padding=2), _norm_act(width))
         self.down = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), _norm_act(b))
-            for a, b in zip(channels[:-1], channels[1:], strict=True)
+            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), _norm_act(b)) for a, b in itertools.pairwise(channels)
         )
         self.bottleneck = Residual(channels[-1])
         self.up = nn.ModuleList(
             nn.Sequential(nn.ConvTranspose2d(b, a, 3, stride=2, padding=1, output_padding=1), _norm_act(a))
-            for a, b in reversed(list(zip(channels[:-1], channels[1:], strict=True)))
+            for a, b in reversed(list(itertools.pairwise(channels)))
         )
         self.last = nn.Conv2d(width, 3 if head == "colour" else 4, 7, padding=3)
 

@@ -46,8 +46,8 @@ class Vgg19(nn.Module):
     def forward(self, image: Tensor, layers: tuple[int, ...]) -> dict[int, Tensor]:
         x = ((image + 1) / 2 - self.mean) / self.std
         taken: dict[int, Tensor] = {}
-        for position, layer in enumerate(self.features[: max(layers) + 1]):
-            x = layer(x)
+        for position in range(max(layers) + 1):
+            x = self.features[position](x)
             if position in layers:
                 taken[position] = x
         return taken
@@ -68,9 +68,7 @@ def weights_file(config: VggConfig) -> Path:
     if config.weights != "imagenet":
         path = Path(config.weights)
         if not path.is_file():
-            raise UserError(
-                f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'"
-            )
+            raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
         return path
     path = Path(torch.hub.get_dir()) / "checkpoints" / _PUBLIC_WEIGHTS.rsplit("/", 1)[1]
     if not path.exists():
@@ -105,6 +103,7 @@ def _randomise(vgg: Vgg19, seed: int) -> None:
     for layer in vgg.features:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
 

@@ -1,11 +1,13 @@
-"""Figure 2 of the poster: held-out people in rows; inputs, target, every arm's image and its absolute error in columns."""
+"""Figure 2 of the poster: held-out people in rows; inputs, target, each arm's image and its absolute error in columns."""
 
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -29,11 +31,13 @@ _DRAWS_PER_CLIP = 30
 _TILE = 120
 _GAP = 4
 _GROUP_GAP = 14
-_MARGIN = {"left": 60, "right": 90, "top": 78, "bottom": 112}
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 90, 70, 118
+_DPI = 100
+_PIXELS_PER_LETTER = 7.4
 
 
 def choose_rows(data: FaceData, rows: int) -> Pairs:
-    """A pair each of test clips evenly chosen: of 30 random ones that whose faces differ most in pose and expression."""
+    """A pair each of test clips evenly chosen: of 30 random ones that whose landmarks differ most."""
     clips = [(name, members) for name, members in data.clips("test", 0.0).items() if len(members) >= 2]
     if not clips:
         raise UserError("--data has no test clip with two frames or more, so there is no held-out person to draw")
@@ -52,7 +56,7 @@ def _plainest_pair(data: FaceData, rows: NDArray[np.int64], place: int) -> NDArr
 
 
 def figure2_tiles(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> list[list[Image]]:
-    """Rows of 4 + 2 x arms tiles of the data's own size: the four given ones, each arm's image, each arm's error map."""
+    """Rows of 4 + 2 x arms tiles of the data's size: the four given ones, each arm's image, each arm's error map."""
     pairs = choose_rows(data, rows)
     sources, targets = images_of(data, pairs.source), images_of(data, pairs.target)
     source_lines, target_lines = (
@@ -87,33 +91,107 @@ def error_map(image: Image, target: Image) -> Image:
     return np.asarray(colormaps["viridis"](np.minimum(error / SATURATION, 1.0), bytes=True)[..., :3], np.uint8)
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where things lie, in whole pixels, so that every pixel of a tile becomes a square of equal size."""
+
+    side: int
+    rows: int
+    lefts: list[int]
+
+    @property
+    def inner(self) -> tuple[int, int]:
+        return self.lefts[-1] + self.side, self.top(self.rows) - _GAP
+
+    @property
+    def outer(self) -> tuple[int, int]:
+        width, height = self.inner
+        return _LEFT + width + _RIGHT, _TOP + height + _BOTTOM
+
+    def top(self, row: int) -> int:
+        return row * (self.side + _GAP)
+
+    def box(self, left: int, bottom: int, width: int, height: int) -> tuple[float, float, float, float]:
+        """Pixels from the lower left corner as shares of the figure."""
+        w, h = self.outer
+        return left / w, bottom / h, width / w, height / h
+
+
 def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
     """The tiles laid out with titles, one colour bar and a caption; `savefig` at its own dpi keeps pixels crisp."""
     tiles = figure2_tiles(study, plan, data, rows)
-    names = choose_rows(data, rows).clip
-    side = -(-_TILE // data.size) * data.size
-    lefts = _lefts(len(plan.arms), side)
-    inner_width, inner_height = lefts[-1] + side, len(tiles) * (side + _GAP) - _GAP
-    width = _MARGIN["left"] + inner_width + _MARGIN["right"]
-    height = _MARGIN["top"] + inner_height + _MARGIN["bottom"]
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white")
-    axes = figure.add_axes(
-        (_MARGIN["left"] / width, _MARGIN["bottom"] / height, inner_width / width, inner_height / height)
-    )
-    axes.imshow(_mosaic(tiles, lefts, side), interpolation="nearest", aspect="auto", extent=(0, inner_width, inner_height, 0))
+    layout = _layout(data.size, len(tiles), len(plan.arms))
+    width, height = layout.outer
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+    axes = figure.add_axes(layout.box(_LEFT, _BOTTOM, *layout.inner))
+    axes.imshow(_mosaic(tiles, layout), interpolation="nearest", aspect="auto", extent=(0, layout.inner[0], layout.inner[1], 0))
     axes.axis("off")
-    for title, left in zip(_titles(plan), lefts, strict=True):
-        axes.text(left + side / 2, -8, title, ha="center", va="bottom", fontsize=11)
-    for r, name in enumerate(names):
-        axes.text(-8, r * (side + _GAP) + side / 2, name, ha="right", va="center", fontsize=10)
-    missing = [a.name not in best_trials(plan, study) for a in plan.arms]
-    for left in (x for x, none in zip(lefts[4:], missing * 2, strict=True) if none):
-        for r in range(len(tiles)):
-            axes.text(left + side / 2, r * (side + _GAP) + side / 2, "no result", ha="center", va="center", fontsize=10)
-    bar = figure.add_axes(
-        ((width - _MARGIN["right"] + 14) / width, _MARGIN["bottom"] / height, 16 / width, inner_height / height)
-    )
-    _colour_bar(figure, bar)
-    caption = textwrap.fill(_caption(study, plan, data), int(width / 7.6))
-    figure.text(_MARGIN["left"] / width, (_MARGIN["bottom"] - 12) / height, caption, va="top", fontsize=11, linespacing=1.35)
+    for title, left in zip(_titles(plan), layout.lefts, strict=True):
+        axes.text(left + layout.side / 2, -8, title, ha="center", va="bottom", fontsize=11)
+    for row, name in enumerate(choose_rows(data, rows).clip):
+        axes.text(-8, layout.top(row) + layout.side / 2, name, ha="right", va="center", fontsize=10)
+    _say_no_result(axes, layout, [arm.name not in best_trials(plan, study) for arm in plan.arms])
+    _colour_bar(figure, layout)
+    caption = textwrap.fill(_caption(study, plan, data, len(tiles)), int(width / _PIXELS_PER_LETTER))
+    figure.text(*layout.box(_LEFT, _BOTTOM - 14, 0, 0)[:2], caption, va="top", fontsize=11, linespacing=1.35)
     return figure
+
+
+def _layout(size: int, rows: int, arms: int) -> _Layout:
+    side = -(-_TILE // size) * size
+    # Three groups of columns: what is given, what the arms drew, their errors.
+    groups = [0] * 4 + [1] * arms + [2] * arms
+    return _Layout(side, rows, [i * (side + _GAP) + group * _GROUP_GAP for i, group in enumerate(groups)])
+
+
+def _mosaic(tiles: list[list[Image]], layout: _Layout) -> Image:
+    width, height = layout.inner
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    for r, row in enumerate(tiles):
+        for tile, left in zip(row, layout.lefts, strict=True):
+            scale = layout.side // len(tile)
+            large = tile.repeat(scale, axis=0).repeat(scale, axis=1)
+            sheet[layout.top(r) : layout.top(r) + layout.side, left : left + layout.side] = large
+    return sheet
+
+
+def _titles(plan: Plan) -> list[str]:
+    labels = [arm.label for arm in plan.arms]
+    return [*GIVEN, *labels, *(f"|error|\n{label}" for label in labels)]
+
+
+def _say_no_result(axes: Axes, layout: _Layout, missing: list[bool]) -> None:
+    for left in [x for x, none in zip(layout.lefts[len(GIVEN) :], missing * 2, strict=True) if none]:
+        for row in range(layout.rows):
+            middle = layout.side / 2
+            axes.text(left + middle, layout.top(row) + middle, "no result", ha="center", va="center", fontsize=10)
+
+
+def _colour_bar(figure: Figure, layout: _Layout) -> None:
+    width, height = layout.inner
+    axes = figure.add_axes(layout.box(_LEFT + width + 14, _BOTTOM, 16, height))
+    bar = figure.colorbar(ScalarMappable(Normalize(0, SATURATION), "viridis"), cax=axes, ticks=range(0, SATURATION + 1, 24))
+    bar.set_label("absolute error, grey levels (96 and above: yellow)", fontsize=11)
+
+
+def _caption(study: Path, plan: Plan, data: FaceData, rows: int) -> str:
+    people = "SYNTHETIC faces, rendered by a program; " if data.synthetic else ""
+    text = (
+        f"Figure 2. {people}{rows} held-out test clips, one a row: people never trained on. Each arm draws the target from "
+        "the input image and the target landmarks alone; the landmarks of the input are shown for comparison and given to "
+        "no network. Right: absolute error against the target image, averaged over colour. Pairs: of 30 random ones of a "
+        "clip the one whose landmarks differ most, chosen without looking at any output. "
+        f"Preset {plan.preset}, {max(t.config.images for t in plan.trials)} training images a run, "
+        f"{data.size} x {data.size} pixels, VGG-19 weights: {plan.vgg}."
+    )
+    return " ".join([text, *_unfinished(study, plan)])
+
+
+def _unfinished(study: Path, plan: Plan) -> list[str]:
+    shown, notes = best_trials(plan, study), []
+    for arm in plan.arms:
+        if arm.name not in shown:
+            notes.append(f"{arm.label}: no checkpoint yet.")
+        elif (state := trial_folder(study, shown[arm.name]).state())["state"] != "COMPLETED":
+            notes.append(f"{arm.label}: {state['state']} at {state['images']} images.")
+    return notes

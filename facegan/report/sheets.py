@@ -52,7 +52,12 @@ def sample_grid(
     size = sources.shape[1]
     scale = _enlargement(size)
     drawn = [landmark_tile(face, size, scale) for face in points]
-    columns: dict[str, Iterable[Image]] = {"source": sources, "landmarks": drawn, "target": targets, "generated": generated}
+    columns: dict[str, Iterable[Image]] = {
+        "source": sources,
+        "landmarks": drawn,
+        "target": targets,
+        "generated": generated,
+    }
     sheet = _blank(len(sources), len(columns), size * scale, left=_GAP, top=_TITLE)
     for c, (title, tiles) in enumerate(columns.items()):
         _write(sheet, title, _GAP + c * (size * scale + _GAP) + 2, _TITLE - 9)

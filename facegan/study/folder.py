@@ -1,7 +1,7 @@
 """A study's folder, the truth that consoles, MLflow and reports only show.
 
-    plan.json  references.json  summary.json  report.html  figure2.png  losses.png  contact_sheet.png
-    trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json
+plan.json  references.json  summary.json  report.html  figure2.png  losses.png  contact_sheet.png
+trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json
 """
 
 import json

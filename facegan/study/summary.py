@@ -15,7 +15,7 @@ SELECTION = "validation/face_error"
 
 
 def best_trials(plan: Plan, study: Path) -> dict[str, Trial]:
-    """Each arm's trial to show: the lowest seed that has a checkpoint, of its candidates the best on validation clips."""
+    """Each arm's trial to show: the lowest seed with a checkpoint, of its candidates the best on validation clips."""
     shown: dict[str, Trial] = {}
     for arm in plan.arms:
         ready = [t for t in plan.trials if t.arm == arm.name and trial_folder(study, t).checkpoint.exists()]
@@ -109,7 +109,7 @@ def _judged(study: Path, trials: Sequence[Trial], cards: dict[str, Card | None])
 
 
 def _over_seeds(cards: Sequence[Card]) -> Card:
-    """One card of several runs: each clip's mean is averaged over the runs, then clips are resampled as in a run's card."""
+    """One card of several runs: each clip's mean is averaged over the runs, then clips are resampled."""
     clips = sorted({clip for card in cards for entry in card.values() for clip in entry["clips"]})
     scores: Scores = {}
     for metric in METRICS:

@@ -1,4 +1,4 @@
-"""An arm's verdict in a sentence: does it copy the source, follow the target, or neither, by its scores on held-out people."""
+"""An arm's verdict in a sentence: does it copy the source, follow the target, or neither, on held-out people."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -59,7 +59,10 @@ def _outcome(copies: bool, better: list[str], worse: list[str]) -> tuple[str, st
         return "copies", "copies the source"
     if better:
         partly = " in part" if worse else ""
-        return "follows", f"follows the target{partly}" if "face_error" in better else f"follows the target landmarks{partly}"
+        return (
+            "follows",
+            f"follows the target{partly}" if "face_error" in better else f"follows the target landmarks{partly}",
+        )
     if worse:
         return "worse", "neither follows the target nor copies the source, and is further off than the copied source"
     return "between", "between: neither a copy of the source nor better than one"
@@ -70,7 +73,7 @@ def _likeness(card: Card) -> str:
     if entry["mean"] is None:
         return "source likeness not measured"
     low, high = entry["interval"]
-    return f"source likeness {entry['mean']:.2f} (95 % interval {low:.2f} to {high:.2f}; above 0.5 is closer to the source)"
+    return f"source likeness {entry['mean']:.2f} (95 % interval {low:.2f} to {high:.2f}; above 0.5: closer to the source)"
 
 
 def _sentence(metric: str, found: dict[str, Any], clips: int) -> str:

@@ -38,11 +38,26 @@ def test_a_broken_file_says_why(tmp_path: Path, text: str, reason: str) -> None:
 def test_mirroring_swaps_left_and_right() -> None:
     order = mirror_permutation()
     assert np.array_equal(order[order], np.arange(68))
-    swaps = {0: 16, 17: 26, 36: 45, 41: 46, 48: 54, 31: 35, 60: 64, 8: 8, 27: 27, 33: 33, 51: 51, 57: 57, 62: 62, 66: 66}
+    swaps = {
+        0: 16,
+        17: 26,
+        36: 45,
+        41: 46,
+        48: 54,
+        31: 35,
+        60: 64,
+        8: 8,
+        27: 27,
+        33: 33,
+        51: 51,
+        57: 57,
+        62: 62,
+        66: 66,
+    }
     assert {i: int(order[i]) for i in swaps} == swaps
-    left_parts = {part.replace("right", "left"): sorted(sum(lines, [])) for part, (lines, _) in PARTS.items()}
-    for part, points in left_parts.items():
-        assert sorted(order[sorted(sum(PARTS[part.replace("left", "right")][0], []))]) == points
+    members = {part: sorted(i for line in lines for i in line) for part, (lines, _) in PARTS.items()}
+    for part in ("brow", "eye"):
+        assert sorted(order[members[f"right_{part}"]]) == members[f"left_{part}"]
 
 
 def test_a_mirrored_point_lies_on_the_mirrored_pixel() -> None:

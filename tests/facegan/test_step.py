@@ -35,9 +35,7 @@ def first_batch(data: FaceData, config: Config) -> Batch:
         (("identity", "perceptual", "style"), {"generator": 4, "discriminator": 0, "vgg": 8}),
     ],
 )
-def test_terms_that_are_off_cost_no_pass(
-    data: FaceData, tiny: Config, terms: tuple[str, ...], passes: dict[str, int]
-) -> None:
+def test_terms_that_are_off_cost_no_pass(data: FaceData, tiny: Config, terms: tuple[str, ...], passes: dict[str, int]) -> None:
     state = new_state(only(tiny, *terms), CPU)
     seen = {"generator": 0, "discriminator": 0, "vgg": 0}
     for name in seen:

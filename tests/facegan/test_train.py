@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 from facegan import checkpoint
 from facegan.config import Config, UserError
@@ -41,7 +41,8 @@ def test_resume_equals_the_uninterrupted_run_bit_for_bit(data: FaceData, tiny: C
             checkpoint.save(interrupted, tmp_path / "checkpoint")
             break
     resumed = checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
-    assert resumed is not None and resumed.images == 16
+    assert resumed is not None
+    assert resumed.images == 16
     rest = list(train(resumed, data))
     assert science(rest) == science(rows)[2:]
     assert_bit_equal(resumed, whole)
@@ -77,7 +78,7 @@ def test_a_kill_between_the_renames_loses_nothing(tiny: Config, tmp_path: Path) 
 def test_divergence_names_the_term(data: FaceData, tiny: Config) -> None:
     state = new_state(tiny, CPU)
     with torch.no_grad():
-        state.generator.last.bias[0] = float("nan")
+        state.generator.last.weight[0] = float("nan")
     with pytest.raises(Diverged, match="loss/pixel"):
         list(train(state, data))
 
@@ -113,7 +114,7 @@ def test_two_gloo_workers_equal_one_process(data_folder: Path, data: FaceData, t
     alone = new_state(config, CPU)
     rows = science(list(train(alone, data)))
     out = tmp_path / "two.pt"
-    mp.spawn(_worker, args=(2, _free_port(), str(data_folder), config, str(out)), nprocs=2)
+    spawn(_worker, args=(2, _free_port(), str(data_folder), config, str(out)), nprocs=2)
     two: dict[str, Any] = torch.load(out, weights_only=True)
     for (images, ours), (_, theirs) in zip(rows, two["rows"], strict=True):
         for name, value in ours.items():
@@ -122,7 +123,9 @@ def test_two_gloo_workers_equal_one_process(data_folder: Path, data: FaceData, t
     assert all(torch.allclose(mine[k], v, atol=2e-4) for k, v in two["tensors"].items())
 
 
-def test_a_batch_that_the_workers_cannot_share_is_refused(data: FaceData, tiny: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_the_workers_cannot_share_is_refused(
+    data: FaceData, tiny: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("facegan.train.rank_and_world", lambda: (0, 3))
     with pytest.raises(UserError, match="a multiple of the 3 workers"):
         next(train(new_state(tiny, CPU), data))

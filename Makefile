@@ -1,0 +1,43 @@
+# Everything a person runs. `make ablate` and `make test` set up what they need first.
+PYTHON ?= python3.11
+PRESET ?= demo
+SOURCE ?=
+ARGS ?=
+MARKS ?= not gpu and not ray and not s3 and not browser and not slow and not integration
+
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.done
+
+.PHONY: help setup ablate test test-fast lint format mlflow
+help:
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(DONE)  ## install the locked packages into .venv
+
+$(DONE): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+ablate: $(DONE)  ## the study of Figure 2 on synthetic faces: PRESET=demo|hour|poster SOURCE=<300VW folder> ARGS='...'
+	$(BIN)/python jobs/ablate.py --preset $(PRESET) $(if $(SOURCE),--source $(SOURCE)) $(ARGS)
+
+test: $(DONE)  ## all tests but those that need a GPU
+	$(BIN)/python -m pytest -m 'not gpu'
+
+test-fast: $(DONE)  ## the unmarked tests: CPU, no network, under a minute
+	$(BIN)/python -m pytest -m '$(MARKS)'
+
+lint: $(DONE)  ## format check, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(DONE)  ## rewrite what the formatter and linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+mlflow: $(DONE)  ## the MLflow UI over the studies here, on http://127.0.0.1:5000
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
