@@ -7,6 +7,7 @@ from typing import Any
 
 import ray
 
+from cluster.runtime import start_ray
 from facegan.config import UserError
 from facegan.data.shards import MANIFEST, ClipRecord, IngestConfig, read_manifest, write_clip, write_manifest
 from facegan.data.synthetic import is_synthetic
@@ -30,12 +31,13 @@ def existing_data(folder: Path, config: IngestConfig, source: Path) -> dict[str,
 
 
 def ingest(source: Path, folder: Path, config: IngestConfig) -> dict[str, Any]:
-    """Write the data set of a 300VW folder; needs Ray. Says its progress, returns the manifest."""
+    """Write the data set of a 300VW folder unless it is there. Says its progress, returns the manifest."""
     found = existing_data(folder, config, source)
     if found is not None:
         print(f"data     {folder}: {found['rows']} frames are there already", flush=True)
         return found
     clips = find_clips(source)
+    start_ray()
     folder.mkdir(parents=True, exist_ok=True)
     records = list(_follow(_run(clips, folder, config), len(clips)))
     if not any(record.rows for record in records):

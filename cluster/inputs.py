@@ -51,7 +51,7 @@ def check_source(source: str) -> None:
 
 
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> Path:
-    """The folder of a data set ready to train on: found, ingested, or rendered and ingested; needs Ray."""
+    """The folder of a data set ready to train on: found, ingested, or rendered and ingested."""
     if data and not source:
         folder = check_local("--data", data)
         training_clips(FaceData(folder), config)

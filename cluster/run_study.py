@@ -14,6 +14,7 @@ from facegan.report.html import write_report
 
 from cluster.follow import duration, following
 from cluster.inputs import SyntheticConfig, describe_data, prepare_data
+from cluster.runtime import start_ray
 from cluster.tracking import Tracker
 from cluster.trial import TRUTH, precompute_truth
 from facegan.config import Config
@@ -25,7 +26,7 @@ from facegan.report.figure2 import write_figure2
 from facegan.report.sheets import contact_sheet
 from facegan.study.arms import Arm
 from facegan.study.folder import read_json, write_json
-from facegan.study.plan import Plan, make_plan, open_study
+from facegan.study.plan import Plan, check_study_folder, make_plan, open_study
 from facegan.study.summary import summarise_study
 
 HOME = Path("studies")
@@ -52,8 +53,10 @@ Runner = Callable[[Plan, Path, Path], None]
 
 
 def run_study(request: Request, runner: Runner) -> dict[str, Any]:
-    """Do all of it; returns the summary, and says at the end where everything lies. Ray must be running."""
+    """Do all of it; returns the summary, and says at the end where everything lies."""
     started = time.monotonic()
+    if request.study:
+        check_study_folder(Path(request.study))
     data_folder = prepare_data(request.source, request.data, request.synthetic, request.config)
     plan = make_plan(
         request.config,
@@ -67,6 +70,7 @@ def run_study(request: Request, runner: Runner) -> dict[str, Any]:
     )
     study = Path(request.study) if request.study else HOME / f"{request.design}-{request.preset}-{plan.id()}"
     open_study(study, plan)
+    start_ray()
     _announce(plan, study)
     truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data_folder.resolve(), request.config)
     tracker = Tracker(plan, study)

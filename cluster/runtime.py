@@ -8,33 +8,46 @@ from pathlib import Path
 import ray
 
 _OBJECT_STORE_BYTES = 200 * 2**20
-_LOOPBACK = "127.0.0.1"
 
 
-def start_ray() -> str:
-    """Connect to RAY_ADDRESS (set inside `ray job submit`) or start Ray here, bound to loopback; returns which."""
-    # Ray warns that it will stop hiding GPUs from tasks that ask for none; that suits us.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Ray prints some of its deprecations as Python warnings in every worker.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
-    root = str(Path(__file__).parent.parent)
-    workers = {"env_vars": {"PYTHONPATH": root, "PYTHONWARNINGS": "ignore::FutureWarning"}}
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(runtime_env=workers, logging_level=logging.WARNING, log_to_driver=False)
-        return f"Ray at {os.environ['RAY_ADDRESS']}"
-    # Without this Ray replaces 127.0.0.1 by the machine's outside address and listens on all interfaces.
+def start_ray() -> None:
+    """Connect to RAY_ADDRESS (set inside `ray job submit`) or start Ray here, bound to loopback; once a process."""
+    if ray.is_initialized():
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    print(f"ray      {'joining ' + address if address else 'starting on this machine'}", flush=True)
+    # Ray says some of its deprecations as Python warnings in every worker.
+    environment = {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONWARNINGS": "ignore::FutureWarning"}
+    quiet = {"logging_level": logging.WARNING, "log_to_driver": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        if address:
+            ray.init(runtime_env={"env_vars": environment}, **quiet)
+            return
+        _keep_to_this_machine()
+        ray.init(
+            address="local",
+            _node_ip_address="127.0.0.1",
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            runtime_env={"env_vars": environment},
+            **quiet,
+        )
+        _hide_token()
+
+
+def _keep_to_this_machine() -> None:
+    # Without it Ray replaces 127.0.0.1 by the machine's outside address and listens on all interfaces.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    ray.init(
-        address="local",
-        _node_ip_address=_LOOPBACK,
-        include_dashboard=False,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        runtime_env=workers,
-        logging_level=logging.WARNING,
-        log_to_driver=False,
-    )
-    # A nested run looks the cluster up again; with another one on the machine it must find this one.
-    return "Ray on this machine"
+    # Ray makes a token for this user by itself and explains it at every start.
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
+
+
+def _hide_token() -> None:
+    # Ray writes its token readable for everybody.
+    token = Path.home() / ".ray" / "auth_token"
+    if token.exists():
+        token.chmod(0o600)
 
 
 def total(resource: str) -> float:

@@ -27,17 +27,21 @@ class Share:
     """What one trial takes of the cluster."""
 
     cpus: float
-    gpus: float
+    gpus: float | None
+
+    def resources(self) -> dict[str, float]:
+        """What Ray is asked for; a whole GPU where the cluster has any and nothing else was said."""
+        return {"cpu": self.cpus, "gpu": min(1.0, total("GPU")) if self.gpus is None else self.gpus}
 
     def at_once(self) -> int:
         """How many trials the cluster holds at a time; a UserError where it holds none."""
-        fits = [int(total("CPU") // self.cpus)] + ([int(total("GPU") // self.gpus)] if self.gpus else [])
-        if min(fits) < 1:
-            raise UserError(
-                f"a trial takes {self.cpus:g} CPUs and {self.gpus:g} GPUs, the cluster has {total('CPU'):g} and "
-                f"{total('GPU'):g}: lower --cpus-per-trial or --gpus-per-trial"
-            )
-        return min(fits)
+        asked = {name.upper(): amount for name, amount in self.resources().items() if amount}
+        fits = min(int(total(name) / amount) for name, amount in asked.items())
+        if fits < 1:
+            wanted = " and ".join(f"{amount:g} {name}" for name, amount in asked.items())
+            there = " and ".join(f"{total(name):g} {name}" for name in asked)
+            raise UserError(f"a trial takes {wanted}, the cluster has {there}: lower --cpus_per_trial or --gpus_per_trial")
+        return fits
 
 
 def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: int) -> None:
@@ -53,7 +57,7 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
     tuner = tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_tune_trial, study=study.resolve(), data=data.resolve(), trials={t.key: t for t in missing}),
-            {"cpu": share.cpus, "gpu": share.gpus},
+            share.resources(),
         ),
         param_space={"key": tune.grid_search([t.key for t in missing])},
         tune_config=tune.TuneConfig(

@@ -8,7 +8,6 @@ import tyro
 from cluster.cli import no_seed, run_job
 from cluster.inputs import SyntheticConfig, check_source
 from cluster.run_study import Request, run_study
-from cluster.runtime import start_ray, total
 from cluster.sweep import Share, run_sweep
 from facegan.config import Config, UserError, preset
 from facegan.nets.vgg import weights_name
@@ -66,9 +65,7 @@ def main(args: Ablate) -> None:
         seeds=args.seeds,
         candidates=args.candidates,
     )
-    print(f"ray      {start_ray()}", flush=True)
-    gpus = args.gpus_per_trial if args.gpus_per_trial is not None else min(1.0, total("GPU"))
-    share = Share(args.cpus_per_trial, gpus)
+    share = Share(args.cpus_per_trial, args.gpus_per_trial)
     run_study(request, lambda plan, study, data: run_sweep(plan, study, data, share, args.grace_images))
 
 

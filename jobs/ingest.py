@@ -8,7 +8,6 @@ import tyro
 from cluster.cli import run_job
 from cluster.ingest import ingest
 from cluster.inputs import check_local, check_source
-from cluster.runtime import start_ray
 from facegan.config import UserError
 from facegan.data.shards import IngestConfig
 
@@ -30,7 +29,6 @@ def main(args: Ingest) -> None:
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name a folder")
     check_source(args.source)
-    print(f"ray      {start_ray()}", flush=True)
     ingest(check_local("--source", args.source), check_local("--data", args.data), args.ingest)
 
 

@@ -12,7 +12,6 @@ import tyro
 from cluster.cli import no_seed, run_job
 from cluster.inputs import SyntheticConfig, check_source
 from cluster.run_study import Request, run_study
-from cluster.runtime import start_ray, total
 from cluster.sweep import METRIC, Share, run_sweep
 from facegan.config import Config, UserError, preset
 from facegan.nets.vgg import weights_name
@@ -64,9 +63,7 @@ def main(args: Search) -> None:
         seeds=(0,),
         candidates=args.candidates,
     )
-    print(f"ray      {start_ray()}", flush=True)
-    gpus = args.gpus_per_trial if args.gpus_per_trial is not None else min(1.0, total("GPU"))
-    share = Share(args.cpus_per_trial, gpus)
+    share = Share(args.cpus_per_trial, args.gpus_per_trial)
     summary = run_study(request, lambda plan, study, data: run_sweep(plan, study, data, share, args.grace_images))
     print(f"\ncandidates by {METRIC}, best first (ASHA ended the STOPPED ones)")
     for row in rank_candidates(summary):

@@ -9,7 +9,7 @@ import tyro
 from cluster.cli import run_job
 from cluster.inputs import SyntheticConfig, check_source
 from cluster.run_study import Request, run_study
-from cluster.runtime import start_ray, total
+from cluster.runtime import total
 from cluster.worker import run_data_parallel
 from facegan.config import Config, UserError, preset
 from facegan.nets.vgg import weights_name
@@ -54,12 +54,11 @@ def main(args: Train) -> None:
         seeds=(args.config.seed,),
         candidates=1,
     )
-    print(f"ray      {start_ray()}", flush=True)
-    gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
-    if args.workers > there:
-        raise UserError(f"--workers is {args.workers}: the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}")
 
     def run(plan: Plan, study: Path, data: Path) -> None:
+        gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
+        if args.workers > there:
+            raise UserError(f"--workers is {args.workers}: the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}")
         trial = plan.trials[0]
         folder = trial_folder(study, trial)
         if folder.state()["state"] not in ("COMPLETED", "DIVERGED"):

@@ -76,9 +76,10 @@ class Canvas:
 
     def _box(self, points: Array, margin: float) -> tuple[int, int, int, int]:
         height, width = self.pixels.shape[:2]
-        left, top = (points.reshape(-1, 2).min(axis=0) * OVERSAMPLING - margin - 2).tolist()
-        right, bottom = (points.reshape(-1, 2).max(axis=0) * OVERSAMPLING + margin + 3).tolist()
-        return max(int(left), 0), max(int(top), 0), min(int(right), width), min(int(bottom), height)
+        oversampled = (points * OVERSAMPLING).astype(np.float32).reshape(-1, 2)
+        left, top, wide, high = cv2.boundingRect(oversampled)
+        edge = int(margin) + 3
+        return max(left - edge, 0), max(top - edge, 0), min(left + wide + edge, width), min(top + high + edge, height)
 
 
 def coverage(points: Array, shape: tuple[int, int], width: float = 0.0) -> Pixels:

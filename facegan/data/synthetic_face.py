@@ -97,6 +97,11 @@ def neutral_points(build: Build) -> Array:
     return points
 
 
+def moved(points: Array, right: float, down: float, forward: float) -> Array:
+    """Points of the head, moved by millimetres."""
+    return np.asarray(points + np.array([right, down, forward]))
+
+
 def _mean_points() -> Array:
     points = np.zeros((68, 3))
     for index, mirrored, away, down, forward in MEAN_HALF:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from facegan.data.synthetic_canvas import Array, Canvas, curve, ring
-from facegan.data.synthetic_face import Head
+from facegan.data.synthetic_face import Head, moved
 from facegan.data.synthetic_person import Colour, Look, shade
 
 DARK: Colour = (22, 18, 30)
@@ -22,7 +22,7 @@ def paint_eye(canvas: Canvas, head: Head, look: Look, landmarks: Array, first: i
     canvas.paint(hollow, shade(look.skin, 0.6), alpha=0.35, soft=3.5 * unit)
     canvas.paint(opening, WHITE)
     _paint_iris(canvas, head, look, opening, first)
-    canvas.paint(upper, DARK, alpha=0.3, width=4 * unit, within=opening)
+    canvas.paint(upper, DARK, alpha=0.22, width=3.5 * unit, within=opening)
     canvas.paint(upper, DARK, alpha=0.85, width=look.lashes * 1.5 * unit)
     canvas.paint(lower, skin_line, alpha=0.6, width=1.2 * unit)
     crease = curve(landmarks[first : first + 4] - np.array([[0, 3], [0, 5], [0, 5], [0, 3]]) * unit)
@@ -35,7 +35,7 @@ def _paint_iris(canvas: Canvas, head: Head, look: Look, opening: Array, first: i
     gaze = np.array([6.0 * head.moment.gaze_right, 2.5 * head.moment.gaze_down - 1, 3])
     iris = head.project(head.points[[first, first + 3]].mean(axis=0) + gaze)
     across, down = head.rotation[:2, 0] * head.scale, head.rotation[:2, 1] * head.scale
-    for radius, colour in ((7.0, shade(look.iris, 0.5)), (5.9, look.iris), (2.9, DARK)):
+    for radius, colour in ((6.5, shade(look.iris, 0.5)), (5.5, look.iris), (2.8, DARK)):
         canvas.paint(ring(iris, across * radius, down * radius), colour, within=opening)
     canvas.paint(disc(iris - 2 * head.scale, 1.4 * head.scale), (250, 250, 250), within=opening)
 
@@ -54,9 +54,9 @@ def paint_nose(canvas: Canvas, head: Head, look: Look, landmarks: Array) -> None
     line, unit = shade(look.skin, 0.5), head.scale
     for near, low, side in ((31, 32, -1.0), (35, 34, 1.0)):
         wing, base = head.points[near], head.points[low]
-        edge = np.stack([(*wing, side, -10, -2), (*wing, side * 4.5, -4, -3), wing, base])
+        edge = np.stack([moved(wing, side, -10, -2), moved(wing, side * 4.5, -4, -3), wing, base])
         canvas.paint(curve(head.project(edge)), line, alpha=0.5, width=1.6 * unit, soft=0.8 * unit)
-        middle = (wing + base) / 2 + (0, -1, 0)
+        middle = moved((wing + base) / 2, 0, -1, 0)
         hole = ring(middle, np.array([3.6, 0.8 * side, 0]), np.array([0, 1.9, 1]))
         canvas.paint(head.project(hole), shade(look.skin, 0.25), alpha=0.85, soft=0.4 * unit)
     canvas.paint(curve(landmarks[31:36]), line, alpha=0.5, width=1.6 * unit, soft=0.7 * unit)
@@ -87,14 +87,14 @@ def paint_glasses(canvas: Canvas, head: Head, look: Look) -> None:
     right, left = head.points[36:42].mean(axis=0), head.points[42:48].mean(axis=0)
     for side, eye in ((-1.0, right), (1.0, left)):
         across, down = np.array([22.0, 0, -4 * side]), np.array([0.0, 16, 0])
-        rim = ring((*eye, side, 2, 14), across, down, look.glasses_shape, 40)
+        rim = ring(moved(eye, side, 2, 14), across, down, look.glasses_shape, 40)
         closed = head.project(np.concatenate([rim, rim[:1]]))
         canvas.paint(closed, (235, 235, 235), alpha=0.08)
         canvas.paint(closed, look.frame, width=width)
         if side * head.rotation[0, 2] <= 0.2:
             ear = np.array([side * abs(head.points[0, 0]) * 1.02, -32, -2])
-            canvas.paint(head.project(np.stack([(*eye, side * 23, -2, 10), ear])), look.frame, width=width)
-    arch = np.stack([(*right, 21, -1, 18), (right + left) / 2 + (0, -5, 22), (*left, -21, -1, 18)])
+            canvas.paint(head.project(np.stack([moved(eye, side * 23, -2, 10), ear])), look.frame, width=width)
+    arch = np.stack([moved(right, 21, -1, 18), moved((right + left) / 2, 0, -5, 22), moved(left, -21, -1, 18)])
     canvas.paint(curve(head.project(arch)), look.frame, width=width)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegan.data.synthetic_canvas import Canvas, curve, ring
-from facegan.data.synthetic_face import Head
+from facegan.data.synthetic_face import Head, moved
 from facegan.data.synthetic_person import Look
 
 Array = NDArray[np.float64]
@@ -49,7 +49,7 @@ def paint_hair_behind(canvas: Canvas, head: Head, look: Look) -> None:
     if hangs is not None:
         canvas.paint(_curtain(head, look, hangs), look.hair, strands=255)
     if look.hair_style == "bun":
-        knot = head.project(np.array(SKULL_CENTRE) - (0, SKULL_RADII[1] * 1.2, 30))
+        knot = head.project(moved(np.array(SKULL_CENTRE), 0, -1.2 * SKULL_RADII[1], -30))
         reach = 30 * head.scale
         canvas.paint(ring(knot, np.array([reach, 0]), np.array([0, reach])), look.hair, strands=255)
 
@@ -93,7 +93,7 @@ def _skull(head: Head, volume: float) -> Array:
     spread, axes = np.linalg.eigh((turned @ turned.T)[:2, :2])
     half = axes * np.sqrt(spread) * head.scale
     return ring(
-        head.project(np.array(SKULL_CENTRE) - (0, 80 * (volume - 1), 0)),
+        head.project(moved(np.array(SKULL_CENTRE), 0, -80 * (volume - 1), 0)),
         half[:, 0],
         half[:, 1],
         steps=48,

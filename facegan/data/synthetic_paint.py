@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from facegan.data.synthetic_canvas import Array, Canvas, Pixels, coverage, curve, ring
-from facegan.data.synthetic_face import Head
+from facegan.data.synthetic_face import Head, moved
 from facegan.data.synthetic_features import (
     disc,
     paint_brow,
@@ -71,7 +71,7 @@ def _paint_body(canvas: Canvas, head: Head, look: Look) -> None:
     shoulders = torso([*slope, *[(-across, down) for across, down in reversed(slope)]])
     clothes = np.concatenate([curve(shoulders), curve(opening[::-1], 1 if vee else 8)])
     canvas.paint(neck, shade(look.skin, 0.8))
-    chin = curve(head.project((*head.points[3:14], 0, 9, -14)))
+    chin = curve(head.project(moved(head.points[3:14], 0, 9, -14)))
     canvas.paint(chin, shade(look.skin, 0.45), alpha=0.55, soft=3 * head.scale, within=neck)
     canvas.paint(clothes, look.cloth)
     if look.collar == "striped":
@@ -84,7 +84,7 @@ def _paint_ears(canvas: Canvas, head: Head, look: Look, size: float) -> None:
         centre = np.array([side * (abs(head.points[0, 0]) + 4), -20.0, -6.0])
         out, tall = np.array([side * 9 * size, -2, -9]), np.array([0, 20 * size, 0])
         canvas.paint(head.project(ring(centre, out, tall, 2.3)), shade(look.skin, 0.93))
-        inner = head.project(ring((*centre, side * 2, -1, 0), out * 0.5, tall * 0.6))
+        inner = head.project(ring(moved(centre, side * 2, -1, 0), out * 0.5, tall * 0.6))
         canvas.paint(inner, shade(look.skin, 0.68), alpha=0.7)
 
 
@@ -96,10 +96,10 @@ def _paint_skin(canvas: Canvas, head: Head, look: Look, outline: Array) -> None:
         blush = disc(cheek, 17 * unit, 14 * unit)
         canvas.paint(blush, shade(look.lips, 1.1), alpha=0.5 * look.blush, soft=6 * unit, within=outline)
         first, last = (
-            head.points[wing] + (side * 5, -6, -4),
-            head.points[corner] + (side * 7, 4, -4),
+            moved(head.points[wing], side * 5, -6, -4),
+            moved(head.points[corner], side * 7, 4, -4),
         )
-        fold = curve(head.project(np.stack([first, (first + last) / 2 + (side * 3, 1, -1), last])))
+        fold = curve(head.project(np.stack([first, moved((first + last) / 2, side * 3, 1, -1), last])))
         canvas.paint(fold, line, alpha=min(fold_depth, 0.7), width=1.6 * unit, soft=1.2 * unit)
     if len(look.freckles):
         spots = head.project(head.surface(look.freckles[:, 0], look.freckles[:, 1]))

@@ -31,7 +31,7 @@ class Camera:
 
 def invent_camera(rng: np.random.Generator, height: int, width: int) -> Camera:
     """Draw a camera, from cold to warm and from clean to noisy."""
-    warmth, level = rng.uniform(-0.05, 0.05), rng.uniform(0.94, 1.04)
+    warmth, level = rng.uniform(-0.035, 0.035), rng.uniform(0.94, 1.04)
     tint = np.array([level - warmth, level, level + warmth], np.float32)
     plate = rng.standard_normal((height * 3 // 2, width * 3 // 2, 3), np.float32)
     noise = np.float32(rng.uniform(1.0, 3.0))
@@ -40,13 +40,13 @@ def invent_camera(rng: np.random.Generator, height: int, width: int) -> Camera:
 
 def invent_background(rng: np.random.Generator, height: int, width: int) -> Pixels:
     """A slope between two colours with a pattern, oversampled, with the canvas's four channels."""
-    high, wide = height * OVERSAMPLING, width * OVERSAMPLING
     first, second = rng.uniform(40, 215, (2, 1)) + rng.uniform(-38, 38, (2, 3))
     direction = rng.uniform(0, 2 * np.pi)
-    y, x = np.mgrid[0:high, 0:wide] / high
+    y, x = np.mgrid[0:height, 0:width] / height
     slope = np.clip(0.5 + (x - 0.6) * np.cos(direction) + (y - 0.5) * np.sin(direction), 0, 1)
     picture = first + (second - first) * slope[..., None] + _pattern(rng, x, y)[..., None]
-    return np.dstack([np.clip(picture, 0, 255), np.zeros((high, wide))]).astype(np.uint8)
+    channels = np.dstack([np.clip(picture, 0, 255), np.zeros((height, width))]).astype(np.uint8)
+    return np.asarray(cv2.resize(channels, (width * OVERSAMPLING, height * OVERSAMPLING)), np.uint8)
 
 
 def invent_strands(rng: np.random.Generator, height: int, width: int) -> Plane:

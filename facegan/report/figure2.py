@@ -1,4 +1,4 @@
-"""Figure 2 of the poster: held-out people in rows; inputs, target, each arm's image and its absolute error in columns."""
+"""Figure 2 of the poster: held-out people in rows; inputs, target, each arm's image and its error in columns."""
 
 import textwrap
 from dataclasses import dataclass
@@ -31,9 +31,10 @@ _DRAWS_PER_CLIP = 30
 _TILE = 120
 _GAP = 4
 _GROUP_GAP = 14
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 90, 70, 118
+_LEFT, _RIGHT, _TOP = 60, 90, 70
 _DPI = 100
-_PIXELS_PER_LETTER = 7.4
+# Of the caption, generously.
+_LETTER, _LINE = 8.4, 21
 
 
 def choose_rows(data: FaceData, rows: int) -> Pairs:
@@ -56,11 +57,16 @@ def _plainest_pair(data: FaceData, rows: NDArray[np.int64], place: int) -> NDArr
 
 
 def figure2_tiles(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> list[list[Image]]:
-    """Rows of 4 + 2 x arms tiles of the data's size: the four given ones, each arm's image, each arm's error map."""
+    """Rows of 4 + 2 x arms tiles: the four given ones, each arm's image, each arm's error map.
+
+    Images and error maps are of the data's own size; the two landmark drawings are enlarged, for a mouth of five pixels
+    cannot be drawn with lines.
+    """
     pairs = choose_rows(data, rows)
     sources, targets = images_of(data, pairs.source), images_of(data, pairs.target)
     source_lines, target_lines = (
-        [landmark_tile(face, data.size) for face in data.points[side]] for side in (pairs.source, pairs.target)
+        [landmark_tile(face, data.size, _enlargement(data.size)) for face in data.points[side]]
+        for side in (pairs.source, pairs.target)
     )
     generated = _generated(study, plan, sources, data.points[pairs.target])
     empty = np.full((data.size, data.size, 3), NO_RESULT, np.uint8)
@@ -85,6 +91,10 @@ def _generated(study: Path, plan: Plan, sources: Images, points: NDArray[np.floa
     return images
 
 
+def _enlargement(size: int) -> int:
+    return -(-_TILE // size)
+
+
 def error_map(image: Image, target: Image) -> Image:
     """Absolute error averaged over colour, in viridis from 0 to 96 grey levels."""
     error = np.abs(image.astype(np.float64) - target).mean(axis=-1)
@@ -98,6 +108,7 @@ class _Layout:
     side: int
     rows: int
     lefts: list[int]
+    bottom: int
 
     @property
     def inner(self) -> tuple[int, int]:
@@ -106,7 +117,7 @@ class _Layout:
     @property
     def outer(self) -> tuple[int, int]:
         width, height = self.inner
-        return _LEFT + width + _RIGHT, _TOP + height + _BOTTOM
+        return _LEFT + width + _RIGHT, _TOP + height + self.bottom
 
     def top(self, row: int) -> int:
         return row * (self.side + _GAP)
@@ -120,11 +131,13 @@ class _Layout:
 def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
     """The tiles laid out with titles, one colour bar and a caption; `savefig` at its own dpi keeps pixels crisp."""
     tiles = figure2_tiles(study, plan, data, rows)
-    layout = _layout(data.size, len(tiles), len(plan.arms))
+    caption = _caption(study, plan, data, len(tiles))
+    layout = _layout(data.size, len(tiles), len(plan.arms), caption)
     width, height = layout.outer
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
-    axes = figure.add_axes(layout.box(_LEFT, _BOTTOM, *layout.inner))
-    axes.imshow(_mosaic(tiles, layout), interpolation="nearest", aspect="auto", extent=(0, layout.inner[0], layout.inner[1], 0))
+    axes = figure.add_axes(layout.box(_LEFT, layout.bottom, *layout.inner))
+    extent = (0, layout.inner[0], layout.inner[1], 0)
+    axes.imshow(_mosaic(tiles, layout), interpolation="nearest", aspect="auto", extent=extent)
     axes.axis("off")
     for title, left in zip(_titles(plan), layout.lefts, strict=True):
         axes.text(left + layout.side / 2, -8, title, ha="center", va="bottom", fontsize=11)
@@ -132,16 +145,27 @@ def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
         axes.text(-8, layout.top(row) + layout.side / 2, name, ha="right", va="center", fontsize=10)
     _say_no_result(axes, layout, [arm.name not in best_trials(plan, study) for arm in plan.arms])
     _colour_bar(figure, layout)
-    caption = textwrap.fill(_caption(study, plan, data, len(tiles)), int(width / _PIXELS_PER_LETTER))
-    figure.text(*layout.box(_LEFT, _BOTTOM - 14, 0, 0)[:2], caption, va="top", fontsize=11, linespacing=1.35)
+    where = layout.box(_LEFT, layout.bottom - 14, 0, 0)[:2]
+    figure.text(*where, _wrapped(caption, layout.inner[0]), va="top", fontsize=11, linespacing=1.35)
     return figure
 
 
-def _layout(size: int, rows: int, arms: int) -> _Layout:
-    side = -(-_TILE // size) * size
+def write_figure2(study: Path, plan: Plan, data: FaceData) -> None:
+    """Draw `figure2.png` of a study folder."""
+    figure2(study, plan, data).savefig(study / "figure2.png")
+
+
+def _layout(size: int, rows: int, arms: int, caption: str) -> _Layout:
+    side = _enlargement(size) * size
     # Three groups of columns: what is given, what the arms drew, their errors.
     groups = [0] * 4 + [1] * arms + [2] * arms
-    return _Layout(side, rows, [i * (side + _GAP) + group * _GROUP_GAP for i, group in enumerate(groups)])
+    lefts = [i * (side + _GAP) + group * _GROUP_GAP for i, group in enumerate(groups)]
+    lines = _wrapped(caption, lefts[-1] + side).count("\n") + 1
+    return _Layout(side, rows, lefts, 28 + lines * _LINE)
+
+
+def _wrapped(caption: str, width: int) -> str:
+    return textwrap.fill(caption, int(width / _LETTER))
 
 
 def _mosaic(tiles: list[list[Image]], layout: _Layout) -> Image:
@@ -169,18 +193,19 @@ def _say_no_result(axes: Axes, layout: _Layout, missing: list[bool]) -> None:
 
 def _colour_bar(figure: Figure, layout: _Layout) -> None:
     width, height = layout.inner
-    axes = figure.add_axes(layout.box(_LEFT + width + 14, _BOTTOM, 16, height))
-    bar = figure.colorbar(ScalarMappable(Normalize(0, SATURATION), "viridis"), cax=axes, ticks=range(0, SATURATION + 1, 24))
+    axes = figure.add_axes(layout.box(_LEFT + width + 14, layout.bottom, 16, height))
+    scale = ScalarMappable(Normalize(0, SATURATION), "viridis")
+    bar = figure.colorbar(scale, cax=axes, ticks=range(0, SATURATION + 1, 24))
     bar.set_label("absolute error, grey levels (96 and above: yellow)", fontsize=11)
 
 
 def _caption(study: Path, plan: Plan, data: FaceData, rows: int) -> str:
     people = "SYNTHETIC faces, rendered by a program; " if data.synthetic else ""
     text = (
-        f"Figure 2. {people}{rows} held-out test clips, one a row: people never trained on. Each arm draws the target from "
-        "the input image and the target landmarks alone; the landmarks of the input are shown for comparison and given to "
-        "no network. Right: absolute error against the target image, averaged over colour. Pairs: of 30 random ones of a "
-        "clip the one whose landmarks differ most, chosen without looking at any output. "
+        f"Figure 2. {people}{rows} held-out test clips, one a row: people never trained on. Each arm draws the target "
+        "from the input image and the target landmarks alone; the landmarks of the input are shown for comparison and "
+        "given to no network. Right: absolute error against the target image, averaged over colour. Pairs: of 30 random "
+        "ones of a clip the one whose landmarks differ most, chosen without looking at any output. "
         f"Preset {plan.preset}, {max(t.config.images for t in plan.trials)} training images a run, "
         f"{data.size} x {data.size} pixels, VGG-19 weights: {plan.vgg}."
     )
@@ -191,7 +216,8 @@ def _unfinished(study: Path, plan: Plan) -> list[str]:
     shown, notes = best_trials(plan, study), []
     for arm in plan.arms:
         if arm.name not in shown:
-            notes.append(f"{arm.label}: no checkpoint yet.")
+            states = {trial_folder(study, t).state()["state"] for t in plan.trials if t.arm == arm.name}
+            notes.append(f"{arm.label}: no checkpoint ({', '.join(sorted(states))}).")
         elif (state := trial_folder(study, shown[arm.name]).state())["state"] != "COMPLETED":
             notes.append(f"{arm.label}: {state['state']} at {state['images']} images.")
     return notes

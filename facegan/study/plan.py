@@ -81,16 +81,23 @@ def make_plan(
 
 def open_study(folder: Path, plan: Plan) -> None:
     """Write the plan into a new study folder, or check that an existing one is of the same plan."""
+    check_study_folder(folder)
     found = read_json(folder / PLAN)
     if found is None:
-        if folder.exists() and any(folder.iterdir()):
-            raise UserError(f"--study is {str(folder)!r}: a folder with other things in it; name a new one")
         write_json(folder / PLAN, plan.to_dict())
     elif found.get("id") != plan.id():
         raise UserError(
             f"--study is {str(folder)!r}: it belongs to another plan ({found.get('id')}, this one is {plan.id()}); "
             "name another folder, or give that study's own arguments"
         )
+
+
+def check_study_folder(folder: Path) -> None:
+    """Refuse a folder that holds things but no study."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--study is {str(folder)!r}: a file; name a folder")
+    if not (folder / PLAN).exists() and folder.exists() and any(folder.iterdir()):
+        raise UserError(f"--study is {str(folder)!r}: a folder with other things in it; name a new one")
 
 
 def read_plan(folder: Path) -> Plan:

@@ -54,15 +54,12 @@ def judge(card: Card, comparisons: dict[str, Any], states: Sequence[str]) -> tup
 
 def _outcome(copies: bool, better: list[str], worse: list[str]) -> tuple[str, str]:
     if copies and better:
-        return "both", "copies the source more than it follows the target, yet moves towards it"
+        return "both", "copies the source more than it follows the target"
     if copies:
         return "copies", "copies the source"
     if better:
-        partly = " in part" if worse else ""
-        return (
-            "follows",
-            f"follows the target{partly}" if "face_error" in better else f"follows the target landmarks{partly}",
-        )
+        what = "the target" if "face_error" in better else "the target landmarks"
+        return "follows", f"follows {what}{' in part' if worse else ''}"
     if worse:
         return "worse", "neither follows the target nor copies the source, and is further off than the copied source"
     return "between", "between: neither a copy of the source nor better than one"
@@ -73,7 +70,8 @@ def _likeness(card: Card) -> str:
     if entry["mean"] is None:
         return "source likeness not measured"
     low, high = entry["interval"]
-    return f"source likeness {entry['mean']:.2f} (95 % interval {low:.2f} to {high:.2f}; above 0.5: closer to the source)"
+    numbers = f"{entry['mean']:.2f} (95 % interval {low:.2f} to {high:.2f}"
+    return f"source likeness {numbers}; above 0.5 is closer to the source than to the target)"
 
 
 def _sentence(metric: str, found: dict[str, Any], clips: int) -> str:
