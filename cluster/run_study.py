@@ -46,6 +46,7 @@ class Request:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     candidates: int
+    include_faces: bool
 
 
 Runner = Callable[[Plan, Path, Path], None]
@@ -77,13 +78,13 @@ def run_study(request: Request, runner: Runner) -> dict[str, Any]:
     with following(plan, study, tracker.sync):
         runner(plan, study, data_folder)
     ray.get(truth)
-    summary = conclude(plan, study, data_folder, request.config)
+    summary = conclude(plan, study, data_folder, request.config, include_faces=request.include_faces)
     tracker.finish()
     _say_results(summary, study, tracker.uri, time.monotonic() - started)
     return summary
 
 
-def conclude(plan: Plan, study: Path, data_folder: Path, config: Config) -> dict[str, Any]:
+def conclude(plan: Plan, study: Path, data_folder: Path, config: Config, *, include_faces: bool) -> dict[str, Any]:
     """References, summary, figures and report of a study folder, whatever of its trials is done."""
     data = FaceData(data_folder)
     if read_json(study / "references.json") is None:
@@ -96,7 +97,7 @@ def conclude(plan: Plan, study: Path, data_folder: Path, config: Config) -> dict
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
     write_figure2(study, plan, data)
     write_losses_figure(study, plan)
-    write_report(study, summary, config)
+    write_report(study, summary, config, include_faces=include_faces)
     return summary
 
 

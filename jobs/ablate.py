@@ -40,6 +40,8 @@ class Ablate:
     """CPUs that a trial takes."""
     gpus_per_trial: float | None = None
     """GPUs that a trial takes, below 1 to share one; by default 1 where the cluster has any."""
+    include_faces: bool = False
+    """Put frames of real people into report.html; the PNGs in the study folder hold them anyway."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
 
@@ -63,6 +65,7 @@ def main(args: Ablate) -> None:
         design=args.design,
         arms=arms,
         seeds=args.seeds,
+        include_faces=args.include_faces,
         candidates=args.candidates,
     )
     share = Share(args.cpus_per_trial, args.gpus_per_trial)

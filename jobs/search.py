@@ -39,6 +39,8 @@ class Search:
     """CPUs that a trial takes."""
     gpus_per_trial: float | None = None
     """GPUs that a trial takes, below 1 to share one; by default 1 where the cluster has any."""
+    include_faces: bool = False
+    """Put frames of real people into report.html; the PNGs in the study folder hold them anyway."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
 
@@ -61,6 +63,7 @@ def main(args: Search) -> None:
         design="search",
         arms=(Arm("search", "Search", ()),),
         seeds=(0,),
+        include_faces=args.include_faces,
         candidates=args.candidates,
     )
     share = Share(args.cpus_per_trial, args.gpus_per_trial)

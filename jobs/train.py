@@ -31,6 +31,8 @@ class Train:
     """demo: minutes on a CPU; hour: an hour on a CPU; poster: the study of 2019, for GPUs."""
     workers: int = 1
     """Processes that share each batch, one a GPU where the cluster has GPUs; optim.batch is a multiple of it."""
+    include_faces: bool = False
+    """Put frames of real people into report.html; the PNGs in the study folder hold them anyway."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
 
@@ -52,6 +54,7 @@ def main(args: Train) -> None:
         design="single",
         arms=(Arm("single", "Single", ()),),
         seeds=(args.config.seed,),
+        include_faces=args.include_faces,
         candidates=1,
     )
 

@@ -98,7 +98,7 @@ def _panels(lines: Sequence[Curve], terms: Sequence[str]) -> dict[str, str]:
     panels = {f"loss/{term}": term.replace("_", " ") for term in terms}
     panels["discriminator/accuracy"] = "discriminator accuracy"
     judged = {metric for line in lines for row in line.rows for metric in row if metric.endswith("/face_error")}
-    return panels | {metric: f"face error, {metric.split('/')[0]} clips" for metric in sorted(judged)}
+    return panels | {metric: f"face error, {metric.split('/')[0]} clips, grey levels" for metric in sorted(judged)}
 
 
 def _draw_bars(axes: Axes, lines: Sequence[Curve], terms: Sequence[str]) -> None:

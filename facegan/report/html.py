@@ -56,8 +56,9 @@ def _images(study: Path, show_faces: bool) -> dict[str, str]:
 def _address(path: Path) -> str:
     content, kind = path.read_bytes(), "png"
     if len(content) > _LARGEST_PNG:
-        ok, encoded = cv2.imencode(".jpg", cv2.imread(str(path)), [cv2.IMWRITE_JPEG_QUALITY, 92])
-        assert ok, f"OpenCV could not encode {path}"
+        image = cv2.imread(str(path))
+        assert image is not None, f"{path} does not decode"
+        encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
         content, kind = encoded.tobytes(), "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 

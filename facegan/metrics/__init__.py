@@ -1,0 +1,1 @@
+"""Judging generated faces against people never trained on."""

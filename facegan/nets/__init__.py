@@ -1,0 +1,1 @@
+"""The networks: generator, discriminator and the frozen VGG-19."""

@@ -1,0 +1,1 @@
+"""Designs, plans and what a study found."""
