@@ -29,14 +29,15 @@ def following(plan: Plan, study: Path, sync: Callable[[], None]) -> Iterator[Non
 
 def _watch(plan: Plan, study: Path, sync: Callable[[], None], stop: threading.Event) -> None:
     line = _ProgressLine(plan, study)
-    said = time.monotonic()
+    said, last = time.monotonic(), ""
     while not stop.wait(_LOOK_EVERY_SECONDS):
         sync()
         if time.monotonic() - said >= _LINE_EVERY_SECONDS:
-            said = time.monotonic()
-            print(line.text(), flush=True)
+            said, last = time.monotonic(), line.text()
+            print(last, flush=True)
     sync()
-    print(line.text(), flush=True)
+    if not last.startswith("train    100%"):
+        print(line.text(), flush=True)
 
 
 class _ProgressLine:

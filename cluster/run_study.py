@@ -53,8 +53,8 @@ Runner = Callable[[Plan, Path, Path], None]
 """Runs what is missing of a plan, given the study's and the data set's folder."""
 
 
-def run_study(request: Request, runner: Runner) -> dict[str, Any]:
-    """Do all of it; returns the summary, and says at the end where everything lies."""
+def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
+    """Do all of it and say at the end where everything lies; returns the study's folder and plan."""
     started = time.monotonic()
     if request.study:
         check_study_folder(Path(request.study))
@@ -81,7 +81,7 @@ def run_study(request: Request, runner: Runner) -> dict[str, Any]:
     summary = conclude(plan, study, data_folder, request.config, include_faces=request.include_faces)
     tracker.finish()
     _say_results(summary, study, tracker.uri, time.monotonic() - started)
-    return summary
+    return study, plan
 
 
 def conclude(plan: Plan, study: Path, data_folder: Path, config: Config, *, include_faces: bool) -> dict[str, Any]:

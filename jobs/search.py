@@ -67,9 +67,9 @@ def main(args: Search) -> None:
         candidates=args.candidates,
     )
     share = Share(args.cpus_per_trial, args.gpus_per_trial)
-    summary = run_study(request, lambda plan, study, data: run_sweep(plan, study, data, share, args.grace_images))
+    study, plan = run_study(request, lambda plan, study, data: run_sweep(plan, study, data, share, args.grace_images))
     print(f"\ncandidates by {METRIC}, best first (ASHA ended the STOPPED ones)")
-    for row in rank_candidates(summary):
+    for row in rank_candidates(study, plan):
         print(f"  {row}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from facegan.config import TERMS, Config
+from facegan.config import Config
 from facegan.metrics.card import METRICS
 
 _DIGITS = {"face_error": 1, "landmark_error": 3, "faces_found": 2, "psnr": 1, "source_likeness": 2}
@@ -39,7 +39,8 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
         score_rows=_score_rows(summary),
         config=config.flat(),
         differences=_differences(summary, config),
-        terms=TERMS,
+        left_out={a["name"]: [t for t in a["without"] if config.loss.weights()[t]] for a in summary["study"]["arms"]},
+        has_errors=any(trial["error"] for trial in summary["trials"]),
         versions=_versions(),
     )
     partial = study / "report.html.partial"

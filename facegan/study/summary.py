@@ -124,3 +124,17 @@ def _mean(values: Sequence[float]) -> float:
 
 def _short(card: Card) -> dict[str, Any]:
     return {metric: {"mean": entry["mean"], "interval": entry["interval"]} for metric, entry in card.items()}
+
+
+def rank_candidates(study: Path, plan: Plan) -> list[str]:
+    """Lines of a table of candidates, the best on validation clips first; unjudged ones last."""
+    rows = []
+    for trial in plan.trials:
+        judged = [row for row in trial_folder(study, trial).rows() if SELECTION in row]
+        error = float(judged[-1][SELECTION]) if judged else float("inf")
+        state = trial_folder(study, trial).state()
+        weights = "  ".join(f"{term} {trial.config.loss.weights()[term]:g}" for term in trial.config.loss.active())
+        rows.append(
+            (error, f"{error:7.2f}  candidate {trial.candidate:<3} {state['state']:<9} {state['images']:>8} images  {weights}")
+        )
+    return [line for _, line in sorted(rows)]

@@ -15,6 +15,9 @@ _COMPARED = {"face_error": "face error", "landmark_error": "landmark error"}
 _DIGITS = {"face_error": 1, "landmark_error": 3}
 # An interval from resampling fewer clips than this says nothing.
 _FEWEST_CLIPS = 5
+_FEWEST_FACES = 0.75
+# From here on an image is at least twice as close to the source as to the target.
+_PLAIN_COPY = 2 / 3
 
 
 def compare(card: Card, copied: Card | None) -> dict[str, Any]:
@@ -42,27 +45,37 @@ def judge(card: Card, comparisons: dict[str, Any], states: Sequence[str]) -> tup
         return "unknown", f"no result: {_count(states)}"
     clips = len(card["source_likeness"]["clips"])
     if clips < _FEWEST_CLIPS:
-        return "unknown", f"too few test clips to judge ({clips}, at least {_FEWEST_CLIPS} are needed)"
-    low = card["source_likeness"]["interval"][0]
-    copies = low is not None and low > 0.5
-    better = [m for m, c in comparisons.items() if c["clips"] >= _FEWEST_CLIPS and c["interval"][1] < 0]
-    worse = [m for m, c in comparisons.items() if c["clips"] >= _FEWEST_CLIPS and c["interval"][0] > 0]
-    numbers = "; ".join([_likeness(card)] * copies + [_sentence(m, comparisons[m], clips) for m in comparisons])
-    outcome, words = _outcome(copies, better, worse)
-    return outcome, f"{words}: {numbers or _likeness(card)}"
+        return "unknown", f"too few test clips to judge: {clips}, at least {_FEWEST_CLIPS} are needed"
+    likeness = card["source_likeness"]["interval"][0] or 0.0
+    usable = [m for m in comparisons if _is_usable(m, card, comparisons[m])]
+    better = [m for m in usable if comparisons[m]["interval"][1] < 0]
+    worse = [m for m in usable if comparisons[m]["interval"][0] > 0]
+    numbers = [_likeness(card)] if likeness > 0.5 or not comparisons else []
+    numbers += [_sentence(m, comparisons[m], card, clips) for m in comparisons]
+    outcome, words = _outcome(likeness, better, worse)
+    return outcome, f"{words}: {'; '.join(numbers)}"
 
 
-def _outcome(copies: bool, better: list[str], worse: list[str]) -> tuple[str, str]:
-    if copies and better:
-        return "both", "copies the source more than it follows the target"
-    if copies:
+def _is_usable(metric: str, card: Card, found: dict[str, Any]) -> bool:
+    # Landmarks are judged only where a face is found: an arm whose faces are rarely found is judged on its lucky ones.
+    lucky = metric == "landmark_error" and (card["faces_found"]["mean"] or 0.0) < _FEWEST_FACES
+    return found["clips"] >= _FEWEST_CLIPS and not lucky
+
+
+def _outcome(likeness: float, better: list[str], worse: list[str]) -> tuple[str, str]:
+    """`likeness` is the lower end of the interval of source likeness."""
+    if likeness > _PLAIN_COPY and better:
+        return "copies", "copies the source, with a small move towards the target"
+    if likeness > 0.5 and better:
+        return "both", "between, moves towards the target but stays closer to the source"
+    if likeness > 0.5:
         return "copies", "copies the source"
     if better:
         what = "the target" if "face_error" in better else "the target landmarks"
         return "follows", f"follows {what}{' in part' if worse else ''}"
     if worse:
         return "worse", "neither follows the target nor copies the source, and is further off than the copied source"
-    return "between", "between: neither a copy of the source nor better than one"
+    return "between", "between, neither a copy of the source nor better than one"
 
 
 def _likeness(card: Card) -> str:
@@ -74,12 +87,14 @@ def _likeness(card: Card) -> str:
     return f"source likeness {numbers}; above 0.5 is closer to the source than to the target)"
 
 
-def _sentence(metric: str, found: dict[str, Any], clips: int) -> str:
+def _sentence(metric: str, found: dict[str, Any], card: Card, clips: int) -> str:
     digits = _DIGITS[metric]
     arm, copied, difference, low, high = (
         f"{value:.{digits}f}" for value in (found["arm"], found["copied"], found["difference"], *found["interval"])
     )
     part = "" if found["clips"] == clips else f", on the {found['clips']} of {clips} clips where both show a face"
+    if metric == "landmark_error":
+        part += f"; a face was found in {card['faces_found']['mean']:.0%} of its images"
     return (
         f"{_COMPARED[metric]} {arm} against {copied} for the copied source "
         f"(difference {difference}, 95 % interval {low} to {high}{part})"

@@ -80,7 +80,9 @@ def test_scoring_the_targets_gives_the_ceiling(data: FaceData, truth: Truth) -> 
     assert scores["identity_to_target"] == pytest.approx(1)
 
 
-def test_kept_embeddings_are_used_again(data: FaceData, tiny: Config, truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_kept_embeddings_are_used_again(
+    data: FaceData, tiny: Config, truth: Truth, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     cache = tmp_path_factory.mktemp("again") / "truth.npy"
     np.save(cache, np.stack([truth.source_embeddings * 0 + 3, truth.target_embeddings]))
     assert (prepare_truth(data, tiny, cache).source_embeddings == 3).all()
