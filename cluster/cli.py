@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from facegan.config import Config, UserError, preset
+from facegan.config import PRESETS, Config, UserError, preset
 
 A = TypeVar("A")
 
@@ -56,7 +56,10 @@ def _default(arguments: type[A], argv: list[str]) -> A:
         return arguments()
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     reader.add_argument("--preset", default=vars(arguments())["preset"])
-    name = reader.parse_known_args(argv)[0].preset
+    try:
+        name = reader.parse_known_args(argv)[0].preset
+    except argparse.ArgumentError as mistake:
+        raise UserError(f"{mistake}: {', '.join(PRESETS)}") from None
     chosen: dict[str, Any] = {"preset": name, "config": preset(name)}
     return arguments(**chosen)
 
@@ -70,7 +73,7 @@ def _one_line(boxes: str) -> str:
             break
         if text and not line.startswith(("╭", "╰")):
             words.append(text)
-    return " ".join(words) + "; --help lists every flag"
+    return " ".join(words).rstrip(".") + "; --help lists every flag"
 
 
 def no_seed(config: Config) -> Config:

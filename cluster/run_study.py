@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 import ray
-from facegan.report.html import write_report
 
 from cluster.follow import duration, following
 from cluster.inputs import SyntheticConfig, describe_data, prepare_data
@@ -23,6 +22,7 @@ from facegan.data.triplets import FaceData
 from facegan.metrics.card import prepare_truth, reference_scores, summarise
 from facegan.report.curves import write_losses_figure
 from facegan.report.figure2 import write_figure2
+from facegan.report.html import write_report
 from facegan.report.sheets import contact_sheet
 from facegan.study.arms import Arm
 from facegan.study.folder import read_json, write_json

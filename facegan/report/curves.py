@@ -121,7 +121,7 @@ def _draw_bars(axes: Axes, lines: Sequence[Curve], terms: Sequence[str]) -> None
 
 def _legend(figure: Figure, lines: Sequence[Curve]) -> None:
     handles = [
-        Line2D([], [], color=line.colour, ls=line.style, lw=3, label=line.label + ("" if line.rows else " (no rows yet)"))
+        Line2D([], [], color=line.colour, ls=line.style, lw=3, label=line.label + ("" if line.rows else " (no rows)"))
         for line in lines
     ]
     absent = Line2D([], [], color=_ABSENT, marker="x", ls="", label="not computed: the arm leaves this term out")

@@ -94,7 +94,7 @@ def _sentence(metric: str, found: dict[str, Any], card: Card, clips: int) -> str
     )
     part = "" if found["clips"] == clips else f", on the {found['clips']} of {clips} clips where both show a face"
     if metric == "landmark_error":
-        part += f"; a face was found in {card['faces_found']['mean']:.0%} of its images"
+        part += f"; a face was found in {100 * card['faces_found']['mean']:.0f} % of its images"
     return (
         f"{_COMPARED[metric]} {arm} against {copied} for the copied source "
         f"(difference {difference}, 95 % interval {low} to {high}{part})"

@@ -23,9 +23,8 @@ def test_patch_gan_32_has_the_posters_size() -> None:
 
 def test_a_logit_sees_seventy_pixels() -> None:
     network = Discriminator(1, 4)
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.InstanceNorm2d):
-            layer.forward = lambda x: x  # type: ignore[method-assign]
+    # The norms' statistics see the whole image; what is measured is the convolutions' field.
+    network.layers = torch.nn.Sequential(*(m for m in network.layers if not isinstance(m, torch.nn.InstanceNorm2d)))
     image = torch.rand(1, 3, 160, 160, requires_grad=True)
     logits = network(image, torch.zeros(1, 1, 160, 160))
     middle = logits.shape[-1] // 2

@@ -85,5 +85,5 @@ def test_without_a_network_imagenet_names_the_cure(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    with pytest.raises(UserError, match="--vgg.weights random"):
+    with pytest.raises(UserError, match=r"--vgg\.weights random"):
         weights_file(VggConfig(weights="imagenet"))

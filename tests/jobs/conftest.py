@@ -1,0 +1,56 @@
+"""Running jobs as a user does: a subprocess in an empty folder, with the smallest study there is."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SMALLEST = [
+    *("--images", "48", "--report_every", "8", "--checkpoint_every", "16"),
+    *("--synthetic.people", "5", "--synthetic.test_people", "2", "--synthetic.frames", "5", "--synthetic.side", "96"),
+    *("--data.size", "32", "--model.generator_width", "4", "--model.discriminator_width", "4", "--vgg.width", "4"),
+]
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Jobs run in one folder."""
+
+    folder: Path
+
+    def command(self, job: str, *arguments: str) -> list[str]:
+        """`python jobs/<job>.py` on the smallest study."""
+        return [sys.executable, str(ROOT / "jobs" / f"{job}.py"), *SMALLEST, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """This process's, without anything that points at another cluster or server."""
+        return {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "PYTHONPATH")}
+
+    def run(self, job: str, *arguments: str) -> str:
+        """Run a job to its end; what it printed."""
+        done = subprocess.run(
+            self.command(job, *arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        return done.stdout
+
+    def study(self) -> Path:
+        """The one study in the folder."""
+        (found,) = [p.parent for p in (self.folder / "studies").glob("*/plan.json")]
+        return found
+
+
+@pytest.fixture(scope="session")
+def jobs_in() -> Callable[[Path], Jobs]:
+    """Jobs in a folder of one's own."""
+    return Jobs

@@ -1,0 +1,137 @@
+"""The whole of `make ablate` at its smallest: files, MLflow runs, the figure's columns, and running it again."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from facegan.config import TERMS
+from facegan.data.triplets import FaceData
+from facegan.report.figure2 import choose_rows, figure2_tiles
+from facegan.study.plan import read_plan
+
+pytestmark = pytest.mark.ray
+ARMS = ["-Cons.", "-Pixel", "-Feature", "Full"]
+
+
+@pytest.fixture(scope="module")
+def ablated(jobs_in: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
+    jobs = jobs_in(tmp_path_factory.mktemp("ablate"))
+    return jobs, jobs.run("ablate")
+
+
+@pytest.fixture(scope="module")
+def client(ablated: tuple[Any, str]) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{ablated[0].folder / 'studies' / 'mlflow.db'}")
+
+
+def runs(client: MlflowClient) -> tuple[Run, list[Run]]:
+    found = client.search_runs([client.get_experiment_by_name("facegan").experiment_id])
+    (parent,) = [r for r in found if r.data.tags["kind"] == "study"]
+    return parent, [r for r in found if r.data.tags["kind"] == "trial"]
+
+
+def test_it_says_progress_rate_and_eta(ablated: tuple[Any, str]) -> None:
+    said = ablated[1]
+    assert "SYNTHETIC" in said
+    assert "random weights" in said
+    assert re.search(r"train +100% +192/192 images +\d+ images/s +ETA 0 s", said)
+    assert "report.html" in said
+
+
+def test_every_trial_is_completed_and_scored(ablated: tuple[Any, str]) -> None:
+    summary = json.loads((ablated[0].study() / "summary.json").read_text())
+    assert [a["label"] for a in summary["arms"]] == ARMS
+    assert [t["state"] for t in summary["trials"]] == ["COMPLETED"] * 4
+    assert {t["images"] for t in summary["trials"]} == {48}
+    assert set(summary["references"]) == {"real target", "source copied", "another person"}
+    assert all(np.isfinite(t["scores"]["ssim"]) for t in summary["trials"])
+    passes = {t["arm"]: t["counters"]["generator"] // 48 for t in summary["trials"]}
+    assert passes == {"no_consistency": 1, "no_pixel": 4, "no_feature": 4, "full": 4}
+
+
+def test_a_parent_run_and_a_child_a_trial(client: MlflowClient, ablated: tuple[Any, str]) -> None:
+    parent, children = runs(client)
+    assert {c.data.tags["mlflow.parentRunId"] for c in children} == {parent.info.run_id}
+    assert sorted(c.data.tags["mlflow.runName"] for c in children) == sorted(f"{a} seed 0" for a in ARMS)
+    assert {r.info.status for r in (parent, *children)} == {"FINISHED"}
+    manifest = json.loads((ablated[0].study() / "manifest.json").read_text())
+    assert manifest["synthetic"] is True
+    for run in (parent, *children):
+        assert run.data.tags["synthetic"] == "true"
+        assert len(run.data.tags["data_sha256"]) == 64
+        assert run.data.tags["commit"]
+
+
+def test_children_hold_dotted_parameters_and_every_terms_curve(client: MlflowClient) -> None:
+    for child in runs(client)[1]:
+        weights = {term: float(child.data.params[f"loss.{term}"]) for term in TERMS}
+        active = {term for term, weight in weights.items() if weight}
+        metrics = child.data.metrics
+        assert {m.split("/")[1] for m in metrics if m.startswith("weighted/")} == active
+        assert {f"loss/{term}" for term in active} | {"loss/generator", "loss/discriminator"} <= set(metrics)
+        for name in ("discriminator/accuracy", "images_per_second", "learning_rate/generator", "score/identity_to_target"):
+            assert name in metrics
+        assert len(metrics) <= 30
+        steps = [m.step for m in client.get_metric_history(child.info.run_id, "loss/generator")]
+        assert steps == [8, 16, 24, 32, 40, 48]
+        samples = [a.path for a in client.list_artifacts(child.info.run_id, "samples")]
+        assert samples == [f"samples/{n:09d}.png" for n in (16, 32, 48)]
+
+
+def test_figures_and_report_are_artifacts_and_files(client: MlflowClient, ablated: tuple[Any, str]) -> None:
+    artifacts = {a.path for a in client.list_artifacts(runs(client)[0].info.run_id)}
+    files = {"report.html", "figure2.png", "losses.png", "contact_sheet.png", "plan.json", "summary.json", "manifest.json"}
+    assert files <= artifacts
+    assert all((ablated[0].study() / name).stat().st_size > 1000 for name in files)
+
+
+def test_the_figures_columns_by_their_pixels(ablated: tuple[Any, str]) -> None:
+    """Every tile stands in the PNG, in the poster's order of columns, of people not trained on."""
+    study = ablated[0].study()
+    plan = read_plan(study)
+    data = FaceData(Path(plan.data["folder"]))
+    assert set(choose_rows(data, 6).clip) == set(data.clips("test", 0.0))
+    png = cv2.imread(str(study / "figure2.png"))[:, :, ::-1]
+    tiles = figure2_tiles(study, plan, data)
+    where = [[locate(png, tile) for tile in row] for row in tiles]
+    assert {len(row) for row in where} == {12}
+    for row in where:
+        assert [x for x, _ in row] == sorted(x for x, _ in row)
+        assert len({y for _, y in row}) == 1
+    rows = choose_rows(data, 6)
+    for place, (source, target) in enumerate(zip(rows.source, rows.target, strict=True)):
+        assert np.array_equal(tiles[place][1], data.image(source))
+        assert np.array_equal(tiles[place][3], data.image(target))
+
+
+def locate(png: "np.ndarray[Any, Any]", tile: "np.ndarray[Any, Any]") -> tuple[int, int]:
+    """Where a tile, enlarged by a whole factor, stands in a picture."""
+    for factor in range(1, 9):
+        large = tile.repeat(factor, 0).repeat(factor, 1)
+        if large.shape[0] > png.shape[0] or large.shape[1] > png.shape[1]:
+            break
+        distance = cv2.matchTemplate(np.ascontiguousarray(png), np.ascontiguousarray(large), cv2.TM_SQDIFF)
+        y, x = np.unravel_index(int(distance.argmin()), distance.shape)
+        if np.abs(png[y : y + large.shape[0], x : x + large.shape[1]].astype(int) - large).max() <= 1 and factor > 1:
+            return int(x), int(y)
+    raise AssertionError("a tile is not in the picture")
+
+
+def test_the_same_command_again_does_nothing_twice(ablated: tuple[Any, str], client: MlflowClient) -> None:
+    jobs = ablated[0]
+    before = (jobs.study() / "summary.json").read_bytes()
+    known = {r.info.run_id for r in (runs(client)[0], *runs(client)[1])}
+    jobs.run("ablate")
+    assert (jobs.study() / "summary.json").read_bytes() == before
+    parent, children = runs(client)
+    assert {r.info.run_id for r in (parent, *children)} == known
+    history = client.get_metric_history(children[0].info.run_id, "loss/generator")
+    assert len(history) == len({m.step for m in history}) == 6

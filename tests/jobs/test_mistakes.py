@@ -1,0 +1,132 @@
+"""A user's mistake: one line that names the thing and the cure, exit code 2, before Ray starts, nothing half-written."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ray
+
+from cluster.cli import parse, run_job
+from facegan.config import UserError
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT / "jobs"))
+
+import ablate  # noqa: E402  (jobs are scripts beside each other, not a package)
+import ingest  # noqa: E402
+import search  # noqa: E402
+import train  # noqa: E402
+
+JOBS = {"ablate": (ablate.main, ablate.Ablate), "ingest": (ingest.main, ingest.Ingest)}
+JOBS |= {"search": (search.main, search.Search), "train": (train.main, train.Train)}
+
+
+def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the job says on stderr; asserts that it ended with 2, in one line, without Ray."""
+    monkeypatch.setattr(sys, "argv", [f"{job}.py", *arguments])
+    main, kind = JOBS[job]
+    with pytest.raises(SystemExit) as end:
+        run_job(main, kind, "a job")
+    assert end.value.code == 2
+    assert not ray.is_initialized()
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "says"),
+    [
+        ("ablate", ["--source", "nowhere"], "--source is 'nowhere': no such folder"),
+        ("ablate", ["--source", "."], "holds no clip"),
+        ("ablate", ["--data", "nowhere"], "--data is 'nowhere': no data set"),
+        ("ablate", ["--data", "s3://bucket/faces"], "only folders"),
+        ("ablate", ["--arms", "no_pixels"], "did you mean 'no_pixel'"),
+        ("ablate", ["--design", "figure3"], "did you mean 'figure2'"),
+        ("ablate", ["--preset", "demmo"], "did you mean 'demo'"),
+        ("ablate", ["--loss.pixl", "1"], "--loss.pixel"),
+        ("ablate", ["--loss.pixel", "-1"], "loss.pixel is -1.0: a weight is a finite number >= 0"),
+        ("ablate", ["--loss.pixel", "much"], "'much'"),
+        ("ablate", ["--images", "100"], "images is 100: a multiple of optim.batch (8)"),
+        ("ablate", ["--seeds", "0", "0"], "different whole numbers"),
+        ("ablate", ["--seed", "3"], "--seeds 3"),
+        ("ablate", ["--candidates", "0"], "--candidates is 0"),
+        ("ablate", ["--vgg.width", "64", "--vgg.weights", "nowhere.pth"], "vgg.weights is 'nowhere.pth': no such file"),
+        ("ablate", ["--synthetic.people", "0"], "synthetic.people is 0"),
+        ("ablate", ["--model.maps", "lines"], "Expected one of ('points', 'parts')"),
+        ("search", ["--candidates", "1"], "nothing to choose among"),
+        ("search", ["--data.validation_fraction", "0"], "hold some out"),
+        ("train", ["--workers", "3"], "a divisor of optim.batch (8)"),
+        ("ingest", [], "--source is missing"),
+        ("ingest", ["--source", "nowhere", "--data", "x"], "no such folder"),
+    ],
+)
+def test_one_line_and_nothing_written(
+    job: str,
+    arguments: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert says in mistake(job, *arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: mistake("ablate", *arguments, monkeypatch=monkeypatch, capsys=capsys)
+
+
+def test_a_data_set_of_another_schema(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = shutil.copytree(data_folder, tmp_path / "set")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 0}))
+    assert "made with schema 0, this program reads 1" in said("--data", str(folder), "--data.size", "32")
+
+
+def test_a_data_set_of_another_size(said, data_folder: Path) -> None:  # type: ignore[no-untyped-def]
+    assert "images of 32 pixels, data.size is 48" in said("--data", str(data_folder))
+
+
+def test_a_data_set_made_in_another_way(said, data_folder: Path, clips: Path) -> None:  # type: ignore[no-untyped-def]
+    assert "it was made from" in said("--source", str(clips), "--data", str(data_folder))
+
+
+def test_a_study_of_another_plan(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "plan.json").write_text('{"id": "0123456789ab"}')
+    answer = said("--data", str(data_folder), "--data.size", "32", "--study", "study")
+    assert "it belongs to another plan (0123456789ab" in answer
+
+
+def test_a_folder_that_is_no_study(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert "a folder with other things in it" in said("--data", str(data_folder), "--data.size", "32", "--study", ".")
+
+
+def test_flags_spell_fields_as_the_configuration_does() -> None:
+    args = parse(ablate.Ablate, "", ["--preset", "hour", "--loss.triple_consistency", "3", "--seeds", "1", "2"])
+    assert args.config.loss.triple_consistency == 3
+    assert args.config.data.size == 64
+    assert args.seeds == (1, 2)
+
+
+def test_the_preset_may_stand_anywhere() -> None:
+    assert parse(train.Train, "", ["--loss.pixel", "1", "--preset=poster"]).config.model.generator_width == 64
+    with pytest.raises(UserError):
+        parse(train.Train, "", ["--preset"])
+
+
+@pytest.mark.slow
+def test_the_script_itself_ends_with_two() -> None:
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "jobs" / "ablate.py"), "--source", "/nowhere"], capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert run.stderr == "ablate.py: --source is '/nowhere': no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot)\n"

@@ -1,0 +1,44 @@
+"""One data-parallel run on Ray Train, and the search of weights with ASHA."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.ray
+
+
+def rows(study: Path) -> list[dict[str, Any]]:
+    (file,) = study.glob("trials/*/metrics.jsonl")
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+    seen = {}
+    for workers in ("1", "2"):
+        (tmp_path / workers).mkdir()
+        jobs = jobs_in(tmp_path / workers)
+        jobs.run("train", "--workers", workers, "--optim.generator_lr", "1e-5")
+        assert (jobs.study() / "report.html").exists()
+        seen[workers] = rows(jobs.study())
+    for one, two in zip(seen["1"], seen["2"], strict=True):
+        assert one["images"] == two["images"]
+        for name in ("loss/pixel", "loss/perceptual", "loss/self_consistency", "loss/discriminator"):
+            assert two[name] == pytest.approx(one[name], rel=5e-3), name
+
+
+def test_search_ranks_candidates_and_asha_ends_some(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+    jobs = jobs_in(tmp_path)
+    said = jobs.run("search", "--candidates", "6", "--grace_images", "16", "--images", "96", "--cpus_per_trial", "1")
+    trials = json.loads((jobs.study() / "summary.json").read_text())["trials"]
+    assert len({json.dumps(t["weights"]) for t in trials}) == 6
+    states = [t["state"] for t in trials]
+    assert set(states) == {"COMPLETED", "STOPPED"}, states
+    assert all(t["images"] == 96 for t in trials if t["state"] == "COMPLETED")
+    assert all(16 <= t["images"] < 96 for t in trials if t["state"] == "STOPPED")
+    table = said[said.index("candidates by validation/face_error") :].splitlines()[1:]
+    errors = [float(line.split()[0]) for line in table if line.strip()]
+    assert len(errors) == 6
+    assert errors == sorted(errors)
