@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     summary = conclude(plan, study, data_folder, request.config, include_faces=request.include_faces)
     tracker.finish()
     _say_results(summary, study, tracker.uri, time.monotonic() - started)
+    _end_badly_where_trials_failed(summary)
     return study, plan
 
 
@@ -117,6 +119,15 @@ def _say_results(summary: dict[str, Any], study: Path, uri: str, seconds: float)
     print(f"report   {study / 'report.html'}")
     print(f"figures  {study / 'figure2.png'}  {study / 'losses.png'}  {study / 'contact_sheet.png'}")
     print(f"MLflow   {uri}  (make mlflow opens it)", flush=True)
+
+
+def _end_badly_where_trials_failed(summary: dict[str, Any]) -> None:
+    failed = [trial for trial in summary["trials"] if trial["state"] == "FAILED"]
+    for trial in failed:
+        print(f"FAILED   trial {trial['key']} ({trial['arm']}): {trial['error']}", file=sys.stderr)
+    if failed:
+        print(f"{len(failed)} trials failed; the same command tries them again", file=sys.stderr)
+        sys.exit(1)
 
 
 def _commit() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from cluster.runtime import total
@@ -71,11 +72,13 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
             name=f"tune-{plan.id()}-{os.getpid()}",
             storage_path=str((study / "tune").resolve()),
             failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            # Without its result.json Tune cannot say afterwards which trial failed.
+            callbacks=[JsonLoggerCallback()],
             verbose=0,
         ),
     )
     results = tuner.fit()
-    errors = {str(result.config["key"]): result.error for result in results if result.config and result.error}
+    errors = {str(result.config["key"]): result.error for result in results if result.error}
     _settle(missing, study, errors)
 
 

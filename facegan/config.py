@@ -238,16 +238,16 @@ def _checked(node: Any, attribute: str, name: str, value: Any) -> Any:
 PRESETS: dict[str, Config] = {
     "demo": Config(
         data=DataConfig(size=48),
-        model=ModelConfig(generator_width=16, discriminator_width=8, maps="parts", head="mask"),
+        model=ModelConfig(generator_width=16, discriminator_width=8, maps="parts", map_sigma=0.6, head="mask"),
         vgg=VggConfig(weights="random", width=16),
         optim=OptimConfig(generator_lr=1e-3, discriminator_lr=1e-3),
-        images=5_600,
+        images=4_800,
         report_every=200,
         checkpoint_every=800,
     ),
     "hour": Config(
         data=DataConfig(size=64),
-        model=ModelConfig(generator_width=24, discriminator_width=16, maps="parts", head="mask"),
+        model=ModelConfig(generator_width=24, discriminator_width=16, maps="parts", map_sigma=0.6, head="mask"),
         vgg=VggConfig(weights="random", width=16),
         optim=OptimConfig(generator_lr=1e-3, discriminator_lr=1e-3),
         images=32_000,

@@ -47,7 +47,7 @@ class IngestConfig:
 
     size: int = 128
     """Side of the crops, pixels."""
-    crop_scale: float = 2.25
+    crop_scale: float = 2.0
     """Side of the crop over the larger side of the landmarks."""
     jpeg_quality: int = 95
     """1 to 100."""

@@ -34,9 +34,9 @@ class Moment:
 def invent_motion(rng: np.random.Generator, frames: int) -> list[Moment]:
     """Draw a clip's motion; every clip has its own reach, so some people move more than others."""
     paths = {
-        "yaw": 35 * rng.uniform(0.7, 1.0) * wander(rng, frames),
-        "pitch": 18 * rng.uniform(0.6, 1.0) * wander(rng, frames),
-        "roll": 15 * rng.uniform(0.4, 1.0) * wander(rng, frames),
+        "yaw": 24 * rng.uniform(0.7, 1.0) * wander(rng, frames),
+        "pitch": 12 * rng.uniform(0.6, 1.0) * wander(rng, frames),
+        "roll": 8 * rng.uniform(0.4, 1.0) * wander(rng, frames),
         "right": 0.05 * wander(rng, frames),
         "down": 0.03 * wander(rng, frames),
         "scale": rng.uniform(0.93, 1.07) * (1 + 0.05 * wander(rng, frames)),

@@ -108,6 +108,7 @@ def _free_port() -> int:
         return int(s.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_two_gloo_workers_equal_one_process(data_folder: Path, data: FaceData, tiny: Config, tmp_path: Path) -> None:
     # SGD-sized steps: Adam turns a rounding error of a near-zero gradient into a whole step.
     config = tiny.override({"optim.generator_lr": 1e-5})

@@ -33,7 +33,9 @@ def client(ablated: tuple[Any, str]) -> MlflowClient:
 
 
 def runs(client: MlflowClient) -> tuple[Run, list[Run]]:
-    found = client.search_runs([client.get_experiment_by_name("facegan").experiment_id])
+    experiment = client.get_experiment_by_name("facegan")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
     (parent,) = [r for r in found if r.data.tags["kind"] == "study"]
     return parent, [r for r in found if r.data.tags["kind"] == "trial"]
 
@@ -99,7 +101,7 @@ def test_the_figures_columns_by_their_pixels(ablated: tuple[Any, str]) -> None:
     plan = read_plan(study)
     data = FaceData(Path(plan.data["folder"]))
     assert set(choose_rows(data, 6).clip) == set(data.clips("test", 0.0))
-    png = cv2.imread(str(study / "figure2.png"))[:, :, ::-1]
+    png = cv2.cvtColor(cv2.imread(str(study / "figure2.png"), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
     tiles = figure2_tiles(study, plan, data)
     where = [[locate(png, tile) for tile in row] for row in tiles]
     assert {len(row) for row in where} == {12}

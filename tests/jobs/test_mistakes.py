@@ -129,4 +129,7 @@ def test_the_script_itself_ends_with_two() -> None:
         [sys.executable, str(ROOT / "jobs" / "ablate.py"), "--source", "/nowhere"], capture_output=True, text=True
     )
     assert run.returncode == 2
-    assert run.stderr == "ablate.py: --source is '/nowhere': no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot)\n"
+    assert (
+        run.stderr
+        == "ablate.py: --source is '/nowhere': no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot)\n"
+    )

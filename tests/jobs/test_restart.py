@@ -55,7 +55,9 @@ def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any
     whole.run("ablate", *MORE)
     assert science(killed.study()) == science(whole.study())
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")
-    found = client.search_runs([client.get_experiment_by_name("facegan").experiment_id])
+    experiment = client.get_experiment_by_name("facegan")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
     assert len(found) == 1 + 2
     for run in found:
         assert run.info.status == "FINISHED"

@@ -1,0 +1,54 @@
+"""Trials on Tune: a trial that breaks is FAILED with its reason, a term that is not finite is DIVERGED, the others go on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from cluster.runtime import start_ray
+from cluster.sweep import Share, run_sweep
+from facegan.config import Config, UserError
+from facegan.study.arms import choose_arms
+from facegan.study.plan import Plan, make_plan, trial_folder
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    start_ray()
+    yield
+    ray.shutdown()
+
+
+def plan(config: Config, *arms: str) -> Plan:
+    data = {"folder": "", "sha256": "", "synthetic": True}
+    return make_plan(
+        config, choose_arms("figure2", arms), design="figure2", preset="demo", seeds=(0,), candidates=1, data=data, commit=""
+    )
+
+
+def test_a_broken_trial_is_failed_with_its_reason(tiny: Config, tmp_path: Path) -> None:
+    broken = plan(tiny, "full")
+    run_sweep(broken, tmp_path, tmp_path / "no_such_data", Share(1, None), 8)
+    state = trial_folder(tmp_path, broken.trials[0]).state()
+    assert state["state"] == "FAILED"
+    assert "no_such_data" in state["error"]
+
+
+def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+    # The pixel term alone overflows; the arm without it trains.
+    wild = plan(tiny.override({"loss.pixel": 3e38, "loss.perceptual": 3e38}), "no_feature", "no_pixel", "no_consistency")
+    calm = plan(tiny, "full")
+    both = Plan(**{**{n: getattr(wild, n) for n in wild.__slots__}, "trials": wild.trials + calm.trials})
+    run_sweep(both, tmp_path, data_folder, Share(1, None), 8)
+    states = [trial_folder(tmp_path, t).state() for t in both.trials]
+    assert states[-1]["state"] == "COMPLETED"
+    assert {s["state"] for s in states[:-1]} == {"DIVERGED"}
+    assert all("not finite" in s["error"] for s in states[:-1])
+
+
+def test_a_trial_larger_than_the_cluster_is_refused(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a trial takes 999 CPU, the cluster has"):
+        run_sweep(plan(tiny, "full"), tmp_path, data_folder, Share(999, 0), 8)
