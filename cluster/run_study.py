@@ -50,6 +50,9 @@ class Request:
     include_faces: bool
 
 
+_TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
+"""Metrics of the console's table and their decimals."""
+
 Runner = Callable[[Plan, Path, Path], None]
 """Runs what is missing of a plan, given the study's and the data set's folder."""
 
@@ -113,12 +116,26 @@ def _announce(plan: Plan, study: Path) -> None:
 
 
 def _say_results(summary: dict[str, Any], study: Path, uri: str, seconds: float) -> None:
-    print(f"\ndone in {duration(seconds)}")
+    print(f"\ndone in {duration(seconds)}; on people never trained on:\n")
+    print("\n".join(score_table(summary)), end="\n\n")
     for arm in summary["arms"]:
-        print(f"  {arm['label']:<10} {arm['verdict']}")
+        print(f"  {arm['label']:<15} {arm['verdict'].split(':')[0]}")
+    print()
     print(f"report   {study / 'report.html'}")
     print(f"figures  {study / 'figure2.png'}  {study / 'losses.png'}  {study / 'contact_sheet.png'}")
     print(f"MLflow   {uri}  (make mlflow opens it)", flush=True)
+
+
+def score_table(summary: dict[str, Any]) -> list[str]:
+    """The main scores as lines of text: reference rows first, then the arms; '-' where nothing was measured."""
+    rows = dict(summary["references"])
+    rows |= {arm["label"]: arm["scores"] for arm in summary["arms"]}
+    lines = [" " * 17 + "".join(f"{metric.replace('_', ' '):>20}" for metric in _TABLE)]
+    for name, scores in rows.items():
+        means = [scores.get(metric, {"mean": None})["mean"] for metric in _TABLE]
+        cells = ["-" if m is None else f"{m:.{d}f}" for m, d in zip(means, _TABLE.values(), strict=True)]
+        lines.append(f"  {name:<15}" + "".join(f"{cell:>20}" for cell in cells))
+    return lines
 
 
 def _end_badly_where_trials_failed(summary: dict[str, Any]) -> None:

@@ -241,7 +241,7 @@ PRESETS: dict[str, Config] = {
         model=ModelConfig(generator_width=16, discriminator_width=8, maps="parts", map_sigma=0.6, head="mask"),
         vgg=VggConfig(weights="random", width=16),
         optim=OptimConfig(generator_lr=1e-3, discriminator_lr=1e-3),
-        images=4_800,
+        images=4_000,
         report_every=200,
         checkpoint_every=800,
     ),

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -20,8 +21,12 @@ import ingest  # noqa: E402
 import search  # noqa: E402
 import train  # noqa: E402
 
-JOBS = {"ablate": (ablate.main, ablate.Ablate), "ingest": (ingest.main, ingest.Ingest)}
-JOBS |= {"search": (search.main, search.Search), "train": (train.main, train.Train)}
+JOBS: dict[str, tuple[Any, Any]] = {
+    "ablate": (ablate.main, ablate.Ablate),
+    "ingest": (ingest.main, ingest.Ingest),
+    "search": (search.main, search.Search),
+    "train": (train.main, train.Train),
+}
 
 
 def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
