@@ -11,7 +11,7 @@ from facegan.study.folder import FINAL
 from facegan.study.plan import Plan, Trial, trial_folder
 
 _LINE_EVERY_SECONDS = 10.0
-_LOOK_EVERY_SECONDS = 2.0
+_LOOK_EVERY_SECONDS = 5.0
 
 
 @contextmanager
