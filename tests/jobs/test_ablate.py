@@ -122,7 +122,7 @@ def locate(png: "np.ndarray[Any, Any]", tile: "np.ndarray[Any, Any]") -> tuple[i
             break
         distance = cv2.matchTemplate(np.ascontiguousarray(png), np.ascontiguousarray(large), cv2.TM_SQDIFF)
         y, x = np.unravel_index(int(distance.argmin()), distance.shape)
-        if np.abs(png[y : y + large.shape[0], x : x + large.shape[1]].astype(int) - large).max() <= 1 and factor > 1:
+        if np.abs(png[y : y + large.shape[0], x : x + large.shape[1]].astype(int) - large).max() <= 1:
             return int(x), int(y)
     raise AssertionError("a tile is not in the picture")
 
