@@ -121,6 +121,8 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        if METRIC not in result:  # a trial that was resumed behind its last image
+            return str(TrialScheduler.CONTINUE)
         decision: str = self._of(trial).on_trial_result(tune_controller, trial, result)
         return decision
 

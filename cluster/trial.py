@@ -47,17 +47,21 @@ def run_trial(config: Config, folder: TrialFolder, data: FaceData, device: torch
     """Train to the end from whatever checkpoint is there, score, and leave everything in the folder."""
     state = checkpoint.load(folder.checkpoint, config, device) or new_state(config, device)
     writer = _Writer(folder, state, data) if rank_and_world()[0] == 0 else None
+    last: dict[str, float] = {"images": float(state.images)}
     try:
         for progress in train(state, data):
-            metrics = writer.write(progress) if writer else {}
-            if progress.at_checkpoint:
-                run.report({"images": float(progress.images), **metrics})
+            judged = writer.write(progress) if writer else {}
+            last = {"images": float(progress.images), **judged}
+            if progress.at_checkpoint and progress.images < config.images:
+                run.report(last)
     except Diverged as reason:
         if writer:
             writer.say("DIVERGED", str(reason))
         return "DIVERGED"
     if writer:
         writer.finish()
+    # Only now, because ASHA ends a trial at the report of its last image.
+    run.report(last)
     return "COMPLETED"
 
 

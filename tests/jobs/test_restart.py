@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mlflow import MlflowClient
+
+from cluster.trial import AloneRun, run_trial
+from facegan.data.triplets import FaceData
+from facegan.study.plan import read_plan, trial_folder
 
 pytestmark = pytest.mark.ray
 MORE = ("--arms", "no_pixel", "full", "--images", "320", "--checkpoint_every", "32")
@@ -45,15 +50,17 @@ def kill_after_a_checkpoint(jobs: Any) -> None:
 
 
 def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
-    for name in ("killed", "whole"):
-        (tmp_path / name).mkdir()
-    killed, whole = jobs_in(tmp_path / "killed"), jobs_in(tmp_path / "whole")
+    (tmp_path / "killed").mkdir()
+    killed = jobs_in(tmp_path / "killed")
     kill_after_a_checkpoint(killed)
     states = [json.loads(p.read_text())["state"] for p in killed.study().glob("trials/*/state.json")]
     assert "COMPLETED" not in states
     killed.run("ablate", *MORE)
-    whole.run("ablate", *MORE)
-    assert science(killed.study()) == science(whole.study())
+    plan = read_plan(killed.study())
+    for trial in plan.trials:
+        undisturbed = trial_folder(tmp_path / "whole", trial)
+        run_trial(trial.config, undisturbed, FaceData(Path(plan.data["folder"])), torch.device("cpu"), AloneRun())
+    assert science(killed.study()) == science(tmp_path / "whole")
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")
     assert experiment is not None
