@@ -83,7 +83,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         runner(plan, study, data_folder)
     ray.get(truth)
     summary = conclude(plan, study, data_folder, request.config, include_faces=request.include_faces)
-    tracker.finish()
+    tracker.finish("\n".join(f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]))
     _say_results(summary, study, tracker.uri, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan

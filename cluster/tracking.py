@@ -44,9 +44,10 @@ class Tracker:
         for trial in self.plan.trials:
             self._children[trial.key].sync()
 
-    def finish(self) -> None:
-        """Send the study's files and close the parent run."""
+    def finish(self, note: str) -> None:
+        """Send the study's files, put the note on the parent run's page and close it."""
         self.sync()
+        self.client.set_tag(self.parent.info.run_id, "mlflow.note.content", note)
         for name in _FILES:
             if (self.study / name).exists():
                 self.client.log_artifact(self.parent.info.run_id, str(self.study / name))
@@ -58,7 +59,9 @@ class Tracker:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite")
         place = (self.study.resolve().parent / "mlartifacts").as_uri() if local else None
-        return str(self.client.create_experiment(EXPERIMENT, artifact_location=place))
+        # The kind makes the UI open on training runs rather than on chat traces.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self.client.create_experiment(EXPERIMENT, artifact_location=place, tags=kind))
 
     def _run(self, name: str, kind: str, key: str, parent: str | None) -> Run:
         """The run of a key, made where there is none: a restarted trial goes on in its own run."""

@@ -64,6 +64,7 @@ def test_a_parent_run_and_a_child_a_trial(client: MlflowClient, ablated: tuple[A
     assert {c.data.tags["mlflow.parentRunId"] for c in children} == {parent.info.run_id}
     assert sorted(c.data.tags["mlflow.runName"] for c in children) == sorted(f"{a} seed 0" for a in ARMS)
     assert {r.info.status for r in (parent, *children)} == {"FINISHED"}
+    assert all(f"**{arm}**" in parent.data.tags["mlflow.note.content"] for arm in ARMS)
     manifest = json.loads((ablated[0].study() / "manifest.json").read_text())
     assert manifest["synthetic"] is True
     for run in (parent, *children):
