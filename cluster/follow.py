@@ -11,6 +11,8 @@ from facegan.study.folder import FINAL
 from facegan.study.plan import Plan, Trial, trial_folder
 
 _LINE_EVERY_SECONDS = 10.0
+_LINES_AN_AGE = 60
+"""Lines grow rarer with the study's age, so that the log of an hour still fits a few screens."""
 _LOOK_EVERY_SECONDS = 5.0
 
 
@@ -29,11 +31,13 @@ def following(plan: Plan, study: Path, sync: Callable[[], None]) -> Iterator[Non
 
 def _watch(plan: Plan, study: Path, sync: Callable[[], None], stop: threading.Event) -> None:
     line = _ProgressLine(plan, study)
-    said, last = time.monotonic(), ""
+    started = said = time.monotonic()
+    last = ""
     while not stop.wait(_LOOK_EVERY_SECONDS):
         sync()
-        if time.monotonic() - said >= _LINE_EVERY_SECONDS:
-            said, last = time.monotonic(), line.text()
+        now = time.monotonic()
+        if now - said >= max(_LINE_EVERY_SECONDS, (now - started) / _LINES_AN_AGE):
+            said, last = now, line.text()
             print(last, flush=True)
     sync()
     if not last.startswith("train    100%"):

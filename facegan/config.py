@@ -250,9 +250,9 @@ PRESETS: dict[str, Config] = {
         model=ModelConfig(generator_width=24, discriminator_width=16, maps="parts", map_sigma=0.6, head="mask"),
         vgg=VggConfig(weights="random", width=16),
         optim=OptimConfig(generator_lr=1e-3, discriminator_lr=1e-3),
-        images=32_000,
+        images=12_000,
         report_every=400,
-        checkpoint_every=4_000,
+        checkpoint_every=2_000,
     ),
     "poster": Config(data=DataConfig(validation_fraction=0.0)),
 }
