@@ -18,7 +18,7 @@ _LOOK_EVERY_SECONDS = 5.0
 
 @contextmanager
 def following(plan: Plan, study: Path, sync: Callable[[], None]) -> Iterator[None]:
-    """While the body runs, print progress and call `sync` from one thread; its errors are raised at the end."""
+    """While the body runs, print progress and call `sync` from one thread; what fails there is printed and tried again."""
     stop = threading.Event()
     with ThreadPoolExecutor(1, "follow") as pool:
         watcher: Future[None] = pool.submit(_watch, plan, study, sync, stop)
@@ -34,14 +34,23 @@ def _watch(plan: Plan, study: Path, sync: Callable[[], None], stop: threading.Ev
     started = said = time.monotonic()
     last = ""
     while not stop.wait(_LOOK_EVERY_SECONDS):
-        sync()
+        _try(sync)
         now = time.monotonic()
         if now - said >= max(_LINE_EVERY_SECONDS, (now - started) / _LINES_AN_AGE):
             said, last = now, line.text()
             print(last, flush=True)
-    sync()
+    _try(sync)
     if not last.startswith("train    100%"):
         print(line.text(), flush=True)
+
+
+def _try(sync: Callable[[], None]) -> None:
+    # A view that cannot be written must not end what it shows. It is told each time, and the last `sync` of a study, after
+    # its report is written, raises.
+    try:
+        sync()
+    except Exception as error:
+        print(f"MLflow   cannot be written now: {type(error).__name__}: {str(error).splitlines()[:1]}", flush=True)
 
 
 class _ProgressLine:

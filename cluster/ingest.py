@@ -11,7 +11,7 @@ from cluster.runtime import start_ray
 from facegan.config import UserError
 from facegan.data.shards import MANIFEST, ClipRecord, IngestConfig, read_manifest, write_clip, write_manifest
 from facegan.data.synthetic import is_synthetic
-from facegan.data.vw300 import ClipSource, find_clips
+from facegan.data.vw300 import ClipSource, find_clips, fingerprint
 
 _LINE_EVERY_SECONDS = 5.0
 
@@ -27,6 +27,8 @@ def existing_data(folder: Path, config: IngestConfig, source: Path) -> dict[str,
             f"--data is {str(folder)!r}: it was made from {manifest['source']} with {made}; "
             f"for {source} with {config} name another folder"
         )
+    if manifest["source_fingerprint"] != fingerprint(find_clips(source)):
+        raise UserError(f"--data is {str(folder)!r}: {source} has changed since it was ingested; name another folder")
     return manifest
 
 
@@ -37,13 +39,14 @@ def ingest(source: Path, folder: Path, config: IngestConfig) -> dict[str, Any]:
         print(f"data     {folder}: {found['rows']} frames are there already", flush=True)
         return found
     clips = find_clips(source)
+    state = fingerprint(clips)
     start_ray()
     folder.mkdir(parents=True, exist_ok=True)
     records = list(_follow(_run(clips, folder, config), len(clips)))
     if not any(record.rows for record in records):
         raise UserError(f"--source is {str(source)!r}: no frame could be used; first reason: {records[0].left_out[0].reason}")
-    synthetic = is_synthetic(source)
-    manifest = write_manifest(folder, records, config, synthetic=synthetic, source=str(source.resolve()))
+    origin = {"source": str(source.resolve()), "fingerprint": state}
+    manifest = write_manifest(folder, records, config, synthetic=is_synthetic(source), **origin)
     print(
         f"data     {folder}: {manifest['rows']} frames of {len(records)} clips, {manifest['left_out']} left out",
         flush=True,

@@ -12,6 +12,7 @@ from facegan.data.shards import IngestConfig, manifest_hash, read_manifest
 from facegan.data.synthetic import GENERATOR_VERSION, is_synthetic, write_synthetic
 from facegan.data.triplets import FaceData, training_clips
 from facegan.data.vw300 import find_clips
+from facegan.metrics.pairs import choose_pairs
 
 HOME = Path("data")
 
@@ -40,27 +41,36 @@ class SyntheticConfig:
 def check_local(name: str, uri: str) -> Path:
     """The folder that a URI names; object storage is refused until ingest can publish to it."""
     if "://" in uri and not uri.startswith("file://"):
-        raise UserError(f"{name} is {uri!r}: only folders are read so far; mount the bucket or copy it to a folder")
+        raise UserError(f"{name} is {uri!r}: only folders are served so far; mount the bucket or copy it to a folder")
     return Path(uri.removeprefix("file://"))
 
 
 def check_source(source: str) -> None:
     """Refuse a folder that is not in the 300VW layout, before anything starts."""
-    if source:
-        find_clips(check_local("--source", source))
+    if not source:
+        return
+    splits = {clip.split for clip in find_clips(check_local("--source", source))}
+    for split in ("train", "test"):
+        if split not in splits:
+            raise UserError(f"--source is {source!r}: it has no {split} clip, and a study needs people for both")
 
 
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> Path:
     """The folder of a data set ready to train on: found, ingested, or rendered and ingested."""
     if data and not source:
-        folder = check_local("--data", data)
-        training_clips(FaceData(folder), config)
-        return folder
+        return _usable(check_local("--data", data), config)
     clips = check_local("--source", source) if source else render(synthetic)
     how = IngestConfig(size=config.data.size)
     folder = check_local("--data", data) if data else HOME / _name(clips, how)
     ingest(clips, folder, how)
-    training_clips(FaceData(folder), config)
+    return _usable(folder, config)
+
+
+def _usable(folder: Path, config: Config) -> Path:
+    """The folder, once it is known to hold people to train on and others to judge on."""
+    data = FaceData(folder)
+    training_clips(data, config)
+    choose_pairs(data, "test", config, per_clip=1)
     return folder
 
 

@@ -13,7 +13,7 @@ import cv2
 import ray
 
 from cluster.follow import duration, following
-from cluster.inputs import SyntheticConfig, describe_data, prepare_data
+from cluster.inputs import SyntheticConfig, check_local, describe_data, prepare_data
 from cluster.runtime import start_ray
 from cluster.tracking import Tracker
 from cluster.trial import TRUTH, precompute_truth
@@ -61,7 +61,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     """Do all of it and say at the end where everything lies; returns the study's folder and plan."""
     started = time.monotonic()
     if request.study:
-        check_study_folder(Path(request.study))
+        check_study_folder(check_local("--study", request.study))
     data_folder = prepare_data(request.source, request.data, request.synthetic, request.config)
     plan = make_plan(
         request.config,
@@ -73,7 +73,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         data=describe_data(data_folder),
         commit=_commit(),
     )
-    study = Path(request.study) if request.study else HOME / f"{request.design}-{request.preset}-{plan.id()}"
+    study = check_local("--study", request.study) if request.study else HOME / f"{request.design}-{request.preset}-{plan.id()}"
     open_study(study, plan)
     start_ray()
     _announce(plan, study)

@@ -18,6 +18,8 @@ def start_ray() -> None:
     print(f"ray      {'joining ' + address if address else 'starting on this machine'}", flush=True)
     # Tune's own tables and TensorBoard files: the console line and MLflow show the study already.
     os.environ |= {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    # Ctrl-C ends the job here and now; what is running goes on from its checkpoint next time.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     # Ray says some of its deprecations as Python warnings in every worker.
     environment = {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONWARNINGS": "ignore::FutureWarning"}
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False}

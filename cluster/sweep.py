@@ -1,5 +1,6 @@
 """Trials of a study on Ray Tune: each is a Tune actor; ASHA ends candidates within an arm, never one arm against another."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from cluster.runtime import total
 from cluster.trial import run_trial
-from facegan.config import UserError
+from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
-from facegan.study.folder import FINAL, State, TrialFolder
+from facegan.study.folder import FINAL, TrialFolder
 from facegan.study.plan import Plan, Trial, trial_folder
 
 METRIC = "validation/face_error"
@@ -29,6 +30,12 @@ class Share:
 
     cpus: float
     gpus: float | None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.cpus) and self.cpus > 0):
+            raise UserError(f"--cpus_per_trial is {self.cpus}: a number above 0")
+        if self.gpus is not None and not (math.isfinite(self.gpus) and self.gpus >= 0):
+            raise UserError(f"--gpus_per_trial is {self.gpus}: a number of at least 0, below 1 to share a GPU")
 
     def resources(self) -> dict[str, float]:
         """What Ray is asked for; a whole GPU where the cluster has any and nothing else was said."""
@@ -45,6 +52,17 @@ class Share:
         return fits
 
 
+def check_candidates(config: Config, grace_images: int) -> None:
+    """Refuse what ASHA could not judge by: no validation clips, or a grace beyond the budget."""
+    if not config.data.validation_fraction:
+        raise UserError("data.validation_fraction is 0: candidates are judged on validation clips, so hold some out")
+    if not config.checkpoint_every <= grace_images <= config.images:
+        raise UserError(
+            f"--grace_images is {grace_images}: from checkpoint_every ({config.checkpoint_every}), when a candidate is first "
+            f"judged, to images ({config.images})"
+        )
+
+
 def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: int) -> None:
     """Run what is missing of a plan; each trial's outcome is in its folder when this returns."""
     missing = [t for t in plan.trials if trial_folder(study, t).state()["state"] not in FINAL]
@@ -52,9 +70,7 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
         return
     # Long trials first: the short ones fill the gaps at the end.
     missing.sort(key=lambda t: -len(t.config.loss.active()))
-    several = {t.arm for t in missing if t.candidate}
-    if several and not missing[0].config.data.validation_fraction:
-        raise UserError("data.validation_fraction is 0: candidates are judged on validation clips, so hold some out")
+    several = any(t.candidate for t in plan.trials)
     tuner = tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_tune_trial, study=study.resolve(), data=data.resolve(), trials={t.key: t for t in missing}),
@@ -64,7 +80,7 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
         tune_config=tune.TuneConfig(
             max_concurrent_trials=share.at_once(),
             reuse_actors=True,
-            scheduler=_AshaPerArm(missing, grace_images) if several else FIFOScheduler(),
+            scheduler=_AshaPerArm(missing, study, grace_images) if several else FIFOScheduler(),
             trial_name_creator=lambda trial: f"trial_{trial.config['key']}",
             trial_dirname_creator=lambda trial: trial.config["key"],
         ),
@@ -79,7 +95,9 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
     )
     results = tuner.fit()
     errors = {str(result.config["key"]): result.error for result in results if result.error}
-    _settle(missing, study, errors)
+    for trial in missing:
+        if trial.key in errors:
+            trial_folder(study, trial).write_failure(errors[trial.key])
 
 
 def _tune_trial(config: dict[str, Any], *, study: Path, data: Path, trials: dict[str, Trial]) -> None:
@@ -99,9 +117,10 @@ class _TuneRun:
 class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
     """One ASHA an arm: it compares candidates of an arm by their score on validation clips, on the clock of images seen."""
 
-    def __init__(self, trials: Sequence[Trial], grace_images: int) -> None:
+    def __init__(self, trials: Sequence[Trial], study: Path, grace_images: int) -> None:
         super().__init__()
         self._arm = {t.key: t.arm for t in trials}
+        self._folder = {t.key: trial_folder(study, t) for t in trials}
         self._asha = {
             arm: ASHAScheduler(
                 time_attr="images",
@@ -124,7 +143,16 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
         if METRIC not in result:  # a trial that was resumed behind its last image
             return str(TrialScheduler.CONTINUE)
         decision: str = self._of(trial).on_trial_result(tune_controller, trial, result)
+        if decision == TrialScheduler.STOP:
+            self._say_stopped(self._folder[trial.config["key"]])
         return decision
+
+    @staticmethod
+    def _say_stopped(folder: TrialFolder) -> None:
+        # The trial waits in its report meanwhile, so nobody else writes.
+        found = folder.state()
+        if found["state"] not in FINAL:
+            folder.write_state("STOPPED", **{k: found[k] for k in ("images", "seconds", "passes")})
 
     def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
         # A diverged trial completes without a score; ASHA has nothing to learn from it.
@@ -133,16 +161,3 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._of(trial).on_trial_remove(tune_controller, trial)
-
-
-def _settle(trials: Sequence[Trial], study: Path, errors: dict[str, Exception]) -> None:
-    """Give every trial that Tune ended the state it ended in."""
-    for trial in trials:
-        folder: TrialFolder = trial_folder(study, trial)
-        found = folder.state()
-        if found["state"] in FINAL:
-            continue
-        state: State = "FAILED" if trial.key in errors or found["state"] == "PENDING" else "STOPPED"
-        error = str(errors.get(trial.key, "")).strip().splitlines()
-        rest = {k: found[k] for k in ("images", "seconds", "passes")}
-        folder.write_state(state, **rest, error=error[-1] if error else "")

@@ -10,10 +10,10 @@ import torch
 from cluster.trial import run_trial
 from facegan.config import Config, from_dict
 from facegan.data.triplets import FaceData
-from facegan.study.folder import State, TrialFolder
+from facegan.study.folder import TrialFolder
 
 
-def run_data_parallel(config: Config, folder: TrialFolder, data: Path, *, workers: int, gpu: bool) -> State:
+def run_data_parallel(config: Config, folder: TrialFolder, data: Path, *, workers: int, gpu: bool) -> None:
     """Train one configuration on `workers` workers; a run that was interrupted goes on from its checkpoint."""
     trainer = ray.train.torch.TorchTrainer(
         _worker,
@@ -30,9 +30,10 @@ def run_data_parallel(config: Config, folder: TrialFolder, data: Path, *, worker
             failure_config=ray.train.FailureConfig(max_failures=2),
         ),
     )
-    trainer.fit()
-    state: State = folder.state()["state"]
-    return state
+    try:
+        trainer.fit()
+    except Exception as error:  # whatever broke in a worker is this trial's outcome
+        folder.write_failure(error)
 
 
 def _worker(given: dict[str, Any]) -> None:

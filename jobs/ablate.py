@@ -8,7 +8,7 @@ import tyro
 from cluster.cli import no_seed, run_job
 from cluster.inputs import SyntheticConfig, check_source
 from cluster.run_study import Request, run_study
-from cluster.sweep import Share, run_sweep
+from cluster.sweep import Share, check_candidates, run_sweep
 from facegan.config import Config, UserError, preset
 from facegan.nets.vgg import weights_name
 from facegan.study.arms import choose_arms
@@ -34,7 +34,7 @@ class Ablate:
     """Every arm is trained once a seed; runs of one seed share start weights and batches."""
     candidates: int = 1
     """Sets of weights tried within each arm, the first being the arm's own; ASHA ends the worse ones early."""
-    grace_images: int = 2_000
+    grace_images: int = 1_600
     """Images that every candidate gets before ASHA may end it."""
     cpus_per_trial: float = 1
     """CPUs that a trial takes."""
@@ -51,6 +51,9 @@ def main(args: Ablate) -> None:
     arms = choose_arms(args.design, args.arms)
     if args.candidates < 1:
         raise UserError(f"--candidates is {args.candidates}: at least 1")
+    if args.candidates > 1:
+        check_candidates(args.config, args.grace_images)
+    share = Share(args.cpus_per_trial, args.gpus_per_trial)
     if not args.seeds or len(set(args.seeds)) < len(args.seeds):
         raise UserError(f"--seeds is {args.seeds}: different whole numbers, at least one")
     check_source(args.source)
@@ -68,7 +71,6 @@ def main(args: Ablate) -> None:
         include_faces=args.include_faces,
         candidates=args.candidates,
     )
-    share = Share(args.cpus_per_trial, args.gpus_per_trial)
     run_study(request, lambda plan, study, data: run_sweep(plan, study, data, share, args.grace_images))
 
 

@@ -7,7 +7,7 @@ import tyro
 
 from cluster.cli import run_job
 from cluster.ingest import ingest
-from cluster.inputs import check_local, check_source
+from cluster.inputs import check_local
 from facegan.config import UserError
 from facegan.data.shards import IngestConfig
 
@@ -28,7 +28,6 @@ def main(args: Ingest) -> None:
     for name in ("source", "data"):
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name a folder")
-    check_source(args.source)
     ingest(check_local("--source", args.source), check_local("--data", args.data), args.ingest)
 
 

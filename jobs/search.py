@@ -12,7 +12,7 @@ import tyro
 from cluster.cli import no_seed, run_job
 from cluster.inputs import SyntheticConfig, check_source
 from cluster.run_study import Request, run_study
-from cluster.sweep import METRIC, Share, run_sweep
+from cluster.sweep import METRIC, Share, check_candidates, run_sweep
 from facegan.config import Config, UserError, preset
 from facegan.nets.vgg import weights_name
 from facegan.study.arms import Arm
@@ -33,7 +33,7 @@ class Search:
     """demo: minutes on a CPU; hour: an hour on a CPU; poster: the study of 2019, for GPUs."""
     candidates: int = 8
     """Sets of weights, the first being the given one; the others lie within a factor of ten of each active weight."""
-    grace_images: int = 2_000
+    grace_images: int = 1_600
     """Images that every candidate gets before ASHA may end it."""
     cpus_per_trial: float = 1
     """CPUs that a trial takes."""
@@ -49,8 +49,8 @@ def main(args: Search) -> None:
     """Check everything that can be checked without Ray, then search."""
     if args.candidates < 2:
         raise UserError(f"--candidates is {args.candidates}: at least 2, or there is nothing to choose among")
-    if not args.config.data.validation_fraction:
-        raise UserError("data.validation_fraction is 0: candidates are judged on validation clips, so hold some out")
+    check_candidates(args.config, args.grace_images)
+    share = Share(args.cpus_per_trial, args.gpus_per_trial)
     check_source(args.source)
     weights_name(args.config.vgg)
     request = Request(
@@ -66,7 +66,6 @@ def main(args: Search) -> None:
         include_faces=args.include_faces,
         candidates=args.candidates,
     )
-    share = Share(args.cpus_per_trial, args.gpus_per_trial)
     study, plan = run_study(request, lambda plan, study, data: run_sweep(plan, study, data, share, args.grace_images))
     print(f"\ncandidates by {METRIC}, best first (ASHA ended the STOPPED ones)")
     for row in rank_candidates(study, plan):

@@ -9,7 +9,7 @@ from facegan.config import Config
 from facegan.data.shards import IngestConfig, write_clip, write_manifest
 from facegan.data.synthetic import write_synthetic
 from facegan.data.triplets import FaceData
-from facegan.data.vw300 import find_clips
+from facegan.data.vw300 import find_clips, fingerprint
 
 TINY = {
     "data.size": 32,
@@ -48,7 +48,7 @@ def data_folder(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     how = IngestConfig(size=32)
     records = [write_clip(clip, folder, how) for clip in find_clips(clips)]
-    write_manifest(folder, records, how, synthetic=True, source=str(clips))
+    write_manifest(folder, records, how, synthetic=True, source=str(clips), fingerprint=fingerprint(find_clips(clips)))
     return folder
 
 

@@ -25,6 +25,7 @@ from facegan.landmarks import POINTS
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 ROWS_PER_GROUP = 64
+_MANIFEST_KEYS = {"synthetic", "source", "source_fingerprint", "ingest", "rows", "left_out", "clips"}
 
 SCHEMA = pa.schema(
     [
@@ -124,7 +125,7 @@ def _row(source: ClipSource, frame: Frame, config: IngestConfig) -> dict[str, An
 
 
 def write_manifest(
-    folder: Path, clips: Iterable[ClipRecord], config: IngestConfig, *, synthetic: bool, source: str
+    folder: Path, clips: Iterable[ClipRecord], config: IngestConfig, *, synthetic: bool, source: str, fingerprint: str
 ) -> dict[str, Any]:
     """Write and return the manifest that turns a folder of Parquet files into a data set."""
     ordered = sorted(clips, key=lambda c: c.clip)
@@ -132,6 +133,7 @@ def write_manifest(
         "schema_version": SCHEMA_VERSION,
         "synthetic": synthetic,
         "source": source,
+        "source_fingerprint": fingerprint,
         "ingest": asdict(config),
         "rows": sum(c.rows for c in ordered),
         "left_out": sum(len(c.left_out) for c in ordered),
@@ -148,7 +150,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         version = manifest["schema_version"]
-    except FileNotFoundError:
+        complete = version != SCHEMA_VERSION or {"clips", "ingest", "synthetic", "source", "source_fingerprint", "rows"} <= set(
+            manifest
+        )
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"--data is {str(folder)!r}: no data set ({MANIFEST} is missing); make one with jobs/ingest.py"
         ) from None
@@ -158,12 +163,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"--data is {str(folder)!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; ingest it anew"
         )
+    if not complete or not manifest["rows"]:
+        raise UserError(f"--data is {str(folder)!r}: its {MANIFEST} is incomplete or names no frame; ingest it anew")
     return manifest
 
 
 def manifest_hash(manifest: dict[str, Any]) -> str:
     """Names the data: what was ingested and how, not where it lay."""
-    content = {k: v for k, v in manifest.items() if k != "source"}
+    content = {k: v for k, v in manifest.items() if not k.startswith("source")}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """A folder in the 300VW layout: `<id>/vid.avi`, `<id>/annot/000001.pts` and who is for training, who for testing."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.config import UserError
+from facegan.config import UserError, did_you_mean
 from facegan.landmarks import BadAnnotation, read_pts
 
 _OFFICIAL = {
@@ -21,6 +22,7 @@ _OFFICIAL = {
     "category_3": "410 411 516 517 526 528 529 530 531 533 557 558 559 562",
 }
 SPLIT_FILE = "split.json"
+_CATEGORIES = ("train", "test", "category_1", "category_2", "category_3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,26 @@ def _categories(root: Path) -> dict[str, str]:
         return {clip: category for category, clips in _OFFICIAL.items() for clip in clips.split()}
     try:
         lists = json.loads(own.read_text())
-        return {str(clip): str(category) for category, clips in lists.items() for clip in clips}
+        named = [(str(clip), str(category)) for category, clips in lists.items() for clip in clips]
     except (ValueError, AttributeError, TypeError):
         raise UserError(f'{own} is not {{"train": [ids], "test": [ids]}}; mend or remove it') from None
+    for category in lists:
+        if category not in _CATEGORIES:
+            raise UserError(f"{own} has {category!r}: {did_you_mean(category, list(_CATEGORIES))}")
+    twice = sorted({clip for clip, _ in named if sum(clip == other for other, _ in named) > 1})
+    if twice:
+        raise UserError(f"{own} names {', '.join(twice[:5])} twice: a clip is for training or for testing")
+    return dict(named)
+
+
+def fingerprint(clips: list[ClipSource]) -> str:
+    """A hash that changes when a clip, an annotation or the split does: names, sizes and times of change."""
+    seen = []
+    for clip in clips:
+        files = [clip.folder / "vid.avi", *sorted((clip.folder / "annot").glob("*.pts"))]
+        stats = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.exists()]
+        seen.append((clip.clip, clip.category, stats))
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
 def read_frames(source: ClipSource) -> Iterator[Frame | LeftOut]:

@@ -58,6 +58,12 @@ class TrialFolder:
         row = {"state": state, "images": images, "seconds": seconds, "passes": passes, "error": error}
         write_json(self.path / "state.json", row)
 
+    def write_failure(self, error: Exception) -> None:
+        """Keep what is known of a trial that broke; the last line of an error from a worker says what happened there."""
+        found, lines = self.state(), str(error).strip().splitlines()
+        rest = {name: found[name] for name in ("images", "seconds", "passes")}
+        self.write_state("FAILED", **rest, error=lines[-1] if lines else type(error).__name__)
+
     def rows(self) -> list[dict[str, Any]]:
         """The rows of metrics so far: `images`, `seconds`, `time` (Unix) and the metrics by name."""
         try:

@@ -67,22 +67,21 @@ def make_plan(
     commit: str,
 ) -> Plan:
     """All trials: seeds x arms x candidates. `data` names the data set: `folder`, `sha256`, `synthetic`."""
-    code = code_version()
+    code, vgg = code_version(), weights_name(base.vgg)
     trials = []
     for seed in seeds:
         for arm in arms:
             for number in range(candidates):
                 config = candidate(arm.apply(base), arm.name, number).override({"seed": seed})
-                key = _digest([config.to_dict(), data["sha256"], code])
+                key = _digest([config.to_dict(), vgg, data["sha256"], code])
                 trials.append(Trial(key, arm.name, number, config))
-    vgg = weights_name(base.vgg)
     return Plan(design, preset, tuple(arms), tuple(trials), data, vgg, code, commit)
 
 
 def open_study(folder: Path, plan: Plan) -> None:
     """Write the plan into a new study folder, or check that an existing one is of the same plan."""
     check_study_folder(folder)
-    found = read_json(folder / PLAN)
+    found = _found(folder)
     if found is None:
         write_json(folder / PLAN, plan.to_dict())
     elif found.get("id") != plan.id():
@@ -90,6 +89,16 @@ def open_study(folder: Path, plan: Plan) -> None:
             f"--study is {str(folder)!r}: it belongs to another plan ({found.get('id')}, this one is {plan.id()}); "
             "name another folder, or give that study's own arguments"
         )
+
+
+def _found(folder: Path) -> dict[str, Any] | None:
+    try:
+        found = read_json(folder / PLAN)
+    except ValueError:
+        found = "damaged"
+    if found is not None and not (isinstance(found, dict) and "id" in found):
+        raise UserError(f"--study is {str(folder)!r}: its {PLAN} is damaged; name another folder")
+    return found
 
 
 def check_study_folder(folder: Path) -> None:
@@ -102,7 +111,7 @@ def check_study_folder(folder: Path) -> None:
 
 def read_plan(folder: Path) -> Plan:
     """The plan of a study folder."""
-    found = read_json(folder / PLAN)
+    found = _found(folder)
     if found is None:
         raise UserError(f"--study is {str(folder)!r}: no study ({PLAN} is missing)")
     arms = tuple(Arm(a["name"], a["label"], tuple(a["without"])) for a in found["arms"])

@@ -94,7 +94,7 @@ def test_ingest_of_every_kind_of_damage(clips: Path, tmp_path: Path) -> None:
     out.mkdir()
     how = IngestConfig(size=32)
     records = [write_clip(c, out, how) for c in find_clips(root)]
-    manifest = write_manifest(out, records, how, synthetic=True, source=str(root))
+    manifest = write_manifest(out, records, how, synthetic=True, source=str(root), fingerprint="")
     clip = {c["clip"]: c for c in manifest["clips"]}
     reasons = {name: {row["frame"]: row["reason"] for row in c["left_out"]} for name, c in clip.items()}
     assert (clip["1001"]["rows"], reasons["1001"]) == (6, {})

@@ -54,6 +54,15 @@ def test_keys_name_configuration_and_data(tiny: Config) -> None:
     assert plan(tiny, data=DATA | {"folder": "/moved"}).id() == p.id()
 
 
+def test_keys_name_the_weights_of_vgg(tiny: Config, tmp_path: Path) -> None:
+    config = tiny.override({"vgg.width": 64}).override({"vgg.weights": str(tmp_path / "vgg.pth")})
+    keys = []
+    for content in (b"one", b"another"):
+        (tmp_path / "vgg.pth").write_bytes(content)
+        keys.append(plan(config).trials[0].key)
+    assert keys[0] != keys[1]
+
+
 def test_a_plan_reads_back_as_it_was_written(tiny: Config, tmp_path: Path) -> None:
     open_study(tmp_path / "study", plan(tiny))
     open_study(tmp_path / "study", plan(tiny))

@@ -11,7 +11,10 @@ import pytest
 import ray
 
 from cluster.cli import parse, run_job
+from cluster.ingest import existing_data
 from facegan.config import UserError
+from facegan.data.shards import IngestConfig
+from facegan.data.vw300 import find_clips, fingerprint
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT / "jobs"))
@@ -49,6 +52,11 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("ablate", ["--source", "."], "holds no clip"),
         ("ablate", ["--data", "nowhere"], "--data is 'nowhere': no data set"),
         ("ablate", ["--data", "s3://bucket/faces"], "only folders"),
+        ("ablate", ["--study", "s3://bucket/study"], "only folders"),
+        ("ablate", ["--cpus_per_trial", "0"], "--cpus_per_trial is 0.0"),
+        ("ablate", ["--gpus_per_trial", "nan"], "--gpus_per_trial is nan"),
+        ("ablate", ["--candidates", "2", "--grace_images", "0"], "--grace_images is 0"),
+        ("ablate", ["--candidates", "2", "--data.validation_fraction", "0"], "hold some out"),
         ("ablate", ["--arms", "no_pixels"], "did you mean 'no_pixel'"),
         ("ablate", ["--design", "figure3"], "did you mean 'figure2'"),
         ("ablate", ["--preset", "demmo"], "did you mean 'demo'"),
@@ -108,6 +116,54 @@ def test_a_study_of_another_plan(said, data_folder: Path, tmp_path: Path) -> Non
     (tmp_path / "study" / "plan.json").write_text('{"id": "0123456789ab"}')
     answer = said("--data", str(data_folder), "--data.size", "32", "--study", "study")
     assert "it belongs to another plan (0123456789ab" in answer
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"id'])
+def test_a_damaged_plan(said, data_folder: Path, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "plan.json").write_text(content)
+    assert "plan.json is damaged" in said("--data", str(data_folder), "--data.size", "32", "--study", "study")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 1}'])
+def test_a_damaged_manifest(said, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "manifest.json").write_text(content)
+    assert "ingest it anew" in said("--data", "set")
+
+
+def test_a_file_where_a_data_set_should_be(said, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "set").write_text("")
+    assert "no data set" in said("--data", "set")
+
+
+@pytest.mark.parametrize(
+    ("split", "says"),
+    [
+        ('{"train": ["1001", "1002"]}', "it has no test clip"),
+        ('{"Train": ["1001", "1002"]}', "did you mean 'train'"),
+        ('{"train": ["1001", "1002"], "test": ["1001"]}', "names 1001 twice"),
+        ('{"train": 3}', "mend or remove it"),
+    ],
+)
+def test_a_split_that_would_mislead(said, clips: Path, tmp_path: Path, split: str, says: str) -> None:  # type: ignore[no-untyped-def]
+    for clip in ("1001", "1002"):
+        shutil.copytree(clips / clip, tmp_path / "source" / clip)
+    (tmp_path / "source" / "split.json").write_text(split)
+    assert says in said("--source", "source")
+
+
+def test_a_source_that_changed_since_it_was_ingested(clips: Path, data_folder: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(clips, tmp_path / "source")
+    found = find_clips(source)
+    before = fingerprint(found)
+    (source / "1001" / "annot" / "000001.pts").write_text("corrected")
+    assert fingerprint(found) != before
+    folder = shutil.copytree(data_folder, tmp_path / "set")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"source": str(source), "source_fingerprint": before}))
+    with pytest.raises(UserError, match="has changed since"):
+        existing_data(folder, IngestConfig(size=32), source)
 
 
 def test_a_folder_that_is_no_study(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

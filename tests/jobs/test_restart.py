@@ -1,4 +1,4 @@
-"""kill -9 of the driver, the same command again: the study of an undisturbed run, each trial in its own MLflow run."""
+"""Ctrl-C, then kill -9 of the driver, then the same command: the study of an undisturbed run, in the same MLflow runs."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from facegan.data.triplets import FaceData
 from facegan.study.plan import read_plan, trial_folder
 
 pytestmark = pytest.mark.ray
-MORE = ("--arms", "no_pixel", "full", "--images", "320", "--checkpoint_every", "32")
+MORE = ("--arms", "no_pixel", "full", "--images", "640", "--checkpoint_every", "32")
 
 
 def science(study: Path) -> list[dict[str, Any]]:
@@ -31,7 +31,15 @@ def science(study: Path) -> list[dict[str, Any]]:
     return trials
 
 
-def kill_after_a_checkpoint(jobs: Any) -> None:
+def images(jobs: Any) -> int:
+    """Images that the checkpoints of all trials have seen."""
+    files = (jobs.folder / "studies").glob("*/trials/*/checkpoint/state.json")
+    return sum(int(json.loads(file.read_text())["images"]) for file in files)
+
+
+def end_after_a_checkpoint(jobs: Any, how: signal.Signals) -> int:
+    """Start the study, end it by a signal once a new checkpoint is there; the exit code."""
+    before = images(jobs)
     driver = subprocess.Popen(
         jobs.command("ablate", *MORE),
         cwd=jobs.folder,
@@ -41,20 +49,24 @@ def kill_after_a_checkpoint(jobs: Any) -> None:
     )
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and driver.poll() is None:
-        if list((jobs.folder / "studies").glob("*/trials/*/checkpoint/state.json")):
-            break
+        try:
+            if images(jobs) > before:
+                break
+        except FileNotFoundError:
+            pass  # looked between the two renames of a checkpoint
         time.sleep(0.05)
     assert driver.poll() is None, "the study ended before it could be killed"
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
+    os.kill(driver.pid, how)
+    return driver.wait(60)
 
 
 def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
     (tmp_path / "killed").mkdir()
     killed = jobs_in(tmp_path / "killed")
-    kill_after_a_checkpoint(killed)
-    states = [json.loads(p.read_text())["state"] for p in killed.study().glob("trials/*/state.json")]
-    assert "COMPLETED" not in states
+    assert end_after_a_checkpoint(killed, signal.SIGINT) == 130
+    assert end_after_a_checkpoint(killed, signal.SIGKILL) == -signal.SIGKILL
+    states = {json.loads(p.read_text())["state"] for p in killed.study().glob("trials/*/state.json")}
+    assert states == {"RUNNING"}
     killed.run("ablate", *MORE)
     plan = read_plan(killed.study())
     for trial in plan.trials:
