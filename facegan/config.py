@@ -241,9 +241,9 @@ PRESETS: dict[str, Config] = {
         model=ModelConfig(generator_width=16, discriminator_width=8, maps="parts", map_sigma=0.6, head="mask"),
         vgg=VggConfig(weights="random", width=16),
         optim=OptimConfig(generator_lr=1e-3, discriminator_lr=1e-3),
-        images=4_000,
+        images=4_400,
         report_every=200,
-        checkpoint_every=800,
+        checkpoint_every=880,
     ),
     "hour": Config(
         data=DataConfig(size=64),

@@ -34,7 +34,7 @@ class Ablate:
     """Every arm is trained once a seed; runs of one seed share start weights and batches."""
     candidates: int = 1
     """Sets of weights tried within each arm, the first being the arm's own; ASHA ends the worse ones early."""
-    grace_images: int = 1_600
+    grace_images: int = 1_760
     """Images that every candidate gets before ASHA may end it."""
     cpus_per_trial: float = 1
     """CPUs that a trial takes."""

@@ -33,7 +33,7 @@ class Search:
     """demo: minutes on a CPU; hour: an hour on a CPU; poster: the study of 2019, for GPUs."""
     candidates: int = 8
     """Sets of weights, the first being the given one; the others lie within a factor of ten of each active weight."""
-    grace_images: int = 1_600
+    grace_images: int = 1_760
     """Images that every candidate gets before ASHA may end it."""
     cpus_per_trial: float = 1
     """CPUs that a trial takes."""

@@ -18,7 +18,7 @@ from facegan.metrics.dlib_judges import IdentityJudge, LandmarkJudge, cosine
 from facegan.metrics.image import face_error, face_masks, psnr, ssim
 from facegan.metrics.pairs import Images, Pairs, choose_pairs, images_of
 
-PAIRS_PER_CLIP = 6
+PAIRS_PER_CLIP = 4
 _RESAMPLES = 2_000
 
 METRICS: dict[str, str] = {
