@@ -46,6 +46,8 @@ def end_after_a_checkpoint(jobs: Any, how: signal.Signals) -> int:
         env=jobs.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A shell's background jobs ignore Ctrl-C, and so would ours if the tests are one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and driver.poll() is None:
