@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from cluster.arguments import StudyArguments
 from facegan.config import PRESETS, Config, UserError, preset
 
 A = TypeVar("A")
@@ -19,7 +20,7 @@ _HELP_LINES = ("For full helptext", "Argument helptext")
 
 
 def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> None:
-    """Parse the command line into `arguments`, whose fields `preset` and `config` belong together, and call `main`."""
+    """Parse the command line into `arguments`, and call `main`."""
     try:
         main(parse(arguments, description, sys.argv[1:]))
     except UserError as mistake:
@@ -52,16 +53,16 @@ def parse(arguments: type[A], description: str, argv: list[str]) -> A:
 
 def _default(arguments: type[A], argv: list[str]) -> A:
     """The preset is read before the flags, because it is what they change."""
-    if not hasattr(arguments(), "preset"):
+    if not hasattr(arguments(), "shared"):
         return arguments()
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    reader.add_argument("--preset", default=vars(arguments())["preset"])
+    reader.add_argument("--preset", default=StudyArguments().preset)
     try:
         name = reader.parse_known_args(argv)[0].preset
     except argparse.ArgumentError as mistake:
         raise UserError(f"{mistake}: {', '.join(PRESETS)}") from None
-    chosen: dict[str, Any] = {"preset": name, "config": preset(name)}
-    return arguments(**chosen)
+    shared: dict[str, Any] = {"shared": StudyArguments(preset=name, config=preset(name))}
+    return arguments(**shared)
 
 
 def _one_line(boxes: str) -> str:
@@ -76,8 +77,7 @@ def _one_line(boxes: str) -> str:
     return " ".join(words).rstrip(".") + "; --help lists every flag"
 
 
-def no_seed(config: Config) -> Config:
+def no_seed(config: Config) -> None:
     """Refuse `--seed` where a study takes `--seeds`."""
     if config.seed:
         raise UserError(f"--seed is {config.seed}: a study takes --seeds, such as --seeds {config.seed}")
-    return config

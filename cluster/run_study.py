@@ -12,8 +12,9 @@ from typing import Any
 import cv2
 import ray
 
+from cluster.arguments import StudyArguments
 from cluster.follow import duration, following
-from cluster.inputs import SyntheticConfig, check_local, describe_data, prepare_data
+from cluster.inputs import check_local, describe_data, prepare_data
 from cluster.runtime import start_ray
 from cluster.tracking import Tracker
 from cluster.trial import TRUTH, precompute_truth
@@ -35,19 +36,13 @@ HOME = Path("studies")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What a job asks for: where the faces come from, which arms, how often, and under which base configuration."""
+    """What a job asks for: the shared arguments, and which arms are trained how often."""
 
-    source: str
-    data: str
-    study: str
-    synthetic: SyntheticConfig
-    config: Config
-    preset: str
+    shared: StudyArguments
     design: str
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     candidates: int
-    include_faces: bool
 
 
 _TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
@@ -60,29 +55,30 @@ Runner = Callable[[Plan, Path, Path], None]
 def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     """Do all of it and say at the end where everything lies; returns the study's folder and plan."""
     started = time.monotonic()
-    if request.study:
-        check_study_folder(check_local("--study", request.study))
-    data_folder = prepare_data(request.source, request.data, request.synthetic, request.config)
+    shared = request.shared
+    if shared.study:
+        check_study_folder(check_local("--study", shared.study))
+    data_folder = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
     plan = make_plan(
-        request.config,
+        shared.config,
         request.arms,
         design=request.design,
-        preset=request.preset,
+        preset=shared.preset,
         seeds=request.seeds,
         candidates=request.candidates,
         data=describe_data(data_folder),
         commit=_commit(),
     )
-    study = check_local("--study", request.study) if request.study else HOME / f"{request.design}-{request.preset}-{plan.id()}"
+    study = check_local("--study", shared.study) if shared.study else HOME / f"{request.design}-{shared.preset}-{plan.id()}"
     open_study(study, plan)
     start_ray()
     _announce(plan, study)
-    truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data_folder.resolve(), request.config)
+    truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data_folder.resolve(), shared.config)
     tracker = Tracker(plan, study)
     with following(plan, study, tracker.sync):
         runner(plan, study, data_folder)
     ray.get(truth)
-    summary = conclude(plan, study, data_folder, request.config, include_faces=request.include_faces)
+    summary = conclude(plan, study, data_folder, shared.config, include_faces=shared.include_faces)
     tracker.finish("\n".join(f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]))
     _say_results(summary, study, tracker.uri, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)

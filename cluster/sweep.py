@@ -1,9 +1,7 @@
 """Trials of a study on Ray Tune: each is a Tune actor; ASHA ends candidates within an arm, never one arm against another."""
 
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
-from cluster.runtime import total
+from cluster.share import Share, settle_share
 from cluster.trial import run_trial
 from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
@@ -22,34 +20,6 @@ from facegan.study.plan import Plan, Trial, trial_folder
 
 METRIC = "validation/face_error"
 _RETRIES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one trial takes of the cluster."""
-
-    cpus: float
-    gpus: float | None
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.cpus) and self.cpus > 0):
-            raise UserError(f"--cpus_per_trial is {self.cpus}: a number above 0")
-        if self.gpus is not None and not (math.isfinite(self.gpus) and self.gpus >= 0):
-            raise UserError(f"--gpus_per_trial is {self.gpus}: a number of at least 0, below 1 to share a GPU")
-
-    def resources(self) -> dict[str, float]:
-        """What Ray is asked for; a whole GPU where the cluster has any and nothing else was said."""
-        return {"cpu": self.cpus, "gpu": min(1.0, total("GPU")) if self.gpus is None else self.gpus}
-
-    def at_once(self) -> int:
-        """How many trials the cluster holds at a time; a UserError where it holds none."""
-        asked = {name.upper(): amount for name, amount in self.resources().items() if amount}
-        fits = min(int(total(name) / amount) for name, amount in asked.items())
-        if fits < 1:
-            wanted = " and ".join(f"{amount:g} {name}" for name, amount in asked.items())
-            there = " and ".join(f"{total(name):g} {name}" for name in asked)
-            raise UserError(f"a trial takes {wanted}, the cluster has {there}: lower --cpus_per_trial or --gpus_per_trial")
-        return fits
 
 
 def check_candidates(config: Config, grace_images: int) -> None:
@@ -68,6 +38,7 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
     missing = [t for t in plan.trials if trial_folder(study, t).state()["state"] not in FINAL]
     if not missing:
         return
+    share = settle_share(share, plan.trials[0].config, study)
     # Long trials first: the short ones fill the gaps at the end.
     missing.sort(key=lambda t: -len(t.config.loss.active()))
     several = any(t.candidate for t in plan.trials)

@@ -12,8 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from facegan.config import Config, UserError, from_dict
-from facegan.landmarks import map_channels
-from facegan.nets.generator import Generator
+from facegan.nets.generator import Generator, build_generator
 from facegan.step import TrainState, new_state
 
 _STATE = "state.json"
@@ -63,7 +62,7 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
 def load_generator(folder: Path) -> tuple[Generator, Config]:
     """The generator of a checkpoint for drawing and judging, on the CPU, with its configuration."""
     config = from_dict(_read_state(folder)["config"])
-    generator = Generator(map_channels(config.model), config.model.generator_width, config.model.head)
+    generator = build_generator(config.model)
     generator.load_state_dict(_read_tensors(folder / "generator.safetensors"))
     return generator.requires_grad_(False).eval(), config
 
@@ -100,5 +99,6 @@ def _restore_adam(state: TrainState, tensors: dict[str, Tensor]) -> None:
     for name, parameter in state.generator.named_parameters():
         for key in ("step", "exp_avg", "exp_avg_sq"):
             value = tensors[f"{key}/{name}"].to(parameter.device)
-            layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
-            state.generator_optimizer.state[parameter][key] = value.contiguous(memory_format=layout)
+            # Moments in another memory layout than the weights' are summed in another order.
+            moment = torch.empty_like(parameter).copy_(value) if value.dim() else value
+            state.generator_optimizer.state[parameter][key] = moment.detach()

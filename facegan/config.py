@@ -104,6 +104,9 @@ class ModelConfig:
     """points: 68 Gaussians as in 2019; parts: a line drawing per facial part, 8 channels."""
     map_sigma: float = 1.0
     """Width of a point or a line in the maps, pixels."""
+    first_layer: Literal["auto", "dense", "sparse"] = "auto"
+    """How both networks read point maps: dense draws all 68 and convolves them; sparse computes the same response from the
+    points alone, to 1e-5; auto is the one that measures faster: sparse on a CPU, dense elsewhere and for parts."""
 
     def __post_init__(self) -> None:
         for name in ("generator_width", "discriminator_width"):
@@ -111,6 +114,8 @@ class ModelConfig:
                 raise UserError(f"model.{name} is {getattr(self, name)}: at least 4")
         if not 0.3 <= self.map_sigma <= 8:
             raise UserError(f"model.map_sigma is {self.map_sigma}: between 0.3 and 8 pixels")
+        if self.first_layer == "sparse" and self.maps != "points":
+            raise UserError(f"model.first_layer is 'sparse' with maps {self.maps!r}: only maps 'points' are sparse")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +146,11 @@ class OptimConfig:
     """Learning rate of SGD."""
     batch: int = 8
     """Images in a global batch, over all workers."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """bf16: the networks' passes in bfloat16, losses, statistics and weights in float32; auto: bf16 on a GPU, fp32 on a CPU."""
+    compile: bool = False
+    """Compile the networks with TorchInductor: minutes at the start, and a C++ compiler or, on a GPU, Triton. Off until
+    jobs/bench_step.py has measured on the device at hand that it pays."""
 
     def __post_init__(self) -> None:
         for name in ("generator_lr", "discriminator_lr"):

@@ -4,6 +4,7 @@ Coordinates are (x, y) in pixels; a whole number is the centre of a pixel and (0
 """
 
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,14 @@ def read_pts(path: Path) -> NDArray[np.float32]:
     return (values.reshape(POINTS, 2) - 1).astype(np.float32)
 
 
+def landmark_input(points: Tensor, size: int, model: ModelConfig) -> Tensor:
+    """What the networks are given of points [batch, 68, 2]: drawn maps, or the points where the first layers work from them."""
+    sparse = (
+        model.maps == "points" and points.device.type == "cpu" if model.first_layer == "auto" else model.first_layer == "sparse"
+    )
+    return points if sparse else draw_maps(points, size, model)
+
+
 def draw_maps(points: Tensor, size: int, model: ModelConfig) -> Tensor:
     """Landmark maps [batch, channels, size, size] in [0, 1] of points [batch, 68, 2], on their device."""
     draw = draw_points if model.maps == "points" else draw_parts
@@ -100,14 +109,22 @@ def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
     A line is a row of Gaussians. Their sum over a part is one product of two thin matrices (a Gaussian is separable), and
     1 - exp(-sum) keeps crossing and crowded lines within 1.
     """
-    channels = [_line_sum(points, lines, closed, size, sigma) for lines, closed in PARTS.values()]
+    channels = [_line_sum(points, part, size, sigma) for part in PARTS]
     return 1 - torch.exp(-2 * torch.stack(channels, dim=1))
 
 
-def _line_sum(points: Tensor, lines: list[list[int]], closed: bool, size: int, sigma: float) -> Tensor:
+@cache
+def _segments(part: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The points where a part's segments start and end; kept on the device, since indexing by a list waits for a copy."""
+    lines, closed = PARTS[part]
     starts = [i for line in lines for i in (line if closed else line[:-1])]
     ends = [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
-    start, end = points[:, starts], points[:, ends]
+    return torch.tensor(starts, device=device), torch.tensor(ends, device=device)
+
+
+def _line_sum(points: Tensor, part: str, size: int, sigma: float) -> Tensor:
+    starts, ends = _segments(part, points.device)
+    start, end = points.index_select(1, starts), points.index_select(1, ends)
     # Dots at most one sigma apart: the ripple of their sum is below 1 %.
     dots = max(3, math.ceil(_LONGEST_SEGMENT * size / sigma))
     along = torch.arange(dots, device=points.device, dtype=points.dtype).view(1, 1, -1, 1) / dots
@@ -121,5 +138,6 @@ def _line_sum(points: Tensor, lines: list[list[int]], closed: bool, size: int, s
 def _gaussians(points: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
     grid = torch.arange(size, device=points.device, dtype=points.dtype)
     distance = points.unsqueeze(-1) - grid
-    profile = torch.exp(distance.square() * (-0.5 / sigma**2))
+    # The bound keeps far values (4e-18) and their products normal numbers; with denormal ones all that follows is slower.
+    profile = torch.exp((distance.square() * (-0.5 / sigma**2)).clamp(min=-40))
     return profile.select(-2, 0), profile.select(-2, 1)

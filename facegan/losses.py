@@ -20,19 +20,24 @@ def distance(a: Tensor, b: Tensor, form: Form) -> Tensor:
     return per_sample.square().mean() if form == "l1_squared" else per_sample.mean()
 
 
+def full(values: Tensor) -> Tensor:
+    """At least float32: sums over many small values need it."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def adversarial(logits: Tensor) -> Tensor:
     """Non-saturating generator loss: binary cross-entropy of the fake's patch logits against 'real'."""
-    return F.softplus(-logits).mean()
+    return F.softplus(-full(logits)).mean()
 
 
 def discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Binary cross-entropy of patch logits, real against 1 and fake against 0, averaged."""
-    return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
+    return (F.softplus(-full(real)).mean() + F.softplus(full(fake)).mean()) / 2
 
 
 def feature_l1(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple[int, ...]) -> Tensor:
     """Sum over layers of the mean absolute difference of activations."""
-    return torch.stack([(generated[k].float() - target[k].float()).abs().mean() for k in layers]).sum()
+    return torch.stack([(full(generated[k]) - full(target[k])).abs().mean() for k in layers]).sum()
 
 
 def style(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple[int, ...]) -> Tensor:
@@ -42,5 +47,5 @@ def style(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple
 
 def gram(features: Tensor) -> Tensor:
     """[batch, c, h, w] to [batch, c, c]: inner products of a sample's channels over its positions, divided by c h w."""
-    flat = features.float().flatten(2)
+    flat = full(features).flatten(2)
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])

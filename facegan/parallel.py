@@ -17,7 +17,7 @@ def wrap(module: nn.Module, device: torch.device) -> nn.Module:
         return module
     # broadcast_buffers=False: with it, two forward passes before a backward fail (pytorch#175024).
     ids = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+    return DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:

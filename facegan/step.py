@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from facegan import losses
 from facegan.config import Config
 from facegan.data.triplets import Batch
-from facegan.landmarks import draw_maps, map_channels
-from facegan.nets.discriminator import Discriminator
-from facegan.nets.generator import Generator
+from facegan.landmarks import landmark_input
+from facegan.memory import keep_freed_memory
+from facegan.nets.discriminator import Discriminator, build_discriminator
+from facegan.nets.generator import Generator, build_generator
 from facegan.nets.vgg import IDENTITY_LAYER, PERCEPTUAL_LAYERS, Vgg19, build_vgg
 from facegan.parallel import wrap
 
@@ -43,15 +44,18 @@ def new_state(config: Config, device: torch.device) -> TrainState:
     """Start weights follow from the seed alone: equal in every arm, on every rank."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        channels = map_channels(config.model)
-        generator = Generator(channels, config.model.generator_width, config.model.head)
-        discriminator = Discriminator(channels, config.model.discriminator_width)
+        generator = build_generator(config.model)
+        discriminator = build_discriminator(config.model)
     needs_vgg = any(term in FEATURE_TERMS for term in config.loss.active())
     vgg = build_vgg(config.vgg) if needs_vgg else None
+    if device.type == "cpu":
+        keep_freed_memory()
     for network in (generator, discriminator, vgg):
         if network is not None:
-            # Modules change in place; channels last is the faster layout of both oneDNN and cuDNN.
-            nn.Module.to(network, device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            # Modules change in place.
+            nn.Module.to(network, device=device, memory_format=_layout(device, network))  # type: ignore[call-overload]
+            if config.optim.compile:
+                network.compile()
     return TrainState(
         config=config,
         device=device,
@@ -59,15 +63,28 @@ def new_state(config: Config, device: torch.device) -> TrainState:
         discriminator=discriminator,
         vgg=vgg,
         generator_optimizer=torch.optim.Adam(generator.parameters(), lr=config.optim.generator_lr, fused=True),
-        discriminator_optimizer=torch.optim.SGD(discriminator.parameters(), lr=config.optim.discriminator_lr),
+        discriminator_optimizer=torch.optim.SGD(discriminator.parameters(), lr=config.optim.discriminator_lr, fused=True),
         parallel_generator=wrap(generator, device),
         parallel_discriminator=wrap(discriminator, device),
     )
 
 
+def _layout(device: torch.device, network: nn.Module) -> torch.memory_format:
+    """oneDNN computes the gradients of weights faster in the contiguous layout, all else faster with channels last."""
+    trains = not isinstance(network, Vgg19)
+    return torch.contiguous_format if trains and device.type == "cpu" else torch.channels_last
+
+
 def to_signed(images: Tensor) -> Tensor:
-    """uint8 in [0, 255] to float32 in [-1, 1]."""
-    return (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+    """uint8 in [0, 255] to floats in [-1, 1]."""
+    return images / 127.5 - 1
+
+
+def _mixed_precision(state: TrainState) -> torch.autocast:
+    """The networks' passes in bfloat16 where the configuration says so; losses stay outside, in float32."""
+    wanted = state.config.optim.precision
+    enabled = state.device.type == "cuda" if wanted == "auto" else wanted == "bf16"
+    return torch.autocast(state.device.type, torch.bfloat16, enabled=enabled)
 
 
 def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
@@ -84,29 +101,30 @@ def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
 
 
 class _Scene:
-    """The batch on the device, its landmark maps, and the generator's first pass, shared by both phases."""
+    """The batch on the device, its landmarks, and the generator's first pass, shared by both phases."""
 
     def __init__(self, state: TrainState, batch: Batch) -> None:
         config, size = state.config, batch.source.shape[-1]
         active = config.loss.active()
         batch = batch.to(state.device)
         self.source, self.target = to_signed(batch.source), to_signed(batch.target)
-        self.target_maps = draw_maps(batch.target_points, size, config.model)
-        images, maps = [self.source], [self.target_maps]
+        self.target_landmarks = landmark_input(batch.target_points, size, config.model)
+        images, landmarks = [self.source], [self.target_landmarks]
         if "triple_consistency" in active:
             images.append(self.source)
-            maps.append(draw_maps(batch.third_points, size, config.model))
+            landmarks.append(landmark_input(batch.third_points, size, config.model))
         if "self_consistency" in active:
-            self.source_maps = draw_maps(batch.source_points, size, config.model)
-        out = _generate(state, images, maps)
+            self.source_landmarks = landmark_input(batch.source_points, size, config.model)
+        out = _generate(state, images, landmarks)
         self.generated = out[0]
         self.detour = out[1] if len(out) > 1 else None
 
 
-def _generate(state: TrainState, images: list[Tensor], maps: list[Tensor]) -> list[Tensor]:
+def _generate(state: TrainState, images: list[Tensor], landmarks: list[Tensor]) -> list[Tensor]:
     """Several generator passes as one call."""
     state.passes["generator"] += sum(len(group) for group in images)
-    out: Tensor = state.parallel_generator(torch.cat(images), torch.cat(maps))
+    with _mixed_precision(state):
+        out: Tensor = state.parallel_generator(torch.cat(images), torch.cat(landmarks))
     return list(out.split([len(group) for group in images]))
 
 
@@ -115,7 +133,8 @@ def _discriminator_phase(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
     size = len(scene.source)
     images = torch.cat([scene.target, scene.generated.detach()])
     state.passes["discriminator"] += 2 * size
-    logits = state.parallel_discriminator(images, scene.target_maps.repeat(2, 1, 1, 1))
+    with _mixed_precision(state):
+        logits = state.parallel_discriminator(images, torch.cat([scene.target_landmarks] * 2))
     real, fake = logits[:size], logits[size:]
     loss = losses.discriminator(real, fake)
     state.discriminator_optimizer.zero_grad(set_to_none=True)
@@ -147,7 +166,9 @@ def generator_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
     terms: dict[str, Tensor] = {}
     if "adversarial" in active:
         state.passes["discriminator"] += len(scene.source)
-        terms["adversarial"] = losses.adversarial(state.discriminator(scene.generated, scene.target_maps))
+        with _mixed_precision(state):
+            judged = state.discriminator(scene.generated, scene.target_landmarks)
+        terms["adversarial"] = losses.adversarial(judged)
     if "pixel" in active:
         terms["pixel"] = losses.distance(scene.generated, scene.target, loss.pixel_form)
     terms |= _consistency_terms(state, scene)
@@ -159,13 +180,13 @@ def _consistency_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
     active, form = state.config.loss.active(), state.config.loss.consistency_form
     goals = {}
     if "self_consistency" in active:
-        goals["self_consistency"] = (scene.generated, scene.source_maps, scene.source)
+        goals["self_consistency"] = (scene.generated, scene.source_landmarks, scene.source)
     if scene.detour is not None:
-        goals["triple_consistency"] = (scene.detour, scene.target_maps, scene.generated)
+        goals["triple_consistency"] = (scene.detour, scene.target_landmarks, scene.generated)
     if not goals:
         return {}
-    images, maps, aims = (list(column) for column in zip(*goals.values(), strict=True))
-    returned = _generate(state, images, maps)
+    images, landmarks, aims = (list(column) for column in zip(*goals.values(), strict=True))
+    returned = _generate(state, images, landmarks)
     return {term: losses.distance(a, b, form) for term, a, b in zip(goals, returned, aims, strict=True)}
 
 
@@ -176,9 +197,10 @@ def _feature_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
     assert state.vgg is not None
     layers = tuple(sorted({k for t in active for k in ((IDENTITY_LAYER,) if t == "identity" else PERCEPTUAL_LAYERS)}))
     state.passes["vgg"] += 2 * len(scene.source)
-    with torch.no_grad():
+    with torch.no_grad(), _mixed_precision(state):
         target = state.vgg(scene.target, layers)
-    generated = state.vgg(scene.generated, layers)
+    with _mixed_precision(state):
+        generated = state.vgg(scene.generated, layers)
     terms = {
         "perceptual": lambda: losses.feature_l1(generated, target, PERCEPTUAL_LAYERS),
         "identity": lambda: losses.feature_l1(generated, target, (IDENTITY_LAYER,)),

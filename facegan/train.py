@@ -74,7 +74,7 @@ class _Sums:
         self.names: list[str] = []
 
     def add(self, values: dict[str, Tensor]) -> None:
-        row = torch.stack([v.float() for v in values.values()])
+        row = torch.stack([v for v in values.values()])
         self.total = row if self.total is None else self.total + row
         self.names, self.steps = list(values), self.steps + 1
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import tyro
 
+from cluster.arguments import StudyArguments
 from cluster.cli import no_seed, run_job
-from cluster.inputs import SyntheticConfig, check_source
 from cluster.run_study import Request, run_study
-from cluster.sweep import Share, check_candidates, run_sweep
-from facegan.config import Config, UserError, preset
-from facegan.nets.vgg import weights_name
+from cluster.share import Share
+from cluster.sweep import check_candidates, run_sweep
+from facegan.config import UserError
 from facegan.study.arms import choose_arms
 
 
@@ -18,14 +18,7 @@ from facegan.study.arms import choose_arms
 class Ablate:
     """Arguments of jobs/ablate.py."""
 
-    source: str = ""
-    """A folder in the 300VW layout; without it and without --data, synthetic people are rendered."""
-    data: str = ""
-    """A data set made by jobs/ingest.py, or where to make one of --source."""
-    study: str = ""
-    """Folder of the study; by default studies/<design>-<preset>-<plan>."""
-    preset: str = "demo"
-    """demo: minutes on a CPU; hour: an hour on a CPU; poster: the study of 2019, for GPUs."""
+    shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     design: str = "figure2"
     """figure2: the four models of the poster's Figure 2."""
     arms: tuple[str, ...] = ()
@@ -36,14 +29,7 @@ class Ablate:
     """Sets of weights tried within each arm, the first being the arm's own; ASHA ends the worse ones early."""
     grace_images: int = 1_760
     """Images that every candidate gets before ASHA may end it."""
-    cpus_per_trial: float = 1
-    """CPUs that a trial takes."""
-    gpus_per_trial: float | None = None
-    """GPUs that a trial takes, below 1 to share one; by default 1 where the cluster has any."""
-    include_faces: bool = False
-    """Put frames of real people into report.html; the PNGs in the study folder hold them anyway."""
-    synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
-    config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
+    share: Annotated[Share, tyro.conf.arg(name="")] = field(default_factory=Share)
 
 
 def main(args: Ablate) -> None:
@@ -52,26 +38,19 @@ def main(args: Ablate) -> None:
     if args.candidates < 1:
         raise UserError(f"--candidates is {args.candidates}: at least 1")
     if args.candidates > 1:
-        check_candidates(args.config, args.grace_images)
-    share = Share(args.cpus_per_trial, args.gpus_per_trial)
+        check_candidates(args.shared.config, args.grace_images)
     if not args.seeds or len(set(args.seeds)) < len(args.seeds):
         raise UserError(f"--seeds is {args.seeds}: different whole numbers, at least one")
-    check_source(args.source)
-    weights_name(args.config.vgg)
+    args.shared.check()
+    no_seed(args.shared.config)
     request = Request(
-        source=args.source,
-        data=args.data,
-        study=args.study,
-        synthetic=args.synthetic,
-        config=no_seed(args.config),
-        preset=args.preset,
+        shared=args.shared,
         design=args.design,
         arms=arms,
         seeds=args.seeds,
-        include_faces=args.include_faces,
         candidates=args.candidates,
     )
-    run_study(request, lambda plan, study, data: run_sweep(plan, study, data, share, args.grace_images))
+    run_study(request, lambda plan, study, data: run_sweep(plan, study, data, args.share, args.grace_images))
 
 
 if __name__ == "__main__":

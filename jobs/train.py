@@ -6,13 +6,12 @@ from typing import Annotated
 
 import tyro
 
+from cluster.arguments import StudyArguments
 from cluster.cli import run_job
-from cluster.inputs import SyntheticConfig, check_source
 from cluster.run_study import Request, run_study
 from cluster.runtime import total
 from cluster.worker import run_data_parallel
-from facegan.config import Config, UserError, preset
-from facegan.nets.vgg import weights_name
+from facegan.config import UserError
 from facegan.study.arms import Arm
 from facegan.study.plan import Plan, trial_folder
 
@@ -21,40 +20,22 @@ from facegan.study.plan import Plan, trial_folder
 class Train:
     """Arguments of jobs/train.py."""
 
-    source: str = ""
-    """A folder in the 300VW layout; without it and without --data, synthetic people are rendered."""
-    data: str = ""
-    """A data set made by jobs/ingest.py, or where to make one of --source."""
-    study: str = ""
-    """Folder of the results; by default studies/single-<preset>-<plan>."""
-    preset: str = "demo"
-    """demo: minutes on a CPU; hour: an hour on a CPU; poster: the study of 2019, for GPUs."""
+    shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     workers: int = 1
     """Processes that share each batch, one a GPU where the cluster has GPUs; optim.batch is a multiple of it."""
-    include_faces: bool = False
-    """Put frames of real people into report.html; the PNGs in the study folder hold them anyway."""
-    synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
-    config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
 
 
 def main(args: Train) -> None:
     """Check everything that can be checked without Ray, then train."""
-    batch = args.config.optim.batch
+    batch = args.shared.config.optim.batch
     if args.workers < 1 or batch % args.workers:
         raise UserError(f"--workers is {args.workers}: a divisor of optim.batch ({batch})")
-    check_source(args.source)
-    weights_name(args.config.vgg)
+    args.shared.check()
     request = Request(
-        source=args.source,
-        data=args.data,
-        study=args.study,
-        synthetic=args.synthetic,
-        config=args.config,
-        preset=args.preset,
+        shared=args.shared,
         design="single",
         arms=(Arm("single", "Single", ()),),
-        seeds=(args.config.seed,),
-        include_faces=args.include_faces,
+        seeds=(args.shared.config.seed,),
         candidates=1,
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
-from facegan.landmarks import draw_maps
+from facegan.landmarks import landmark_input
 from facegan.nets.generator import Generator
 from facegan.step import to_signed
 
@@ -63,7 +63,7 @@ def drawer(generator: Generator, config: Config, device: torch.device) -> Callab
         for start in range(0, len(sources), _BATCH):
             image = torch.from_numpy(sources[start : start + _BATCH]).to(device).permute(0, 3, 1, 2)
             where = torch.from_numpy(points[start : start + _BATCH]).to(device)
-            out = generator(to_signed(image), draw_maps(where, config.data.size, config.model))
+            out = generator(to_signed(image), landmark_input(where, config.data.size, config.model))
             chunks.append(((out.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(chunks)
 

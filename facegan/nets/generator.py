@@ -6,13 +6,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from facegan.config import ModelConfig
+from facegan.landmarks import map_channels
+from facegan.losses import full
+from facegan.nets.first_layer import FirstLayer
+from facegan.nets.norm import NormLeaky
+
 LEVELS = 4
 
 Head = Literal["colour", "mask"]
-
-
-def _norm_act(channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.InstanceNorm2d(channels), nn.LeakyReLU(0.2))
 
 
 class Residual(nn.Module):
@@ -22,7 +24,7 @@ class Residual(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
-            _norm_act(channels),
+            NormLeaky(),
             nn.Conv2d(channels, channels, 3, padding=1),
             nn.InstanceNorm2d(channels),
         )
@@ -33,29 +35,30 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """Images [batch, 3, size, size] in [-1, 1] and maps [batch, channels, size, size] to images in [-1, 1].
+    """Images [batch, 3, size, size] in [-1, 1] and landmarks (maps or points, see FirstLayer) to images in [-1, 1].
 
     The head `colour` draws every pixel; `mask` (GANnotation, Sanchez and Valstar 2018) also says where to keep the source's.
     U-Net-64 is `width=64` with 68 maps: 31.5 M parameters, 11.1 GFLOP a 128-pixel image.
     """
 
-    def __init__(self, maps: int, width: int, head: Head) -> None:
+    def __init__(self, maps: int, width: int, head: Head, sigma: float) -> None:
         super().__init__()
         self.head = head
         channels = [width * 2**level for level in range(LEVELS + 1)]
-        self.first = nn.Sequential(nn.Conv2d(3 + maps, width, 5, padding=2), _norm_act(width))
+        self.first = FirstLayer(maps, width, 5, stride=1, padding=2, sigma=sigma)
+        self.norm = NormLeaky()
         self.down = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), _norm_act(b)) for a, b in itertools.pairwise(channels)
+            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), NormLeaky()) for a, b in itertools.pairwise(channels)
         )
         self.bottleneck = Residual(channels[-1])
         self.up = nn.ModuleList(
-            nn.Sequential(nn.ConvTranspose2d(b, a, 3, stride=2, padding=1, output_padding=1), _norm_act(a))
+            nn.Sequential(nn.ConvTranspose2d(b, a, 3, stride=2, padding=1, output_padding=1), NormLeaky())
             for a, b in reversed(list(itertools.pairwise(channels)))
         )
         self.last = nn.Conv2d(width, 3 if head == "colour" else 4, 7, padding=3)
 
-    def forward(self, image: Tensor, maps: Tensor) -> Tensor:
-        x = self.first(torch.cat([image, maps], dim=1))
+    def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
+        x = self.norm(self.first(image, landmarks))
         skips = []
         for block in self.down:
             skips.append(x)
@@ -63,9 +66,15 @@ class Generator(nn.Module):
         x = self.bottleneck(x)
         for block in self.up:
             x = block(x) + skips.pop()
-        out = self.last(x)
+        # bfloat16 has fewer levels near 1 than an 8-bit image.
+        out = full(self.last(x))
         colour = torch.tanh(out[:, :3])
         if self.head == "colour":
             return colour
         keep = torch.sigmoid(out[:, 3:])
         return keep * image + (1 - keep) * colour
+
+
+def build_generator(model: ModelConfig) -> Generator:
+    """The generator of a configuration, its weights from torch's random state."""
+    return Generator(map_channels(model), model.generator_width, model.head, model.map_sigma)

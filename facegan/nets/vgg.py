@@ -36,7 +36,7 @@ class Vgg19(nn.Module):
         channels = 3
         for factor, convolutions in _BLOCKS:
             for _ in range(convolutions):
-                layers += [nn.Conv2d(channels, factor * width, 3, padding=1), nn.ReLU()]
+                layers += [nn.Conv2d(channels, factor * width, 3, padding=1), nn.ReLU(inplace=True)]
                 channels = factor * width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers[: PERCEPTUAL_LAYERS[-1] + 1])
@@ -44,7 +44,7 @@ class Vgg19(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor, layers: tuple[int, ...]) -> dict[int, Tensor]:
-        x = ((image + 1) / 2 - self.mean) / self.std
+        x = (((image + 1) / 2 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         taken: dict[int, Tensor] = {}
         for position in range(max(layers) + 1):
             x = self.features[position](x)

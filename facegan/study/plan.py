@@ -130,7 +130,7 @@ def code_version() -> str:
     """A hash of the sources that decide a trial's numbers: facegan without its reports, designs and renderer."""
     root = Path(facegan.__file__).parent
     sources = [p for p in sorted(root.rglob("*.py")) if not p.relative_to(root).match("report/*")]
-    sources = [p for p in sources if p.parent.name != "study" and not p.name.startswith("synthetic")]
+    sources = [p for p in sources if p.parent.name != "study" and not p.name.startswith(("synthetic", "packing"))]
     return _digest([(str(p.relative_to(root)), p.read_text()) for p in sources])
 
 

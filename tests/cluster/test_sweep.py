@@ -1,25 +1,16 @@
 """Trials on Tune: a trial that breaks is FAILED with its reason, a term that is not finite is DIVERGED, the others go on."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 
-from cluster.runtime import start_ray
-from cluster.sweep import Share, run_sweep
+from cluster.share import Share
+from cluster.sweep import run_sweep
 from facegan.config import Config, UserError
 from facegan.study.arms import choose_arms
 from facegan.study.plan import Plan, make_plan, trial_folder
 
-pytestmark = pytest.mark.ray
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    start_ray()
-    yield
-    ray.shutdown()
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
 
 def plan(config: Config, *arms: str) -> Plan:

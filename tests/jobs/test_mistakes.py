@@ -173,13 +173,13 @@ def test_a_folder_that_is_no_study(said, data_folder: Path, tmp_path: Path) -> N
 
 def test_flags_spell_fields_as_the_configuration_does() -> None:
     args = parse(ablate.Ablate, "", ["--preset", "hour", "--loss.triple_consistency", "3", "--seeds", "1", "2"])
-    assert args.config.loss.triple_consistency == 3
-    assert args.config.data.size == 64
+    assert args.shared.config.loss.triple_consistency == 3
+    assert args.shared.config.data.size == 64
     assert args.seeds == (1, 2)
 
 
 def test_the_preset_may_stand_anywhere() -> None:
-    assert parse(train.Train, "", ["--loss.pixel", "1", "--preset=poster"]).config.model.generator_width == 64
+    assert parse(train.Train, "", ["--loss.pixel", "1", "--preset=poster"]).shared.config.model.generator_width == 64
     with pytest.raises(UserError):
         parse(train.Train, "", ["--preset"])
 

@@ -37,11 +37,11 @@ def images(jobs: Any) -> int:
     return sum(int(json.loads(file.read_text())["images"]) for file in files)
 
 
-def end_after_a_checkpoint(jobs: Any, how: signal.Signals) -> int:
+def end_after_a_checkpoint(jobs: Any, data: Path, how: signal.Signals) -> int:
     """Start the study, end it by a signal once a new checkpoint is there; the exit code."""
     before = images(jobs)
     driver = subprocess.Popen(
-        jobs.command("ablate", *MORE),
+        jobs.command("ablate", "--data", str(data), *MORE),
         cwd=jobs.folder,
         env=jobs.environment(),
         stdout=subprocess.DEVNULL,
@@ -62,14 +62,14 @@ def end_after_a_checkpoint(jobs: Any, how: signal.Signals) -> int:
     return driver.wait(60)
 
 
-def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "killed").mkdir()
     killed = jobs_in(tmp_path / "killed")
-    assert end_after_a_checkpoint(killed, signal.SIGINT) == 130
-    assert end_after_a_checkpoint(killed, signal.SIGKILL) == -signal.SIGKILL
+    assert end_after_a_checkpoint(killed, data_folder, signal.SIGINT) == 130
+    assert end_after_a_checkpoint(killed, data_folder, signal.SIGKILL) == -signal.SIGKILL
     states = {json.loads(p.read_text())["state"] for p in killed.study().glob("trials/*/state.json")}
     assert states == {"RUNNING"}
-    killed.run("ablate", *MORE)
+    killed.run("ablate", "--data", str(data_folder), *MORE)
     plan = read_plan(killed.study())
     for trial in plan.trials:
         undisturbed = trial_folder(tmp_path / "whole", trial)

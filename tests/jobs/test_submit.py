@@ -74,18 +74,28 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def submit(head: Head, job: list[str]) -> "subprocess.CompletedProcess[str]":
+    """`ray job submit`, again while Ray says to try again later: its agent starts after its dashboard answers."""
+    deadline = time.monotonic() + 120
+    while True:
+        done = subprocess.run(
+            ["ray", "job", "submit", "--address", head.address, "--", *job],
+            cwd=ROOT,
+            env=head.environment,
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+        if "No available agent" not in done.stdout + done.stderr or time.monotonic() > deadline:
+            return done
+        time.sleep(2)
+
+
 def test_a_submitted_study_runs_to_its_report(head: Head, clips: Path, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
     smallest = jobs_in(tmp_path).command("ablate")[2:]
     where = ["--source", str(clips), "--data", str(tmp_path / "data"), "--study", str(tmp_path / "study")]
     job = ["python", "jobs/ablate.py", *smallest, *where, "--arms", "no_consistency", "full"]
-    done = subprocess.run(
-        ["ray", "job", "submit", "--address", head.address, "--", *job],
-        cwd=ROOT,
-        env=head.environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    done = submit(head, job)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "succeeded" in done.stdout + done.stderr
     assert "joining" in done.stdout

@@ -21,9 +21,9 @@ def rows(study: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
     jobs = jobs_in(tmp_path)
-    jobs.run("train", "--workers", "2", "--optim.generator_lr", "1e-5")
+    jobs.run("train", "--data", str(data_folder), "--workers", "2", "--optim.generator_lr", "1e-5")
     assert (jobs.study() / "report.html").exists()
     plan = read_plan(jobs.study())
     (trial,) = plan.trials
@@ -35,9 +35,21 @@ def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], tmp_path:
             assert two[name] == pytest.approx(one[name], rel=5e-3), name
 
 
-def test_search_ranks_candidates_and_asha_ends_some(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_search_ranks_candidates_and_asha_ends_some(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
     jobs = jobs_in(tmp_path)
-    said = jobs.run("search", "--candidates", "6", "--grace_images", "16", "--images", "96", "--cpus_per_trial", "1")
+    said = jobs.run(
+        "search",
+        "--data",
+        str(data_folder),
+        "--candidates",
+        "6",
+        "--grace_images",
+        "16",
+        "--images",
+        "96",
+        "--cpus_per_trial",
+        "1",
+    )
     trials = json.loads((jobs.study() / "summary.json").read_text())["trials"]
     assert len({json.dumps(t["weights"]) for t in trials}) == 6
     states = [t["state"] for t in trials]

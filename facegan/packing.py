@@ -1,0 +1,105 @@
+"""How many trials share a device best: measured by running 1, 2, 4, ... of them at once, not guessed.
+
+A small model leaves a large GPU idle between its kernels; several processes fill it. Each process trains the configuration on
+one batch that stays where it is, so input is left out.
+"""
+
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+
+import torch
+from torch import multiprocessing
+
+from facegan.config import Config
+from facegan.data.triplets import Batch
+from facegan.step import new_state, step
+
+_WARM_STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Trials at once on a device, and images/s of all of them together; `error` says why a number could not be run."""
+
+    trials: int
+    images_per_second: float
+    error: str = ""
+
+
+def measure_packing(config: Config, device: str, counts: tuple[int, ...], seconds: float) -> list[Packing]:
+    """Total rate of each number of trials on one device; it stops at the first number that fails, for want of memory say."""
+    measured: list[Packing] = []
+    for trials in counts:
+        measured.append(_together(config, device, trials, seconds))
+        if measured[-1].error:
+            break
+    return measured
+
+
+def best_packing(measured: list[Packing]) -> Packing:
+    """The smallest number of trials within 2 % of the highest rate: fewer trials at once end sooner."""
+    highest = max(p.images_per_second for p in measured)
+    return next(p for p in measured if p.images_per_second >= 0.98 * highest)
+
+
+def random_batch(config: Config) -> Batch:
+    """A batch of noise and random landmarks, the same each time; how fast a step is does not depend on what it sees."""
+    seeded = torch.Generator().manual_seed(0)
+    count, size = config.optim.batch, config.data.size
+    images = torch.randint(0, 256, (2, count, 3, size, size), dtype=torch.uint8, generator=seeded)
+    points = (torch.rand(3, count, 68, 2, generator=seeded) * 0.6 + 0.2) * size
+    return Batch(images[0], images[1], points[0], points[1], points[2])
+
+
+def _together(config: Config, device: str, trials: int, seconds: float) -> Packing:
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(trials)
+    answers = []
+    for _ in range(trials):
+        answer, theirs = context.Pipe(duplex=False)
+        context.Process(target=_run, args=(config, device, seconds, start, theirs), daemon=True).start()
+        # Its end is in the child alone now, so that a child that is killed shows as the end of the pipe.
+        theirs.close()
+        answers.append(answer)
+    found = [_answer(answer) for answer in answers]
+    errors = [f for f in found if isinstance(f, str)]
+    return Packing(trials, 0.0, errors[0]) if errors else Packing(trials, sum(f for f in found if isinstance(f, float)))
+
+
+def _answer(pipe: Connection) -> float | str:
+    try:
+        found: float | str = pipe.recv()
+    except EOFError:
+        return "a process was killed"
+    return found
+
+
+def _run(config: Config, device: str, seconds: float, start: Barrier, answer: Connection) -> None:
+    torch.set_num_threads(1)
+    try:
+        answer.send(_rate(config, torch.device(device), seconds, start))
+    except Exception as error:
+        start.abort()  # or the others would wait for this one
+        answer.send(f"{type(error).__name__}: {error}"[:200])
+
+
+def _rate(config: Config, device: torch.device, seconds: float, start: Barrier) -> float:
+    state, batch = new_state(config, device), random_batch(config).to(device)
+    for _ in range(_WARM_STEPS):
+        step(state, batch)
+    _wait_for(device)
+    start.wait(timeout=120)
+    began, steps = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        step(state, batch)
+        # Once a step, or a GPU's queue would run ahead of the clock.
+        _wait_for(device)
+        steps += 1
+    return steps * config.optim.batch / (time.perf_counter() - began)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

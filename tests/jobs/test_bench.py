@@ -1,0 +1,70 @@
+"""The benchmarks: their reference computes what ours computes, and they run on a machine without Ray."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from facegan.config import Config
+from facegan.packing import random_batch
+from facegan.step import new_state, step
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from bench_parallel import Network, exchange_seconds  # noqa: E402  (jobs are scripts beside each other, not a package)
+from reference_2019 import Step2019  # noqa: E402
+
+SMALL = ["model.generator_width=4", "model.discriminator_width=4", "vgg.width=4", "data.size=32"]
+
+
+def test_the_reference_computes_our_losses(tiny: Config) -> None:
+    """Same weights, same batch: the same terms, and after two steps still, so the gradients are the same too."""
+    config = tiny.override({"model.maps": "points", "model.head": "colour", "optim.generator_lr": 1e-4})
+    ours, theirs = new_state(config, torch.device("cpu")), Step2019(config, torch.device("cpu"))
+    for network in ("generator", "discriminator"):
+        pairs = zip(getattr(theirs, network).parameters(), getattr(ours, network).parameters(), strict=True)
+        for theirs_weight, ours_weight in pairs:
+            theirs_weight.data.copy_(ours_weight.data)
+    batch = random_batch(config)
+    for _ in range(2):
+        values = step(ours, batch)
+        theirs(batch)
+        assert set(theirs.terms) == {"discriminator", *config.loss.active()}
+        for term, value in theirs.terms.items():
+            assert values[f"loss/{term}"].item() == pytest.approx(value, rel=1e-3), term
+
+
+@pytest.mark.slow
+def test_the_step_benchmark_runs_without_ray(tmp_path: Path) -> None:
+    absent = ("ray", "mlflow", "tyro", "safetensors", "boto3", "matplotlib")
+    # Python imports it by itself at every start: these packages are missing, and facegan is not installed either.
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nsys.modules.update(dict.fromkeys({absent}))\n"
+        "sys.meta_path[:] = [finder for finder in sys.meta_path if 'editable' not in repr(finder)]\n"
+    )
+    arguments = ["--set", *SMALL, "--batch", "4", "--small_batch", "2", "--rounds", "1", "--parts", "steps"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "jobs" / "bench_step.py"), *arguments, "--out", str(tmp_path / "out.json")],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert set(found) == {"conditions", "limits", "steps"}
+    assert found["steps"]["rows"]["ours"]["gflop"] < found["steps"]["rows"]["2019"]["gflop"]
+    assert "round 1/1" in done.stdout
+
+
+def test_exchange_on_paper() -> None:
+    network = Network(gigabytes_a_second=10.0, latency=1e-5, gpus_a_node=8)
+    assert exchange_seconds(1e8, 8, network) == 0
+    # Two nodes: each sends the whole once over its link, in 4 buckets of two hops.
+    assert exchange_seconds(1e8, 16, network) == pytest.approx(1e8 / 10e9 + 4 * 2 * 1e-5)
+    assert exchange_seconds(1e8, 512, network) == pytest.approx(2 * 63 / 64 * 1e8 / 10e9 + 4 * 12 * 1e-5)
