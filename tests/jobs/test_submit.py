@@ -61,7 +61,8 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
     environment["PATH"] = f"{ROOT / '.venv' / 'bin'}:{environment['PATH']}"
     command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}", "--num-cpus=2"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--temp-dir={scratch}"]
-    command += ["--object-store-memory=200000000", "--disable-usage-stats"]
+    # The agent that takes jobs has one default port for all of a machine; where another session holds it, none comes up.
+    command += [f"--dashboard-agent-listen-port={free_port()}", "--object-store-memory=200000000", "--disable-usage-stats"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
