@@ -1,0 +1,215 @@
+"""Where jobs read and write: a folder, or a bucket of an S3 server. A reader sees whole files only, never a part of one."""
+
+import fcntl
+import hashlib
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote
+
+from facegan.config import UserError
+
+if TYPE_CHECKING:
+    from cluster.folder import Folder
+    from cluster.s3 import Bucket
+
+PARTIAL = ".partial"
+"""How files end, and the folder is named, that hold unfinished content. No key has such a part."""
+
+
+class AlreadyThere(Exception):
+    """A conditional write met an existing object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object as a listing shows it."""
+
+    key: str
+    """Relative to the place."""
+    size: int
+    """Bytes."""
+    tag: str
+    """What changes with the content: the ETag, or a file's time of change in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder or a prefix in a bucket, by its URI alone, so that it travels into tasks."""
+
+    uri: str
+    """An absolute folder, or s3://bucket/prefix without a slash at its end."""
+
+    def __str__(self) -> str:
+        return self.uri
+
+    def __truediv__(self, below: str) -> "Place":
+        return Place(f"{self.uri.rstrip('/')}/{_checked(self.uri, below)}")
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether it lies on an S3 server."""
+        return self.uri.startswith("s3://")
+
+    @property
+    def folder(self) -> Path:
+        """The folder that it is."""
+        assert not self.is_s3, f"{self.uri} is no folder"
+        return Path(self.uri)
+
+    @property
+    def _store(self) -> "Folder | Bucket":
+        from cluster.folder import Folder
+
+        if not self.is_s3:
+            return Folder(self.folder)
+        from cluster.s3 import Bucket  # importing boto3 takes 0.3 s, which a user of folders need not wait for
+
+        bucket, _, prefix = self.uri.removeprefix("s3://").partition("/")
+        return Bucket(bucket, prefix)
+
+    def check(self) -> None:
+        """A UserError where the place cannot be used: ask before anything starts. A folder need not exist yet."""
+        self._store.check()
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object of that name."""
+        return self._store.exists(_checked(self.uri, key))
+
+    def entries(self, prefix: str = "") -> list[Entry]:
+        """All objects whose keys begin with `prefix`, at any depth, by key."""
+        _checked(self.uri, f"{prefix}x")
+        found = (entry for entry in self._store.entries(prefix) if _is_whole(entry.key))
+        return sorted(found, key=lambda entry: entry.key)
+
+    def read(self, key: str) -> bytes:
+        """The content of an object; FileNotFoundError where there is none."""
+        return self._store.read(_checked(self.uri, key))
+
+    def write(self, key: str, content: bytes, *, only_if_absent: bool = False) -> None:
+        """Create or replace an object; with `only_if_absent`, of many writers one wins and the others get AlreadyThere."""
+        self._store.write(_checked(self.uri, key), content, only_if_absent)
+
+    def upload(self, key: str, local: Path, *, sha256: str) -> None:
+        """Create or replace an object by a local file, which must have this hash to its last byte to become visible."""
+        self._store.upload(_checked(self.uri, key), local, sha256)
+
+    def download(self, key: str, local: Path, *, size: int, sha256: str) -> None:
+        """A checked local copy; one that was interrupted goes on where it stopped, and one that is there is left as it is."""
+        partial = local.with_name(local.name + PARTIAL)
+        with said(local):
+            local.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(partial) as sink:
+                if _has(local, size, sha256):
+                    partial.unlink()
+                    return
+                try:
+                    self._fill(_checked(self.uri, key), sink, size)
+                except FileNotFoundError:
+                    partial.unlink()
+                    raise
+                if not _has(partial, size, sha256):
+                    partial.unlink()
+                    raise UserError(f"{self.uri}/{key} is damaged or another version: its SHA-256 is not {sha256}; run again")
+                os.replace(partial, local)
+
+    def _fill(self, key: str, sink: BinaryIO, size: int) -> None:
+        if sink.seek(0, os.SEEK_END) > size:
+            sink.truncate(0)
+        try:
+            if sink.seek(0, os.SEEK_END) < size:
+                self._store.append(key, sink, size)
+        finally:
+            flush(sink)
+
+
+def place(name: str, uri: str) -> Place:
+    """The place that a user named; `name` is the flag, for messages."""
+    scheme, found, rest = uri.partition("://")
+    if found and scheme.lower() == "s3":
+        return _s3_place(name, uri, rest.rstrip("/"))
+    if found and scheme.lower() == "file":
+        rest = unquote(rest.removeprefix("localhost"))
+        if not rest.startswith("/"):
+            raise UserError(f"{name} is {uri!r}: after file:// comes a path from the root, as in file:///mnt/faces")
+    elif found:
+        raise UserError(f"{name} is {uri!r}: allowed are a folder, file:///folder and s3://bucket/prefix")
+    if not uri.strip():
+        raise UserError(f"{name} is empty: name a folder or s3://bucket/prefix")
+    return Place(os.path.abspath(os.path.expanduser(rest if found else uri)))
+
+
+def sweep_partials(place: Place) -> None:
+    """Remove the unfinished files that processes of this host left in a folder when they were killed."""
+    for partial in place.folder.glob(f"**/{PARTIAL}/*+*+*") if not place.is_s3 else ():
+        host, pid, _ = partial.name.split("+", 2)
+        if host == socket.gethostname() and not _is_alive(int(pid)):
+            partial.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of another user
+    return True
+
+
+def _s3_place(name: str, uri: str, rest: str) -> Place:
+    bucket, _, prefix = rest.partition("/")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", bucket):
+        raise UserError(f"{name} is {uri!r}: after s3:// comes the name of a bucket, as in s3://faces/300vw")
+    return Place(f"s3://{bucket}/{_checked(uri, prefix)}" if prefix else f"s3://{bucket}")
+
+
+def _checked(uri: str, key: str) -> str:
+    """The key, if it means the same in a folder and in a bucket and stays inside of both."""
+    if not _is_whole(key) or not all(part.strip(".") for part in key.split("/")):
+        raise UserError(f"{key!r} in {uri} is no name for an object: parts between single slashes, none '..' or '*.partial'")
+    return key
+
+
+def _is_whole(key: str) -> bool:
+    return not any(part.endswith(PARTIAL) for part in key.split("/"))
+
+
+@contextmanager
+def said(path: Path) -> Iterator[None]:
+    """What the disk refuses as one line for the user; a missing file stays FileNotFoundError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}; see to that or name another folder") from error
+
+
+@contextmanager
+def _alone(partial: Path) -> Iterator[BinaryIO]:
+    """The file open at its end; a second one who wants the same copy waits until the first has it or has given up."""
+    while True:
+        with partial.open("ab") as sink:
+            fcntl.flock(sink, fcntl.LOCK_EX)
+            if partial.exists() and os.path.samestat(os.fstat(sink.fileno()), partial.stat()):
+                yield sink
+                return
+
+
+def flush(sink: BinaryIO) -> None:
+    """What was written, onto the disk."""
+    sink.flush()
+    os.fsync(sink.fileno())
+
+
+def _has(path: Path, size: int, sha256: str) -> bool:
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
