@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from cluster.inputs import SyntheticConfig, check_source
+from cluster.weights import stage_vgg
 from facegan.config import Config, preset
 from facegan.nets.vgg import weights_name
 
@@ -15,9 +16,9 @@ class StudyArguments:
     """Where the faces come from, where the results go, and the configuration that the design varies."""
 
     source: str = ""
-    """A folder in the 300VW layout; without it and without --data, synthetic people are rendered."""
+    """A folder or s3://bucket/prefix in the 300VW layout; without it and without --data, synthetic people are rendered."""
     data: str = ""
-    """A data set made by jobs/ingest.py, or where to make one of --source."""
+    """A data set made by jobs/ingest.py, or where to make one of --source: a folder or s3://bucket/prefix."""
     study: str = ""
     """Folder of the study; by default studies/<design>-<preset>-<plan>."""
     preset: str = "demo"
@@ -30,4 +31,5 @@ class StudyArguments:
     def check(self) -> None:
         """Refuse, before Ray starts, a source that is none and weights that are not there."""
         check_source(self.source)
+        stage_vgg(self.config.vgg.weights)
         weights_name(self.config.vgg)

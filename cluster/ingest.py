@@ -1,94 +1,168 @@
-"""Clips -> a data set: one Ray task a clip, then the manifest that makes the files one data set."""
+"""Clips -> a data set: one Ray task a clip, then a manifest that makes the files a version of the data set.
 
-import time
+Every file is named by what it was made of and published whole, so a run that was killed is simply run again.
+"""
+
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayTaskError
 
-from cluster.runtime import start_ray
+from cluster.dataset import DataSet, newest
+from cluster.ingest_task import ingest_clip
+from cluster.progress import IngestProgress, following
+from cluster.runtime import start_ray, total
+from cluster.source import clips_of, is_rendered
+from cluster.storage import AlreadyThere, Place, sweep_partials
 from facegan.config import UserError
-from facegan.data.shards import MANIFEST, ClipRecord, IngestConfig, read_manifest, write_clip, write_manifest
-from facegan.data.synthetic import is_synthetic
-from facegan.data.vw300 import ClipSource, find_clips, fingerprint
+from facegan.data.manifest import make_manifest, manifest_hash, manifest_key, to_bytes
+from facegan.data.shards import ClipRecord, IngestConfig, record_from_json
+from facegan.data.vw300 import ClipSource, fingerprint
 
-_LINE_EVERY_SECONDS = 5.0
-
-
-def existing_data(folder: Path, config: IngestConfig, source: Path) -> dict[str, Any] | None:
-    """The manifest of a data set that is already there, or None; one made in another way is refused."""
-    if not (folder / MANIFEST).exists():
-        return None
-    manifest = read_manifest(folder)
-    made = IngestConfig(**manifest["ingest"])
-    if made != config or manifest["source"] != str(source.resolve()):
-        raise UserError(
-            f"--data is {str(folder)!r}: it was made from {manifest['source']} with {made}; "
-            f"for {source} with {config} name another folder"
-        )
-    if manifest["source_fingerprint"] != fingerprint(find_clips(source)):
-        raise UserError(f"--data is {str(folder)!r}: {source} has changed since it was ingested; name another folder")
-    return manifest
+_TASKS_PER_CPU = 2
+"""Tasks handed to Ray at a time: enough that no core waits, few enough that the driver holds no list of them all."""
+_GPUS_PER_TASK = 0.5
+_ATTEMPTS = 20
+"""Writers of one data set that may come in between."""
 
 
-def ingest(source: Path, folder: Path, config: IngestConfig) -> dict[str, Any]:
-    """Write the data set of a 300VW folder unless it is there. Says its progress, returns the manifest."""
-    found = existing_data(folder, config, source)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngestRequest:
+    """What to ingest and what to make of doubts."""
+
+    config: IngestConfig
+    max_quarantined: float = 0.2
+    replace: bool = False
+    landmark_weights: str = ""
+
+
+def ingest(source: Place, data: Place, request: IngestRequest) -> DataSet:
+    """Make or extend the data set, unless all is there. Says its progress; returns the version that holds the clips."""
+    data.check()
+    clips = clips_of(source)
+    found = newest(data)
     if found is not None:
-        print(f"data     {folder}: {found['rows']} frames are there already", flush=True)
-        return found
-    clips = find_clips(source)
-    state = fingerprint(clips)
+        manifest = found.manifest()
+        _check_configuration(manifest, data, request)
+        if manifest["sources"].get(str(source)) == fingerprint(clips) and manifest["ingest"] == asdict(request.config):
+            print(f"data     {data}: {manifest['rows']} frames are there already (version {found.version})", flush=True)
+            return found
     start_ray()
-    folder.mkdir(parents=True, exist_ok=True)
-    records = list(_follow(_run(clips, folder, config), len(clips)))
-    if not any(record.rows for record in records):
-        raise UserError(f"--source is {str(source)!r}: no frame could be used; first reason: {records[0].left_out[0].reason}")
-    origin = {"source": str(source.resolve()), "fingerprint": state}
-    manifest = write_manifest(folder, records, config, synthetic=is_synthetic(source), **origin)
+    sweep_partials(data)
+    records = list(_run(clips, source, data, request))
+    _check_records(records, source, request)
+    made = _publish(records, clips, source, data, request)
+    _say(made, len(clips), data)
+    return made
+
+
+def _check_configuration(manifest: dict[str, Any], data: Place, request: IngestRequest) -> None:
+    made, wanted = manifest["ingest"], asdict(request.config)
+    other = [f"{name} {made[name]} there, {wanted[name]} here" for name in wanted if made[name] != wanted[name]]
+    if other and not request.replace:
+        raise UserError(
+            f"--data is {str(data)!r}: it was ingested in another way ({'; '.join(other)}); name another place, leave out "
+            "--source to use it as it is, or let jobs/ingest.py make a new version with --replace True"
+        )
+
+
+def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> Iterator[ClipRecord]:
+    """The record of each clip as it is done, no more than a few tasks under way."""
+    gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
+    task = ray.remote(num_cpus=1, num_gpus=gpus)(ingest_clip)
+    progress = ray.remote(num_cpus=0)(IngestProgress).remote()
+    todo = iter(clips)
+    with following(progress, clips) as done:
+        waiting = [
+            task.remote(c, source, data, request.config, request.landmark_weights, progress) for c in _take(todo, _window())
+        ]
+        while waiting:
+            ready, waiting = ray.wait(waiting)
+            for record in _results(ready):
+                done(record)
+                yield record
+            more = _take(todo, _window() - len(waiting))
+            waiting += [task.remote(c, source, data, request.config, request.landmark_weights, progress) for c in more]
+
+
+def _window() -> int:
+    return max(2, int(_TASKS_PER_CPU * total("CPU")))
+
+
+def _take(clips: Iterator[ClipSource], count: int) -> list[ClipSource]:
+    return [clip for _, clip in zip(range(count), clips, strict=False)]
+
+
+def _results(ready: list[Any]) -> list[ClipRecord]:
+    try:
+        return list(ray.get(ready))
+    except RayTaskError as error:
+        # What a task says of a user's mistake is one line; Ray would wrap it into a trace.
+        if isinstance(error.cause, UserError):
+            raise UserError(str(error.cause)) from None
+        raise
+
+
+def _check_records(records: list[ClipRecord], source: Place, request: IngestRequest) -> None:
+    quarantined = [row for record in records for row in record.quarantined]
+    read, rows = sum(record.frames_read for record in records), sum(record.rows for record in records)
+    first = f"; the first: {quarantined[0].where}, frame {quarantined[0].frame}: {quarantined[0].reason}" if quarantined else ""
+    if not rows:
+        raise UserError(f"--source is {str(source)!r}: no frame could be used{first}")
+    if len(quarantined) > request.max_quarantined * read:
+        raise UserError(
+            f"--source is {str(source)!r}: {len(quarantined)} of {read} frames are bad, more than --max_quarantined "
+            f"{request.max_quarantined} allows{first}; mend the source or raise the limit"
+        )
+
+
+def _publish(records: list[ClipRecord], clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> DataSet:
+    """The next version: what is there and these clips. Of two writers one comes second and builds on the first's version."""
+    for _ in range(_ATTEMPTS):
+        found = newest(data)
+        before = (
+            found.manifest() if found else {"ingest": asdict(request.config), "clips": [], "sources": {}, "synthetic": None}
+        )
+        same_way = before["ingest"] == asdict(request.config)
+        kept = _others(before, records, data, request) if same_way else []
+        sources = {**(before["sources"] if same_way else {}), str(source): fingerprint(clips)}
+        synthetic = is_rendered(source)
+        if kept and before["synthetic"] != synthetic:
+            raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
+        manifest, table = make_manifest([*kept, *records], request.config, synthetic=synthetic, sources=sources)
+        if found and found.sha256 == manifest_hash(manifest):
+            return found
+        made = DataSet(str(data), found.version + 1 if found else 1, manifest_hash(manifest))
+        data.write(manifest["quarantine"]["file"], table)
+        try:
+            data.write(manifest_key(made.version), to_bytes(manifest), only_if_absent=True)
+        except AlreadyThere:
+            continue
+        return made
+    raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
+
+
+def _others(before: dict[str, Any], records: list[ClipRecord], data: Place, request: IngestRequest) -> list[ClipRecord]:
+    """The records of the clips that the data set has besides; one that has changed is refused unless it may be replaced."""
+    mine = {record.clip: record for record in records}
+    changed = [c["clip"] for c in before["clips"] if c["clip"] in mine and c["source_sha256"] != mine[c["clip"]].source_sha256]
+    if changed and not request.replace:
+        raise UserError(
+            f"--data is {str(data)!r}: clip {', '.join(changed[:5])} has changed since it was ingested; name another place, or "
+            "let jobs/ingest.py make a new version with --replace True"
+        )
+    return [record_from_json(data.read(c["record"])) for c in before["clips"] if c["clip"] not in mine]
+
+
+def _say(made: DataSet, clips: int, data: Place) -> None:
+    manifest = made.manifest()
     print(
-        f"data     {folder}: {manifest['rows']} frames of {len(records)} clips, {manifest['left_out']} left out",
+        f"data     {data}: version {made.version}, {manifest['rows']} frames of {len(manifest['clips'])} clips "
+        f"({clips} of this source); {manifest['frames_read']} read = {manifest['rows']} written + "
+        f"{manifest['quarantined']} quarantined",
         flush=True,
     )
-    for reason, count in left_out_by_reason(manifest).items():
-        print(f"         left out: {count} x {reason} (each is listed in {MANIFEST})", flush=True)
-    return manifest
-
-
-def left_out_by_reason(manifest: dict[str, Any]) -> dict[str, int]:
-    """How many frames and clips were left out for each reason."""
-    counts: dict[str, int] = {}
-    for clip in manifest["clips"]:
-        for row in clip["left_out"]:
-            counts[row["reason"]] = counts.get(row["reason"], 0) + 1
-    return counts
-
-
-def _run(clips: list[ClipSource], folder: Path, config: IngestConfig) -> Iterator[ClipRecord]:
-    task = ray.remote(num_cpus=1)(_one_clip)
-    waiting = [task.remote(clip, folder.resolve(), config) for clip in clips]
-    while waiting:
-        done, waiting = ray.wait(waiting)
-        yield from ray.get(done)
-
-
-def _one_clip(clip: ClipSource, folder: Path, config: IngestConfig) -> ClipRecord:
-    import cv2
-
-    # Ray runs a task a core; OpenCV's own threads would only fight them.
-    cv2.setNumThreads(1)
-    return write_clip(clip, folder, config)
-
-
-def _follow(records: Iterator[ClipRecord], clips: int) -> Iterator[ClipRecord]:
-    started = said = time.monotonic()
-    frames = 0
-    for done, record in enumerate(records, 1):
-        frames += record.rows
-        now = time.monotonic()
-        if now - said > _LINE_EVERY_SECONDS or done == clips:
-            said, rate = now, frames / (now - started)
-            left = (clips - done) * (now - started) / done
-            print(f"ingest   {done}/{clips} clips, {frames} frames, {rate:.0f} frames/s, ETA {left:.0f} s", flush=True)
-        yield record
+    for reason, count in manifest["reasons"].items():
+        print(f"         quarantined: {count} x {reason} (each is listed in {manifest['quarantine']['file']})", flush=True)

@@ -1,17 +1,18 @@
 """From what the user named to a data set: a folder in the 300VW layout, a data set, or nothing (synthetic people)."""
 
 import hashlib
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.ingest import ingest
+from cluster.dataset import DataSet, existing
+from cluster.ingest import IngestRequest, ingest
+from cluster.source import clips_of
+from cluster.storage import Place, place
 from facegan.config import Config, UserError
-from facegan.data.shards import IngestConfig, manifest_hash, read_manifest
+from facegan.data.shards import IngestConfig
 from facegan.data.synthetic import GENERATOR_VERSION, is_synthetic, write_synthetic
-from facegan.data.triplets import FaceData, training_clips
-from facegan.data.vw300 import find_clips
+from facegan.data.triplets import training_clips
 from facegan.metrics.pairs import choose_pairs
 
 HOME = Path("data")
@@ -39,39 +40,44 @@ class SyntheticConfig:
 
 
 def check_local(name: str, uri: str) -> Path:
-    """The folder that a URI names; object storage is refused until ingest can publish to it."""
-    if "://" in uri and not uri.startswith("file://"):
-        raise UserError(f"{name} is {uri!r}: only folders are served so far; mount the bucket or copy it to a folder")
-    return Path(uri.removeprefix("file://"))
+    """The folder that a URI names, where only a folder will do."""
+    where = place(name, uri)
+    if where.is_s3:
+        raise UserError(f"{name} is {uri!r}: a study is written to a folder that all nodes share; name one")
+    return where.folder
 
 
 def check_source(source: str) -> None:
-    """Refuse a folder that is not in the 300VW layout, before anything starts."""
+    """Refuse a place without clips of both splits, before anything starts."""
     if not source:
         return
-    splits = {clip.split for clip in find_clips(check_local("--source", source))}
+    splits = {clip.split for clip in clips_of(place("--source", source))}
     for split in ("train", "test"):
         if split not in splits:
             raise UserError(f"--source is {source!r}: it has no {split} clip, and a study needs people for both")
 
 
-def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> Path:
-    """The folder of a data set ready to train on: found, ingested, or rendered and ingested."""
+def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> DataSet:
+    """A data set ready to train on: found, ingested, or rendered and ingested."""
     if data and not source:
-        return _usable(check_local("--data", data), config)
-    clips = check_local("--source", source) if source else render(synthetic)
+        return _usable(existing(place("--data", data)), config)
+    clips = place("--source", source) if source else place("--source", str(render(synthetic)))
     how = IngestConfig(size=config.data.size)
-    folder = check_local("--data", data) if data else HOME / _name(clips, how)
-    ingest(clips, folder, how)
-    return _usable(folder, config)
+    where = place("--data", data or str(HOME / _name(clips, how)))
+    return _usable(ingest(clips, where, IngestRequest(config=how)), config)
 
 
-def _usable(folder: Path, config: Config) -> Path:
-    """The folder, once it is known to hold people to train on and others to judge on."""
-    data = FaceData(folder)
+def _usable(found: DataSet, config: Config) -> DataSet:
+    """The data set, once it is known to hold people to train on and others to judge on."""
+    manifest = found.manifest()
+    if manifest["ingest"]["size"] != config.data.size:
+        raise UserError(
+            f"--data holds images of {manifest['ingest']['size']} pixels, data.size is {config.data.size}: make them equal"
+        )
+    data = found.open()
     training_clips(data, config)
     choose_pairs(data, "test", config, per_clip=1)
-    return folder
+    return found
 
 
 def render(synthetic: SyntheticConfig) -> Path:
@@ -92,18 +98,17 @@ def _say_clip(done: int, clips: int) -> None:
         print(f"render   {done}/{clips} clips", flush=True)
 
 
-def _name(clips: Path, how: IngestConfig) -> str:
-    digest = hashlib.sha256(repr((os.path.realpath(clips), asdict(how))).encode()).hexdigest()[:8]
-    return f"{clips.resolve().name}-{how.size}px-{digest}"
+def _name(source: Place, how: IngestConfig) -> str:
+    digest = hashlib.sha256(repr((source.uri, asdict(how))).encode()).hexdigest()[:8]
+    return f"{source.uri.rpartition('/')[2]}-{how.size}px-{digest}"
 
 
-def describe_data(folder: Path) -> dict[str, Any]:
+def describe_data(data: DataSet) -> dict[str, Any]:
     """What a plan says of its data."""
-    manifest = read_manifest(folder)
+    manifest = data.manifest()
     return {
-        "folder": str(folder.resolve()),
-        "sha256": manifest_hash(manifest),
+        **data.to_dict(),
         "synthetic": manifest["synthetic"],
         "rows": manifest["rows"],
-        "left_out": manifest["left_out"],
+        "quarantined": manifest["quarantined"],
     }

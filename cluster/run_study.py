@@ -1,6 +1,5 @@
 """A whole study: data, plan, trials, references, summary, figures, report and MLflow. Running it again does what is missing."""
 
-import shutil
 import subprocess
 import sys
 import time
@@ -13,14 +12,14 @@ import cv2
 import ray
 
 from cluster.arguments import StudyArguments
+from cluster.dataset import DataSet
 from cluster.follow import duration, following
 from cluster.inputs import check_local, describe_data, prepare_data
 from cluster.runtime import start_ray
 from cluster.tracking import Tracker
 from cluster.trial import TRUTH, precompute_truth
 from facegan.config import Config
-from facegan.data.shards import MANIFEST
-from facegan.data.triplets import FaceData
+from facegan.data.manifest import to_bytes
 from facegan.metrics.card import prepare_truth, reference_scores, summarise
 from facegan.report.curves import write_losses_figure
 from facegan.report.figure2 import write_figure2
@@ -32,6 +31,8 @@ from facegan.study.plan import Plan, check_study_folder, make_plan, open_study
 from facegan.study.summary import summarise_study
 
 HOME = Path("studies")
+MANIFEST = "manifest.json"
+"""The copy, in a study, of its data set's manifest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +49,8 @@ class Request:
 _TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
 """Metrics of the console's table and their decimals."""
 
-Runner = Callable[[Plan, Path, Path], None]
-"""Runs what is missing of a plan, given the study's and the data set's folder."""
+Runner = Callable[[Plan, Path, DataSet], None]
+"""Runs what is missing of a plan, given the study's folder and the data set."""
 
 
 def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
@@ -58,7 +59,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     shared = request.shared
     if shared.study:
         check_study_folder(check_local("--study", shared.study))
-    data_folder = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
+    data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
     plan = make_plan(
         shared.config,
         request.arms,
@@ -66,35 +67,35 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         preset=shared.preset,
         seeds=request.seeds,
         candidates=request.candidates,
-        data=describe_data(data_folder),
+        data=describe_data(data),
         commit=_commit(),
     )
     study = check_local("--study", shared.study) if shared.study else HOME / f"{request.design}-{shared.preset}-{plan.id()}"
     open_study(study, plan)
     start_ray()
     _announce(plan, study)
-    truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data_folder.resolve(), shared.config)
+    truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data, shared.config)
     tracker = Tracker(plan, study)
     with following(plan, study, tracker.sync):
-        runner(plan, study, data_folder)
+        runner(plan, study, data)
     ray.get(truth)
-    summary = conclude(plan, study, data_folder, shared.config, include_faces=shared.include_faces)
+    summary = conclude(plan, study, data, shared.config, include_faces=shared.include_faces)
     tracker.finish("\n".join(f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]))
     _say_results(summary, study, tracker.uri, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
 
 
-def conclude(plan: Plan, study: Path, data_folder: Path, config: Config, *, include_faces: bool) -> dict[str, Any]:
+def conclude(plan: Plan, study: Path, dataset: DataSet, config: Config, *, include_faces: bool) -> dict[str, Any]:
     """References, summary, figures and report of a study folder, whatever of its trials is done."""
-    data = FaceData(data_folder)
+    data = dataset.open()
     if read_json(study / "references.json") is None:
         truth = prepare_truth(data, config, study / TRUTH)
         rows = {name: summarise(scores, truth.pairs.clip) for name, scores in reference_scores(truth).items()}
         write_json(study / "references.json", rows)
     summary = summarise_study(study, plan, read_json(study / "references.json"))
     write_json(study / "summary.json", summary)
-    shutil.copyfile(data_folder / MANIFEST, study / MANIFEST)
+    (study / MANIFEST).write_bytes(to_bytes(data.manifest))
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
     write_figure2(study, plan, data)
     write_losses_figure(study, plan)

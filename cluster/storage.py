@@ -147,9 +147,14 @@ def place(name: str, uri: str) -> Place:
 def sweep_partials(place: Place) -> None:
     """Remove the unfinished files that processes of this host left in a folder when they were killed."""
     for partial in place.folder.glob(f"**/{PARTIAL}/*+*+*") if not place.is_s3 else ():
-        host, pid, _ = partial.name.split("+", 2)
-        if host == socket.gethostname() and not _is_alive(int(pid)):
+        if is_left_behind(partial.name):
             partial.unlink(missing_ok=True)
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether `<host>+<pid>+<anything>` names something of a process of this host that is no more."""
+    host, pid, _ = name.split("+", 2)
+    return host == socket.gethostname() and not _is_alive(int(pid))
 
 
 def _is_alive(pid: int) -> bool:

@@ -11,10 +11,10 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
+from cluster.dataset import DataSet
 from cluster.share import Share, settle_share
 from cluster.trial import run_trial
 from facegan.config import Config, UserError
-from facegan.data.triplets import FaceData
 from facegan.study.folder import FINAL, TrialFolder
 from facegan.study.plan import Plan, Trial, trial_folder
 
@@ -33,7 +33,7 @@ def check_candidates(config: Config, grace_images: int) -> None:
         )
 
 
-def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: int) -> None:
+def run_sweep(plan: Plan, study: Path, data: DataSet, share: Share, grace_images: int) -> None:
     """Run what is missing of a plan; each trial's outcome is in its folder when this returns."""
     missing = [t for t in plan.trials if trial_folder(study, t).state()["state"] not in FINAL]
     if not missing:
@@ -44,7 +44,7 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
     several = any(t.candidate for t in plan.trials)
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_tune_trial, study=study.resolve(), data=data.resolve(), trials={t.key: t for t in missing}),
+            tune.with_parameters(_tune_trial, study=study.resolve(), data=data, trials={t.key: t for t in missing}),
             share.resources(),
         ),
         param_space={"key": tune.grid_search([t.key for t in missing])},
@@ -71,13 +71,13 @@ def run_sweep(plan: Plan, study: Path, data: Path, share: Share, grace_images: i
             trial_folder(study, trial).write_failure(errors[trial.key])
 
 
-def _tune_trial(config: dict[str, Any], *, study: Path, data: Path, trials: dict[str, Trial]) -> None:
+def _tune_trial(config: dict[str, Any], *, study: Path, data: DataSet, trials: dict[str, Trial]) -> None:
     trial = trials[config["key"]]
     cuda = torch.cuda.is_available()
     if not cuda:
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     device = torch.device("cuda" if cuda else "cpu")
-    run_trial(trial.config, trial_folder(study, trial), FaceData(data), device, _TuneRun())
+    run_trial(trial.config, trial_folder(study, trial), data.open(), device, _TuneRun())
 
 
 class _TuneRun:

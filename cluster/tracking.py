@@ -149,7 +149,7 @@ def _metrics(row: dict[str, Any]) -> list[Metric]:
 
 def _provenance(plan: Plan) -> dict[str, str]:
     return {
-        "data": plan.data["folder"],
+        "data": plan.data["uri"],
         "data_sha256": plan.data["sha256"],
         "synthetic": str(plan.data["synthetic"]).lower(),
         "vgg": plan.vgg,

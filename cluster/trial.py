@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import torch
 
+from cluster.dataset import DataSet
+from cluster.weights import stage_vgg
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.triplets import FaceData
@@ -45,6 +47,7 @@ class AloneRun:
 
 def run_trial(config: Config, folder: TrialFolder, data: FaceData, device: torch.device, run: Run) -> State:
     """Train to the end from whatever checkpoint is there, score, and leave everything in the folder."""
+    stage_vgg(config.vgg.weights)
     state = checkpoint.load(folder.checkpoint, config, device) or new_state(config, device)
     writer = _Writer(folder, state, data) if rank_and_world()[0] == 0 else None
     last: dict[str, float] = {"images": float(state.images)}
@@ -120,7 +123,7 @@ class _Watch:
         return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])
 
 
-def precompute_truth(study: Path, data_folder: Path, config: Config) -> None:
+def precompute_truth(study: Path, data: DataSet, config: Config) -> None:
     """Embed the judged pairs' real frames once, so that the trials of a study need not."""
     study.mkdir(parents=True, exist_ok=True)
-    prepare_truth(FaceData(data_folder), config, study / TRUTH)
+    prepare_truth(data.open(), config, study / TRUTH)

@@ -7,20 +7,20 @@ import ray.train
 import ray.train.torch
 import torch
 
+from cluster.dataset import DataSet
 from cluster.trial import run_trial
 from facegan.config import Config, from_dict
-from facegan.data.triplets import FaceData
 from facegan.study.folder import TrialFolder
 
 
-def run_data_parallel(config: Config, folder: TrialFolder, data: Path, *, workers: int, gpu: bool) -> None:
+def run_data_parallel(config: Config, folder: TrialFolder, data: DataSet, *, workers: int, gpu: bool) -> None:
     """Train one configuration on `workers` workers; a run that was interrupted goes on from its checkpoint."""
     trainer = ray.train.torch.TorchTrainer(
         _worker,
         train_loop_config={
             "config": config.to_dict(),
             "folder": str(folder.path.resolve()),
-            "data": str(data.resolve()),
+            "data": data,
         },
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
         torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
@@ -44,7 +44,7 @@ def _worker(given: dict[str, Any]) -> None:
     run_trial(
         from_dict(given["config"]),
         TrialFolder(Path(given["folder"])),
-        FaceData(Path(given["data"])),
+        given["data"].open(),
         device,
         _TrainRun(),
     )

@@ -77,7 +77,8 @@ def _layout(device: torch.device, network: nn.Module) -> torch.memory_format:
 
 def to_signed(images: Tensor) -> Tensor:
     """uint8 in [0, 255] to floats in [-1, 1]."""
-    return images / 127.5 - 1
+    # A CPU trains in the contiguous layout; on a GPU the pixels may stay in the order that they came in, channels last.
+    return (images if images.is_cuda else images.contiguous()) / 127.5 - 1
 
 
 def _mixed_precision(state: TrainState) -> torch.autocast:

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import Config
-from facegan.data.triplets import FaceData, batches
+from facegan.data.triplets import batches, open_data
 from facegan.step import TrainState, new_state, step
 
 
@@ -54,7 +54,7 @@ def _serve(pipe: Connection, kind: str, config: Config, data: Path, device: str,
 class _Bench:
     def __init__(self, kind: str, config: Config, data: Path, device: torch.device) -> None:
         self.device, self.batch = device, config.optim.batch
-        self.feed = batches(FaceData(data), config, 0, 0, 1, pin=device.type == "cuda")
+        self.feed = batches(open_data(data), config, 0, 0, 1, pin=device.type == "cuda")
         self.owner: TrainState | Step2019 = Step2019(config, device) if kind == "2019" else new_state(config, device)
         owner = self.owner
         self.once: Callable[[Any], Any] = owner if isinstance(owner, Step2019) else lambda batch: step(owner, batch)

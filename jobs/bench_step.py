@@ -6,6 +6,7 @@ Needs torch, numpy, pyarrow and opencv: no Ray, no MLflow. On a GPU: `python job
 import argparse
 import dataclasses
 import json
+import os
 import platform
 import statistics
 import sys
@@ -23,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for a machine
 from bench_process import Measured
 
 from facegan.config import Config, UserError, preset
-from facegan.data.shards import IngestConfig, write_clip, write_manifest
+from facegan.data.local import ingest_folder
+from facegan.data.shards import IngestConfig
 from facegan.data.synthetic import write_synthetic
-from facegan.data.vw300 import find_clips, fingerprint
+from facegan.data.vw300 import clips_in
 from facegan.packing import best_packing, measure_packing
 
 OURS, OTHER_LAYER, COMPILED, REFERENCE = "ours", "ours, other first layer", "ours, compiled", "2019"
@@ -47,6 +49,7 @@ def main() -> None:
     args = _arguments()
     base = _config(args)
     with tempfile.TemporaryDirectory() as scratch:
+        os.environ["FACEGAN_CACHE"] = scratch
         bench = _Benches(args, Path(scratch))
         found: dict[str, Any] = {"conditions": _conditions(args, base), "limits": limits(args.device)}
         _say(f"limits: {found['limits']}")
@@ -131,10 +134,8 @@ class _Benches:
     def _data(self, size: int) -> Path:
         folder = self.scratch / f"data{size}"
         if not folder.exists():
-            folder.mkdir()
-            clips, how = find_clips(self.scratch / "clips"), IngestConfig(size=size)
-            records = [write_clip(clip, folder, how) for clip in clips]
-            write_manifest(folder, records, how, synthetic=True, source="", fingerprint=fingerprint(clips))
+            clips = self.scratch / "clips"
+            ingest_folder(clips_in(clips), clips, folder, IngestConfig(size=size), synthetic=True)
         return folder
 
 

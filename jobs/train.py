@@ -8,6 +8,7 @@ import tyro
 
 from cluster.arguments import StudyArguments
 from cluster.cli import run_job
+from cluster.dataset import DataSet
 from cluster.run_study import Request, run_study
 from cluster.runtime import total
 from cluster.worker import run_data_parallel
@@ -39,7 +40,7 @@ def main(args: Train) -> None:
         candidates=1,
     )
 
-    def run(plan: Plan, study: Path, data: Path) -> None:
+    def run(plan: Plan, study: Path, data: DataSet) -> None:
         gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
         if args.workers > there:
             raise UserError(f"--workers is {args.workers}: the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}")

@@ -1,15 +1,18 @@
 """Shared fixtures: a tiny set of synthetic clips and the data set made of it. Everything is rendered; no real face is used."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.shards import IngestConfig, write_clip, write_manifest
+from facegan.data.local import ingest_folder
+from facegan.data.shards import IngestConfig
 from facegan.data.synthetic import write_synthetic
-from facegan.data.triplets import FaceData
-from facegan.data.vw300 import find_clips, fingerprint
+from facegan.data.triplets import FaceData, open_data
+from facegan.data.vw300 import clips_in
 
 TINY = {
     "data.size": 32,
@@ -26,6 +29,18 @@ TINY = {
     "report_every": 8,
     "checkpoint_every": 16,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Local copies of data sets lie in a folder of these tests, also those of the jobs that they start."""
+    before = os.environ.get("FACEGAN_CACHE")
+    os.environ["FACEGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield Path(os.environ["FACEGAN_CACHE"])
+    if before is None:
+        del os.environ["FACEGAN_CACHE"]
+    else:
+        os.environ["FACEGAN_CACHE"] = before
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,16 +61,14 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data_folder(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data set of `clips`, 32 pixels."""
     folder = tmp_path_factory.mktemp("data")
-    how = IngestConfig(size=32)
-    records = [write_clip(clip, folder, how) for clip in find_clips(clips)]
-    write_manifest(folder, records, how, synthetic=True, source=str(clips), fingerprint=fingerprint(find_clips(clips)))
+    ingest_folder(clips_in(clips), clips, folder, IngestConfig(size=32), synthetic=True)
     return folder
 
 
 @pytest.fixture(scope="session")
 def data(data_folder: Path) -> FaceData:
-    """The data set in memory."""
-    return FaceData(data_folder)
+    """The data set, opened."""
+    return open_data(data_folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,16 @@
-"""A data set: one Parquet file of JPEG crops and landmarks a clip, and a manifest that makes them one.
+"""One clip -> one Parquet file of encoded crops and landmarks, and a record of what became of each of its frames.
 
-A folder is a data set when its manifest exists; the manifest is written last. Its hash names the data in every result.
+Both are named by the hash of what they were made of, so a file that is there need not be made again. The record is written
+last: a clip is done when its record exists.
 """
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -17,15 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from facegan.cache import file_sha256
 from facegan.config import UserError
-from facegan.data.crop import crop_face
-from facegan.data.vw300 import ClipSource, Frame, LeftOut, read_frames
+from facegan.data.clip import ClipReader, LandmarkFinder, Located, Quarantined
+from facegan.data.crop import Crop, crop_face, face_square, steady
+from facegan.data.vw300 import ClipSource
 from facegan.landmarks import POINTS
 
-SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
+SCHEMA_VERSION = 2
 ROWS_PER_GROUP = 64
-_MANIFEST_KEYS = {"synthetic", "source", "source_fingerprint", "ingest", "rows", "left_out", "clips"}
 
 SCHEMA = pa.schema(
     [
@@ -50,73 +51,114 @@ class IngestConfig:
     """Side of the crops, pixels."""
     crop_scale: float = 2.0
     """Side of the crop over the larger side of the landmarks."""
+    crop_smoothing: float = 0.0
+    """Width, in frames, of a Gaussian that steadies the crop's place and size over time; 0: each frame by itself."""
+    encoding: Literal["jpeg", "png"] = "jpeg"
+    """jpeg: small; png: without loss, about five times larger."""
     jpeg_quality: int = 95
     """1 to 100."""
+    landmarks: Literal["annotations", "dlib", "face-alignment"] = "annotations"
+    """annotations: the .pts files; or found in the images by dlib's predictor or by face-alignment's network."""
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 16:
             raise UserError(f"size is {self.size}: a multiple of 16, at least 32")
         if not 1 <= self.crop_scale <= 5:
             raise UserError(f"crop_scale is {self.crop_scale}: between 1 and 5; 300VW's crops are 2.0 to 2.5")
+        if not 0 <= self.crop_smoothing <= 10:
+            raise UserError(f"crop_smoothing is {self.crop_smoothing}: between 0 and 10 frames")
         if not 1 <= self.jpeg_quality <= 100:
             raise UserError(f"jpeg_quality is {self.jpeg_quality}: between 1 and 100")
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRecord:
-    """What a manifest says of a clip: its file, rows and hash, and the frames that were left out."""
+    """What became of a clip: frames_read = rows + len(quarantined). Without a good frame there is no file."""
 
     clip: str
     split: str
     category: str
-    file: str
+    source_sha256: str
+    key: str
     rows: int
+    file_bytes: int
+    image_bytes: int
     sha256: str
-    left_out: list[LeftOut]
+    frames_read: int
+    quarantined: list[Quarantined]
+
+    def to_json(self) -> bytes:
+        """Equal records give equal bytes."""
+        return json.dumps(asdict(self), indent=1).encode()
 
 
-def write_clip(source: ClipSource, folder: Path, config: IngestConfig) -> ClipRecord:
-    """Ingest one clip into `<folder>/<clip>.parquet`, atomically; a clip without a good frame leaves no file."""
-    left_out: list[LeftOut] = []
-    final = folder / f"{source.clip}.parquet"
-    partial = final.with_suffix(f".{os.getpid()}.partial")
-    rows = 0
-    with pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False, write_statistics=False) as writer:
-        for table in _tables(source, config, left_out):
-            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
-            rows += table.num_rows
+def record_from_json(content: bytes) -> ClipRecord:
+    """The inverse of `to_json`; a ValueError where it is none."""
+    try:
+        values = json.loads(content)
+        return ClipRecord(**values | {"quarantined": [Quarantined(**row) for row in values["quarantined"]]})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no record of a clip: {error}") from None
+
+
+def clip_key(clip: ClipSource, source_sha256: str, config: IngestConfig) -> str:
+    """`<clip>-<hash>`, the name of what this source and configuration give."""
+    made_of = [SCHEMA_VERSION, clip.clip, clip.category, source_sha256, asdict(config)]
+    return f"{clip.clip}-{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def write_clip(
+    clip: ClipSource,
+    root: Path,
+    into: Path,
+    config: IngestConfig,
+    source_sha256: str,
+    finder: LandmarkFinder | None = None,
+    on_frames: Callable[[int, int], None] = lambda done, claimed: None,
+) -> ClipRecord:
+    """Ingest one clip of the source below `root` into `<into>/<key>.parquet`; one without a good frame leaves no file."""
+    assert (finder is None) == (config.landmarks == "annotations"), f"landmarks are {config.landmarks}, finder is {finder}"
+    reader = ClipReader(clip, root, finder)
+    quarantined: list[Quarantined] = []
+    key = clip_key(clip, source_sha256, config)
+    parquet = into / f"{key}.parquet"
+    rows = image_bytes = 0
+    with pq.ParquetWriter(parquet, SCHEMA, compression="none", use_dictionary=False, write_statistics=False) as writer:
+        good = _rows(clip, reader, config, quarantined.append)
+        while group := list(islice(good, ROWS_PER_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, SCHEMA), row_group_size=ROWS_PER_GROUP)
+            rows += len(group)
+            image_bytes += sum(len(row["image"]) for row in group)
+            on_frames(rows + len(quarantined), reader.claimed)
+    read = reader.frames_read()
+    assert read == rows + len(quarantined), f"{clip.clip}: {read} frames read, {rows} written, {len(quarantined)} quarantined"
+    size, digest = (parquet.stat().st_size, file_sha256(parquet)) if rows else (0, "")
     if not rows:
-        partial.unlink()
-        return ClipRecord(source.clip, source.split, source.category, "", 0, "", left_out)
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-    os.replace(partial, final)
-    return ClipRecord(source.clip, source.split, source.category, final.name, rows, digest, left_out)
+        parquet.unlink()
+    about = (clip.clip, clip.split, clip.category, source_sha256, key)
+    return ClipRecord(*about, rows, size, image_bytes, digest, read, quarantined)
 
 
-def _tables(source: ClipSource, config: IngestConfig, left_out: list[LeftOut]) -> Iterator[pa.Table]:
-    rows: list[dict[str, Any]] = []
-    for frame in read_frames(source):
-        if isinstance(frame, LeftOut):
-            left_out.append(frame)
+def _rows(
+    clip: ClipSource, reader: ClipReader, config: IngestConfig, quarantine: Callable[[Quarantined], None]
+) -> Iterator[dict[str, Any]]:
+    scale = config.crop_scale
+    squares = ((f.frame, face_square(f.points, scale) if isinstance(f, Located) else None, f) for f in reader.read())
+    for square, frame in steady(squares, config.crop_smoothing):
+        if isinstance(frame, Quarantined):
+            quarantine(frame)
             continue
-        rows.append(_row(source, frame, config))
-        if len(rows) == ROWS_PER_GROUP:
-            yield pa.Table.from_pylist(rows, SCHEMA)
-            rows = []
-    if rows:
-        yield pa.Table.from_pylist(rows, SCHEMA)
+        assert square is not None, "a frame with landmarks has a square"
+        yield _row(clip, frame, crop_face(frame.image, frame.points, square, config.size), config)
 
 
-def _row(source: ClipSource, frame: Frame, config: IngestConfig) -> dict[str, Any]:
-    crop = crop_face(frame.image, frame.points, config.size, config.crop_scale)
-    ok, encoded = cv2.imencode(".jpg", crop.image, [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality])
-    assert ok, "OpenCV could not encode a crop"
+def _row(clip: ClipSource, frame: Located, crop: Crop, config: IngestConfig) -> dict[str, Any]:
     return {
-        "clip": source.clip,
-        "split": source.split,
-        "category": source.category,
-        "frame": frame.number,
-        "image": encoded.tobytes(),
+        "clip": clip.clip,
+        "split": clip.split,
+        "category": clip.category,
+        "frame": frame.frame,
+        "image": _encode(crop.image, config),
         "landmarks": crop.points.ravel(),
         "crop_box": crop.box,
         "source_width": frame.image.shape[1],
@@ -124,74 +166,17 @@ def _row(source: ClipSource, frame: Frame, config: IngestConfig) -> dict[str, An
     }
 
 
-def write_manifest(
-    folder: Path, clips: Iterable[ClipRecord], config: IngestConfig, *, synthetic: bool, source: str, fingerprint: str
-) -> dict[str, Any]:
-    """Write and return the manifest that turns a folder of Parquet files into a data set."""
-    ordered = sorted(clips, key=lambda c: c.clip)
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "synthetic": synthetic,
-        "source": source,
-        "source_fingerprint": fingerprint,
-        "ingest": asdict(config),
-        "rows": sum(c.rows for c in ordered),
-        "left_out": sum(len(c.left_out) for c in ordered),
-        "clips": [asdict(c) for c in ordered],
-    }
-    partial = folder / f"{MANIFEST}.{os.getpid()}.partial"
-    partial.write_text(json.dumps(manifest, indent=1))
-    os.replace(partial, folder / MANIFEST)
-    return manifest
+def _encode(image: NDArray[np.uint8], config: IngestConfig) -> bytes:
+    jpeg = config.encoding == "jpeg"
+    ok, encoded = cv2.imencode(
+        ".jpg" if jpeg else ".png", image, [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality] if jpeg else []
+    )
+    assert ok, "OpenCV could not encode a crop"
+    return encoded.tobytes()
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a data set; a UserError says what the folder is if it is none."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-        version = manifest["schema_version"]
-        complete = version != SCHEMA_VERSION or {"clips", "ingest", "synthetic", "source", "source_fingerprint", "rows"} <= set(
-            manifest
-        )
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"--data is {str(folder)!r}: no data set ({MANIFEST} is missing); make one with jobs/ingest.py"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"--data is {str(folder)!r}: its {MANIFEST} is damaged; ingest it anew with jobs/ingest.py") from None
-    if version != SCHEMA_VERSION:
-        raise UserError(
-            f"--data is {str(folder)!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; ingest it anew"
-        )
-    if not complete or not manifest["rows"]:
-        raise UserError(f"--data is {str(folder)!r}: its {MANIFEST} is incomplete or names no frame; ingest it anew")
-    return manifest
-
-
-def manifest_hash(manifest: dict[str, Any]) -> str:
-    """Names the data: what was ingested and how, not where it lay."""
-    content = {k: v for k, v in manifest.items() if not k.startswith("source")}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def read_rows(folder: Path, manifest: dict[str, Any]) -> pa.Table:
-    """All rows in the manifest's order, each file's hash checked."""
-    return pa.concat_tables([_read_checked(folder, clip) for clip in manifest["clips"] if clip["rows"]])
-
-
-def _read_checked(folder: Path, clip: dict[str, Any]) -> pa.Table:
-    path = folder / clip["file"]
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"--data: {path} is missing although the manifest names it; ingest the data set anew") from None
-    if hashlib.sha256(content).hexdigest() != clip["sha256"]:
-        raise UserError(f"--data: {path} is not the file that was ingested (its sha256 differs); ingest the data set anew")
-    return pq.read_table(pa.BufferReader(content), schema=SCHEMA)
-
-
-def decode_image(jpeg: bytes) -> NDArray[np.uint8]:
-    """[size, size, 3] uint8 RGB of an image column's value."""
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+def decode_image(encoded: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[size, size, 3] uint8 RGB of an image column's bytes."""
+    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
     assert image is not None, "a hash-checked row does not decode"
     return np.asarray(image, np.uint8)

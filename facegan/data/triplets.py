@@ -4,6 +4,7 @@ The global batch does not depend on rank, number of workers or wall clock; a ran
 to save, arms of one seed see the same batches, and a run can go on with another number of workers.
 """
 
+import json
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.config import Config, UserError
-from facegan.data.shards import decode_image, read_manifest, read_rows
-from facegan.landmarks import POINTS, mirror
+from facegan.data.local import copy_of_folder
+from facegan.data.shards import decode_image
+from facegan.landmarks import mirror
 
 PREFETCH = 3
 
@@ -53,15 +55,14 @@ class Batch:
 
 
 class FaceData:
-    """A data set in memory: JPEG bytes as stored, landmarks [rows, 68, 2] and the rows of each clip by split."""
+    """A local copy of a data set (see facegan.data.local), mapped into memory that all processes of the machine share."""
 
     def __init__(self, folder: Path) -> None:
-        self.manifest: dict[str, Any] = read_manifest(folder)
-        table = read_rows(folder, self.manifest)
-        self.images = table.column("image").combine_chunks()
-        flat = table.column("landmarks").combine_chunks().flatten().to_numpy()
-        self.points: NDArray[np.float32] = flat.reshape(-1, POINTS, 2)
-        self.frame: NDArray[np.int32] = table.column("frame").to_numpy()
+        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
+        self._offsets = np.load(folder / "offsets.npy")
+        self.points: NDArray[np.float32] = np.load(folder / "points.npy")
+        self.frame: NDArray[np.int32] = np.load(folder / "frames.npy")
         self.size = int(self.manifest["ingest"]["size"])
         self.synthetic = bool(self.manifest["synthetic"])
         self._clips = _rows_by_clip(self.manifest)
@@ -78,7 +79,7 @@ class FaceData:
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """[size, size, 3] uint8 RGB."""
-        return decode_image(self.images[int(row)].as_py())
+        return decode_image(self._bytes[self._offsets[row] : self._offsets[row + 1]])
 
     def batch(self, triplets: Triplets) -> Batch:
         """Decode and mirror; only the source and the target need their images."""
@@ -86,19 +87,26 @@ class FaceData:
         return Batch(
             self._images(triplets.source, flips),
             self._images(triplets.target, flips),
-            *(self._points(rows, flips) for rows in (triplets.source, triplets.target, triplets.third)),
+            *(self.points_of(rows, flips) for rows in (triplets.source, triplets.target, triplets.third)),
         )
 
     def _images(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
-        images = np.stack(
-            [self.image(row)[:, ::-1] if flip else self.image(row) for row, flip in zip(rows, mirrored, strict=True)]
-        )
-        return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        images = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for place, (row, flip) in enumerate(zip(rows, mirrored, strict=True)):
+            images[place] = self.image(row)[:, ::-1] if flip else self.image(row)
+        # Channels come first by strides alone: the pixels are put in another order on the device, where that costs nothing.
+        return torch.from_numpy(images).permute(0, 3, 1, 2)
 
-    def _points(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
-        points = self.points[rows].copy()
+    def points_of(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
+        """Landmarks [n, 68, 2] of rows, mirrored where the image is."""
+        points = self.points[rows]
         points[mirrored] = mirror(points[mirrored], self.size)
         return torch.from_numpy(points)
+
+
+def open_data(folder: Path) -> FaceData:
+    """The newest version of a data set in a folder, by way of this machine's copy of it."""
+    return FaceData(copy_of_folder(folder))
 
 
 def _rows_by_clip(manifest: dict[str, Any]) -> dict[str, NDArray[np.int64]]:
@@ -117,7 +125,9 @@ def training_clips(data: FaceData, config: Config) -> list[NDArray[np.int64]]:
     clips = data.clips("train", config.data.validation_fraction)
     usable = [rows for rows in clips.values() if len(rows) >= 3]
     if not usable:
-        raise UserError("--data has no training clip with three frames or more; see left_out in its manifest")
+        raise UserError(
+            "--data has no training clip with three frames or more; see its quarantine table (jobs/describe.py shows it)"
+        )
     return usable
 
 

@@ -1,17 +1,18 @@
-"""A folder in the 300VW layout: `<id>/vid.avi`, `<id>/annot/000001.pts` and who is for training, who for testing."""
+"""The clips of a source: a folder or a bucket in the 300VW layout, or plain videos; and who is for training, who for testing.
+
+<id>/vid.avi with <id>/annot/000001.pts     300VW
+<id>.mp4, <id>/anything.mov, <id>/*.png     videos and folders of images, for --landmarks dlib or face-alignment
+"""
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path, PurePosixPath
 
 from facegan.config import UserError, did_you_mean
-from facegan.landmarks import BadAnnotation, read_pts
 
 _OFFICIAL = {
     "train": """001 002 003 004 007 009 010 011 013 015 016 017 018 019 020 022 025 027 028 029 031 033 034 035 037 039 041
@@ -23,114 +24,135 @@ _OFFICIAL = {
 }
 SPLIT_FILE = "split.json"
 _CATEGORIES = ("train", "test", "category_1", "category_2", "category_3")
+VIDEOS = (".avi", ".mp4", ".mov", ".mkv")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of a source: its key relative to the source, bytes, and a tag that changes with the content."""
+
+    key: str
+    size: int
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """A clip on disk and its place in the split: `category` is 'train' or the test category it belongs to."""
+    """A clip and its place in the split. `video` is the key of a video file, or of the folder that holds its images."""
 
     clip: str
-    folder: Path
     category: str
+    """'train' or the test category that it belongs to."""
+    video: str
+    files: tuple[SourceFile, ...]
+    """The video or images, and the .pts files, by key."""
 
     @property
     def split(self) -> str:
         """'train' or 'test'."""
         return "train" if self.category == "train" else "test"
 
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """An annotated frame: number in its clip from 1, image [height, width, 3] uint8 BGR, points [68, 2]."""
-
-    number: int
-    image: NDArray[np.uint8]
-    points: NDArray[np.float32]
+    def annotations(self) -> dict[int, str]:
+        """The keys of the .pts files by the frame's number, which counts from 1."""
+        paths = (PurePosixPath(file.key) for file in self.files)
+        return {int(p.stem): str(p) for p in paths if p.suffix == ".pts" and p.stem.isdecimal()}
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A frame (or with frame 0 a whole clip) that was not ingested, and why."""
+def clips_in(folder: Path) -> list[ClipSource]:
+    """The clips of a folder."""
+    if not folder.is_dir():
+        raise UserError(
+            f"--source is {str(folder)!r}: no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot) or of videos"
+        )
+    split = folder / SPLIT_FILE
+    return find_clips(files_of(folder), split.read_bytes() if split.exists() else None, str(folder))
 
-    clip: str
-    frame: int
-    reason: str
+
+def files_of(folder: Path) -> list[SourceFile]:
+    """All files below a folder by key; links are followed, because clips often lie on another disk."""
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(parent, name) for name in names):
+            if path.is_file():
+                stat = path.stat()
+                found.append(SourceFile(path.relative_to(folder).as_posix(), stat.st_size, str(stat.st_mtime_ns)))
+    return sorted(found, key=lambda file: file.key)
 
 
-def find_clips(root: Path) -> list[ClipSource]:
-    """The clips of a 300VW folder in order of their ids; a UserError names what is missing."""
-    if not root.is_dir():
-        raise UserError(f"--source is {str(root)!r}: no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot)")
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and ((p / "vid.avi").exists() or (p / "annot").is_dir()))
-    if not folders:
-        raise UserError(f"--source is {str(root)!r}: it holds no clip (<id>/vid.avi and <id>/annot/000001.pts)")
-    categories = _categories(root)
-    unknown = [p.name for p in folders if p.name not in categories]
+def find_clips(files: Iterable[SourceFile], split: bytes | None, source: str) -> list[ClipSource]:
+    """The clips that a listing shows, by id; `split` is the content of its split.json. A UserError names what is missing."""
+    of_clip: dict[str, list[SourceFile]] = defaultdict(list)
+    for file in files:
+        path = PurePosixPath(file.key)
+        if path.suffix.lower() in (*VIDEOS, *IMAGES, ".pts"):
+            of_clip[path.parts[0] if len(path.parts) > 1 else path.stem].append(file)
+    videos = {clip: _video(source, clip, found) for clip, found in sorted(of_clip.items())}
+    videos = {clip: video for clip, video in videos.items() if video}
+    if not videos:
+        raise UserError(f"--source is {source!r}: it holds no clip (<id>/vid.avi and <id>/annot/000001.pts, or <id>.mp4)")
+    categories = _categories(split, source)
+    unknown = [clip for clip in videos if clip not in categories]
     if unknown:
         raise UserError(
-            f"--source: clips {', '.join(unknown[:5])} are not in 300VW's split; name them in {root / SPLIT_FILE} "
+            f"--source: clips {', '.join(unknown[:5])} are not in 300VW's split; name them in {source}/{SPLIT_FILE} "
             '({"train": [ids], "test": [ids]})'
         )
-    return [ClipSource(p.name, p, categories[p.name]) for p in folders]
+    return [ClipSource(clip, categories[clip], video, tuple(of_clip[clip])) for clip, video in videos.items()]
 
 
-def _categories(root: Path) -> dict[str, str]:
-    own = root / SPLIT_FILE
-    if not own.exists():
+def _video(source: str, clip: str, files: list[SourceFile]) -> str:
+    """The key of the clip's one video, or of its folder of images; 300VW's name where only annotations are there."""
+    paths = [PurePosixPath(file.key) for file in files]
+    videos = [path for path in paths if path.suffix.lower() in VIDEOS]
+    if len(videos) > 1:
+        raise UserError(f"--source is {source!r}: clip {clip} has {len(videos)} videos ({videos[0]}, {videos[1]}); keep one")
+    if videos:
+        return str(videos[0])
+    folders = sorted({path.parent for path in paths if path.suffix.lower() in IMAGES and len(path.parts) > 1})
+    if len(folders) > 1:
+        raise UserError(f"--source is {source!r}: clip {clip} has images in {folders[0]} and {folders[1]}; keep one folder")
+    if folders:
+        return str(folders[0])
+    return f"{clip}/vid.avi" if any(path.suffix == ".pts" for path in paths) else ""
+
+
+def _categories(split: bytes | None, source: str) -> dict[str, str]:
+    if split is None:
         return {clip: category for category, clips in _OFFICIAL.items() for clip in clips.split()}
+    own = f"{source}/{SPLIT_FILE}"
     try:
-        lists = json.loads(own.read_text())
+        lists = json.loads(split)
         named = [(str(clip), str(category)) for category, clips in lists.items() for clip in clips]
     except (ValueError, AttributeError, TypeError):
         raise UserError(f'{own} is not {{"train": [ids], "test": [ids]}}; mend or remove it') from None
     for category in lists:
         if category not in _CATEGORIES:
             raise UserError(f"{own} has {category!r}: {did_you_mean(category, list(_CATEGORIES))}")
-    twice = sorted({clip for clip, _ in named if sum(clip == other for other, _ in named) > 1})
-    if twice:
+    categories = dict(named)
+    if len(categories) < len(named):
+        ids = [clip for clip, _ in named]
+        twice = sorted({clip for clip in ids if ids.count(clip) > 1})
         raise UserError(f"{own} names {', '.join(twice[:5])} twice: a clip is for training or for testing")
-    return dict(named)
+    return categories
 
 
 def fingerprint(clips: list[ClipSource]) -> str:
-    """A hash that changes when a clip, an annotation or the split does: names, sizes and times of change."""
-    seen = []
-    for clip in clips:
-        files = [clip.folder / "vid.avi", *sorted((clip.folder / "annot").glob("*.pts"))]
-        stats = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.exists()]
-        seen.append((clip.clip, clip.category, stats))
+    """A hash that changes when a file of a clip or the split does, by names, sizes and tags: cheap, nothing is read."""
+    seen = [(c.clip, c.category, [(f.key, f.size, f.tag) for f in c.files]) for c in clips]
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
-def read_frames(source: ClipSource) -> Iterator[Frame | LeftOut]:
-    """The clip's frames in order, each decoded and annotated or left out with the reason; every one is accounted for."""
-    video = cv2.VideoCapture(str(source.folder / "vid.avi"))
-    claimed = max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT))) if video.isOpened() else 0
-    annotated = {int(p.stem) for p in (source.folder / "annot").glob("*.pts") if p.stem.isdigit()}
-    if not claimed:
-        yield LeftOut(source.clip, 0, "video missing or unreadable")
-        return
-    number, shape = 0, None
-    while True:
-        ok, image = video.read()
-        if not ok:
-            break
-        number += 1
-        shape = shape or image.shape
-        yield _annotate(source, number, np.asarray(image, np.uint8), shape)
-    video.release()
-    for missing in sorted(set(range(number + 1, claimed + 1)) | {n for n in annotated if n > number}):
-        yield LeftOut(source.clip, missing, "video ends before this frame")
+def content_hash(clip: ClipSource, root: Path) -> str:
+    """A hash of the clip's files' names and bytes, wherever they lie."""
+    digest = hashlib.sha256()
+    for file in clip.files:
+        with (root / file.key).open("rb") as stream:
+            digest.update(f"{file.key}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
-def _annotate(source: ClipSource, number: int, image: NDArray[np.uint8], shape: tuple[int, ...]) -> Frame | LeftOut:
-    if image.shape != shape:
-        return LeftOut(source.clip, number, "frame has another size than the first")
-    try:
-        points = read_pts(source.folder / "annot" / f"{number:06d}.pts")
-    except BadAnnotation as reason:
-        return LeftOut(source.clip, number, str(reason))
-    inside = ((points >= 0) & (points <= [image.shape[1] - 1, image.shape[0] - 1])).all(axis=1)
-    if inside.mean() < 0.5:
-        return LeftOut(source.clip, number, "most landmarks lie outside the image")
-    return Frame(number, image, points)
+def tag_hash(clip: ClipSource) -> str:
+    """The same from a bucket's ETags, which are hashes of the content already: nothing is downloaded."""
+    return hashlib.sha256("".join(f"{f.key}\0{f.size}\0{f.tag}\n" for f in clip.files).encode()).hexdigest()

@@ -3,13 +3,13 @@
 Built on demand, never at import. The module is called `features` with torchvision's key names, so its public weights load.
 """
 
-import hashlib
 import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from facegan.cache import file_sha256, weights_copy
 from facegan.config import UserError, VggConfig
 
 PERCEPTUAL_LAYERS = (3, 8, 15, 24)
@@ -66,7 +66,7 @@ def build_vgg(config: VggConfig) -> Vgg19:
 def weights_file(config: VggConfig) -> Path:
     """The file of trained weights, fetched once into torch's hub folder for 'imagenet' and checked by its hash."""
     if config.weights != "imagenet":
-        path = Path(config.weights)
+        path = weights_copy(config.weights) if config.weights.startswith("s3://") else Path(config.weights)
         if not path.is_file():
             raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
         return path
@@ -90,12 +90,6 @@ def weights_name(config: VggConfig) -> str:
     if config.weights == "random":
         return f"random weights (seed {config.seed}, width {config.width})"
     return f"{config.weights} (sha256 {file_sha256(weights_file(config))[:12]})"
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _randomise(vgg: Vgg19, seed: int) -> None:

@@ -11,27 +11,29 @@ import pytest
 from numpy.typing import NDArray
 
 from facegan.config import Config, UserError
-from facegan.data.crop import crop_face
-from facegan.data.shards import IngestConfig, read_manifest, write_clip, write_manifest
-from facegan.data.triplets import FaceData, batches, sample, training_clips
-from facegan.data.vw300 import ClipSource, Frame, LeftOut, find_clips, read_frames
+from facegan.data.clip import ClipReader, Located
+from facegan.data.crop import crop_face, face_square
+from facegan.data.local import ingest_folder, read_newest
+from facegan.data.shards import IngestConfig
+from facegan.data.triplets import FaceData, batches, open_data, sample, training_clips
+from facegan.data.vw300 import clips_in
 from facegan.landmarks import mirror
 
 
 def test_parquet_round_trip(clips: Path, data: FaceData) -> None:
-    clip = find_clips(clips)[0]
-    frames = [f for f in read_frames(clip) if isinstance(f, Frame)]
+    clip = clips_in(clips)[0]
+    frames = [f for f in ClipReader(clip, clips, None).read() if isinstance(f, Located)]
     rows = data.clips("train", 0.0)[clip.clip]
-    assert list(data.frame[rows]) == [f.number for f in frames]
+    assert list(data.frame[rows]) == [f.frame for f in frames]
     for row, frame in zip(rows, frames, strict=True):
-        crop = crop_face(frame.image, frame.points, 32, IngestConfig().crop_scale)
+        crop = crop_face(frame.image, frame.points, face_square(frame.points, IngestConfig().crop_scale), 32)
         assert np.array_equal(data.points[row], crop.points)
         stored, cut = data.image(row).astype(int), crop.image[:, :, ::-1].astype(int)
         assert np.abs(stored - cut).mean() < 8  # JPEG
 
 
 def test_rows_carry_what_a_result_needs_to_be_pasted_back(data_folder: Path) -> None:
-    file = data_folder / read_manifest(data_folder)["clips"][0]["file"]
+    file = data_folder / read_newest(data_folder)["clips"][0]["file"]
     row = pq.read_table(file).slice(0, 1).to_pylist()[0]
     assert set(row) == {
         *("clip", "split", "category", "frame", "image", "landmarks", "crop_box", "source_width", "source_height"),
@@ -49,7 +51,7 @@ def gradient(height: int, width: int) -> NDArray[np.uint8]:
 def test_landmarks_stay_exact_through_crop_and_flip(offset: float) -> None:
     """On an image whose colour is its coordinate, the colour under a landmark tells where it came from."""
     points = np.random.default_rng(0).uniform(60, 140, (68, 2)).astype(np.float32) + offset
-    crop = crop_face(gradient(200, 200), points, 128, 2.0)
+    crop = crop_face(gradient(200, 200), points, face_square(points, 2.0), 128)
     left, top, side = crop.box
     back = (crop.points + 0.5) * side / 128 - 0.5 + [left, top]
     assert np.abs(back - points).max() < 0.01
@@ -65,7 +67,7 @@ def test_landmarks_stay_exact_through_crop_and_flip(offset: float) -> None:
 def test_a_face_at_the_border_is_padded_not_shrunk() -> None:
     points = np.random.default_rng(1).uniform(0, 60, (68, 2)).astype(np.float32)
     points[30] = 5
-    crop = crop_face(gradient(100, 100), points, 64, 2.25)
+    crop = crop_face(gradient(100, 100), points, face_square(points, 2.25), 64)
     assert crop.image.shape == (64, 64, 3)
     extent = (points.max(0) - points.min(0)).max()
     assert abs(crop.box[2] - 2.25 * extent) <= 1
@@ -84,6 +86,7 @@ def damaged_tree(clips: Path, root: Path) -> Path:
     (root / "1003" / "annot" / "000006.pts").write_text("version: 1\nn_points: 68\n{\n" + "900 900\n" * 68 + "}\n")
     (root / "1004" / "vid.avi").unlink()
     (root / "1005" / "annot" / "000007.pts").write_text((root / "1005" / "annot" / "000006.pts").read_text())
+    (root / "1005" / "annot" / "000000.pts").write_text((root / "1005" / "annot" / "000006.pts").read_text())
     (root / "5001" / "vid.avi").write_bytes(b"")
     return root
 
@@ -91,12 +94,10 @@ def damaged_tree(clips: Path, root: Path) -> Path:
 def test_ingest_of_every_kind_of_damage(clips: Path, tmp_path: Path) -> None:
     root = damaged_tree(clips, tmp_path / "damaged")
     out = tmp_path / "out"
-    out.mkdir()
-    how = IngestConfig(size=32)
-    records = [write_clip(c, out, how) for c in find_clips(root)]
-    manifest = write_manifest(out, records, how, synthetic=True, source=str(root), fingerprint="")
+    manifest = ingest_folder(clips_in(root), root, out, IngestConfig(size=32), synthetic=True)
     clip = {c["clip"]: c for c in manifest["clips"]}
-    reasons = {name: {row["frame"]: row["reason"] for row in c["left_out"]} for name, c in clip.items()}
+    table = pq.read_table(out / manifest["quarantine"]["file"]).to_pylist()
+    reasons = {name: {row["frame"]: row["reason"] for row in table if row["clip"] == name} for name in clip}
     assert (clip["1001"]["rows"], reasons["1001"]) == (6, {})
     assert reasons["1003"] == {
         2: "annotation missing",
@@ -108,13 +109,18 @@ def test_ingest_of_every_kind_of_damage(clips: Path, tmp_path: Path) -> None:
     assert 1 <= clip["1002"]["rows"] <= 4
     assert set(reasons["1002"]) == set(range(clip["1002"]["rows"] + 1, 7))
     assert set(reasons["1002"].values()) == {"video ends before this frame"}
-    assert reasons["1004"] == {0: "video missing or unreadable"} == reasons["5001"]
-    assert reasons["1005"] == {7: "video ends before this frame"}
+    assert reasons["1004"] == dict.fromkeys(range(1, 7), "video missing or unreadable") == reasons["5001"]
+    assert reasons["1005"] == {0: "annotation belongs to no frame", 7: "video ends before this frame"}
+    where = {(row["clip"], row["frame"]): row["where"] for row in table}
+    assert where["1003", 3] == "1003/annot/000003.pts"
+    assert where["5001", 1] == "5001/vid.avi"
+    assert {name: c["frames_read"] for name, c in clip.items()} == {c: {"1005": 8}.get(c, 6) for c in clip}
     assert manifest["rows"] == sum(c["rows"] for c in manifest["clips"])
-    assert manifest["left_out"] == sum(len(r) for r in reasons.values())
+    assert manifest["quarantined"] == sum(len(r) for r in reasons.values()) == len(table)
+    assert manifest["frames_read"] == manifest["rows"] + manifest["quarantined"]
     # What is left is a data set.
-    assert len(FaceData(out).frame) == manifest["rows"]
-    assert not list(out.glob("*.partial"))
+    assert len(open_data(out).frame) == manifest["rows"]
+    assert not list(out.rglob("*.partial"))
 
 
 def test_the_official_split_holds_all_114_videos() -> None:
@@ -133,7 +139,8 @@ def test_the_official_split_holds_all_114_videos() -> None:
 def test_official_ids_need_no_split_file(tmp_path: Path) -> None:
     for clip in ("001", "114", "203", "410"):
         (tmp_path / clip / "annot").mkdir(parents=True)
-    assert [(c.clip, c.split, c.category) for c in find_clips(tmp_path)] == [
+        (tmp_path / clip / "annot" / "000001.pts").touch()
+    assert [(c.clip, c.split, c.category) for c in clips_in(tmp_path)] == [
         ("001", "train", "train"),
         ("114", "test", "category_1"),
         ("203", "test", "category_2"),
@@ -142,27 +149,37 @@ def test_official_ids_need_no_split_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_clip_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "my_clip" / "annot").mkdir(parents=True)
+    (tmp_path / "my_clip").mkdir()
+    (tmp_path / "my_clip" / "film.mp4").touch()
     with pytest.raises(UserError, match="my_clip"):
-        find_clips(tmp_path)
+        clips_in(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["schema", "json", "changed", "missing"])
+@pytest.mark.parametrize("damage", ["schema", "json", "changed", "missing", "outside"])
 def test_a_data_set_that_is_not_ours_is_refused(data_folder: Path, tmp_path: Path, damage: str) -> None:
     folder = shutil.copytree(data_folder, tmp_path / "copy")
-    manifest = json.loads((folder / "manifest.json").read_text())
+    path = folder / "manifest-000001.json"
+    # Another number of rows makes it another data set, of which this machine has no copy yet.
+    manifest = json.loads(path.read_text()) | {"rows": 1}
     file = folder / manifest["clips"][0]["file"]
     if damage == "schema":
-        (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 99}))
-    elif damage == "json":
-        (folder / "manifest.json").write_text("{")
+        manifest["schema_version"] = 99
     elif damage == "changed":
         file.write_bytes(file.read_bytes()[:-1] + b"x")
-    else:
+    elif damage == "missing":
         file.unlink()
-    said = {"schema": "made with schema 99", "json": "damaged", "changed": "sha256 differs", "missing": "is missing"}
+    elif damage == "outside":
+        manifest["clips"][0]["file"] = "clips/../../secret.parquet"
+    path.write_text("{" if damage == "json" else json.dumps(manifest))
+    said = {
+        "schema": "made with schema 99",
+        "json": "damaged",
+        "changed": "sha256 differs",
+        "missing": "is missing",
+        "outside": "incomplete",
+    }
     with pytest.raises(UserError, match=said[damage]):
-        FaceData(folder)
+        open_data(folder)
 
 
 def test_sampling_is_a_pure_function_of_seed_and_step(data: FaceData, tiny: Config) -> None:
@@ -228,11 +245,3 @@ def test_mirrored_samples_have_mirrored_landmarks(data: FaceData, tiny: Config) 
 def test_data_of_another_size_is_refused(data: FaceData) -> None:
     with pytest.raises(UserError, match=r"32 pixels, data\.size is 128"):
         training_clips(data, Config())
-
-
-def test_a_frame_of_another_size_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from facegan.data import vw300
-
-    source = ClipSource("001", tmp_path, "train")
-    image = np.zeros((8, 9, 3), np.uint8)
-    assert vw300._annotate(source, 2, image, (8, 8, 3)) == LeftOut("001", 2, "frame has another size than the first")

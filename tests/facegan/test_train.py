@@ -11,7 +11,7 @@ from torch.multiprocessing.spawn import spawn
 
 from facegan import checkpoint
 from facegan.config import Config, UserError
-from facegan.data.triplets import FaceData
+from facegan.data.triplets import FaceData, open_data
 from facegan.step import TrainState, new_state
 from facegan.train import Diverged, Progress, train
 
@@ -94,7 +94,7 @@ def _worker(rank: int, world: int, port: int, folder: str, config: Config, out: 
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
     dist.init_process_group("gloo", rank=rank, world_size=world)
     state = new_state(config, CPU)
-    rows = science(list(train(state, FaceData(Path(folder)))))
+    rows = science(list(train(state, open_data(Path(folder)))))
     if rank == 0:
         torch.save({"tensors": tensors(state), "rows": rows}, out)
     dist.destroy_process_group()

@@ -12,8 +12,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from cluster.dataset import DataSet
 from facegan.config import TERMS
-from facegan.data.triplets import FaceData
 from facegan.report.figure2 import choose_rows, figure2_tiles
 from facegan.study.plan import read_plan
 
@@ -100,7 +100,7 @@ def test_the_figures_columns_by_their_pixels(ablated: tuple[Any, str]) -> None:
     """Every tile stands in the PNG, in the poster's order of columns, of people not trained on."""
     study = ablated[0].study()
     plan = read_plan(study)
-    data = FaceData(Path(plan.data["folder"]))
+    data = DataSet(*(plan.data[k] for k in ("uri", "version", "sha256"))).open()
     assert set(choose_rows(data, 6).clip) == set(data.clips("test", 0.0))
     png = cv2.cvtColor(cv2.imread(str(study / "figure2.png"), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
     tiles = figure2_tiles(study, plan, data)

@@ -13,8 +13,8 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
+from cluster.dataset import DataSet
 from cluster.trial import AloneRun, run_trial
-from facegan.data.triplets import FaceData
 from facegan.study.plan import read_plan, trial_folder
 
 pytestmark = pytest.mark.ray
@@ -73,7 +73,13 @@ def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any
     plan = read_plan(killed.study())
     for trial in plan.trials:
         undisturbed = trial_folder(tmp_path / "whole", trial)
-        run_trial(trial.config, undisturbed, FaceData(Path(plan.data["folder"])), torch.device("cpu"), AloneRun())
+        run_trial(
+            trial.config,
+            undisturbed,
+            DataSet(*(plan.data[k] for k in ("uri", "version", "sha256"))).open(),
+            torch.device("cpu"),
+            AloneRun(),
+        )
     assert science(killed.study()) == science(tmp_path / "whole")
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")

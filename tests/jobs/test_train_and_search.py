@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from cluster.dataset import DataSet
 from cluster.trial import AloneRun, run_trial
-from facegan.data.triplets import FaceData
 from facegan.study.folder import TrialFolder
 from facegan.study.plan import read_plan
 
@@ -28,7 +28,13 @@ def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], data_fold
     plan = read_plan(jobs.study())
     (trial,) = plan.trials
     alone = TrialFolder(tmp_path / "alone" / "trials" / trial.key)
-    run_trial(trial.config, alone, FaceData(Path(plan.data["folder"])), torch.device("cpu"), AloneRun())
+    run_trial(
+        trial.config,
+        alone,
+        DataSet(*(plan.data[k] for k in ("uri", "version", "sha256"))).open(),
+        torch.device("cpu"),
+        AloneRun(),
+    )
     for one, two in zip(alone.rows(), rows(jobs.study()), strict=True):
         assert one["images"] == two["images"]
         for name in ("loss/pixel", "loss/perceptual", "loss/self_consistency", "loss/discriminator"):

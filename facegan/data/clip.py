@@ -1,0 +1,121 @@
+"""A clip's frames with their landmarks, from .pts files or found in the images; every frame comes out, good or quarantined."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegan.data.frames import ENDED, UNREADABLE, BadFrame, Frame, claimed_frames, decode
+from facegan.data.vw300 import ClipSource
+from facegan.landmarks import BadAnnotation, read_pts
+
+OUTSIDE = "most landmarks lie outside the image"
+NO_FRAME = "annotation belongs to no frame"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A good frame: number from 1, image [height, width, 3] uint8 BGR, points [68, 2] in its pixels."""
+
+    frame: int
+    image: NDArray[np.uint8]
+    points: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A frame that was read and not written: why, and in which file of the source. Frame 0 stands for the whole clip."""
+
+    clip: str
+    frame: int
+    reason: str
+    where: str
+
+
+class LandmarkFinder(Protocol):
+    """Finds the clip's face in consecutive frames."""
+
+    batch: int
+    """How many frames it likes at once."""
+
+    def restart(self) -> None:
+        """Another clip begins: forget the face."""
+
+    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | str]:
+        """Points [68, 2] of each BGR image, or the reason why it has none."""
+
+
+class ClipReader:
+    """Reads one clip once, a few frames in memory at a time, and counts what it read."""
+
+    def __init__(self, clip: ClipSource, root: Path, finder: LandmarkFinder | None) -> None:
+        self._clip, self._root, self._finder = clip, root, finder
+        self._annotations = clip.annotations() if finder is None else {}
+        video = root / clip.video
+        self.claimed = claimed_frames(video) if video.exists() else 0
+        """Frames that the header tells of; damage can make it wrong in both directions."""
+        self._decoded = 0
+
+    def frames_read(self) -> int:
+        """All frames by the header, the decoder and the annotations together; 1 for a clip that shows none at all."""
+        known = max(self.claimed, self._decoded)
+        return max(known + sum(not 1 <= number <= known for number in self._annotations), 1)
+
+    def read(self) -> Iterator[Located | Quarantined]:
+        """Every frame once: the decoded ones in order, then those that the header or the annotations know besides."""
+        if self._finder:
+            self._finder.restart()
+        decoded = self._counted()
+        while frames := list(islice(decoded, self._finder.batch if self._finder else 1)):
+            found = iter(self._locate([frame for frame in frames if isinstance(frame, Frame)]))
+            yield from (next(found) if isinstance(f, Frame) else self._bad(f.number, f.reason) for f in frames)
+        yield from self._never_decoded()
+
+    def _counted(self) -> Iterator[Frame | BadFrame]:
+        if (self._root / self._clip.video).exists():
+            for frame in decode(self._root / self._clip.video):
+                self._decoded += 1
+                yield frame
+
+    def _never_decoded(self) -> Iterator[Quarantined]:
+        known = max(self.claimed, self._decoded)
+        reason = ENDED if self._decoded else UNREADABLE
+        for number in range(self._decoded + 1, self.claimed + 1):
+            yield self._bad(number, reason)
+        for number, key in sorted(self._annotations.items()):
+            if number > known:
+                yield self._bad(number, reason)
+            elif number < 1:
+                yield Quarantined(self._clip.clip, number, NO_FRAME, key)
+        if not known and not self._annotations:
+            yield self._bad(0, UNREADABLE)
+
+    def _locate(self, frames: list[Frame]) -> list[Located | Quarantined]:
+        if self._finder is None:
+            return [self._annotated(frame) for frame in frames]
+        found = self._finder.find([frame.image for frame in frames]) if frames else []
+        return [
+            self._bad(frame.number, points) if isinstance(points, str) else self._checked(frame, points, self._clip.video)
+            for frame, points in zip(frames, found, strict=True)
+        ]
+
+    def _annotated(self, frame: Frame) -> Located | Quarantined:
+        key = self._annotations.get(frame.number, f"{self._clip.clip}/annot/{frame.number:06d}.pts")
+        try:
+            return self._checked(frame, read_pts(self._root / key), key)
+        except BadAnnotation as reason:
+            return Quarantined(self._clip.clip, frame.number, str(reason), key)
+
+    def _checked(self, frame: Frame, points: NDArray[np.float32], where: str) -> Located | Quarantined:
+        height, width = frame.image.shape[:2]
+        inside = ((points >= 0) & (points <= [width - 1, height - 1])).all(axis=1)
+        if inside.mean() < 0.5:
+            return Quarantined(self._clip.clip, frame.number, OUTSIDE, where)
+        return Located(frame.number, frame.image, points)
+
+    def _bad(self, number: int, reason: str) -> Quarantined:
+        return Quarantined(self._clip.clip, number, reason, self._clip.video)

@@ -1,0 +1,198 @@
+"""Ingest on Ray: idempotent, extended by versions, byte-identical however often it was killed, from folders and from S3."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.dataset import DataSet, newest
+from cluster.ingest import IngestRequest, ingest
+from cluster.storage import Place
+from facegan.config import UserError
+from facegan.data.shards import IngestConfig
+
+ROOT = Path(__file__).parent.parent.parent
+HOW = IngestConfig(size=32)
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
+
+
+def make(source: Path | Place, data: Path | Place, **wishes: object) -> DataSet:
+    """Ingest with a configuration of 32 pixels unless another is wished for."""
+    request = IngestRequest(**{"config": HOW} | wishes)  # type: ignore[arg-type]
+    return ingest(*(where if isinstance(where, Place) else Place(str(where)) for where in (source, data)), request)
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Every file's content by its name."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clips: Path, local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    made = make(clips, folder)
+    assert made.version == 1
+    return folder
+
+
+def test_a_second_run_does_nothing(clips: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {p: p.stat().st_mtime_ns for p in undisturbed.rglob("*")}
+    assert make(clips, undisturbed).version == 1
+    assert "are there already (version 1)" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in undisturbed.rglob("*")} == before
+
+
+def test_what_is_there_is_not_done_again(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """Only the lost clip is made; the others' files keep their time of change."""
+    data = shutil.copytree(undisturbed, tmp_path / "data")
+    (data / "manifest-000001.json").unlink()
+    lost = sorted((data / "clips").glob("1002-*.parquet"))[0]
+    lost.unlink()
+    others = {p: p.stat().st_mtime_ns for p in (data / "clips").iterdir() if not p.name.startswith("1002-")}
+    make(clips, data)
+    assert bytes_of(data) == bytes_of(undisturbed)
+    assert {p: p.stat().st_mtime_ns for p in others} == others
+
+
+def test_clips_added_later_make_a_new_version(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    part, data = tmp_path / "part", tmp_path / "data"
+    shutil.copytree(clips, part)
+    shutil.rmtree(part / "1005")
+    assert make(part, data).version == 1
+    first = bytes_of(data)
+    old = newest(Place(str(data)))
+    made = make(clips, data)
+    assert made.version == 2
+    now = bytes_of(data)
+    assert first.items() <= now.items()
+    whole = newest(Place(str(undisturbed)))
+    assert whole is not None
+    # The same data as if all had been there at once; where it lay is not part of the hash.
+    assert made.sha256 == whole.sha256
+    # A study that was planned on version 1 still reads version 1.
+    assert old is not None
+    assert len(old.open().frame) < len(made.open().frame)
+
+
+def test_another_configuration_is_refused_unless_asked_for(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(undisturbed, tmp_path / "data")
+    other = IngestConfig(size=32, encoding="png", crop_smoothing=2.0)
+    with pytest.raises(UserError, match=r"encoding jpeg there, png here"):
+        make(clips, data, config=other)
+    assert bytes_of(data) == bytes_of(undisturbed)
+    made = make(clips, data, config=other, replace=True)
+    assert made.version == 2
+    assert made.manifest()["ingest"]["encoding"] == "png"
+    assert bytes_of(undisturbed).items() <= bytes_of(data).items()
+
+
+def test_a_clip_that_changed_is_refused_unless_asked_for(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    data, source = shutil.copytree(undisturbed, tmp_path / "data"), shutil.copytree(clips, tmp_path / "source")
+    (source / "1001" / "annot" / "000001.pts").unlink()
+    with pytest.raises(UserError, match="clip 1001 has changed since it was ingested"):
+        make(source, data)
+    made = make(source, data, replace=True)
+    assert (made.version, made.manifest()["quarantined"]) == (2, 1)
+
+
+def test_too_many_bad_frames_fail_the_job(clips: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(clips, tmp_path / "source")
+    for number in (1, 2, 3):
+        (source / "1001" / "annot" / f"{number:06d}.pts").write_text("")
+    with pytest.raises(UserError, match=r"3 of 42 frames are bad.*1001/annot/000001.pts, frame 1: annotation is not"):
+        make(source, tmp_path / "data", max_quarantined=0.05)
+    assert newest(Place(str(tmp_path / "data"))) is None
+    made = make(source, tmp_path / "data", max_quarantined=0.1)
+    manifest = made.manifest()
+    assert manifest["frames_read"] == 42 == manifest["rows"] + manifest["quarantined"]
+    table = pq.read_table(tmp_path / "data" / manifest["quarantine"]["file"]).to_pylist()
+    assert [(row["clip"], row["frame"]) for row in table] == [("1001", 1), ("1001", 2), ("1001", 3)]
+
+
+JOB = """
+import sys
+from cluster.ingest import IngestRequest, ingest
+from cluster.storage import Place
+from facegan.data.shards import IngestConfig
+ingest(Place(sys.argv[1]), Place(sys.argv[2]), IngestRequest(config=IngestConfig(size=32)))
+"""
+
+
+def test_two_writers_at_once_make_one_data_set(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    halves = [tmp_path / "a", tmp_path / "b"]
+    for half, keep in zip(halves, ("123", "45"), strict=True):
+        shutil.copytree(clips, half)
+        for clip in half.glob("1*"):
+            if clip.name[-1] not in keep:
+                shutil.rmtree(clip)
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", JOB]
+    runs = [subprocess.Popen([*command, str(half), str(tmp_path / "data")], env=environment) for half in halves]
+    assert [run.wait(200) for run in runs] == [0, 0]
+    both, whole = newest(Place(str(tmp_path / "data"))), newest(Place(str(undisturbed)))
+    assert both is not None
+    assert whole is not None
+    assert (both.version, both.sha256) == (2, whole.sha256)
+
+
+@pytest.mark.integration
+def test_killed_twenty_times_it_ends_with_the_same_bytes(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """kill -9 of the task's whole process group at random moments; the parts it had done stay, nothing half-done shows."""
+    data, script = tmp_path / "data", Path(__file__).parent / "ingest_alone.py"
+    rng = random.Random(0)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed = 0
+    while killed < 20:
+        run = subprocess.Popen([sys.executable, str(script), str(clips), str(data)], env=environment, start_new_session=True)
+        assert run.stdout is None
+        started = tmp_path / "data" / "started"
+        while not started.exists() and run.poll() is None:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.12))
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            killed += 1
+        run.wait()
+        started.unlink(missing_ok=True)
+        if (data / "manifest-000001.json").exists():
+            assert bytes_of(data).keys() >= bytes_of(undisturbed).keys()
+            keep = rng.sample(sorted((data / "clips").glob("*.json")), 3)
+            for record in (data / "clips").glob("*.json"):
+                if record not in keep:
+                    record.unlink()
+            (data / "manifest-000001.json").unlink()
+    make(clips, data)
+    assert bytes_of(data) == bytes_of(undisturbed)
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An S3 server on this machine, with a bucket."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    told = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in told.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="faces")
+        yield Place("s3://faces")
+    server.stop()
