@@ -10,6 +10,7 @@ from facegan.config import UserError
 from facegan.data.local import checked_file, find_copy, local_copy
 from facegan.data.manifest import manifest_hash, manifest_key, newest_version, parse_manifest
 from facegan.data.triplets import FaceData
+from facegan.study.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,18 @@ class DataSet:
         try:
             place.download(clip["file"], local, size=clip["file_bytes"], sha256=clip["sha256"])
         except FileNotFoundError:
-            raise UserError(
-                f"--data: {place}/{clip['file']} is missing although the manifest names it; ingest it anew"
-            ) from None
+            missing = f"{place}/{clip['file']}"
+            raise UserError(f"--data: {missing} is missing although the manifest names it; ingest it anew") from None
         return local
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a plan."""
         return asdict(self)
+
+
+def planned_data(plan: Plan) -> DataSet:
+    """What a study was planned on."""
+    return DataSet(plan.data["uri"], plan.data["version"], plan.data["sha256"])
 
 
 def newest(place: Place) -> DataSet | None:

@@ -5,6 +5,7 @@ Every file is named by what it was made of and published whole, so a run that wa
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import ray
@@ -73,26 +74,22 @@ def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestReq
     gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
     task = ray.remote(num_cpus=1, num_gpus=gpus)(ingest_clip)
     progress = ray.remote(num_cpus=0)(IngestProgress).remote()
+    rest = (request.config, request.landmark_weights, progress)
     todo = iter(clips)
     with following(progress, clips) as done:
-        waiting = [
-            task.remote(c, source, data, request.config, request.landmark_weights, progress) for c in _take(todo, _window())
-        ]
-        while waiting:
+        waiting: list[Any] = []
+        while True:
+            waiting += [task.remote(clip, source, data, *rest) for clip in islice(todo, _window() - len(waiting))]
+            if not waiting:
+                return
             ready, waiting = ray.wait(waiting)
             for record in _results(ready):
                 done(record)
                 yield record
-            more = _take(todo, _window() - len(waiting))
-            waiting += [task.remote(c, source, data, request.config, request.landmark_weights, progress) for c in more]
 
 
 def _window() -> int:
     return max(2, int(_TASKS_PER_CPU * total("CPU")))
-
-
-def _take(clips: Iterator[ClipSource], count: int) -> list[ClipSource]:
-    return [clip for _, clip in zip(range(count), clips, strict=False)]
 
 
 def _results(ready: list[Any]) -> list[ClipRecord]:
@@ -120,17 +117,16 @@ def _check_records(records: list[ClipRecord], source: Place, request: IngestRequ
 
 def _publish(records: list[ClipRecord], clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> DataSet:
     """The next version: what is there and these clips. Of two writers one comes second and builds on the first's version."""
+    synthetic = is_rendered(source)
     for _ in range(_ATTEMPTS):
         found = newest(data)
-        before = (
-            found.manifest() if found else {"ingest": asdict(request.config), "clips": [], "sources": {}, "synthetic": None}
-        )
-        same_way = before["ingest"] == asdict(request.config)
-        kept = _others(before, records, data, request) if same_way else []
-        sources = {**(before["sources"] if same_way else {}), str(source): fingerprint(clips)}
-        synthetic = is_rendered(source)
-        if kept and before["synthetic"] != synthetic:
+        before = found.manifest() if found else None
+        if before and before["ingest"] != asdict(request.config):
+            before = None  # asked for by --replace: nothing that was ingested in another way goes on
+        kept = _others(before, records, data, request) if before else []
+        if before and kept and before["synthetic"] != synthetic:
             raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
+        sources = {**(before["sources"] if before else {}), str(source): fingerprint(clips)}
         manifest, table = make_manifest([*kept, *records], request.config, synthetic=synthetic, sources=sources)
         if found and found.sha256 == manifest_hash(manifest):
             return found

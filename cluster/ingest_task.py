@@ -9,8 +9,9 @@ from cluster.scratch import scratch
 from cluster.source import hash_of, local_root
 from cluster.storage import Place
 from cluster.weights import stage_landmark_weights
+from facegan.data.clip import LandmarkFinder
 from facegan.data.manifest import file_key, record_key
-from facegan.data.shards import ClipRecord, IngestConfig, LandmarkFinder, clip_key, record_from_json, write_clip
+from facegan.data.shards import ClipRecord, IngestConfig, clip_key, record_from_json, write_clip
 from facegan.data.vw300 import ClipSource
 
 
@@ -58,6 +59,5 @@ def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:
 
     if config.landmarks == "dlib":
         return DlibFinder()
-    return FaceAlignmentFinder(
-        "cuda" if torch.cuda.is_available() else "cpu", stage_landmark_weights(weights) if weights else None
-    )
+    folder = stage_landmark_weights(weights) if weights else None
+    return FaceAlignmentFinder("cuda" if torch.cuda.is_available() else "cpu", folder)

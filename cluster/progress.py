@@ -73,8 +73,5 @@ class _Board:
         share = (finished + sum(self._bytes[c] * part for c, (_, part) in running.items())) / sum(self._bytes.values())
         seconds = time.monotonic() - self._started
         left = f"{seconds / share - seconds:.0f} s" if share else "unknown"
-        rate = frames / max(seconds, 1e-9)
-        print(
-            f"ingest   {len(self._records)}/{len(self._bytes)} clips, {frames} frames, {rate:.0f} frames/s, ETA {left}",
-            flush=True,
-        )
+        done, of, rate = len(self._records), len(self._bytes), frames / max(seconds, 1e-9)
+        print(f"ingest   {done}/{of} clips, {frames} frames, {rate:.0f} frames/s, ETA {left}", flush=True)

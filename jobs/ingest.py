@@ -1,7 +1,7 @@
-"""Turn clips into a data set: a Parquet file of face crops and landmarks a clip, and a manifest. Killed, it is simply run again.
+"""Turn clips into a data set: a Parquet file of face crops and landmarks a clip, and a manifest.
 
 The source is a folder or s3://bucket/prefix in the 300VW layout, or of videos without annotations (--landmarks dlib). A data
-set that is there is extended by the clips that it lacks.
+set that is there is extended by the clips that it lacks; a run that was killed is simply run again.
 """
 
 from dataclasses import dataclass, field

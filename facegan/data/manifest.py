@@ -108,6 +108,10 @@ def parse_manifest(content: bytes, data: str) -> dict[str, Any]:
     return manifest
 
 
+def _is_entry(clip: dict[str, Any]) -> bool:
+    return set(clip) >= _CLIP_KEYS and _is_plain(clip["file"]) and _is_plain(clip["record"])
+
+
 def _is_plain(file: str) -> bool:
     """Whether a file's name stays inside the data set."""
     return not file or bool(re.fullmatch(rf"{CLIPS}/[^/\\]+\.(parquet|json)", file))

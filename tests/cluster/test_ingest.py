@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.dataset import DataSet, newest
+from cluster.dataset import DataSet, existing, newest
 from cluster.ingest import IngestRequest, ingest
 from cluster.storage import Place
 from facegan.config import UserError
@@ -146,33 +146,48 @@ def test_two_writers_at_once_make_one_data_set(clips: Path, undisturbed: Path, t
     assert (both.version, both.sha256) == (2, whole.sha256)
 
 
-@pytest.mark.integration
 def test_killed_twenty_times_it_ends_with_the_same_bytes(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """kill -9 of the task's whole process group at random moments; the parts it had done stay, nothing half-done shows."""
-    data, script = tmp_path / "data", Path(__file__).parent / "ingest_alone.py"
-    rng = random.Random(0)
+    """kill -9 at random moments; what was done stays, nothing half-done shows, and the end is as if nothing had happened."""
+    data, started = tmp_path / "data", tmp_path / "started"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = 0
+    command = [sys.executable, str(Path(__file__).parent / "ingest_alone.py"), str(clips), str(data), str(started)]
+    rng = random.Random(0)
+    killed, done = 0, []
     while killed < 20:
-        run = subprocess.Popen([sys.executable, str(script), str(clips), str(data)], env=environment, start_new_session=True)
-        assert run.stdout is None
-        started = tmp_path / "data" / "started"
-        while not started.exists() and run.poll() is None:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.12))
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-            killed += 1
-        run.wait()
-        started.unlink(missing_ok=True)
-        if (data / "manifest-000001.json").exists():
-            assert bytes_of(data).keys() >= bytes_of(undisturbed).keys()
-            keep = rng.sample(sorted((data / "clips").glob("*.json")), 3)
-            for record in (data / "clips").glob("*.json"):
-                if record not in keep:
-                    record.unlink()
-            (data / "manifest-000001.json").unlink()
+        run = subprocess.Popen(command, env=environment)
+        while not started.exists():
+            assert run.poll() is None, "it ended before it began"
+            time.sleep(0.002)
+        started.unlink()
+        time.sleep(rng.uniform(0, 0.1))
+        run.kill()
+        killed += run.wait() == -signal.SIGKILL
+        done.append(len(list(data.glob("clips/*.json"))))
+        if len(list(data.glob("clips/*.json"))) > 4 or (data / "manifest-000001.json").exists():
+            # Further on than the kills are to reach: all but two clips are lost again.
+            assert bytes_of(data).items() <= bytes_of(undisturbed).items() or (data / ".partial").exists()
+            (data / "manifest-000001.json").unlink(missing_ok=True)
+            for record in sorted(data.glob("clips/*.json"))[2:]:
+                record.unlink()
+    assert max(done) > min(done), f"every kill came at the same place: {done}"
     make(clips, data)
+    assert bytes_of(data) == bytes_of(undisturbed)
+
+
+def test_killed_on_ray_it_goes_on(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """The whole job as people start it: its driver is killed once the first clip is there."""
+    data = tmp_path / "data"
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "jobs" / "ingest.py"), "--source", str(clips), "--data", str(data), "--size", "32"]
+    run = subprocess.Popen(command, env=environment)
+    while not list(data.glob("clips/*.json")):
+        assert run.poll() is None
+        time.sleep(0.005)
+    run.kill()
+    run.wait()
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert again.returncode == 0, again.stderr
+    assert "42 read = 42 written + 0 quarantined" in again.stdout or "are there already" in again.stdout
     assert bytes_of(data) == bytes_of(undisturbed)
 
 
@@ -196,3 +211,21 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         boto3.client("s3").create_bucket(Bucket="faces")
         yield Place("s3://faces")
     server.stop()
+
+
+def test_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Path, tmp_path: Path) -> None:
+    """Source, data set and this node's copy by way of S3, with the same frames as from folders."""
+    source, data = bucket / "source", bucket / "set"
+    for path in (p for p in clips.rglob("*") if p.is_file()):
+        source.write(path.relative_to(clips).as_posix(), path.read_bytes())
+    made = make(source, data)
+    assert make(source, data) == made
+    here, there = existing(Place(str(data_folder))).open(), made.open()
+    assert np.array_equal(here.points, there.points)
+    assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
+    lost = made.manifest()["clips"][0]["file"]
+    boto3.client("s3").delete_object(Bucket="faces", Key=f"set/{lost}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEGAN_CACHE", str(tmp_path / "elsewhere"))
+        with pytest.raises(UserError, match="is missing although the manifest names it"):
+            made.open()

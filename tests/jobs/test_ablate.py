@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from cluster.dataset import DataSet
+from cluster.dataset import planned_data
 from facegan.config import TERMS
 from facegan.report.figure2 import choose_rows, figure2_tiles
 from facegan.study.plan import read_plan
@@ -100,7 +100,7 @@ def test_the_figures_columns_by_their_pixels(ablated: tuple[Any, str]) -> None:
     """Every tile stands in the PNG, in the poster's order of columns, of people not trained on."""
     study = ablated[0].study()
     plan = read_plan(study)
-    data = DataSet(*(plan.data[k] for k in ("uri", "version", "sha256"))).open()
+    data = planned_data(plan).open()
     assert set(choose_rows(data, 6).clip) == set(data.clips("test", 0.0))
     png = cv2.cvtColor(cv2.imread(str(study / "figure2.png"), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
     tiles = figure2_tiles(study, plan, data)

@@ -11,12 +11,11 @@ import pytest
 import ray
 
 from cluster.cli import parse, run_job
-from cluster.ingest import existing_data
 from facegan.config import UserError
-from facegan.data.shards import IngestConfig
-from facegan.data.vw300 import find_clips, fingerprint
+from facegan.data.vw300 import clips_in, fingerprint
 
 ROOT = Path(__file__).parent.parent.parent
+MANIFEST = "manifest-000001.json"
 sys.path.insert(0, str(ROOT / "jobs"))
 
 import ablate  # noqa: E402  (jobs are scripts beside each other, not a package)
@@ -51,8 +50,8 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("ablate", ["--source", "nowhere"], "--source is 'nowhere': no such folder"),
         ("ablate", ["--source", "."], "holds no clip"),
         ("ablate", ["--data", "nowhere"], "--data is 'nowhere': no data set"),
-        ("ablate", ["--data", "s3://bucket/faces"], "only folders"),
-        ("ablate", ["--study", "s3://bucket/study"], "only folders"),
+        ("ablate", ["--data", "gs://bucket/faces"], "allowed are a folder, file:///folder and s3://bucket/prefix"),
+        ("ablate", ["--study", "s3://bucket/study"], "a folder that all nodes share"),
         ("ablate", ["--cpus_per_trial", "0"], "--cpus_per_trial is 0.0"),
         ("ablate", ["--gpus_per_trial", "nan"], "--gpus_per_trial is nan"),
         ("ablate", ["--candidates", "2", "--grace_images", "0"], "--grace_images is 0"),
@@ -75,6 +74,9 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("train", ["--workers", "3"], "a divisor of optim.batch (8)"),
         ("ingest", [], "--source is missing"),
         ("ingest", ["--source", "nowhere", "--data", "x"], "no such folder"),
+        ("ingest", ["--source", "x", "--data", "y", "--max_quarantined", "2"], "--max_quarantined is 2.0"),
+        ("ingest", ["--source", "x", "--data", "y", "--crop_smoothing", "-1"], "crop_smoothing is -1.0"),
+        ("ingest", ["--source", "x", "--data", "y", "--landmarks", "mediapipe"], "face-alignment"),
     ],
 )
 def test_one_line_and_nothing_written(
@@ -98,9 +100,9 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 def test_a_data_set_of_another_schema(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = shutil.copytree(data_folder, tmp_path / "set")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 0}))
-    assert "made with schema 0, this program reads 1" in said("--data", str(folder), "--data.size", "32")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 0}))
+    assert "made with schema 0, this program reads 2" in said("--data", str(folder), "--data.size", "32")
 
 
 def test_a_data_set_of_another_size(said, data_folder: Path) -> None:  # type: ignore[no-untyped-def]
@@ -108,7 +110,7 @@ def test_a_data_set_of_another_size(said, data_folder: Path) -> None:  # type: i
 
 
 def test_a_data_set_made_in_another_way(said, data_folder: Path, clips: Path) -> None:  # type: ignore[no-untyped-def]
-    assert "it was made from" in said("--source", str(clips), "--data", str(data_folder))
+    assert "ingested in another way (size 32 there, 48 here)" in said("--source", str(clips), "--data", str(data_folder))
 
 
 def test_a_study_of_another_plan(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -125,16 +127,16 @@ def test_a_damaged_plan(said, data_folder: Path, tmp_path: Path, content: str) -
     assert "plan.json is damaged" in said("--data", str(data_folder), "--data.size", "32", "--study", "study")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 1}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 2}'])
 def test_a_damaged_manifest(said, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "manifest.json").write_text(content)
+    (tmp_path / "set" / MANIFEST).write_text(content)
     assert "ingest it anew" in said("--data", "set")
 
 
 def test_a_file_where_a_data_set_should_be(said, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").write_text("")
-    assert "no data set" in said("--data", "set")
+    assert "is a file; name a folder" in said("--data", "set")
 
 
 @pytest.mark.parametrize(
@@ -153,17 +155,12 @@ def test_a_split_that_would_mislead(said, clips: Path, tmp_path: Path, split: st
     assert says in said("--source", "source")
 
 
-def test_a_source_that_changed_since_it_was_ingested(clips: Path, data_folder: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_sees_a_corrected_annotation(clips: Path, tmp_path: Path) -> None:
     source = shutil.copytree(clips, tmp_path / "source")
-    found = find_clips(source)
-    before = fingerprint(found)
+    before = fingerprint(clips_in(source))
+    assert fingerprint(clips_in(source)) == before
     (source / "1001" / "annot" / "000001.pts").write_text("corrected")
-    assert fingerprint(found) != before
-    folder = shutil.copytree(data_folder, tmp_path / "set")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"source": str(source), "source_fingerprint": before}))
-    with pytest.raises(UserError, match="has changed since"):
-        existing_data(folder, IngestConfig(size=32), source)
+    assert fingerprint(clips_in(source)) != before
 
 
 def test_a_folder_that_is_no_study(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -190,7 +187,5 @@ def test_the_script_itself_ends_with_two() -> None:
         [sys.executable, str(ROOT / "jobs" / "ablate.py"), "--source", "/nowhere"], capture_output=True, text=True
     )
     assert run.returncode == 2
-    assert (
-        run.stderr
-        == "ablate.py: --source is '/nowhere': no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot)\n"
-    )
+    assert run.stderr.startswith("ablate.py: --source is '/nowhere': no such folder; give one in the 300VW layout")
+    assert run.stderr.count("\n") == 1

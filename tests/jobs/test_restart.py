@@ -13,7 +13,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from cluster.dataset import DataSet
+from cluster.dataset import planned_data
 from cluster.trial import AloneRun, run_trial
 from facegan.study.plan import read_plan, trial_folder
 
@@ -76,7 +76,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any
         run_trial(
             trial.config,
             undisturbed,
-            DataSet(*(plan.data[k] for k in ("uri", "version", "sha256"))).open(),
+            planned_data(plan).open(),
             torch.device("cpu"),
             AloneRun(),
         )

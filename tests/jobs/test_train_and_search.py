@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from cluster.dataset import DataSet
+from cluster.dataset import planned_data
 from cluster.trial import AloneRun, run_trial
 from facegan.study.folder import TrialFolder
 from facegan.study.plan import read_plan
@@ -31,7 +31,7 @@ def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], data_fold
     run_trial(
         trial.config,
         alone,
-        DataSet(*(plan.data[k] for k in ("uri", "version", "sha256"))).open(),
+        planned_data(plan).open(),
         torch.device("cpu"),
         AloneRun(),
     )

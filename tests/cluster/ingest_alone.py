@@ -1,0 +1,36 @@
+"""Ingest in this process, task after task, saying by a file when it begins: for a test that kills it at random moments."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from cluster.ingest import IngestRequest, _publish
+from cluster.ingest_task import ingest_clip
+from cluster.source import clips_of
+from cluster.storage import Place, sweep_partials
+from facegan.data.shards import IngestConfig
+
+
+class Nobody:
+    """Who hears of the progress here."""
+
+    def __init__(self) -> None:
+        self.update = self
+
+    def remote(self, *_: Any) -> None:
+        """Nothing."""
+
+
+def main() -> None:
+    """What cluster.ingest does, without Ray, whose start takes longer than the ingest of a few small clips."""
+    source, data = Place(sys.argv[1]), Place(sys.argv[2])
+    request = IngestRequest(config=IngestConfig(size=32))
+    clips = clips_of(source)
+    Path(sys.argv[3]).touch()
+    sweep_partials(data)
+    records = [ingest_clip(clip, source, data, request.config, "", Nobody()) for clip in clips]
+    _publish(records, clips, source, data, request)
+
+
+if __name__ == "__main__":
+    main()
