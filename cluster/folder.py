@@ -67,8 +67,11 @@ class Folder:
             if digest.hexdigest() != sha256:
                 raise UserError(f"{local} is not what was to be copied to {self.path / key}: its SHA-256 is not {sha256}")
 
-    def append(self, key: str, sink: BinaryIO, size: int) -> None:
+    def append(self, key: str, sink: BinaryIO, size: int, tag: str) -> None:
+        """Append what `sink` lacks of `size` bytes; the tag of a file is its time of change."""
         with said(self.path / key), self._opened(key) as source:
+            if tag and str(os.fstat(source.fileno()).st_mtime_ns) != tag:
+                raise UserError(f"{self.path / key} has changed since it was listed; run again")
             source.seek(sink.tell())
             while chunk := source.read(min(_CHUNK, size - sink.tell())):
                 sink.write(chunk)

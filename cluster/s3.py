@@ -61,6 +61,7 @@ _REASONS = {
     "PermanentRedirect": _REGION,
     "AuthorizationHeaderMalformed": _REGION,
     "QuotaExceeded": ("the bucket or its owner is over the quota", "remove something or ask for more"),
+    "PreconditionFailed": ("the object has changed since it was listed", "run again"),
     "InternalError": _BUSY,
     "ServiceUnavailable": _BUSY,
     "SlowDown": _BUSY,
@@ -127,13 +128,13 @@ class Bucket:
                     _pause(attempt)
             raise broken
 
-    def append(self, key: str, sink: BinaryIO, size: int) -> None:
+    def append(self, key: str, sink: BinaryIO, size: int, tag: str) -> None:
         """Append what `sink` lacks, again and again where the stream breaks, as long as that brings something."""
-        attempt = 0
+        attempt, same = 0, {"IfMatch": f'"{tag}"'} if tag else {}
         with self._said(key):
             while attempt < _ATTEMPTS:
                 start = sink.tell()
-                body = client().get_object(**self._at(key), Range=f"bytes={start}-{size - 1}")["Body"]
+                body = client().get_object(**self._at(key), **same, Range=f"bytes={start}-{size - 1}")["Body"]
                 try:
                     for chunk in body.iter_chunks(_CHUNK):
                         sink.write(chunk)

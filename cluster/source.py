@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cluster.storage import Place
+from cluster.storage import Entry, Place
 from facegan.config import UserError
 from facegan.data.synthetic import MARKER
 from facegan.data.vw300 import SPLIT_FILE, ClipSource, SourceFile, clips_in, content_hash, find_clips, tag_hash
@@ -40,7 +40,7 @@ def local_root(clip: ClipSource, source: Place, scratch: Path) -> Path:
         return source.folder
 
     def fetch(file: SourceFile) -> None:
-        source.download(file.key, scratch / file.key, size=file.size, tag=file.tag)
+        source.copy(Entry(file.key, file.size, file.tag), scratch / file.key)
 
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
         list(pool.map(fetch, clip.files))

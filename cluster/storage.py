@@ -101,31 +101,41 @@ class Place:
 
     def download(self, key: str, local: Path, *, size: int, sha256: str) -> None:
         """A checked local copy; one that was interrupted goes on where it stopped, and one that is there is left as it is."""
-        partial = local.with_name(local.name + PARTIAL)
-        with said(local):
-            local.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(partial) as sink:
-                if _has(local, size, sha256):
-                    partial.unlink()
-                    return
-                try:
-                    self._fill(_checked(self.uri, key), sink, size)
-                except FileNotFoundError:
-                    partial.unlink()
-                    raise
-                if not _has(partial, size, sha256):
-                    partial.unlink()
+        with said(local), _alone(_beside(local)) as sink:
+            if not _has(local, size, sha256):
+                self._fill(_checked(self.uri, key), sink, size, "")
+                if not _has(_beside(local), size, sha256):
+                    _beside(local).unlink()
                     raise UserError(f"{self.uri}/{key} is damaged or another version: its SHA-256 is not {sha256}; run again")
-                os.replace(partial, local)
+                os.replace(_beside(local), local)
+            _beside(local).unlink(missing_ok=True)
 
-    def _fill(self, key: str, sink: BinaryIO, size: int) -> None:
+    def copy(self, entry: Entry, local: Path) -> None:
+        """A local copy of an object as a listing showed it, where no hash of it is known: its tag stands for its content."""
+        tag = local.with_name(f"{local.name}.tag")
+        with said(local), _alone(_beside(local)) as sink:
+            if not (local.exists() and tag.exists() and tag.read_text() == entry.tag):
+                sink.truncate(0)
+                self._fill(entry.key, sink, entry.size, entry.tag)
+                tag.unlink(missing_ok=True)
+                os.replace(_beside(local), local)
+                tag.write_text(entry.tag)
+            _beside(local).unlink(missing_ok=True)
+
+    def _fill(self, key: str, sink: BinaryIO, size: int, tag: str) -> None:
         if sink.seek(0, os.SEEK_END) > size:
             sink.truncate(0)
         try:
             if sink.seek(0, os.SEEK_END) < size:
-                self._store.append(key, sink, size)
+                self._store.append(key, sink, size, tag)
+        except FileNotFoundError:
+            os.unlink(sink.name)
+            raise
         finally:
             flush(sink)
+        if sink.tell() != size:
+            os.unlink(sink.name)
+            raise UserError(f"{self.uri}/{key}: {sink.tell()} bytes came, {size} were to come; run again")
 
 
 def place(name: str, uri: str) -> Place:
@@ -196,9 +206,14 @@ def said(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: {error.strerror or error}; see to that or name another folder") from error
 
 
+def _beside(local: Path) -> Path:
+    return local.with_name(local.name + PARTIAL)
+
+
 @contextmanager
 def _alone(partial: Path) -> Iterator[BinaryIO]:
     """The file open at its end; a second one who wants the same copy waits until the first has it or has given up."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with partial.open("ab") as sink:
             fcntl.flock(sink, fcntl.LOCK_EX)

@@ -16,7 +16,7 @@ def stage_vgg(weights: str) -> None:
     found = {entry.key: entry for entry in where.entries(name)}.get(name)
     if found is None:
         raise UserError(f"vgg.weights is {weights!r}: no such object; correct the URI, or give a file, 'imagenet' or 'random'")
-    where.download(name, weights_copy(weights), size=found.size, tag=found.tag)
+    where.copy(found, weights_copy(weights))
 
 
 def stage_landmark_weights(weights: str) -> Path:
@@ -29,5 +29,5 @@ def stage_landmark_weights(weights: str) -> Path:
     if not entries:
         raise UserError(f"--landmark_weights is {weights!r}: nothing lies there; upload face-alignment's two files")
     for entry in entries:
-        where.download(entry.key, folder / entry.key, size=entry.size, tag=entry.tag)
+        where.copy(entry, folder / entry.key)
     return folder

@@ -47,9 +47,9 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
 @pytest.mark.parametrize(
     ("job", "arguments", "says"),
     [
-        ("ablate", ["--source", "nowhere"], "--source is 'nowhere': no such folder"),
+        ("ablate", ["--source", "nowhere"], "nowhere': no such folder"),
         ("ablate", ["--source", "."], "holds no clip"),
-        ("ablate", ["--data", "nowhere"], "--data is 'nowhere': no data set"),
+        ("ablate", ["--data", "nowhere"], "nowhere': no data set"),
         ("ablate", ["--data", "gs://bucket/faces"], "allowed are a folder, file:///folder and s3://bucket/prefix"),
         ("ablate", ["--study", "s3://bucket/study"], "a folder that all nodes share"),
         ("ablate", ["--cpus_per_trial", "0"], "--cpus_per_trial is 0.0"),
