@@ -80,6 +80,8 @@ class DataConfig:
     """Side of the square images, pixels; a multiple of 16. It must be the size of the data set."""
     flip: bool = True
     """Mirror half of the samples, their left and right landmarks exchanged."""
+    resident: bool = False
+    """Decode every training frame once and keep it on the device, where memory allows; the batches are the same."""
     validation_fraction: float = 0.1
     """Share of the training clips that no run trains on: curves and the lambda search are judged on them."""
 

@@ -6,14 +6,15 @@ read once a report, so a step never waits for its own numbers.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from facegan.config import UserError
-from facegan.data.triplets import FaceData, batches
+from facegan.data.resident import resident_batches
+from facegan.data.triplets import Batch, FaceData, batches
 from facegan.parallel import mean_over_ranks, rank_and_world
 from facegan.step import TrainState, step
 
@@ -39,7 +40,7 @@ def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
     if config.optim.batch % world:
         raise UserError(f"optim.batch is {config.optim.batch}: a multiple of the {world} workers")
     first_step = state.images // config.optim.batch
-    feed = batches(data, config, first_step, rank, world, pin=state.device.type == "cuda")
+    feed = _feed(state, data, first_step, rank, world)
     sums = _Sums()
     reported_images, resumed_at = state.images, time.perf_counter()
     while state.images < config.images:
@@ -58,6 +59,12 @@ def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
         # What the reader did with it (checkpoints, scores) is not training time.
         reported_images, resumed_at = state.images, time.perf_counter()
     feed.close()
+
+
+def _feed(state: TrainState, data: FaceData, first_step: int, rank: int, world: int) -> Generator[Batch, None, None]:
+    if state.config.data.resident:
+        return resident_batches(data, state.config, first_step, rank, world, state.device)
+    return batches(data, state.config, first_step, rank, world, pin=state.device.type == "cuda")
 
 
 def _learning_rates(state: TrainState) -> dict[str, float]:

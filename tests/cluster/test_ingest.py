@@ -7,15 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.dataset import DataSet, existing, newest
+from cluster.dataset import DataSet, newest
 from cluster.ingest import IngestRequest, ingest
 from cluster.storage import Place
 from facegan.config import UserError
@@ -199,43 +196,3 @@ def test_killed_on_ray_it_goes_on(clips: Path, undisturbed: Path, tmp_path: Path
     assert again.returncode == 0, again.stderr
     assert "42 read = 42 written + 0 quarantined" in again.stdout or "are there already" in again.stdout
     assert bytes_of(data) == bytes_of(undisturbed)
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """An S3 server on this machine, with a bucket."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    told = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in told.items():
-            patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="faces")
-        yield Place("s3://faces")
-    server.stop()
-
-
-def test_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Path, tmp_path: Path) -> None:
-    """Source, data set and this node's copy by way of S3, with the same frames as from folders."""
-    source, data = bucket / "source", bucket / "set"
-    for path in (p for p in clips.rglob("*") if p.is_file()):
-        source.write(path.relative_to(clips).as_posix(), path.read_bytes())
-    made = make(source, data)
-    assert make(source, data) == made
-    here, there = existing(Place(str(data_folder))).open(), made.open()
-    assert np.array_equal(here.points, there.points)
-    assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
-    lost = made.manifest()["clips"][0]["file"]
-    boto3.client("s3").delete_object(Bucket="faces", Key=f"set/{lost}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEGAN_CACHE", str(tmp_path / "elsewhere"))
-        with pytest.raises(UserError, match="is missing although the manifest names it"):
-            made.open()

@@ -2,17 +2,22 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config, UserError
 from facegan.data.clip import ClipReader, Located
-from facegan.data.crop import crop_face, face_square
+from facegan.data.crop import Square, crop_face, face_square, steady
+from facegan.data.frames import OTHER_SIZE, UNDECODABLE, Frame, claimed_frames, decode
 from facegan.data.local import ingest_folder, read_newest
 from facegan.data.shards import IngestConfig
 from facegan.data.triplets import FaceData, batches, open_data, sample, training_clips
@@ -245,3 +250,166 @@ def test_mirrored_samples_have_mirrored_landmarks(data: FaceData, tiny: Config) 
 def test_data_of_another_size_is_refused(data: FaceData) -> None:
     with pytest.raises(UserError, match=r"32 pixels, data\.size is 128"):
         training_clips(data, Config())
+
+
+def test_resident_frames_give_the_same_batches(data: FaceData, tiny: Config) -> None:
+    from facegan.data.resident import resident_batches
+
+    for rank, world in ((0, 1), (1, 2)):
+        decoded = batches(data, tiny, 3, rank, world, pin=False)
+        resident = resident_batches(data, tiny, 3, rank, world, torch.device("cpu"))
+        for _ in range(6):
+            a, b = next(decoded), next(resident)
+            assert all(torch.equal(getattr(a, name), getattr(b, name)) for name in a.__slots__)
+
+
+def test_resident_frames_that_do_not_fit_are_refused(data: FaceData, tiny: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    from facegan.data import resident
+
+    monkeypatch.setattr(resident, "_free_bytes", lambda device: 2**16)
+    with pytest.raises(UserError, match=r"data\.resident is True: .* set it to False"):
+        next(resident.resident_batches(data, tiny, 0, 0, 1, torch.device("cpu")))
+
+
+def moving_squares() -> list[tuple[int, Square | None, str]]:
+    rng = np.random.default_rng(0)
+    frames: list[tuple[int, Square | None, str]] = [
+        (n, Square(100 + n + rng.normal(), 50 + rng.normal(), 80.0), f"frame {n}") for n in range(1, 41)
+    ]
+    frames[9] = (10, None, "frame 10")
+    return frames
+
+
+def test_steady_crops_follow_the_face_with_less_jitter() -> None:
+    frames = moving_squares()
+    out = list(steady(iter(frames), 3.0))
+    assert [what for _, what in out] == [what for _, _, what in frames]
+    assert out[9][0] is None
+    x = np.array([s.x for s, _ in out if s is not None])
+    raw = np.array([s.x for _, s, _ in frames if s is not None])
+    assert np.diff(x, 2).std() < 0.1 * np.diff(raw, 2).std()
+    assert np.abs(x - raw)[8:-8].max() < 3.5
+    # The plain formula, over all frames within four widths.
+    number = 20
+    near = [(n, s) for n, s, _ in frames if s is not None and abs(n - number) <= 12]
+    weights = np.exp(-0.5 * ((np.array([n for n, _ in near]) - number) / 3.0) ** 2)
+    assert out[number - 1][0] is not None
+    assert out[number - 1][0].x == pytest.approx(float(weights @ [s.x for _, s in near] / weights.sum()))
+
+
+def test_without_smoothing_squares_stay_as_they_are() -> None:
+    frames = moving_squares()
+    assert [s for s, _ in steady(iter(frames), 0.0)] == [s for _, s, _ in frames]
+
+
+def test_smoothing_looks_no_further_ahead_than_it_needs() -> None:
+    taken = 0
+
+    def counted() -> Iterator[tuple[int, Square | None, str]]:
+        nonlocal taken
+        for n in range(1, 10_000):
+            taken = n
+            yield n, Square(1.0, 1.0, 2.0), ""
+
+    out = steady(counted(), 2.0)
+    for _ in range(100):
+        next(out)
+    assert taken <= 100 + 8
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "png"])
+@pytest.mark.parametrize("size", [128, 256])
+def test_encodings_and_sizes(clips: Path, tmp_path: Path, encoding: Literal["jpeg", "png"], size: int) -> None:
+    how = IngestConfig(size=size, encoding=encoding, crop_smoothing=1.0)
+    one = clips_in(clips)[:1]
+    ingest_folder(one, clips, tmp_path / "out", how, synthetic=True)
+    data = open_data(tmp_path / "out")
+    frames = [f for f in ClipReader(one[0], clips, None).read() if isinstance(f, Located)]
+    squares = [s for s, _ in steady(((f.frame, face_square(f.points, 2.0), f) for f in frames), 1.0)]
+    for row, (frame, square) in enumerate(zip(frames, squares, strict=True)):
+        assert square is not None
+        crop = crop_face(frame.image, frame.points, square, size)
+        error = np.abs(data.image(row).astype(int) - crop.image[:, :, ::-1])
+        assert error.max() == 0 if encoding == "png" else 0 < error.mean() < 4
+        assert np.array_equal(data.points[row], crop.points)
+
+
+def video(path: Path, codec: str, frames: int = 5) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 25, (64, 48))
+    assert writer.isOpened(), codec
+    for number in range(frames):
+        writer.write(np.full((48, 64, 3), 40 * number, np.uint8))
+    writer.release()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.avi", "MJPG"), ("a.avi", "XVID"), ("a.avi", "FFV1"), ("a.mp4", "mp4v"), ("a.mov", "mp4v")]
+)
+def test_videos_of_every_kind_are_read(tmp_path: Path, name: str, codec: str) -> None:
+    video(tmp_path / name, codec)
+    frames = list(decode(tmp_path / name))
+    assert [f.number for f in frames] == [1, 2, 3, 4, 5]
+    assert claimed_frames(tmp_path / name) == 5
+    assert all(isinstance(f, Frame) and abs(float(f.image.mean()) - 40 * (f.number - 1)) < 6 for f in frames)
+
+
+def test_a_folder_of_images_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 9, 10):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, 8, 3), number, np.uint8))
+    (tmp_path / "11.png").write_bytes(b"")
+    (tmp_path / "12.jpg").write_bytes(b"no image")
+    cv2.imwrite(str(tmp_path / "13.png"), np.zeros((8, 9, 3), np.uint8))
+    assert [int(f.image[0, 0, 0]) if isinstance(f, Frame) else f.reason for f in decode(tmp_path)] == [
+        *(1, 2, 9, 10, UNDECODABLE, UNDECODABLE, OTHER_SIZE)
+    ]
+
+
+def test_a_header_that_claims_millions_of_frames_is_not_believed(tmp_path: Path) -> None:
+    """The count of frames lies at two places of an .avi's header; damage there must not fill the memory."""
+    video(tmp_path / "vid.avi", "MJPG")
+    content = bytearray((tmp_path / "vid.avi").read_bytes())
+    for field in (content.index(b"avih") + 24, content.index(b"strh") + 40):
+        content[field : field + 4] = (2_000_000_000).to_bytes(4, "little")
+    (tmp_path / "vid.avi").write_bytes(content)
+    assert 5 <= claimed_frames(tmp_path / "vid.avi") < len(content)
+    assert len(list(decode(tmp_path / "vid.avi"))) == 5
+
+
+def test_clips_of_every_layout(tmp_path: Path) -> None:
+    video(tmp_path / "one.mp4", "mp4v")
+    (tmp_path / "two").mkdir()
+    video(tmp_path / "two" / "holiday.mov", "mp4v")
+    (tmp_path / "three").mkdir()
+    cv2.imwrite(str(tmp_path / "three" / "1.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "split.json").write_text('{"train": ["one", "two"], "test": ["three"]}')
+    assert {c.clip: (c.video, c.split) for c in clips_in(tmp_path)} == {
+        "one": ("one.mp4", "train"),
+        "three": ("three", "test"),
+        "two": ("two/holiday.mov", "train"),
+    }
+    video(tmp_path / "two" / "again.mov", "mp4v")
+    with pytest.raises(UserError, match="clip two has 2 videos"):
+        clips_in(tmp_path)
+
+
+def test_the_local_copy_is_made_once_and_shared(clips: Path, tmp_path: Path) -> None:
+    from facegan.data.local import checked_file, local_copy
+
+    ingest_folder(clips_in(clips), clips, tmp_path / "set", IngestConfig(size=48), synthetic=True)
+    manifest, fetched = read_newest(tmp_path / "set"), []
+
+    def fetch(clip: dict[str, Any], _: Path) -> Path:
+        fetched.append(clip["clip"])
+        return checked_file(tmp_path / "set", clip)
+
+    with ThreadPoolExecutor(4) as pool:
+        copies = set(pool.map(lambda _: local_copy(manifest, tmp_path / "cache", fetch), range(4)))
+    assert len(copies) == 1
+    assert sorted(fetched) == [c["clip"] for c in manifest["clips"]]
+    (copy,) = copies
+    # A copy that was cut is noticed by its size, and made again.
+    whole = (copy / "images.bin").read_bytes()
+    (copy / "images.bin").write_bytes(whole[:-1])
+    assert local_copy(manifest, tmp_path / "cache", fetch) == copy
+    assert (copy / "images.bin").read_bytes() == whole
+    assert len(whole) == sum(c["image_bytes"] for c in manifest["clips"])
