@@ -7,7 +7,6 @@ import argparse
 import dataclasses
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for a machine where facegan is not installed
 
+from bench_machine import machine
 from bench_process import Measured
 
 from facegan.config import Config, UserError, preset
@@ -103,15 +103,9 @@ def at_batch(config: Config, batch: int) -> Config:
 
 
 def _conditions(args: argparse.Namespace, config: Config) -> dict[str, Any]:
-    cpu = next((x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), "")
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "device": torch.cuda.get_device_name()
-        if args.device == "cuda"
-        else f"{cpu}, {torch.backends.cpu.get_cpu_capability()}",
+        **machine(args.device),
         "threads": args.threads,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
         "rounds": args.rounds,
         "steps_a_round": args.steps,
         "config": config.to_dict(),

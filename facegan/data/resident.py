@@ -43,8 +43,8 @@ class ResidentFrames:
         needed, free = len(rows) * 3 * data.size**2, _free_bytes(device)
         if needed > _SHARE_OF_FREE_MEMORY * free:
             raise UserError(
-                f"data.resident is True: {len(rows)} frames take {needed / 2**30:.1f} GiB decoded, and of the {free / 2**30:.1f} "
-                f"GiB that are free on {device} half is for training; set it to False"
+                f"data.resident is True: {len(rows)} frames take {needed / 2**30:.1f} GiB decoded, and of the "
+                f"{free / 2**30:.1f} GiB that are free on {device} half is for training; set it to False"
             )
         self._size, self._device = data.size, device
         self._place = np.full(len(data.frame), -1, np.int64)

@@ -79,7 +79,11 @@ class FaceData:
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """[size, size, 3] uint8 RGB."""
-        return decode_image(self._bytes[self._offsets[row] : self._offsets[row + 1]])
+        return decode_image(self.encoded(row))
+
+    def encoded(self, row: int) -> NDArray[np.uint8]:
+        """The image as it is stored: [bytes] of a JPEG or PNG file."""
+        return self._bytes[self._offsets[row] : self._offsets[row + 1]]
 
     def batch(self, triplets: Triplets) -> Batch:
         """Decode and mirror; only the source and the target need their images."""

@@ -287,14 +287,15 @@ def test_steady_crops_follow_the_face_with_less_jitter() -> None:
     assert out[9][0] is None
     x = np.array([s.x for s, _ in out if s is not None])
     raw = np.array([s.x for _, s, _ in frames if s is not None])
-    assert np.diff(x, 2).std() < 0.1 * np.diff(raw, 2).std()
+    assert np.diff(x[9:], 2).std() < 0.1 * np.diff(raw[9:], 2).std()  # beyond the gap, where one step is two frames wide
     assert np.abs(x - raw)[8:-8].max() < 3.5
     # The plain formula, over all frames within four widths.
     number = 20
     near = [(n, s) for n, s, _ in frames if s is not None and abs(n - number) <= 12]
     weights = np.exp(-0.5 * ((np.array([n for n, _ in near]) - number) / 3.0) ** 2)
-    assert out[number - 1][0] is not None
-    assert out[number - 1][0].x == pytest.approx(float(weights @ [s.x for _, s in near] / weights.sum()))
+    mean = out[number - 1][0]
+    assert mean is not None
+    assert mean.x == pytest.approx(float(weights @ [s.x for _, s in near] / weights.sum()))
 
 
 def test_without_smoothing_squares_stay_as_they_are() -> None:
