@@ -10,8 +10,11 @@ import ray
 _OBJECT_STORE_BYTES = 200 * 2**20
 
 
-def start_ray() -> None:
-    """Connect to RAY_ADDRESS (set inside `ray job submit`) or start Ray here, bound to loopback; once a process."""
+def start_ray(cpus: int | None = None) -> None:
+    """Connect to RAY_ADDRESS (set inside `ray job submit`) or start Ray here, bound to loopback; once a process.
+
+    `cpus` is how many a Ray that is started here may use: all of the machine's unless told.
+    """
     if ray.is_initialized():
         return
     address = os.environ.get("RAY_ADDRESS")
@@ -31,6 +34,7 @@ def start_ray() -> None:
         _keep_to_this_machine()
         ray.init(
             address="local",
+            num_cpus=cpus,
             _node_ip_address="127.0.0.1",
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,

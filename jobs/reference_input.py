@@ -42,7 +42,7 @@ class Dataset2019(Dataset[Sample]):
 
 
 class ParquetDataset(Dataset[Sample]):
-    """Our files as a plain torch data set reads them: uint8 images and points; the row group of an image when it is asked for."""
+    """Our files as a plain torch data set reads them: uint8 images and points; an image's row group when it is asked for."""
 
     def __init__(self, files: list[Path], clips: list[list[int]], points: NDArray[np.float32], samples: int) -> None:
         self.files, self.clips, self.points, self.samples = files, clips, points, samples
