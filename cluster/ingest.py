@@ -13,7 +13,8 @@ from ray.exceptions import RayTaskError
 
 from cluster.dataset import DataSet, newest
 from cluster.ingest_task import ingest_clip
-from cluster.progress import IngestProgress, following
+from cluster.progress import following
+from cluster.progress_actor import IngestProgress
 from cluster.runtime import start_ray, total
 from cluster.source import clips_of, is_rendered
 from cluster.storage import AlreadyThere, Place, sweep_partials

@@ -13,6 +13,7 @@ from facegan.data.clip import LandmarkFinder
 from facegan.data.manifest import file_key, record_key
 from facegan.data.shards import ClipRecord, IngestConfig, clip_key, record_from_json, write_clip
 from facegan.data.vw300 import ClipSource
+from facegan.memory import keep_freed_memory
 
 
 def ingest_clip(
@@ -26,6 +27,8 @@ def ingest_clip(
         return found
     # Ray runs a task a core; OpenCV's own threads would only fight them.
     cv2.setNumThreads(1)
+    # A frame's memory is taken and given back a frame: from the system that costs a page fault each 4 KiB.
+    keep_freed_memory()
     with scratch() as folder:
         root = local_root(clip, source, folder / "source")
         finder = finder_of(config, landmark_weights)

@@ -15,21 +15,6 @@ from facegan.data.vw300 import ClipSource
 _LINE_EVERY_SECONDS = 5.0
 
 
-class IngestProgress:
-    """An actor that tasks tell how far their clip is."""
-
-    def __init__(self) -> None:
-        self._clips: dict[str, tuple[int, float]] = {}
-
-    def update(self, clip: str, frames: int, claimed: int) -> None:
-        """Frames done of a clip, of those that its header claims."""
-        self._clips[clip] = (frames, min(1.0, frames / max(claimed, 1)))
-
-    def read(self) -> dict[str, tuple[int, float]]:
-        """Frames done and their share, by clip."""
-        return self._clips
-
-
 @contextmanager
 def following(progress: Any, clips: list[ClipSource]) -> Iterator[Callable[[ClipRecord], None]]:
     """Print a line every few seconds; give it each clip's record when it is done."""

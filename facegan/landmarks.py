@@ -62,10 +62,11 @@ def mirror(points: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     return flipped
 
 
-def read_pts(path: Path) -> NDArray[np.float32]:
+def read_pts(path: Path | str) -> NDArray[np.float32]:
     """Points [68, 2] of a .pts file, whose own coordinates count from 1; raises BadAnnotation with the reason."""
     try:
-        body = path.read_text(encoding="ascii").split("{")[1].split("}")[0]
+        with open(path, encoding="ascii") as stream:
+            body = stream.read().split("{")[1].split("}")[0]
         values = np.array(body.split(), dtype=np.float64)
     except FileNotFoundError:
         raise BadAnnotation("annotation missing") from None

@@ -25,6 +25,7 @@ _OFFICIAL = {
 SPLIT_FILE = "split.json"
 _CATEGORIES = ("train", "test", "category_1", "category_2", "category_3")
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv")
+_SMALL = 1 << 16
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
@@ -148,8 +149,10 @@ def content_hash(clip: ClipSource, root: Path) -> str:
     """A hash of the clip's files' names and bytes, wherever they lie."""
     digest = hashlib.sha256()
     for file in clip.files:
-        with (root / file.key).open("rb") as stream:
-            digest.update(f"{file.key}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        # Thousands of small files: what pathlib and file_digest take would be a tenth of the ingest.
+        with open(os.path.join(root, file.key), "rb") as stream:
+            of_file = hashlib.sha256(stream.read()) if file.size < _SMALL else hashlib.file_digest(stream, "sha256")
+        digest.update(f"{file.key}\0{of_file.hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

@@ -64,7 +64,7 @@ def _landmarks(points: NDArray[np.float32], size: int) -> list[str]:
     distance = np.linalg.norm(across, axis=1)
     turn = ((points[:, NOSE_TIP] - (left + right) / 2) * across).sum(axis=1) / np.maximum(distance, 1e-6) ** 2
     tilt = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
-    outside: NDArray[np.bool_] = np.logical_or(points < -0.5, points > size - 0.5).any(axis=2)
+    outside = (np.abs(points - (size - 1) / 2) > size / 2).any(axis=2)
     return [
         f"{'landmarks':<44}{'5 %':>8}{'median':>9}{'95 %':>9}",
         _row("distance of the outer eye corners, pixels", distance),
