@@ -14,13 +14,12 @@ from ray.exceptions import RayTaskError
 from cluster.dataset import DataSet, newest
 from cluster.ingest_task import ingest_clip
 from cluster.progress import following
-from cluster.progress_actor import IngestProgress
 from cluster.runtime import start_ray, total
 from cluster.source import clips_of, is_rendered
 from cluster.storage import AlreadyThere, Place, sweep_partials
 from facegan.config import UserError
 from facegan.data.manifest import make_manifest, manifest_hash, manifest_key, to_bytes
-from facegan.data.shards import ClipRecord, IngestConfig, record_from_json
+from facegan.data.shards import ClipProgress, ClipRecord, IngestConfig, record_from_json
 from facegan.data.vw300 import ClipSource, fingerprint
 
 _TASKS_PER_CPU = 2
@@ -73,29 +72,35 @@ def _check_configuration(manifest: dict[str, Any], data: Place, request: IngestR
 def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> Iterator[ClipRecord]:
     """The record of each clip as it is done, no more than a few tasks under way."""
     gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
-    task = ray.remote(num_cpus=1, num_gpus=gpus)(ingest_clip)
-    progress = ray.remote(num_cpus=0)(IngestProgress).remote()
-    rest = (request.config, request.landmark_weights, progress)
+    task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
+    rest = (source, data, request.config, request.landmark_weights)
     todo = iter(clips)
-    with following(progress, clips) as done:
-        waiting: list[Any] = []
+    running: list[Any] = []
+    with following(clips) as say:
         while True:
-            waiting += [task.remote(clip, source, data, *rest) for clip in islice(todo, _window() - len(waiting))]
-            if not waiting:
+            running += [task.remote(clip, *rest) for clip in islice(todo, _window() - len(running))]
+            if not running:
                 return
-            ready, waiting = ray.wait(waiting)
-            for record in _results(ready):
-                done(record)
-                yield record
+            (ready,), _ = ray.wait(running, num_returns=1)
+            step = _next_step(ready)
+            if step is None:
+                running.remove(ready)
+                continue
+            say(step)
+            if isinstance(step, ClipRecord):
+                yield step
 
 
 def _window() -> int:
     return max(2, int(_TASKS_PER_CPU * total("CPU")))
 
 
-def _results(ready: list[Any]) -> list[ClipRecord]:
+def _next_step(task: Any) -> ClipProgress | ClipRecord | None:
+    """What a task says next; None when it has ended."""
     try:
-        return list(ray.get(ready))
+        return ray.get(next(task))  # type: ignore[no-any-return]
+    except StopIteration:
+        return None
     except RayTaskError as error:
         # What a task says of a user's mistake is one line; Ray would wrap it into a trace.
         if isinstance(error.cause, UserError):

@@ -1,6 +1,8 @@
 """The task of one clip: what is there already is left alone, everything else is made and published."""
 
-from typing import Any
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import torch
@@ -11,36 +13,51 @@ from cluster.storage import Place
 from cluster.weights import stage_landmark_weights
 from facegan.data.clip import LandmarkFinder
 from facegan.data.manifest import file_key, record_key
-from facegan.data.shards import ClipRecord, IngestConfig, clip_key, record_from_json, write_clip
+from facegan.data.shards import ClipProgress, ClipRecord, IngestConfig, clip_key, record_from_json, writing_clip
 from facegan.data.vw300 import ClipSource
 from facegan.memory import keep_freed_memory
 
+_STEP_EVERY_SECONDS = 2.0
+
 
 def ingest_clip(
-    clip: ClipSource, source: Place, data: Place, config: IngestConfig, landmark_weights: str, progress: Any
-) -> ClipRecord:
-    """The clip's record; its Parquet file is published before it, so that a record always has its file."""
+    clip: ClipSource, source: Place, data: Place, config: IngestConfig, landmark_weights: str
+) -> Iterator[ClipProgress | ClipRecord]:
+    """How far it is, now and then, and at last the clip's record.
+
+    The Parquet file is published before the record, so that a record always has its file.
+    """
     digest = hash_of(clip, source)
     key = clip_key(clip, digest, config)
     found = finished(data, key)
     if found is not None:
-        return found
+        yield found
+        return
     # Ray runs a task a core; OpenCV's own threads would only fight them.
     cv2.setNumThreads(1)
     # A frame's memory is taken and given back a frame: from the system that costs a page fault each 4 KiB.
     keep_freed_memory()
     with scratch() as folder:
         root = local_root(clip, source, folder / "source")
-        finder = finder_of(config, landmark_weights)
+        for step in _now_and_then(writing_clip(clip, root, folder, config, digest, finder_of(config, landmark_weights))):
+            if isinstance(step, ClipRecord):
+                _publish(step, folder / f"{key}.parquet", data)
+            yield step
 
-        def on_frames(done: int, claimed: int) -> None:
-            progress.update.remote(clip.clip, done, claimed)
 
-        record = write_clip(clip, root, folder, config, digest, finder, on_frames)
-        if record.rows:
-            data.upload(file_key(key), folder / f"{key}.parquet", sha256=record.sha256)
-        data.write(record_key(key), record.to_json())
-    return record
+def _publish(record: ClipRecord, parquet: Path, data: Place) -> None:
+    if record.rows:
+        data.upload(file_key(record.key), parquet, sha256=record.sha256)
+    data.write(record_key(record.key), record.to_json())
+
+
+def _now_and_then(steps: Iterator[ClipProgress | ClipRecord]) -> Iterator[ClipProgress | ClipRecord]:
+    """The record, and of the progress no more than the console can show."""
+    said = time.monotonic()
+    for step in steps:
+        if isinstance(step, ClipRecord) or time.monotonic() - said > _STEP_EVERY_SECONDS:
+            said = time.monotonic()
+            yield step
 
 
 def finished(data: Place, key: str) -> ClipRecord | None:

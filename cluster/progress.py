@@ -4,39 +4,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import ray
-from ray.exceptions import RayError
-
-from facegan.data.shards import ClipRecord
+from facegan.data.shards import ClipProgress, ClipRecord
 from facegan.data.vw300 import ClipSource
 
 _LINE_EVERY_SECONDS = 5.0
 
 
 @contextmanager
-def following(progress: Any, clips: list[ClipSource]) -> Iterator[Callable[[ClipRecord], None]]:
-    """Print a line every few seconds; give it each clip's record when it is done."""
+def following(clips: list[ClipSource]) -> Iterator[Callable[[ClipProgress | ClipRecord], None]]:
+    """Print a line every few seconds and at the end; give it each step of each clip."""
     board = _Board(clips)
     ended = threading.Event()
 
     def repeat() -> None:
         while not ended.wait(_LINE_EVERY_SECONDS):
-            try:
-                board.under_way = dict(ray.get(progress.read.remote(), timeout=_LINE_EVERY_SECONDS))
-            except RayError:
-                continue  # a busy cluster: the line shows what was known last
             board.say()
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
     try:
-        yield board.done
-        board.say()
+        yield board.step
     finally:
         ended.set()
         thread.join()
+    board.say()
 
 
 class _Board:
@@ -44,19 +36,20 @@ class _Board:
 
     def __init__(self, clips: list[ClipSource]) -> None:
         self._bytes = {clip.clip: max(1, sum(file.size for file in clip.files)) for clip in clips}
-        self._records: dict[str, ClipRecord] = {}
+        self._frames: dict[str, int] = {}
+        self._share: dict[str, float] = {}
+        self._done = 0
         self._started = time.monotonic()
-        self.under_way: dict[str, tuple[int, float]] = {}
 
-    def done(self, record: ClipRecord) -> None:
-        self._records[record.clip] = record
+    def step(self, step: ClipProgress | ClipRecord) -> None:
+        done = isinstance(step, ClipRecord)
+        self._done += done
+        self._frames[step.clip] = step.frames_read if isinstance(step, ClipRecord) else step.frames
+        self._share[step.clip] = 1.0 if isinstance(step, ClipRecord) else min(1.0, step.frames / max(step.claimed, 1))
 
     def say(self) -> None:
-        running = {clip: now for clip, now in self.under_way.items() if clip not in self._records}
-        frames = sum(r.frames_read for r in self._records.values()) + sum(frames for frames, _ in running.values())
-        finished = sum(self._bytes[clip] for clip in self._records)
-        share = (finished + sum(self._bytes[c] * part for c, (_, part) in running.items())) / sum(self._bytes.values())
-        seconds = time.monotonic() - self._started
+        frames, seconds = sum(list(self._frames.values())), max(time.monotonic() - self._started, 1e-9)
+        share = sum(self._bytes[clip] * part for clip, part in list(self._share.items())) / sum(self._bytes.values())
         left = f"{seconds / share - seconds:.0f} s" if share else "unknown"
-        done, of, rate = len(self._records), len(self._bytes), frames / max(seconds, 1e-9)
-        print(f"ingest   {done}/{of} clips, {frames} frames, {rate:.0f} frames/s, ETA {left}", flush=True)
+        clips = f"{self._done}/{len(self._bytes)} clips"
+        print(f"ingest   {clips}, {frames} frames, {frames / seconds:.0f} frames/s, ETA {left}", flush=True)

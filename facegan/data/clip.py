@@ -105,7 +105,7 @@ class ClipReader:
         ]
 
     def _annotated(self, frame: Frame) -> Located | Quarantined:
-        key = self._annotations.get(frame.number, f"{self._clip.clip}/annot/{frame.number:06d}.pts")
+        key = self._annotations.get(frame.number) or f"{self._clip.clip}/annot/{frame.number:06d}.pts"
         try:
             return self._checked(frame, read_pts(os.path.join(self._root, key)), key)
         except BadAnnotation as reason:

@@ -53,7 +53,7 @@ def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], square: Squ
     window = _padded_window(image, left, top, side)
     how = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
     resized = np.asarray(cv2.resize(window, (size, size), interpolation=how), np.uint8)
-    moved = (points - [left, top] + 0.5) * (size / side) - 0.5
+    moved = (points - np.array((left, top), np.float64) + 0.5) * (size / side) - 0.5
     return Crop(resized, moved.astype(np.float32), (left, top, side))
 
 

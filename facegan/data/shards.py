@@ -107,16 +107,29 @@ def clip_key(clip: ClipSource, source_sha256: str, config: IngestConfig) -> str:
     return f"{clip.clip}-{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
-def write_clip(
-    clip: ClipSource,
-    root: Path,
-    into: Path,
-    config: IngestConfig,
-    source_sha256: str,
-    finder: LandmarkFinder | None = None,
-    on_frames: Callable[[int, int], None] = lambda done, claimed: None,
-) -> ClipRecord:
-    """Ingest one clip of the source below `root` into `<into>/<key>.parquet`; one without a good frame leaves no file."""
+@dataclass(frozen=True, slots=True)
+class ClipProgress:
+    """Frames of a clip that are done, and how many its header claims."""
+
+    clip: str
+    frames: int
+    claimed: int
+
+
+def write_clip(clip: ClipSource, root: Path, into: Path, config: IngestConfig, source_sha256: str) -> ClipRecord:
+    """Ingest one annotated clip of the source below `root`; see `writing_clip`."""
+    *_, record = writing_clip(clip, root, into, config, source_sha256, None)
+    assert isinstance(record, ClipRecord)
+    return record
+
+
+def writing_clip(
+    clip: ClipSource, root: Path, into: Path, config: IngestConfig, source_sha256: str, finder: LandmarkFinder | None
+) -> Iterator[ClipProgress | ClipRecord]:
+    """Ingest one clip into `<into>/<key>.parquet`, a row group a step, and at last give its record.
+
+    A clip without a good frame leaves no file.
+    """
     assert (finder is None) == (config.landmarks == "annotations"), f"landmarks are {config.landmarks}, finder is {finder}"
     reader = ClipReader(clip, root, finder)
     quarantined: list[Quarantined] = []
@@ -129,14 +142,14 @@ def write_clip(
             writer.write_table(pa.Table.from_pylist(group, SCHEMA), row_group_size=ROWS_PER_GROUP)
             rows += len(group)
             image_bytes += sum(len(row["image"]) for row in group)
-            on_frames(rows + len(quarantined), reader.claimed)
+            yield ClipProgress(clip.clip, rows + len(quarantined), reader.claimed)
     read = reader.frames_read()
     assert read == rows + len(quarantined), f"{clip.clip}: {read} frames read, {rows} written, {len(quarantined)} quarantined"
     size, digest = (parquet.stat().st_size, file_sha256(parquet)) if rows else (0, "")
     if not rows:
         parquet.unlink()
     about = (clip.clip, clip.split, clip.category, source_sha256, key)
-    return ClipRecord(*about, rows, size, image_bytes, digest, read, quarantined)
+    yield ClipRecord(*about, rows, size, image_bytes, digest, read, quarantined)
 
 
 def _rows(

@@ -56,8 +56,8 @@ class ClipSource:
 
     def annotations(self) -> dict[int, str]:
         """The keys of the .pts files by the frame's number, which counts from 1."""
-        paths = (PurePosixPath(file.key) for file in self.files)
-        return {int(p.stem): str(p) for p in paths if p.suffix == ".pts" and p.stem.isdecimal()}
+        names = ((file.key, file.key.rpartition("/")[2]) for file in self.files if file.key.endswith(".pts"))
+        return {int(name[:-4]): key for key, name in names if name[:-4].isdecimal()}
 
 
 def clips_in(folder: Path) -> list[ClipSource]:

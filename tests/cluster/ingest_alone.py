@@ -2,23 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from cluster.ingest import IngestRequest, _publish
 from cluster.ingest_task import ingest_clip
 from cluster.source import clips_of
 from cluster.storage import Place, sweep_partials
-from facegan.data.shards import IngestConfig
-
-
-class Nobody:
-    """Who hears of the progress here."""
-
-    def __init__(self) -> None:
-        self.update = self
-
-    def remote(self, *_: Any) -> None:
-        """Nothing."""
+from facegan.data.shards import ClipRecord, IngestConfig
 
 
 def main() -> None:
@@ -28,7 +17,8 @@ def main() -> None:
     clips = clips_of(source)
     Path(sys.argv[3]).touch()
     sweep_partials(data)
-    records = [ingest_clip(clip, source, data, request.config, "", Nobody()) for clip in clips]
+    steps = [step for clip in clips for step in ingest_clip(clip, source, data, request.config, "")]
+    records = [step for step in steps if isinstance(step, ClipRecord)]
     _publish(records, clips, source, data, request)
 
 
