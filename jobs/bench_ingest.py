@@ -115,7 +115,7 @@ def _one_core(source: Path, scratch: Path, config: IngestConfig, rounds: int) ->
     ways: dict[str, Callable[[int], object]] = {
         "bare loop": lambda _: [_bare(source / clip.video, boxes[clip.clip], config) for clip in clips],
         "ingest": lambda n: [
-            list(ingest_clip(clip, Place(str(source)), Place(str(scratch / f"alone{n}")), config, "", _Nobody()) for clip in clips
+            list(ingest_clip(clip, Place(str(source)), Place(str(scratch / f"alone{n}")), config, "")) for clip in clips
         ],
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
