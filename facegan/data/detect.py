@@ -131,8 +131,8 @@ def _copy_checked(folder: Path | None, target: Path, start: str) -> None:
     source = folder / target.name if folder else None
     if source is None or not source.is_file():
         raise UserError(
-            f"--landmark_weights is {str(folder or '')!r}: {target.name} is neither there nor in {target.parent}; fetch it from "
-            "face-alignment's site and name its folder, or use --landmarks dlib"
+            f"--landmark_weights is {str(folder or '')!r}: {target.name} is neither there nor in {target.parent}; fetch it "
+            "from face-alignment's site and name its folder, or use --landmarks dlib"
         )
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.copyfile(source, partial)
