@@ -44,7 +44,8 @@ class Scene:
         if not faces:
             return None
         corners = np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)], np.float32)
-        return np.tile(corners, (17, 1)) * faces[0].side / 2 + np.array([faces[0].x, faces[0].y], np.float32)
+        points = np.tile(corners, (17, 1)) * faces[0].side / 2 + [faces[0].x, faces[0].y]
+        return points.astype(np.float32)
 
     def found(self, *numbers: int) -> list[object]:
         """The middle's x, or the reason, of frames given at once."""
@@ -93,7 +94,7 @@ def test_a_jump_or_another_size_is_no_continuation() -> None:
 @pytest.fixture(scope="module")
 def rendered() -> tuple[list[Image], NDArray[np.float64]]:
     """A rendered person, large enough for dlib: images and the landmarks that they were drawn from."""
-    frames = list(film(ClipJob(Path("nowhere"), 3, 8, 240, 5)))
+    frames = list(film(ClipJob(Path("nowhere"), 3, 5, 8, 240)))
     return [np.asarray(image, np.uint8) for image, _ in frames], np.array([points for _, points in frames])
 
 
@@ -161,10 +162,10 @@ def made_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning", "ignore::FutureWarning")
 def test_face_alignments_own_code_runs(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Untrained, so it finds no face; its constructor, detector and network are the real ones."""
+    """Untrained, so it finds nothing, or faces everywhere; its constructor, detector and network are the real ones."""
     finder = face_alignment_finder("cpu", made_weights)
     image = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
-    assert finder.find([image]) == [NO_FACE]
+    assert finder.find([image])[0] in (NO_FACE, SEVERAL)
 
 
 @pytest.mark.slow
