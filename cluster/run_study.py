@@ -1,5 +1,6 @@
 """A whole study: data, plan, trials, references, summary, figures, report and MLflow. Running it again does what is missing."""
 
+import os
 import subprocess
 import sys
 import time
@@ -14,8 +15,10 @@ import ray
 from cluster.arguments import StudyArguments
 from cluster.dataset import DataSet
 from cluster.follow import duration, following
-from cluster.inputs import check_local, describe_data, prepare_data
+from cluster.inputs import describe_data, prepare_data
 from cluster.runtime import start_ray
+from cluster.storage import place
+from cluster.study_home import StudyHome
 from cluster.tracking import Tracker
 from cluster.trial import TRUTH, precompute_truth
 from facegan.config import Config
@@ -27,7 +30,7 @@ from facegan.report.html import write_report
 from facegan.report.sheets import contact_sheet
 from facegan.study.arms import Arm
 from facegan.study.folder import read_json, write_json
-from facegan.study.plan import Plan, check_study_folder, make_plan, open_study
+from facegan.study.plan import Plan, make_plan
 from facegan.study.summary import summarise_study
 
 HOME = Path("studies")
@@ -49,8 +52,8 @@ class Request:
 _TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
 """Metrics of the console's table and their decimals."""
 
-Runner = Callable[[Plan, Path, DataSet], None]
-"""Runs what is missing of a plan, given the study's folder and the data set."""
+Runner = Callable[[Plan, StudyHome, DataSet], None]
+"""Runs what is missing of a plan, given where the study lies and the data set."""
 
 
 def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
@@ -58,7 +61,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     started = time.monotonic()
     shared = request.shared
     if shared.study:
-        check_study_folder(check_local("--study", shared.study))
+        StudyHome(place("--study", shared.study)).check()
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
     plan = make_plan(
         shared.config,
@@ -70,18 +73,28 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         data=describe_data(data),
         commit=_commit(),
     )
-    study = check_local("--study", shared.study) if shared.study else HOME / f"{request.design}-{shared.preset}-{plan.id()}"
-    open_study(study, plan)
+    default = HOME / f"{request.design}-{shared.preset}-{plan.id()}"
+    home = StudyHome(place("--study", shared.study or str(default)))
+    home.open(plan)
+    study = home.folder
     start_ray()
-    _announce(plan, study)
-    truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data, shared.config)
+    _announce(plan, home)
+    truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data, shared.config)
     tracker = Tracker(plan, study)
-    with following(plan, study, tracker.sync):
-        runner(plan, study, data)
+
+    def look() -> None:
+        home.pull()
+        tracker.sync()
+
+    with following(plan, study, look):
+        runner(plan, home, data)
     ray.get(truth)
+    home.pull()
+    home.fetch_shown_checkpoints()
     summary = conclude(plan, study, data, shared.config, include_faces=shared.include_faces)
+    home.push()
     tracker.finish("\n".join(f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]))
-    _say_results(summary, study, tracker.uri, time.monotonic() - started)
+    _say_results(summary, home, tracker.uri, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
 
@@ -103,24 +116,32 @@ def conclude(plan: Plan, study: Path, dataset: DataSet, config: Config, *, inclu
     return summary
 
 
-def _announce(plan: Plan, study: Path) -> None:
+def _announce(plan: Plan, home: StudyHome) -> None:
     kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
     images = sum(t.config.images for t in plan.trials)
     print(
-        f"study    {study}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}",
+        f"study    {_short(home)}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}",
         flush=True,
     )
 
 
-def _say_results(summary: dict[str, Any], study: Path, uri: str, seconds: float) -> None:
+def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, seconds: float) -> None:
     print(f"\ndone in {duration(seconds)}; on people never trained on:\n")
     print("\n".join(score_table(summary)), end="\n\n")
     for arm in summary["arms"]:
         print(f"  {arm['label']:<15} {arm['verdict'].split(':')[0]}")
     print()
-    print(f"report   {study / 'report.html'}")
-    print(f"figures  {study / 'figure2.png'}  {study / 'losses.png'}  {study / 'contact_sheet.png'}")
+    study = _short(home)
+    print(f"report   {study}/report.html")
+    print(f"figures  {study}/figure2.png  {study}/losses.png  {study}/contact_sheet.png")
     print(f"MLflow   {uri}  (make mlflow opens it)", flush=True)
+
+
+def _short(home: StudyHome) -> str:
+    """Where the study lies, as a person types it."""
+    if home.place.is_s3:
+        return home.place.uri
+    return os.path.relpath(home.folder) if home.folder.is_relative_to(Path.cwd()) else str(home.folder)
 
 
 def score_table(summary: dict[str, Any]) -> list[str]:

@@ -50,7 +50,7 @@ def main(args: Ablate) -> None:
         seeds=args.seeds,
         candidates=args.candidates,
     )
-    run_study(request, lambda plan, study, data: run_sweep(plan, study, data, args.share, args.grace_images))
+    run_study(request, lambda plan, home, data: run_sweep(plan, home, data, args.share, args.grace_images))
 
 
 if __name__ == "__main__":

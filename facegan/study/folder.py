@@ -13,15 +13,22 @@ from typing import Any, Literal
 State = Literal["PENDING", "RUNNING", "COMPLETED", "STOPPED", "FAILED", "DIVERGED"]
 """STOPPED: ASHA ended it early; FAILED: it broke and can be tried again; DIVERGED: a term was not finite, which is a result."""
 
+STATE = "state.json"
+
 FINAL: tuple[State, ...] = ("COMPLETED", "STOPPED", "DIVERGED")
 """States that running the same command again leaves alone."""
 
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a file as a whole."""
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for any content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(value, indent=1, allow_nan=False))
+    partial.write_bytes(content)
     os.replace(partial, path)
 
 
@@ -51,12 +58,12 @@ class TrialFolder:
 
     def state(self) -> dict[str, Any]:
         """`state`, `images`, `seconds`, `passes`, `error`; PENDING before the trial began."""
-        return read_json(self.path / "state.json") or {"state": "PENDING", "images": 0, "seconds": 0.0, "passes": {}}
+        return read_json(self.path / STATE) or {"state": "PENDING", "images": 0, "seconds": 0.0, "passes": {}}
 
     def write_state(self, state: State, *, images: int, seconds: float, passes: dict[str, int], error: str = "") -> None:
         """Say where the trial is."""
         row = {"state": state, "images": images, "seconds": seconds, "passes": passes, "error": error}
-        write_json(self.path / "state.json", row)
+        write_json(self.path / STATE, row)
 
     def write_failure(self, error: Exception) -> None:
         """Keep what is known of a trial that broke; the last line of an error from a worker says what happened there."""

@@ -1,6 +1,6 @@
 """What a study found: summary.json, made from the trial folders alone, as far as they have come."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,15 @@ from facegan.study.verdict import COPY, Card, compare, judge
 SELECTION = "validation/face_error"
 
 
-def best_trials(plan: Plan, study: Path) -> dict[str, Trial]:
-    """Each arm's trial to show: the lowest seed with a checkpoint, of its candidates the best on validation clips."""
+def best_trials(plan: Plan, study: Path, has_checkpoint: Callable[[Trial], bool] | None = None) -> dict[str, Trial]:
+    """Each arm's trial to show: the lowest seed with a checkpoint, of its candidates the best on validation clips.
+
+    Checkpoints are looked for in the study folder unless `has_checkpoint` knows where they lie.
+    """
+    has = has_checkpoint or (lambda trial: trial_folder(study, trial).checkpoint.exists())
     shown: dict[str, Trial] = {}
     for arm in plan.arms:
-        ready = [t for t in plan.trials if t.arm == arm.name and trial_folder(study, t).checkpoint.exists()]
+        ready = [t for t in plan.trials if t.arm == arm.name and has(t)]
         if ready:
             shown[arm.name] = min(ready, key=lambda t: (t.seed, *_rank(study, t)))
     return shown

@@ -51,7 +51,6 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("ablate", ["--source", "."], "holds no clip"),
         ("ablate", ["--data", "nowhere"], "nowhere': no data set"),
         ("ablate", ["--data", "gs://bucket/faces"], "allowed are a folder, file:///folder and s3://bucket/prefix"),
-        ("ablate", ["--study", "s3://bucket/study"], "a folder that all nodes share"),
         ("ablate", ["--cpus_per_trial", "0"], "--cpus_per_trial is 0.0"),
         ("ablate", ["--gpus_per_trial", "nan"], "--gpus_per_trial is nan"),
         ("ablate", ["--candidates", "2", "--grace_images", "0"], "--grace_images is 0"),
