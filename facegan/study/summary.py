@@ -28,6 +28,18 @@ def best_trials(plan: Plan, study: Path, has_checkpoint: Callable[[Trial], bool]
     return shown
 
 
+def runs_of_arms(plan: Plan, study: Path) -> dict[str, list[Trial]]:
+    """Each arm's runs with rows of metrics, one a seed: of its candidates the best on validation clips."""
+    runs: dict[str, list[Trial]] = {}
+    for arm in plan.arms:
+        best: dict[int, Trial] = {}
+        begun = [t for t in plan.trials if t.arm == arm.name and trial_folder(study, t).rows()]
+        for trial in sorted(begun, key=lambda t: _rank(study, t)):
+            best.setdefault(trial.seed, trial)
+        runs[arm.name] = [best[seed] for seed in sorted(best)]
+    return runs
+
+
 def _rank(study: Path, trial: Trial) -> tuple[bool, float, int]:
     folder = trial_folder(study, trial)
     judged = [float(row[SELECTION]) for row in folder.rows() if SELECTION in row]
