@@ -9,6 +9,7 @@ from itertools import combinations, product
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facegan.config import UserError
 
@@ -16,7 +17,8 @@ Row = dict[str, int]
 Word = tuple[str, ...]
 Fraction = Literal["half", "quarter"]
 
-# Quarters of least aberration: Box, Hunter and Hunter, Statistics for Experimenters (2005), table 6.22, by places of the factors.
+# Quarters of least aberration, by places of the factors: D=AB, E=AC; E=ABC, F=BCD; F=ABCD, G=ABDE, as in the NIST e-Handbook
+# of Statistical Methods, 5.3.3.4.7.
 _QUARTERS: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     5: ((0, 1), (0, 2)),
     6: ((0, 1, 2), (1, 2, 3)),
@@ -25,7 +27,7 @@ _QUARTERS: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 
 def factorial(factors: Sequence[str]) -> list[Row]:
-    """All 2^k rows, the one with everything on last."""
+    """All 2^k rows, everything off first, everything on last."""
     return [dict(zip(factors, levels, strict=True)) for levels in product((-1, 1), repeat=len(factors))]
 
 
@@ -42,7 +44,7 @@ def add_one(factors: Sequence[str]) -> list[Row]:
 
 
 def fraction(factors: Sequence[str], size: Fraction) -> list[Row]:
-    """A regular half, 2^(k-1), or quarter, 2^(k-2): the last one or two factors are products of others. It holds the full arm."""
+    """A regular half, 2^(k-1), or quarter, 2^(k-2): the last one or two factors are products of others. Holds the full arm."""
     k = len(factors)
     if size == "half" and k < 3:
         raise UserError(f"--fraction is 'half' with {k} factors: at least 3; with fewer take --design factorial")
@@ -110,25 +112,36 @@ def word_name(word: Word) -> str:
 def balanced_order(rows: Sequence[Row], seed: int) -> list[int]:
     """Places of the rows in an order of which every beginning is nearly balanced, shuffled by `seed` otherwise.
 
-    Next comes the row that shows most levels not seen yet, then the one that keeps each factor's share of on and off
+    Next comes the row that shows most of the levels not seen yet, rare ones before common ones, then the one that keeps each factor's share of on and off
     closest to that of all rows, then the same for pairs of factors, then chance.
     """
     factors = list(rows[0]) if rows else []
-    main = np.array([[row[f] for f in factors] for row in rows], np.float64).reshape(len(rows), len(factors))
-    pairs = [(i, j) for i, j in combinations(range(len(factors)), 2)]
-    two = np.array([[line[i] * line[j] for i, j in pairs] for line in main], np.float64).reshape(len(rows), len(pairs))
-    left = list(np.random.default_rng(seed).permutation(len(rows)))
+    main = np.array([[column_value(row, (f,)) for f in factors] for row in rows], np.float64).reshape(len(rows), -1)
+    two = np.array([[column_value(row, w) for w in combinations(factors, 2)] for row in rows], np.float64)
+    left = np.random.default_rng(seed).permutation(len(rows))
     order: list[int] = []
-    while left:
-        taken = [_cost(main, two, [*order, place]) for place in left]
-        order.append(int(left.pop(min(range(len(left)), key=lambda i: taken[i]))))
+    while len(left):
+        unseen = np.array([_unseen(main, [*order, place]) for place in left])
+        drifts = [_drift(columns, order, left) for columns in (two, main)]
+        best = int(np.lexsort(np.array([*drifts, unseen]))[0])
+        order.append(int(left[best]))
+        left = np.delete(left, best)
     return order
 
 
-def _cost(main: "np.ndarray[tuple[int, int], np.dtype[np.float64]]", two: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
-          chosen: list[int]) -> tuple[int, float, float]:
-    """How far a beginning is from the whole: levels unseen, imbalance of factors, imbalance of pairs."""
-    part = main[chosen]
-    unseen = 2 * part.shape[1] - int((part == 1).any(axis=0).sum() + (part == -1).any(axis=0).sum())
-    drift = [float(np.square(m[chosen].sum(axis=0) - len(chosen) * m.mean(axis=0)).sum().round(6)) for m in (main, two)]
-    return unseen, drift[0], drift[1]
+def _unseen(main: NDArray[np.float64], beginning: list[int]) -> float:
+    """The levels of factors that no row of a beginning shows, each counted the more the rarer it is."""
+    cost = 0.0
+    for level in (-1, 1):
+        share, seen = (main == level).mean(axis=0), (main[beginning] == level).any(axis=0)
+        cost += float((1 / share[~seen & (share > 0)]).sum())
+    return round(cost, 6)
+
+
+def _drift(columns: NDArray[np.float64], order: list[int], left: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[left] how far from the balance of all rows a beginning is once each of the rows left is added."""
+    if not columns.size:
+        return np.zeros(len(left))
+    sums = columns[order].sum(axis=0) + columns[left]
+    drift: NDArray[np.float64] = np.square(sums - (len(order) + 1) * columns.mean(axis=0)).sum(axis=1).round(6)
+    return drift
