@@ -112,8 +112,8 @@ def word_name(word: Word) -> str:
 def balanced_order(rows: Sequence[Row], seed: int) -> list[int]:
     """Places of the rows in an order of which every beginning is nearly balanced, shuffled by `seed` otherwise.
 
-    Next comes the row that shows most of the levels not seen yet, rare ones before common ones, then the one that keeps each factor's share of on and off
-    closest to that of all rows, then the same for pairs of factors, then chance.
+    Next comes the row that shows most of the levels not seen yet, the rare ones first, then the one that keeps each
+    factor's share of on and off closest to that of all rows, then the same for pairs of factors, then chance.
     """
     factors = list(rows[0]) if rows else []
     main = np.array([[column_value(row, (f,)) for f in factors] for row in rows], np.float64).reshape(len(rows), -1)

@@ -8,7 +8,10 @@ import numpy as np
 
 from facegan.metrics.card import METRICS, Scores, summarise
 from facegan.study.arms import Arm
+from facegan.study.claims import METRIC, answer_claims
+from facegan.study.effects import BETTER, analyse_study
 from facegan.study.plan import Plan, Trial, trial_folder
+from facegan.study.runs import Run
 from facegan.study.verdict import COPY, Card, compare, judge
 
 SELECTION = "validation/face_error"
@@ -41,7 +44,30 @@ def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None)
         "trials": [_trial(study, trial, cards[trial.key]) for trial in plan.trials],
         "arms": [_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms],
         "references": {name: _short(card) for name, card in rows.items()},
+        **_findings(study, plan, cards),
     }
+
+
+def _findings(study: Path, plan: Plan, cards: dict[str, Card | None]) -> dict[str, Any]:
+    """Effects and claims of a design with factors; of another there are none."""
+    planned = [arm.levels for arm in plan.arms]
+    if not plan.factors or not all(planned):
+        return {"effects": None, "claims": []}
+    runs = {metric: _runs(study, plan, metric, cards) for metric in BETTER}
+    return {"effects": analyse_study(runs, planned), "claims": answer_claims(plan.design, plan.factors, runs[METRIC], planned)}
+
+
+def _runs(study: Path, plan: Plan, metric: str, cards: dict[str, Card | None]) -> list[Run]:
+    """A run for each arm and seed: of its candidates the one that speaks for it, if any has scores."""
+    runs = []
+    for arm in plan.arms:
+        trials = [t for t in plan.trials if t.arm == arm.name]
+        judged = {t.seed: t for t in _judged(study, trials, cards)}
+        for seed in dict.fromkeys(t.seed for t in trials):
+            shown = judged.get(seed, next(t for t in trials if t.seed == seed))
+            clips = (cards[shown.key] or {}).get(metric, {"clips": {}})["clips"]
+            runs.append(Run(arm.name, seed, arm.levels, trial_folder(study, shown).state()["state"], clips))
+    return runs
 
 
 def _study(plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
