@@ -28,7 +28,7 @@ from facegan.report.curves import write_losses_figure
 from facegan.report.figure2 import write_figure2
 from facegan.report.html import write_report
 from facegan.report.sheets import contact_sheet
-from facegan.study.arms import Arm
+from facegan.study.arms import Arm, Factor
 from facegan.study.folder import read_json, write_json
 from facegan.study.plan import Plan, make_plan
 from facegan.study.summary import summarise_study
@@ -47,6 +47,7 @@ class Request:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     candidates: int
+    factors: tuple[Factor, ...] = ()
 
 
 _TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
@@ -72,6 +73,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         candidates=request.candidates,
         data=describe_data(data),
         commit=_commit(),
+        factors=request.factors,
     )
     default = HOME / f"{request.design}-{shared.preset}-{plan.id()}"
     home = StudyHome(place("--study", shared.study or str(default)))

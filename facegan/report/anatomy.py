@@ -1,7 +1,6 @@
 """The anatomy of the loss over training: which term rules, and which terms fight, an arm a row of two heat maps."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from facegan.anatomy import COSINE, SHARE
-from facegan.study.plan import Plan, trial_folder
-from facegan.study.summary import runs_of_arms
+from facegan.study.dissection import anatomy_of_arms
+from facegan.study.plan import Plan
 
 _SHORT = {
     "adversarial": "adv",
@@ -24,28 +22,6 @@ _SHORT = {
 }
 _ROW, _HEAD = 0.24, 0.55
 """Inches of a row of a heat map, and of what stands around one."""
-
-
-def anatomy_of_arms(study: Path, plan: Plan) -> dict[str, dict[str, Any]]:
-    """By arm: `images` [n], and the means over its seeds of `share` {term: [n]} and `cosine` {'a~b': [n]}; arms not measured
-    are left out."""
-    found = {}
-    for arm, trials in runs_of_arms(plan, study).items():
-        runs = [[row for row in trial_folder(study, t).rows() if any(n.startswith(SHARE) for n in row)] for t in trials]
-        images = sorted({row["images"] for run in runs for row in run})
-        if images:
-            names = [name for name in next(run for run in runs if run)[0] if name.startswith((SHARE, COSINE))]
-            means = {name: [_mean(runs, name, at) for at in images] for name in names}
-            found[arm] = {
-                "images": images,
-                "share": {n.partition("/")[2]: v for n, v in means.items() if n.startswith(SHARE)},
-                "cosine": {n.partition("/")[2]: v for n, v in means.items() if n.startswith(COSINE)},
-            }
-    return found
-
-
-def _mean(runs: list[list[dict[str, Any]]], name: str, images: int) -> float:
-    return float(np.mean([row[name] for run in runs for row in run if row["images"] == images]))
 
 
 def anatomy_figure(study: Path, plan: Plan) -> Figure | None:
@@ -96,18 +72,3 @@ def write_anatomy_figure(study: Path, plan: Plan) -> None:
     figure = anatomy_figure(study, plan)
     if figure is not None:
         figure.savefig(study / "anatomy.png")
-
-
-def rule_and_fight(anatomy: dict[str, Any]) -> dict[str, Any]:
-    """Of one arm over the last quarter of training: the term with the largest share, and the pair of terms that fights most."""
-    last = slice(-max(1, len(anatomy["images"]) // 4), None)
-    shares = {term: float(np.mean(values[last])) for term, values in anatomy["share"].items()}
-    cosines = {pair: float(np.mean(values[last])) for pair, values in anatomy["cosine"].items()}
-    rules = max(shares, key=lambda term: shares[term])
-    fights = min(cosines, key=lambda pair: cosines[pair]) if cosines else None
-    return {
-        "rules": rules,
-        "share": shares[rules],
-        "fights": list(fights.split("~")) if fights else [],
-        "cosine": cosines[fights] if fights else None,
-    }

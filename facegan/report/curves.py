@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, StrMethod
 from numpy.typing import NDArray
 
 from facegan.config import TERMS
+from facegan.study.choice import runs_of_arms
 from facegan.study.plan import Plan, trial_folder
-from facegan.study.summary import runs_of_arms
 
 # Okabe and Ito's colours, told apart by every kind of eye; line styles help in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")

@@ -23,9 +23,10 @@ from facegan.report.html import write_report
 from facegan.report.sheets import contact_sheet, landmark_tile, sample_grid
 from facegan.step import new_state
 from facegan.study.arms import choose_arms
+from facegan.study.choice import best_trials
 from facegan.study.folder import write_json
 from facegan.study.plan import Plan, Trial, make_plan, open_study, trial_folder
-from facegan.study.summary import best_trials, summarise_study
+from facegan.study.summary import summarise_study
 from facegan.train import train
 
 CLIPS = [f"{500 + i}" for i in range(12)]
