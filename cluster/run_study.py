@@ -24,6 +24,7 @@ from cluster.trial import TRUTH, precompute_truth
 from facegan.config import Config
 from facegan.data.manifest import to_bytes
 from facegan.metrics.card import prepare_truth, reference_scores, summarise
+from facegan.report.anatomy import write_anatomy_figure
 from facegan.report.curves import write_losses_figure
 from facegan.report.figure2 import write_figure2
 from facegan.report.html import write_report
@@ -114,6 +115,7 @@ def conclude(plan: Plan, study: Path, dataset: DataSet, config: Config, *, inclu
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
     write_figure2(study, plan, data)
     write_losses_figure(study, plan)
+    write_anatomy_figure(study, plan)
     write_report(study, summary, config, include_faces=include_faces)
     return summary
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from facegan.metrics.card import METRICS, Scores, summarise
+from facegan.study.answers import answer_factors
 from facegan.study.arms import Arm
 from facegan.study.choice import SELECTION, rank
 from facegan.study.claims import METRIC, answer_claims
@@ -38,9 +39,14 @@ def _findings(study: Path, plan: Plan, cards: dict[str, Card | None]) -> dict[st
     """Effects and claims of a design with factors; of another there are none."""
     planned = [arm.levels for arm in plan.arms]
     if not plan.factors or not all(planned):
-        return {"effects": None, "claims": []}
+        return {"effects": None, "answers": [], "claims": []}
     runs = {metric: _runs(study, plan, metric, cards) for metric in BETTER}
-    return {"effects": analyse_study(runs, planned), "claims": answer_claims(plan.design, plan.factors, runs[METRIC], planned)}
+    effects = analyse_study(runs, planned)
+    return {
+        "effects": effects,
+        "answers": answer_factors(effects),
+        "claims": answer_claims(plan.design, plan.factors, runs[METRIC], planned),
+    }
 
 
 def _runs(study: Path, plan: Plan, metric: str, cards: dict[str, Card | None]) -> list[Run]:
