@@ -58,9 +58,11 @@ class Tracker:
         for trial in self.plan.trials:
             self._children[trial.key].sync()
 
-    def finish(self, note: str) -> None:
-        """Send the study's files, put the note on the parent run's page and close it."""
+    def finish(self, note: str, answers: dict[str, str]) -> None:
+        """Send the study's files, put the note on the parent run's page, the answers into its tags, and close it."""
         self.sync()
+        for claim, answer in answers.items():
+            self.client.set_tag(self.parent.info.run_id, claim, answer)
         self.client.set_tag(self.parent.info.run_id, "mlflow.note.content", note)
         for name in _FILES:
             if (self.study / name).exists():

@@ -39,6 +39,7 @@ class Plan:
 
     design: str
     preset: str
+    base: Config
     arms: tuple[Arm, ...]
     trials: tuple[Trial, ...]
     data: dict[str, Any]
@@ -58,6 +59,7 @@ class Plan:
         return {
             **asdict(self),
             "id": self.id(),
+            "base": self.base.to_dict(),
             "trials": trials,
             "run_order": [t.key for t in self.run_order()],
             "aliases": alias_table(rows),
@@ -100,7 +102,7 @@ def make_plan(
                 config = candidate(arm.apply(base), arm.name, number).override({"seed": seed})
                 key = _digest([config.to_dict(), vgg, data["sha256"], code])
                 trials.append(Trial(key, arm.name, number, config))
-    return Plan(design, preset, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors))
+    return Plan(design, preset, base, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors))
 
 
 def open_study(folder: Path, plan: Plan) -> None:
@@ -144,7 +146,7 @@ def read_plan(folder: Path) -> Plan:
     factors = tuple(Factor(f["name"], tuple(f["terms"])) for f in found.get("factors", []))
     trials = tuple(Trial(t["key"], t["arm"], t["candidate"], from_dict(t["config"])) for t in found["trials"])
     data, vgg, code, commit = (found[name] for name in ("data", "vgg", "code", "commit"))
-    return Plan(found["design"], found["preset"], arms, trials, data, vgg, code, commit, factors)
+    return Plan(found["design"], found["preset"], from_dict(found["base"]), arms, trials, data, vgg, code, commit, factors)
 
 
 def trial_folder(study: Path, trial: Trial) -> TrialFolder:
