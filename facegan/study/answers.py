@@ -29,7 +29,9 @@ def _answer(metric: str, found: dict[str, Any], effect: dict[str, Any], tests: i
     return {
         "factor": effect["name"],
         "metric": metric,
+        "better": found["better"],
         "answer": answer,
+        **{name: effect[name] for name in ("estimate", "interval", "p_holm")},
         "sentence": f"switching on {moved} ({numbers}; {found['better']} is better)",
     }
 
