@@ -5,6 +5,7 @@ the 95 % intervals in 1,000 simulated studies is in the docstring of `tests/face
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -86,11 +87,13 @@ def bootstrap(fit: Fit) -> Floats:
         solved = np.linalg.solve(square[0] * len(names), right.T).T
     else:
         left = np.einsum("bs,spq->bpq", picked_seeds, square)
-        whole = np.linalg.cond(left) < 1e10
+        spectrum = np.linalg.eigvalsh(left)
+        whole = spectrum[:, 0] > 1e-9 * spectrum[:, -1]
         solved = np.linalg.solve(left[whole], right[whole][:, :, None])[:, :, 0]
     return np.asarray(2 * solved[:, : len(fit.model.effects)], np.float64)
 
 
+@cache
 def draws(seeds: int, clips: int) -> tuple[Floats, Floats]:
     """[resamples, seeds] how often each seed is drawn, and [resamples, clips] each clip's share."""
     rng = np.random.default_rng(68)
