@@ -18,11 +18,12 @@ from facegan.config import Config
 from facegan.metrics.card import METRICS, summarise
 from facegan.study.arms import choose_design
 from facegan.study.designs import Row, alias_table, column_value, factorial, fraction, leave_one_out
-from facegan.study.effects import BETTER, analyse, analyse_study
+from facegan.study.effects import BETTER, analyse, analyse_study, fit_table
 from facegan.study.folder import write_json
+from facegan.study.intervals import bootstrap, draws, percentile
 from facegan.study.model import Effect
 from facegan.study.plan import make_plan, open_study, read_plan, trial_folder
-from facegan.study.runs import Run
+from facegan.study.runs import Run, tabulate
 from facegan.study.summary import summarise_study
 
 SQUARE = factorial(["a", "b"])
@@ -36,7 +37,7 @@ def runs_of(
     """Runs seed by seed, arm by arm within; `values` [runs, clips]; those at the places `absent` have no scores."""
     runs = []
     for i, (seed, row) in enumerate((seed, row) for seed in seeds for row in rows):
-        scores: dict[str, float | None] = {} if i in absent else {f"c{c}": float(v) for c, v in enumerate(values[i])}
+        scores: dict[str, float | None] = {} if i in absent else {f"c{c:02d}": float(v) for c, v in enumerate(values[i])}
         name = "".join(f"{factor}{level:+d}" for factor, level in row.items())
         runs.append(Run(name, seed, row, "COMPLETED" if scores else state, scores))
     return runs
@@ -299,10 +300,10 @@ def test_any_part_of_a_study_says_what_it_can_and_why_not_the_rest() -> None:
 def test_clips_without_a_face_are_left_out_for_all_and_runs_of_few_are_missing() -> None:
     values = simulate(SQUARE, 3, {"a": 1}, np.random.default_rng(15))
     given = runs_of(SQUARE, (0, 1, 2), values)
-    given[1].clips["c3"] = None
-    given[4] = Run(given[4].arm, 1, given[4].levels, "COMPLETED", {f"c{c}": 9.0 if c < 5 else None for c in range(12)})
+    given[1].clips["c03"] = None
+    given[4] = Run(given[4].arm, 1, given[4].levels, "COMPLETED", {f"c{c:02d}": 9.0 if c < 5 else None for c in range(12)})
     found = analyse("landmark_error", given, SQUARE)
-    assert found["clips"] == 11 and found["clips_left_out"] == ["c3"]
+    assert found["clips"] == 11 and found["clips_left_out"] == ["c03"]
     assert found["missing"] == [
         {"arm": given[4].arm, "seed": 1, "state": "COMPLETED", "reason": "measured on less than half of the clips"}
     ]
@@ -316,6 +317,13 @@ def test_a_seeds_only_run_compares_with_nothing() -> None:
     two = analyse(METRIC, runs_of(SQUARE, (0, 1), values[:8]), SQUARE)
     assert [e["estimate"] for e in found["effects"]] == [e["estimate"] for e in two["effects"]]
     assert found["missing"][-1]["reason"].startswith("the only run of its seed")
+    means = values.mean(axis=1)[:9]
+    ends: list[list[float]] = []
+    for filled in itertools.product((means.min(), means.max()), repeat=3):
+        whole = np.append(means, filled)
+        ends.append([np.mean(whole * [row[factor] for row in SQUARE * 3]) * 2 for factor in "ab"])
+    for factor, reach in zip("ab", np.array(ends).T, strict=True):
+        assert by_name(found)[factor]["if_missing"] == pytest.approx([reach.min(), reach.max()])
 
 
 def test_the_bootstrap_draws_the_same_seeds_and_clips_for_all_arms() -> None:
@@ -332,20 +340,45 @@ def test_the_bootstrap_draws_the_same_seeds_and_clips_for_all_arms() -> None:
 
 
 def test_the_bootstrap_by_its_definition() -> None:
-    """Drawn blocks and clips put together by hand and fitted anew, as duplicates with blocks of their own."""
-    rng = np.random.default_rng(18)
-    values = simulate(SQUARE, 4, {"a": 1}, rng)
-    found = analyse(METRIC, runs_of(SQUARE, range(4), values, absent=(2,)), SQUARE)
-    draws = np.random.default_rng(0)
-    table = pd.DataFrame(SQUARE * 4).assign(seed=np.repeat(range(4), 4), place=range(16)).drop(2)
-    sample = []
-    for _ in range(400):
-        seeds, clips = draws.integers(4, size=4), draws.integers(12, size=12)
-        drawn = pd.concat([table[table.seed == s].assign(block=i) for i, s in enumerate(seeds)])
+    """Drawn blocks and clips put together by hand and fitted anew, a block drawn twice as two blocks."""
+    values = simulate(SQUARE, 4, {"a": 1}, np.random.default_rng(18))
+    table = tabulate(runs_of(SQUARE, range(4), values, absent=(2,)))
+    fitted = fit_table(table, SQUARE)[1]
+    assert fitted is not None
+    found, (seeds, clips) = bootstrap(fitted), draws(4, 12)
+    runs = pd.DataFrame(SQUARE * 4).assign(seed=np.repeat(range(4), 4), place=range(16)).drop(2)
+    for drawn_often, share in ((seeds / 4, 1 / 4), (clips, 1 / 12)):
+        assert drawn_often.sum(axis=1) == pytest.approx(1)
+        assert drawn_often.var(axis=0) == pytest.approx(share**2 * (1 - share), rel=0.15)
+    whole = [i for i in range(len(seeds)) if seeds[i, 0] < 4]  # the first seed alone lacks an arm
+    assert len(found) == len(whole) < len(seeds)
+    for row, i in list(zip(found, whole, strict=True))[:60]:
+        drawn = pd.concat([runs[runs.seed == s].assign(block=f"{s} {n}") for s in range(4) for n in range(int(seeds[i, s]))])
         x = np.column_stack([drawn[["a", "b"]], drawn.a * drawn.b, pd.get_dummies(drawn.block)]).astype(float)
-        sample.append(2 * np.linalg.lstsq(x, values[drawn.place][:, clips].mean(axis=1), rcond=None)[0][0])
-    low, high = np.quantile(sample, [0.025, 0.975])
-    assert by_name(found)["a"]["bootstrap"] == pytest.approx([low, high], abs=0.12 * (high - low))
+        expected = 2 * np.linalg.lstsq(x, values[drawn.place] @ clips[i], rcond=None)[0][:3]
+        assert row == pytest.approx(expected)
+    assert percentile(found[:, 0]) == pytest.approx(np.quantile(found[:, 0], [0.025, 0.975]))
+
+
+def test_pairs_that_the_runs_cannot_tell_apart_still_take_their_part() -> None:
+    """Of 2^4 only the half with a x b = c x d was run: all main effects, no pair, and what pairs do is not taken for noise."""
+    rows = factorial("abcd")
+    absent = [i for i, row in enumerate(rows * 2) if column_value(row, tuple("abcd")) < 0]
+    values = simulate(rows, 2, {"a": 1, "a x b": 50}, np.random.default_rng(20), slope=0)
+    found = analyse(METRIC, runs_of(rows, (0, 1), values, absent=absent, state="RUNNING"), rows)
+    assert [e["name"] for e in found["effects"]] == ["a", "b", "c", "d"]
+    assert len(found["not_estimable"]) == 6
+    assert {e["reason"] for e in found["not_estimable"]} == {"the runs so far cannot tell it from other effects"}
+    assert found["degrees_of_freedom"] == 16 - 2 - 4 - 3
+    assert found["sigma"] < 3
+
+
+def test_an_alias_of_the_other_sign_says_so() -> None:
+    arms = SQUARE[1:3]
+    values = simulate(arms, 3, {"a": 3}, np.random.default_rng(21), slope=0)
+    found = analyse(METRIC, runs_of(arms, (0, 1, 2), values), arms)
+    assert list(by_name(found)) == ["a (= -b)"]
+    assert found["not_estimable"] == [{"name": "a x b", "reason": "the arms of this study all have the same level of it"}]
 
 
 COVERED = [
