@@ -104,7 +104,7 @@ def choose_arms(design: str, names: Sequence[str] = ()) -> tuple[Arm, ...]:
 
 def _factors(design: str, config: Config, names: Sequence[str]) -> tuple[Factor, ...]:
     if design == "figure2":
-        return tuple(Factor(name, GROUPS.get(name, (name,))) for name in _FIGURE2)
+        return tuple(_figure2_factor(name, config) for name in _FIGURE2)
     if names:
         found = tuple(_factor(name, config) for name in names)
     else:
@@ -118,6 +118,12 @@ def _factors(design: str, config: Config, names: Sequence[str]) -> tuple[Factor,
                 raise UserError(f"--factors has {owners[term]!r} and {factor.name!r}: both switch {term}; keep one of them")
             owners[term] = factor.name
     return found
+
+
+def _figure2_factor(name: str, config: Config) -> Factor:
+    """What is on of it; all of it where nothing is, which is refused where an arm would switch it."""
+    terms = GROUPS.get(name, (name,))
+    return Factor(name, tuple(term for term in terms if term in config.loss.active()) or terms)
 
 
 def _factor(name: str, config: Config) -> Factor:

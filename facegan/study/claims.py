@@ -134,8 +134,8 @@ def _which_matters(study: _Study) -> dict[str, Any]:
     # The difference in size is linear as long as neither effect changes its sign.
     interval = contrast_interval(fit, np.sign(effects[0]) * contrasts[0] - np.sign(effects[1]) * contrasts[1])
     sizes = [np.abs(bootstrap(fit) @ contrast) for contrast in contrasts]
-    moved = " and ".join(f"{study.groups.names(s)} by {_signed(e)}" for s, e in zip(sides, effects, strict=True))
-    sentence = f"switching on {moved} changes {METRIC}{_how(study)}, a difference in size of"
+    changes = [f"by {_signed(e)} with {study.groups.names(s)}" for s, e in zip(sides, effects, strict=True)]
+    sentence = f"{METRIC} changes {changes[0]} and {changes[1]} on against off{_how(study)}, a difference in size of"
     numbers = {"feature_effect": effects[0], "pixel_effect": effects[1]}
     estimate = abs(effects[0]) - abs(effects[1])
     return _decide("feature_over_pixel", study, estimate, interval, sizes[0] - sizes[1], sentence) | numbers
@@ -157,12 +157,13 @@ def _synergy(study: _Study) -> dict[str, Any]:
     if isinstance(contrast, str):
         switched = (*study.groups.pixel, *study.groups.feature)
         both_off = any(all(row[f.name] == -1 for f in switched) for row in study.planned)
-        why = contrast if both_off else "it has no arm with both groups off, so what they do together was not seen"
+        is_unseen = not both_off and not fit.model.has_interactions
+        why = "it has no arm with both groups off, so what they do together was not seen" if is_unseen else contrast
         return _without("synergy", _blame(study, pairs), why)
     contrast = BETTER[METRIC] * contrast
     estimate = float(contrast @ fit.estimates)
     sentence = (
-        f"where one group is on, the other changes {METRIC} by {_signed(2 * estimate)} against where it is off, "
+        f"what one group does to {METRIC} differs by {_signed(2 * estimate)} between the other group on and off, "
         "an interaction (half of that) of"
     )
     return _decide("synergy", study, estimate, contrast_interval(fit, contrast), bootstrap(fit) @ contrast, sentence)

@@ -102,7 +102,7 @@ def _effect(fitted: Fit, j: int, effect: Effect, better: int, resampled: Floats,
         **as_json(interval),
         "p_holm": None,
         "hc3": hc3 and {"standard_error": hc3[0], "interval": hc3[1:3], "p": hc3[3]},
-        "bootstrap": {"interval": percentile(resampled), "resamples": len(resampled)},
+        "bootstrap": percentile(resampled),
         "detectable": detectable(fitted, j),
         "if_missing": None if reach is None else [float(v) for v in reach],
         "sign_survives": None if reach is None else bool(reach.min() > 0 or reach.max() < 0),
@@ -126,6 +126,8 @@ def _inference_words(fitted: Fit | None, table: Table) -> str:
     resampled = f"the bootstrap draws {clips} and {seeds} seeds anew, {RESAMPLES} times"
     if seeds == 1:
         resampled = f"the bootstrap draws {clips} anew, {RESAMPLES} times, and says nothing of other seeds"
+    elif seeds < 10:
+        resampled += ", and is too narrow with so few seeds"
     if fitted.too_few:
         return f"{fitted.too_few}, so there is no interval for other seeds; {resampled}"
     unit = "runs of other seeds" if seeds > 1 else "other runs, if no three factors interact,"

@@ -60,7 +60,12 @@ class Model:
 
     def columns(self, rows: Sequence[Row]) -> Floats:
         """[n, effects + nuisance] coded levels."""
-        return np.array([e.column(rows) for e in (*self.effects, *self.nuisance)], np.float64).reshape(-1, len(rows)).T
+        return _table((*self.effects, *self.nuisance), rows)
+
+
+def _table(effects: Sequence[Effect], rows: Sequence[Row]) -> Floats:
+    """[n, effects] coded levels."""
+    return np.array([e.column(rows) for e in effects], np.float64).reshape(len(effects), len(rows)).T
 
 
 def effects_of(rows: Sequence[Row], longest: int) -> list[Effect]:
@@ -81,14 +86,14 @@ def effects_of(rows: Sequence[Row], longest: int) -> list[Effect]:
 
 def choose_model(planned: Sequence[Row], rows: Sequence[Row], seeds: Sequence[int]) -> Model:
     """Main effects and pairs where the runs at hand [n rows and seeds] tell all main effects apart, else main effects alone."""
-    model = _reduce(effects_of(planned, 2), planned, rows, seeds)
+    model = _reduce(effects_of(planned, 2), rows, seeds)
     if any(len(effect.words[0]) == 1 for effect, _ in model.lost):
-        model = _reduce(effects_of(planned, 1), planned, rows, seeds)
+        model = _reduce(effects_of(planned, 1), rows, seeds)
     return model
 
 
-def _reduce(effects: Sequence[Effect], planned: Sequence[Row], rows: Sequence[Row], seeds: Sequence[int]) -> Model:
-    x = within_blocks(np.array([e.column(rows) for e in effects], np.float64).reshape(-1, len(rows)).T, seeds)
+def _reduce(effects: Sequence[Effect], rows: Sequence[Row], seeds: Sequence[int]) -> Model:
+    x = within_blocks(_table(effects, rows), seeds)
     rank = _rank(x)
     estimable = [_rank(np.delete(x, j, axis=1)) < rank for j in range(len(effects))]
     kept = [j for j in range(len(effects)) if estimable[j]]
@@ -101,11 +106,12 @@ def _reduce(effects: Sequence[Effect], planned: Sequence[Row], rows: Sequence[Ro
 
 
 def _why_lost(effect: Effect, rows: Sequence[Row]) -> str:
+    if not rows:
+        return "no run that compares with another yet"
     for factor in effect.words[0]:
         levels = {row[factor] for row in rows}
-        if len(levels) < 2:
-            seen = {1: "on", -1: "off"}[levels.pop()] if levels else "not"
-            return f"not both levels seen yet: {factor} was only {seen} in the runs so far" if levels or rows else "no run yet"
+        if len(levels) == 1:
+            return f"not both levels seen yet: {factor} was only {'on' if levels == {1} else 'off'} in the runs so far"
     return "the runs so far cannot tell it from other effects"
 
 
@@ -136,7 +142,6 @@ class Fit:
     weights: Floats
     sigma: float
     free: int
-    coefficients: Floats
     hc3: Floats | None
     no_hc3: str
 
@@ -168,7 +173,7 @@ def fit(model: Model, rows: Sequence[Row], seeds: Sequence[int], values: Floats)
     hc3, why = _hc3(result, seeds, free, slice(first, first + len(model.effects)))
     return Fit(
         model, tuple(rows), tuple(seeds), values, weights, float(np.sqrt(result.scale)) if free else 0.0, free,
-        np.asarray(result.params[first:], np.float64), hc3, why,
+        hc3, why,
     )  # fmt: skip
 
 

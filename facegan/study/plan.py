@@ -70,12 +70,14 @@ class Plan:
         """The trials in the order to start them: seeds as blocks, in each a shuffle of which every beginning is nearly
         balanced over the factors, so that a study broken off early still compares like with like."""
         levels = {arm.name: arm.levels for arm in self.arms}
+        # A trial of no arm here is neither on nor off.
+        unknown = {factor: 0 for row in levels.values() for factor in row}
         blocks: dict[tuple[int, int], list[Trial]] = {}
         for trial in self.trials:
             blocks.setdefault((trial.seed, trial.candidate), []).append(trial)
         shuffled: list[Trial] = []
         for block in blocks.values():
-            order = balanced_order([levels.get(t.arm, {}) for t in block], int(self.id(), 16) + len(shuffled))
+            order = balanced_order([levels.get(t.arm, unknown) for t in block], int(self.id(), 16) + len(shuffled))
             shuffled += [block[place] for place in order]
         return shuffled
 
