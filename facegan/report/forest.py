@@ -12,7 +12,7 @@ def forest(effects: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _plot(found: dict[str, Any]) -> dict[str, Any]:
-    drawn = [(effect, effect["interval"] or effect["bootstrap"]["interval"]) for effect in found["effects"]]
+    drawn = [(effect, effect["interval"] or effect["bootstrap"]) for effect in found["effects"]]
     ends = [abs(value) for effect, interval in drawn for value in (effect["estimate"], *(interval or ()))]
     reach = max(ends, default=0.0) or 1.0
 

@@ -25,7 +25,7 @@ def one_at_a_time(table: Table, fit: Fit | None, factors: Sequence[str], level: 
         entry = {"factor": factor, "estimate": None, "seeds": len(pairs), "bootstrap": None, **as_json(None)}
         if len(pairs):
             entry |= _contrast(table, pairs)
-        if level == 1 and fit is not None:
+        if level == 1:
             entry |= _explained(fit, factor, entry["estimate"])
         found.append(entry)
     return found
@@ -57,11 +57,11 @@ def noise(table: Table) -> tuple[float, int]:
     return (float(np.square(y - x @ solved).sum() / free) if free else 0.0), free
 
 
-def _explained(fit: Fit, factor: str, estimate: float | None) -> dict[str, Any]:
+def _explained(fit: Fit | None, factor: str, estimate: float | None) -> dict[str, Any]:
     """The averaged effect beside a leave-one-out difference, and the interactions between the two."""
-    named = dict(zip(fit.model.effects, fit.estimates, strict=True))
+    named = dict(zip(fit.model.effects, fit.estimates, strict=True)) if fit else {}
     main = next((v for e, v in named.items() if e.words[0] == (factor,)), None)
-    if main is None or not fit.model.has_interactions:
+    if main is None or fit is None or not fit.model.has_interactions:
         return {"averaged": None, "explained_by": [], "higher_order": None}
     pairs = [(e, float(v)) for e, v in named.items() if len(e.words[0]) == 2 and any(factor in word for word in e.words)]
     pairs.sort(key=lambda pair: -abs(pair[1]))
