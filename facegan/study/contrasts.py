@@ -12,7 +12,7 @@ import numpy as np
 
 from facegan.study.designs import Row
 from facegan.study.intervals import as_json, draws, percentile, two_way
-from facegan.study.model import FEWEST_FREE, Fit, Floats, within_blocks
+from facegan.study.model import FEWEST_FREE, Fit, Floats
 from facegan.study.runs import Table
 
 
@@ -24,7 +24,7 @@ def one_at_a_time(table: Table, fit: Fit | None, factors: Sequence[str], level: 
         pairs = _pairs(table, {**rest, factor: 1}, {**rest, factor: -1})
         entry = {"factor": factor, "estimate": None, "seeds": len(pairs), "bootstrap": None, **as_json(None)}
         if len(pairs):
-            entry |= _contrast(table, pairs)
+            entry |= _contrast(pairs)
         if level == 1:
             entry |= _explained(fit, factor, entry["estimate"])
         found.append(entry)
@@ -39,22 +39,36 @@ def _pairs(table: Table, on: Row, off: Row) -> Floats:
     return np.array([table.values[a] - table.values[b] for a, b in both], np.float64).reshape(len(both), len(table.clips))
 
 
-def _contrast(table: Table, pairs: Floats) -> dict[str, Any]:
+def _contrast(pairs: Floats) -> dict[str, Any]:
+    """By the seeds' own differences: the noise of two arms says nothing of that of the others, and may be a tenth of it."""
     picked_seeds, picked_clips = draws(*pairs.shape)
     resampled = np.einsum("bs,sc,bc->b", picked_seeds / len(pairs), pairs, picked_clips)
-    sigma2, free = noise(table)
-    inference = as_json(two_way(pairs.mean(axis=0), 2 * sigma2 / len(pairs), free) if free >= FEWEST_FREE else None)
-    return {"estimate": float(pairs.mean()), "bootstrap": percentile(resampled), **inference}
+    free = len(pairs) - 1
+    interval = two_way(pairs.mean(axis=0), _of_mean(pairs), free) if free >= FEWEST_FREE else None
+    return {"estimate": float(pairs.mean()), "bootstrap": percentile(resampled), **as_json(interval)}
 
 
-def noise(table: Table) -> tuple[float, int]:
-    """The variance of a run about its arm and its seed, pooled over all arms, and its degrees of freedom."""
-    arms = sorted({run.arm for run in table.runs})
-    x = within_blocks(np.array([[float(run.arm == arm) for arm in arms] for run in table.runs], np.float64), table.seeds)
-    y = within_blocks(table.values.mean(axis=1), table.seeds)
-    solved, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
-    free = len(y) - len(set(table.seeds)) - int(rank)
-    return (float(np.square(y - x @ solved).sum() / free) if free else 0.0), free
+def _of_mean(pairs: Floats) -> float:
+    """The variance of the mean over seeds."""
+    return float(pairs.mean(axis=1).var(ddof=1) / len(pairs))
+
+
+def noise_by_arm(table: Table) -> dict[str, float]:
+    """Each arm's standard deviation from seed to seed, beyond what all arms share; empty for fewer than three arms, or where
+    a seed lacks one.
+
+    Seeds' means take a part of each arm's noise to all others, which is taken off again: Grubbs (1948), JASA 43, 243-264.
+    """
+    arms, seeds = list(dict.fromkeys(run.arm for run in table.runs)), sorted(set(table.seeds))
+    if len(arms) < 3 or len(seeds) < 2 or len(table.runs) != len(arms) * len(seeds):
+        return {}
+    means = np.empty((len(seeds), len(arms)))
+    for run, mean in zip(table.runs, table.values.mean(axis=1), strict=True):
+        means[seeds.index(run.seed), arms.index(run.arm)] = mean
+    left = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
+    squares, n = np.square(left).sum(axis=0) / (len(seeds) - 1), len(arms)
+    own = (squares - squares.sum() / (n * (n - 1))) * n / (n - 2)
+    return {arm: float(np.sqrt(max(0.0, square))) for arm, square in zip(arms, own, strict=True)}
 
 
 def _explained(fit: Fit | None, factor: str, estimate: float | None) -> dict[str, Any]:

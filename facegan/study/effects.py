@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
-from facegan.study.contrasts import one_at_a_time
+from facegan.study.contrasts import noise_by_arm, one_at_a_time
 from facegan.study.designs import Row, alias_table, resolution, word_name, words
 from facegan.study.intervals import RESAMPLES, as_json, bootstrap, contrast_interval, detectable, percentile
 from facegan.study.model import Effect, Fit, Floats, Model, choose_model, effects_of, fit
@@ -19,6 +19,8 @@ from facegan.study.runs import Run, Table, bounds, missing_as_json, tabulate
 BETTER = {"identity_to_target": 1, "landmark_error": -1, "face_error": -1}
 """The headline metrics, with 1 where more is better and -1 where less is."""
 
+_NOISY = 5
+"""From one arm ten times as noisy on, 95 % intervals of three seeds cover in 90 % of simulated studies."""
 _NO_PAIRS = {
     True: "this design cannot tell interactions from main effects; factorial and most fractions can",
     False: "the runs so far cannot tell interactions from main effects",
@@ -61,6 +63,7 @@ def analyse(metric: str, runs: Sequence[Run], planned: Sequence[Row]) -> dict[st
         "model": _model_words(model, fitted),
         "sigma": fitted.sigma if fitted and fitted.free else None,
         "degrees_of_freedom": fitted.free if fitted else None,
+        "noise_by_arm": noise_by_arm(table),
         "inference": _inference_words(fitted, table),
         "hc3": fitted.no_hc3 if fitted else "no effect can be estimated",
         "effects": _effects(fitted, table, BETTER[metric]) if fitted else [],
@@ -132,7 +135,18 @@ def _inference_words(fitted: Fit | None, table: Table) -> str:
         return f"{fitted.too_few}, so there is no interval for other seeds; {resampled}"
     unit = "runs of other seeds" if seeds > 1 else "other runs, if no three factors interact,"
     alone = " (one clip: nothing is said of other clips)" if len(table.clips) == 1 else ""
-    return f"t intervals for {unit} and other clips, {fitted.free} residual degrees of freedom{alone}; {resampled}"
+    return (
+        f"t intervals for {unit} and other clips, {fitted.free} residual degrees of freedom{alone}; {resampled}{_uneven(table)}"
+    )
+
+
+def _uneven(table: Table) -> str:
+    """A warning where one arm is far noisier than the others, whose noise the t intervals pool with it."""
+    noise = noise_by_arm(table)
+    for arm, own in noise.items():
+        if own > _NOISY * np.sqrt(np.mean([value**2 for name, value in noise.items() if name != arm])):
+            return f"; arm {arm} is over {_NOISY} times as noisy as the others, which makes the t intervals somewhat too narrow"
+    return ""
 
 
 def _not_estimable(model: Model, planned: Sequence[Row]) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from statsmodels.stats.multitest import multipletests
 from facegan.config import Config
 from facegan.metrics.card import METRICS, summarise
 from facegan.study.arms import choose_design
+from facegan.study.contrasts import noise_by_arm
 from facegan.study.designs import Row, alias_table, column_value, factorial, fraction, leave_one_out
 from facegan.study.effects import BETTER, analyse, analyse_study, fit_table
 from facegan.study.folder import write_json
@@ -53,15 +54,18 @@ def simulate(
     slope: float = 1.5,
     clips: int = 12,
     uneven: bool = False,
+    wild: float = 1.0,
 ) -> Floats:
     """[runs, clips] planted effects ('a', 'a x b') amid noise of seeds, of clips, of runs and of images.
 
-    `slope` is how much an effect's size differs from clip to clip; `uneven` gives runs with the first effect on more noise.
+    `slope` is how much an effect's size differs from clip to clip; `uneven` gives runs with the first effect on more noise,
+    `wild` the first arm so many times as much.
     """
     columns = [[column_value(row, tuple(name.split(" x "))) for name in effects] for row in rows]
     x = np.tile(np.array(columns, np.float64), (seeds, 1))
     sizes = np.array(list(effects.values())) + rng.normal(0, slope, (clips, len(effects)))
     spread = np.where(x[:, 0] > 0, 2.0, 0.5) if uneven else np.ones(len(x))
+    spread[:: len(rows)] *= wild
     blocks = np.repeat(rng.normal(0, 2, seeds), len(rows)) + spread * rng.normal(0, run, len(x))
     return x @ sizes.T / 2 + blocks[:, None] + rng.normal(0, 3, clips) + rng.normal(0, 1, (len(x), clips))
 
@@ -117,17 +121,17 @@ def test_a_square_by_hand() -> None:
     assert by_name(analyse("face_error", runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"]["helps"] is False
 
 
-def test_clips_that_disagree_widen_the_interval_by_satterthwaite() -> None:
+def test_clips_that_disagree_widen_the_interval() -> None:
     rng = np.random.default_rng(3)
     values = simulate(SQUARE, 3, {"a": 1, "b": 1, "a x b": 0}, rng)
     effect = by_name(analyse(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"]
     signs = np.array([row["a"] for row in SQUARE] * 3)
     per_clip = (values * signs[:, None]).sum(axis=0) / 6
     clip, run = per_clip.var(ddof=1) / 12, 4 * np.square(residuals(values.mean(axis=1))).sum() / 6 / 12
-    free = (clip + run) ** 2 / (clip**2 / 11 + run**2 / 6)
     assert effect["standard_error"] == pytest.approx(np.sqrt(clip + run))
-    assert effect["degrees_of_freedom"] == pytest.approx(free)
-    assert effect["p"] == pytest.approx(2 * stats.t.sf(abs(per_clip.mean()) / np.sqrt(clip + run), free))
+    assert effect["degrees_of_freedom"] == 6
+    for p, edge in ((0.05, effect["interval"][1] - effect["estimate"]), (effect["p"], abs(effect["estimate"]))):
+        assert edge == pytest.approx(np.sqrt(stats.t.isf(p / 2, 11) ** 2 * clip + stats.t.isf(p / 2, 6) ** 2 * run))
 
 
 def residuals(y: Floats) -> Floats:
@@ -179,18 +183,39 @@ def test_leave_one_out_is_the_main_effect_plus_all_its_interactions(k: int) -> N
         assert entry["averaged"] + sum(pairs.values()) + entry["higher_order"] == pytest.approx(entry["estimate"])
 
 
-def test_leaving_one_out_is_paired_by_seed_and_pools_the_noise_of_all_arms() -> None:
+def test_leaving_one_out_is_paired_by_seed() -> None:
     rng, rows = np.random.default_rng(7), leave_one_out(["a", "b", "c"])
-    values = simulate(rows, 3, {"a": 1, "b": 0, "c": 0}, rng, slope=0)
+    values = simulate(rows, 4, {"a": 1, "b": 0, "c": 0}, rng, slope=0)
     values[0] = np.nan  # a is off in the first seed: that run is missing
-    found = analyse(METRIC, runs_of(rows, (0, 1, 2), values, absent=(0,)), rows)
-    entry = found["leave_one_out"][0]
-    differences = (values[[7, 11]] - values[[4, 8]]).mean(axis=0)
-    assert entry["seeds"] == 2 and entry["estimate"] == pytest.approx(differences.mean())
-    table = pd.DataFrame({"y": values.mean(axis=1), "arm": list("abcf") * 3, "seed": np.repeat(range(3), 4)}).drop(0)
-    ols = smf.ols("y ~ C(seed) + C(arm)", table).fit()
-    assert entry["standard_error"] ** 2 == pytest.approx(2 * ols.scale / 2 + differences.var(ddof=1) / 12)
+    entry = analyse(METRIC, runs_of(rows, range(4), values, absent=(0,)), rows)["leave_one_out"][0]
+    differences = values[[7, 11, 15]] - values[[4, 8, 12]]
+    assert entry["seeds"] == 3 and entry["estimate"] == pytest.approx(differences.mean())
+    clip, run = differences.mean(axis=0).var(ddof=1) / 12, differences.mean(axis=1).var(ddof=1) / 3
+    assert entry["standard_error"] ** 2 == pytest.approx(clip + run)
+    reach = np.sqrt(stats.t.isf(0.025, 11) ** 2 * clip + stats.t.isf(0.025, 2) ** 2 * run)
+    assert entry["interval"][1] == pytest.approx(entry["estimate"] + reach)
     assert entry["averaged"] is None and entry["explained_by"] == []
+
+
+def test_each_arms_own_noise_is_told_from_the_seeds() -> None:
+    """Planted deviations of 1, 2, 3 and 4 in 400 seeds that shift all arms by more."""
+    rng = np.random.default_rng(23)
+    values = rng.normal(0, 5, (400, 1)) + rng.normal(0, 1, (400, 4)) * [1, 2, 3, 4]
+    noise = noise_by_arm(tabulate(runs_of(SQUARE, range(400), np.repeat(values.reshape(-1, 1), 2, axis=1))))
+    assert list(noise.values()) == pytest.approx([1, 2, 3, 4], rel=0.25)
+    assert noise_by_arm(tabulate(runs_of(SQUARE, (0, 1), np.ones((8, 2)), absent=(3,)))) == {}
+
+
+def test_a_noisy_arm_is_named_and_leaves_the_others_difference_alone() -> None:
+    values = simulate(SQUARE, 4, {"a": 1}, np.random.default_rng(22), slope=0, run=0.1)
+    calm = analyse(METRIC, runs_of(SQUARE, range(4), values), SQUARE)
+    values[::4] += np.array([-30, 10, 40, -20])[:, None]
+    wild = analyse(METRIC, runs_of(SQUARE, range(4), values), SQUARE)
+    assert "noisy" not in calm["inference"]
+    assert "arm a-1b-1 is over 5 times as noisy as the others" in wild["inference"]
+    assert max(wild["noise_by_arm"], key=lambda arm: wild["noise_by_arm"][arm]) == "a-1b-1"
+    for before, after in zip(calm["leave_one_out"], wild["leave_one_out"], strict=True):
+        assert after["interval"] == before["interval"], "the base is in neither side of a leave-one-out difference"
 
 
 def test_a_design_of_left_out_terms_says_what_its_effects_assume() -> None:
@@ -388,6 +413,7 @@ COVERED = [
     ("square, two seeds", SQUARE, 2, {}, ()),
     ("square, a run missing", SQUARE, 3, {}, (6,)),
     ("square, arms of uneven noise", SQUARE, 3, {"uneven": True}, ()),
+    ("square, one arm ten times as noisy", SQUARE, 3, {"wild": 10.0}, ()),
     ("eight arms", factorial("abc"), 3, {}, ()),
     ("a quarter of six, one interaction aliased", fraction("abcdef", "quarter"), 2, {}, ()),
 ]
@@ -407,15 +433,16 @@ def test_intervals_cover_planted_effects(
         given = [("t", e["interval"], planted.get(e["name"].partition(" (=")[0], 0.0)) for e in found["effects"]]
         given += [("bootstrap", e["bootstrap"], g[2]) for e, g in zip(found["effects"], given, strict=True)]
         given += [("hc3", e["hc3"]["interval"], g[2]) for e, g in zip(found["effects"], given, strict=False) if e["hc3"]]
-        if rows == SQUARE:
-            given += [("loo", e["interval"], planted[e["factor"]] + planted["a x b"]) for e in found["leave_one_out"]]
+        if rows == SQUARE and seeds > 2:
+            whole = [e for e in found["leave_one_out"] if e["interval"]]
+            given += [("loo", e["interval"], planted[e["factor"]] + planted["a x b"]) for e in whole]
         for kind, (low, high), truth in given:
             inside.setdefault(kind, []).append(low <= truth <= high)
     covered = {kind: float(np.mean(values)) for kind, values in inside.items()}
     print(f"\ncoverage, {name}: {covered}")
-    assert covered["t"] >= 0.93
-    if not noise.get("uneven"):
-        assert covered.get("loo", 1) >= 0.93, "leave-one-out pools the noise of all arms"
+    # The noise of all arms is pooled: of one that is far wilder than the others it is known too badly, as the report says.
+    assert covered["t"] >= (0.88 if "wild" in noise else 0.93)
+    assert covered.get("loo", 1) >= 0.93
     if noise.get("slope") == 0:
         assert covered["hc3"] >= 0.93, "HC3 speaks of other runs on the same clips"
 
