@@ -14,7 +14,14 @@ from facegan.config import Config
 from facegan.metrics.card import METRICS
 from facegan.report.forest import forest, matrix
 
-_DIGITS = {"face_error": 1, "landmark_error": 3, "faces_found": 2, "psnr": 1, "source_likeness": 2}
+_DIGITS = {
+    "face_error": 1,
+    "landmark_error": 3,
+    "landmark_failure": 2,
+    "faces_found": 2,
+    "psnr": 1,
+    "source_likeness": 2,
+}
 _ROW_MEANINGS = {
     "real target": "the best there is: the target frame itself",
     "source copied": "what a generator scores that ignores the landmarks",
