@@ -20,7 +20,7 @@ class StudyArguments:
     data: str = ""
     """A data set made by jobs/ingest.py, or where to make one of --source: a folder or s3://bucket/prefix."""
     study: str = ""
-    """Folder of the study; by default studies/<design>-<preset>-<plan>."""
+    """Folder or s3://bucket/prefix of the study; by default studies/<design>-<preset>-<plan>."""
     preset: str = "demo"
     """demo: minutes on a CPU; hour: an hour on a CPU; poster: the study of 2019, for GPUs."""
     include_faces: bool = False

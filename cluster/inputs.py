@@ -39,14 +39,6 @@ class SyntheticConfig:
                 raise UserError(f"synthetic.{name} is {getattr(self, name)}: at least {least}")
 
 
-def check_local(name: str, uri: str) -> Path:
-    """The folder that a URI names, where only a folder will do."""
-    where = place(name, uri)
-    if where.is_s3:
-        raise UserError(f"{name} is {uri!r}: a study is written to a folder that all nodes share; name one")
-    return where.folder
-
-
 def check_source(source: str) -> None:
     """Refuse a place without clips of both splits, before anything starts."""
     if not source:

@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cluster.follow import duration
 from facegan.data.shards import ClipProgress, ClipRecord
 from facegan.data.vw300 import ClipSource
 
 _LINE_EVERY_SECONDS = 5.0
+_TELLING = 0.005
+"""Share of the bytes from which on a rate tells when the rest will be done."""
 
 
 @contextmanager
@@ -50,6 +53,6 @@ class _Board:
     def say(self) -> None:
         frames, seconds = sum(list(self._frames.values())), max(time.monotonic() - self._started, 1e-9)
         share = sum(self._bytes[clip] * part for clip, part in list(self._share.items())) / sum(self._bytes.values())
-        left = f"{seconds / share - seconds:.0f} s" if share else "unknown"
+        left = duration(seconds / share - seconds) if share > _TELLING else "unknown"
         clips = f"{self._done}/{len(self._bytes)} clips"
         print(f"ingest   {clips}, {frames} frames, {frames / seconds:.0f} frames/s, ETA {left}", flush=True)

@@ -1,5 +1,6 @@
 """A whole study: data, plan, trials, references, summary, figures, report and MLflow. Running it again does what is missing."""
 
+import os
 import subprocess
 import sys
 import time
@@ -8,31 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import ray
 
 from cluster.arguments import StudyArguments
+from cluster.conclude import conclude
 from cluster.dataset import DataSet
 from cluster.follow import duration, following
-from cluster.inputs import check_local, describe_data, prepare_data
+from cluster.inputs import describe_data, prepare_data
 from cluster.runtime import start_ray
+from cluster.storage import place
+from cluster.study_home import StudyHome
 from cluster.tracking import Tracker
-from cluster.trial import TRUTH, precompute_truth
-from facegan.config import Config
-from facegan.data.manifest import to_bytes
-from facegan.metrics.card import prepare_truth, reference_scores, summarise
-from facegan.report.curves import write_losses_figure
-from facegan.report.figure2 import write_figure2
-from facegan.report.html import write_report
-from facegan.report.sheets import contact_sheet
-from facegan.study.arms import Arm
-from facegan.study.folder import read_json, write_json
-from facegan.study.plan import Plan, check_study_folder, make_plan, open_study
-from facegan.study.summary import summarise_study
+from cluster.trial import precompute_truth
+from facegan.study.arms import Arm, Factor
+from facegan.study.plan import Plan, make_plan
 
 HOME = Path("studies")
-MANIFEST = "manifest.json"
-"""The copy, in a study, of its data set's manifest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,13 +36,14 @@ class Request:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     candidates: int
+    factors: tuple[Factor, ...] = ()
 
 
 _TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
 """Metrics of the console's table and their decimals."""
 
-Runner = Callable[[Plan, Path, DataSet], None]
-"""Runs what is missing of a plan, given the study's folder and the data set."""
+Runner = Callable[[Plan, StudyHome, DataSet], None]
+"""Runs what is missing of a plan, given where the study lies and the data set."""
 
 
 def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
@@ -58,7 +51,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     started = time.monotonic()
     shared = request.shared
     if shared.study:
-        check_study_folder(check_local("--study", shared.study))
+        StudyHome(place("--study", shared.study)).check()
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
     plan = make_plan(
         shared.config,
@@ -69,58 +62,70 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         candidates=request.candidates,
         data=describe_data(data),
         commit=_commit(),
+        factors=request.factors,
     )
-    study = check_local("--study", shared.study) if shared.study else HOME / f"{request.design}-{shared.preset}-{plan.id()}"
-    open_study(study, plan)
+    default = HOME / f"{request.design}-{shared.preset}-{plan.id()}"
+    home = StudyHome(place("--study", shared.study or str(default)))
+    home.open(plan)
+    study = home.folder
     start_ray()
-    _announce(plan, study)
-    truth = ray.remote(num_cpus=1)(precompute_truth).remote(study.resolve(), data, shared.config)
+    _announce(plan, home)
+    truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data, shared.config)
     tracker = Tracker(plan, study)
-    with following(plan, study, tracker.sync):
-        runner(plan, study, data)
+
+    def look() -> None:
+        home.pull()
+        tracker.sync()
+
+    with following(plan, study, look):
+        runner(plan, home, data)
     ray.get(truth)
-    summary = conclude(plan, study, data, shared.config, include_faces=shared.include_faces)
-    tracker.finish("\n".join(f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]))
-    _say_results(summary, study, tracker.uri, time.monotonic() - started)
+    home.pull()
+    home.fetch_shown_checkpoints()
+    summary = conclude(plan, study, data.open(), include_faces=shared.include_faces)
+    home.push()
+    tracker.finish(_note(summary), {claim["claim"]: claim["answer"] for claim in summary["claims"]})
+    _say_results(summary, home, tracker.uri, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
 
 
-def conclude(plan: Plan, study: Path, dataset: DataSet, config: Config, *, include_faces: bool) -> dict[str, Any]:
-    """References, summary, figures and report of a study folder, whatever of its trials is done."""
-    data = dataset.open()
-    if read_json(study / "references.json") is None:
-        truth = prepare_truth(data, config, study / TRUTH)
-        rows = {name: summarise(scores, truth.pairs.clip) for name, scores in reference_scores(truth).items()}
-        write_json(study / "references.json", rows)
-    summary = summarise_study(study, plan, read_json(study / "references.json"))
-    write_json(study / "summary.json", summary)
-    (study / MANIFEST).write_bytes(to_bytes(data.manifest))
-    cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
-    write_figure2(study, plan, data)
-    write_losses_figure(study, plan)
-    write_report(study, summary, config, include_faces=include_faces)
-    return summary
+def _note(summary: dict[str, Any]) -> str:
+    """The study's answers in Markdown, for the page of its MLflow run."""
+    claims = [f"- **{claim['question']}** {claim['sentence']}" for claim in summary["claims"]]
+    answers = [f"- **{row['factor']}, {row['metric']}**: {row['answer']}; {row['sentence']}" for row in summary["answers"]]
+    arms = [f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]]
+    return "\n".join([*claims, *answers, *arms])
 
 
-def _announce(plan: Plan, study: Path) -> None:
+def _announce(plan: Plan, home: StudyHome) -> None:
     kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
     images = sum(t.config.images for t in plan.trials)
     print(
-        f"study    {study}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}",
+        f"study    {_short(home)}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}",
         flush=True,
     )
 
 
-def _say_results(summary: dict[str, Any], study: Path, uri: str, seconds: float) -> None:
+def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, seconds: float) -> None:
     print(f"\ndone in {duration(seconds)}; on people never trained on:\n")
     print("\n".join(score_table(summary)), end="\n\n")
     for arm in summary["arms"]:
         print(f"  {arm['label']:<15} {arm['verdict'].split(':')[0]}")
+    for claim in summary["claims"]:
+        print(f"\n  {claim['question']}\n  {claim['sentence']}")
     print()
-    print(f"report   {study / 'report.html'}")
-    print(f"figures  {study / 'figure2.png'}  {study / 'losses.png'}  {study / 'contact_sheet.png'}")
+    study = _short(home)
+    print(f"report   {study}/report.html")
+    print(f"figures  {study}/figure2.png  {study}/losses.png  {study}/contact_sheet.png")
     print(f"MLflow   {uri}  (make mlflow opens it)", flush=True)
+
+
+def _short(home: StudyHome) -> str:
+    """Where the study lies, as a person types it."""
+    if home.place.is_s3:
+        return home.place.uri
+    return os.path.relpath(home.folder) if home.folder.is_relative_to(Path.cwd()) else str(home.folder)
 
 
 def score_table(summary: dict[str, Any]) -> list[str]:

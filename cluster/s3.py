@@ -197,7 +197,9 @@ class Bucket:
     def _abort(self, key: str, upload: str) -> None:
         try:
             client(attempts=2).abort_multipart_upload(**self._at(key), UploadId=upload)
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) == "NoSuchUpload":
+                return  # ended already: nothing is left of it
             print(f"storage  an unfinished upload stays, out of sight, at {self._uri(key)}", flush=True)
 
     def _full(self, key: str) -> str:

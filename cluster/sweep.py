@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +12,10 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from cluster.dataset import DataSet
 from cluster.share import Share, settle_share
+from cluster.study_home import StudyHome
 from cluster.trial import run_trial
 from facegan.config import Config, UserError
-from facegan.study.folder import FINAL, TrialFolder
+from facegan.study.folder import FINAL
 from facegan.study.plan import Plan, Trial, trial_folder
 
 METRIC = "validation/face_error"
@@ -33,25 +33,26 @@ def check_candidates(config: Config, grace_images: int) -> None:
         )
 
 
-def run_sweep(plan: Plan, study: Path, data: DataSet, share: Share, grace_images: int) -> None:
+def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_images: int) -> None:
     """Run what is missing of a plan; each trial's outcome is in its folder when this returns."""
-    missing = [t for t in plan.trials if trial_folder(study, t).state()["state"] not in FINAL]
+    study = home.folder
+    # In the plan's order a study that is broken off has seen every factor on and off equally often; longest first would
+    # save a little time at the end and leave the short arms for last.
+    missing = [t for t in plan.run_order() if trial_folder(study, t).state()["state"] not in FINAL]
     if not missing:
         return
     share = settle_share(share, plan.trials[0].config, study)
-    # Long trials first: the short ones fill the gaps at the end.
-    missing.sort(key=lambda t: -len(t.config.loss.active()))
     several = any(t.candidate for t in plan.trials)
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_tune_trial, study=study.resolve(), data=data, trials={t.key: t for t in missing}),
+            tune.with_parameters(_tune_trial, home=home, data=data, trials={t.key: t for t in missing}),
             share.resources(),
         ),
         param_space={"key": tune.grid_search([t.key for t in missing])},
         tune_config=tune.TuneConfig(
             max_concurrent_trials=share.at_once(),
             reuse_actors=True,
-            scheduler=_AshaPerArm(missing, study, grace_images) if several else FIFOScheduler(),
+            scheduler=_AshaPerArm(missing, home, grace_images) if several else FIFOScheduler(),
             trial_name_creator=lambda trial: f"trial_{trial.config['key']}",
             trial_dirname_creator=lambda trial: trial.config["key"],
         ),
@@ -68,16 +69,19 @@ def run_sweep(plan: Plan, study: Path, data: DataSet, share: Share, grace_images
     errors = {str(result.config["key"]): result.error for result in results if result.error}
     for trial in missing:
         if trial.key in errors:
-            trial_folder(study, trial).write_failure(errors[trial.key])
+            with home.trial(trial.key) as broken:
+                broken.folder.write_failure(errors[trial.key])
+                broken.publish(now=True)
 
 
-def _tune_trial(config: dict[str, Any], *, study: Path, data: DataSet, trials: dict[str, Trial]) -> None:
+def _tune_trial(config: dict[str, Any], *, home: StudyHome, data: DataSet, trials: dict[str, Trial]) -> None:
     trial = trials[config["key"]]
     cuda = torch.cuda.is_available()
     if not cuda:
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     device = torch.device("cuda" if cuda else "cpu")
-    run_trial(trial.config, trial_folder(study, trial), data.open(), device, _TuneRun())
+    with home.trial(trial.key) as mine:
+        run_trial(trial.config, mine, data.open(), device, _TuneRun())
 
 
 class _TuneRun:
@@ -88,10 +92,10 @@ class _TuneRun:
 class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
     """One ASHA an arm: it compares candidates of an arm by their score on validation clips, on the clock of images seen."""
 
-    def __init__(self, trials: Sequence[Trial], study: Path, grace_images: int) -> None:
+    def __init__(self, trials: Sequence[Trial], home: StudyHome, grace_images: int) -> None:
         super().__init__()
         self._arm = {t.key: t.arm for t in trials}
-        self._folder = {t.key: trial_folder(study, t) for t in trials}
+        self._home = home
         self._asha = {
             arm: ASHAScheduler(
                 time_attr="images",
@@ -115,15 +119,16 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
             return str(TrialScheduler.CONTINUE)
         decision: str = self._of(trial).on_trial_result(tune_controller, trial, result)
         if decision == TrialScheduler.STOP:
-            self._say_stopped(self._folder[trial.config["key"]])
+            self._say_stopped(trial.config["key"])
         return decision
 
-    @staticmethod
-    def _say_stopped(folder: TrialFolder) -> None:
+    def _say_stopped(self, key: str) -> None:
         # The trial waits in its report meanwhile, so nobody else writes.
-        found = folder.state()
-        if found["state"] not in FINAL:
-            folder.write_state("STOPPED", **{k: found[k] for k in ("images", "seconds", "passes")})
+        with self._home.trial(key) as stopped:
+            found = stopped.folder.state()
+            if found["state"] not in FINAL:
+                stopped.folder.write_state("STOPPED", **{k: found[k] for k in ("images", "seconds", "passes")})
+                stopped.publish(now=True)
 
     def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
         # A diverged trial completes without a score; ASHA has nothing to learn from it.

@@ -4,7 +4,6 @@ The runtime is a small `Run`: a Tune actor, a Ray Train worker group, or a plain
 """
 
 import time
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -12,17 +11,20 @@ import numpy as np
 import torch
 
 from cluster.dataset import DataSet
+from cluster.study_home import StudyHome, TrialHome
 from cluster.weights import stage_vgg
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.triplets import FaceData
+from facegan.memory import forget_peak_memory, peak_memory_bytes
 from facegan.metrics.card import prepare_truth, score_images, summarise
 from facegan.metrics.image import face_error, face_masks
 from facegan.metrics.pairs import choose_pairs, drawer, images_of
 from facegan.parallel import rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.step import TrainState, new_state
-from facegan.study.folder import State, TrialFolder, write_json
+from facegan.study.fairness import start_conditions
+from facegan.study.folder import State, write_json
 from facegan.train import Diverged, Progress, train
 
 TRUTH = "truth.npy"
@@ -45,11 +47,12 @@ class AloneRun:
         """Nobody to tell."""
 
 
-def run_trial(config: Config, folder: TrialFolder, data: FaceData, device: torch.device, run: Run) -> State:
-    """Train to the end from whatever checkpoint is there, score, and leave everything in the folder."""
+def run_trial(config: Config, home: TrialHome, data: FaceData, device: torch.device, run: Run) -> State:
+    """Train to the end from whatever checkpoint is there, score, and leave everything in the trial's folder."""
     stage_vgg(config.vgg.weights)
-    state = checkpoint.load(folder.checkpoint, config, device) or new_state(config, device)
-    writer = _Writer(folder, state, data) if rank_and_world()[0] == 0 else None
+    home.fetch_checkpoint()
+    state = checkpoint.load(home.folder.checkpoint, config, device) or new_state(config, device)
+    writer = _Writer(home, state, data) if rank_and_world()[0] == 0 else None
     last: dict[str, float] = {"images": float(state.images)}
     try:
         for progress in train(state, data):
@@ -71,17 +74,21 @@ def run_trial(config: Config, folder: TrialFolder, data: FaceData, device: torch
 class _Writer:
     """Rank 0's pen: rows of metrics, sample grids, checkpoints, the state and at last the scores."""
 
-    def __init__(self, folder: TrialFolder, state: TrainState, data: FaceData) -> None:
-        self.folder, self.state, self.data = folder, state, data
-        folder.samples.mkdir(parents=True, exist_ok=True)
-        write_json(folder.path / "config.json", state.config.to_dict())
-        folder.forget_rows_after(state.images)
+    def __init__(self, home: TrialHome, state: TrainState, data: FaceData) -> None:
+        self.home, self.folder, self.state, self.data = home, home.folder, state, data
+        self.folder.samples.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder.path / "config.json", state.config.to_dict())
+        self.folder.forget_rows_after(state.images)
+        if not state.images:
+            self.folder.write_conditions(start_conditions(state, data))
+        forget_peak_memory(state.device)
         self._watch = _Watch(data, state.config)
         self.say("RUNNING")
 
-    def say(self, name: State, error: str = "") -> None:
+    def say(self, name: State, error: str = "", *, now: bool = True) -> None:
         s = self.state
         self.folder.write_state(name, images=s.images, seconds=s.seconds, passes=s.passes, error=error)
+        self.home.publish(now=now)
 
     def write(self, progress: Progress) -> dict[str, float]:
         row: dict[str, Any] = {"images": progress.images, "seconds": progress.seconds, "time": time.time()}
@@ -92,11 +99,16 @@ class _Writer:
         self.folder.append_row({**row, **progress.metrics, **judged})
         if progress.at_checkpoint:
             checkpoint.save(self.state, self.folder.checkpoint)
-        self.say("RUNNING")
+            self._note_memory()
+        self.say("RUNNING", now=progress.at_checkpoint)
         return judged
 
+    def _note_memory(self) -> None:
+        known = [self.folder.conditions().get("peak_memory_bytes"), peak_memory_bytes(self.state.device)]
+        self.folder.write_conditions({"peak_memory_bytes": max((peak for peak in known if peak), default=None)})
+
     def finish(self) -> None:
-        truth = prepare_truth(self.data, self.state.config, self.folder.path.parent.parent / TRUTH)
+        truth = prepare_truth(self.data, self.state.config, self.home.of_study(TRUTH))
         draw = drawer(self.state.generator, self.state.config, self.state.device)
         scores = score_images(draw(truth.sources, truth.target_points), truth)
         write_json(self.folder.path / "scores.json", summarise(scores, truth.pairs.clip))
@@ -123,7 +135,7 @@ class _Watch:
         return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])
 
 
-def precompute_truth(study: Path, data: DataSet, config: Config) -> None:
+def precompute_truth(home: StudyHome, data: DataSet, config: Config) -> None:
     """Embed the judged pairs' real frames once, so that the trials of a study need not."""
-    study.mkdir(parents=True, exist_ok=True)
-    prepare_truth(data.open(), config, study / TRUTH)
+    with home.making(TRUTH) as path:
+        prepare_truth(data.open(), config, path)

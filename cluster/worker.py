@@ -1,6 +1,5 @@
 """One data-parallel run on Ray Train: N workers iterate the same loop, rank 0 writes the trial folder."""
 
-from pathlib import Path
 from typing import Any
 
 import ray.train
@@ -8,32 +7,36 @@ import ray.train.torch
 import torch
 
 from cluster.dataset import DataSet
+from cluster.study_home import StudyHome
 from cluster.trial import run_trial
-from facegan.config import Config, from_dict
-from facegan.study.folder import TrialFolder
+from facegan.config import from_dict
+from facegan.study.plan import Trial
 
 
-def run_data_parallel(config: Config, folder: TrialFolder, data: DataSet, *, workers: int, gpu: bool) -> None:
+def run_data_parallel(trial: Trial, home: StudyHome, data: DataSet, *, workers: int, gpu: bool) -> None:
     """Train one configuration on `workers` workers; a run that was interrupted goes on from its checkpoint."""
     trainer = ray.train.torch.TorchTrainer(
         _worker,
         train_loop_config={
-            "config": config.to_dict(),
-            "folder": str(folder.path.resolve()),
+            "config": trial.config.to_dict(),
+            "key": trial.key,
+            "home": home,
             "data": data,
         },
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
         torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
         run_config=ray.train.RunConfig(
             name="ray-train",
-            storage_path=str(folder.path.resolve()),
+            storage_path=str((home.folder / "trials" / trial.key).resolve()),
             failure_config=ray.train.FailureConfig(max_failures=2),
         ),
     )
     try:
         trainer.fit()
     except Exception as error:  # whatever broke in a worker is this trial's outcome
-        folder.write_failure(error)
+        with home.trial(trial.key) as broken:
+            broken.folder.write_failure(error)
+            broken.publish(now=True)
 
 
 def _worker(given: dict[str, Any]) -> None:
@@ -41,13 +44,8 @@ def _worker(given: dict[str, Any]) -> None:
     assert isinstance(device, torch.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    run_trial(
-        from_dict(given["config"]),
-        TrialFolder(Path(given["folder"])),
-        given["data"].open(),
-        device,
-        _TrainRun(),
-    )
+    with given["home"].trial(given["key"]) as home:
+        run_trial(from_dict(given["config"]), home, given["data"].open(), device, _TrainRun())
 
 
 class _TrainRun:

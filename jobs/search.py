@@ -45,7 +45,7 @@ def main(args: Search) -> None:
         seeds=(0,),
         candidates=args.candidates,
     )
-    study, plan = run_study(request, lambda plan, study, data: run_sweep(plan, study, data, args.share, args.grace_images))
+    study, plan = run_study(request, lambda plan, home, data: run_sweep(plan, home, data, args.share, args.grace_images))
     print(f"\ncandidates by {METRIC}, best first (ASHA ended the STOPPED ones)")
     for row in rank_candidates(study, plan):
         print(f"  {row}")

@@ -1,7 +1,6 @@
 """Train one configuration, data-parallel on any number of Ray Train workers, and report on it as on a study of one arm."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -11,6 +10,7 @@ from cluster.cli import run_job
 from cluster.dataset import DataSet
 from cluster.run_study import Request, run_study
 from cluster.runtime import total
+from cluster.study_home import StudyHome
 from cluster.worker import run_data_parallel
 from facegan.config import UserError
 from facegan.study.arms import Arm
@@ -40,14 +40,13 @@ def main(args: Train) -> None:
         candidates=1,
     )
 
-    def run(plan: Plan, study: Path, data: DataSet) -> None:
+    def run(plan: Plan, home: StudyHome, data: DataSet) -> None:
         gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
         if args.workers > there:
             raise UserError(f"--workers is {args.workers}: the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}")
         trial = plan.trials[0]
-        folder = trial_folder(study, trial)
-        if folder.state()["state"] not in ("COMPLETED", "DIVERGED"):
-            run_data_parallel(trial.config, folder, data, workers=args.workers, gpu=gpu)
+        if trial_folder(home.folder, trial).state()["state"] not in ("COMPLETED", "DIVERGED"):
+            run_data_parallel(trial, home, data, workers=args.workers, gpu=gpu)
 
     run_study(request, run)
 

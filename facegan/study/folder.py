@@ -1,7 +1,7 @@
 """A study's folder, the truth that consoles, MLflow and reports only show.
 
 plan.json  references.json  summary.json  report.html  figure2.png  losses.png  contact_sheet.png
-trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json
+trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json  conditions.json
 """
 
 import json
@@ -13,15 +13,22 @@ from typing import Any, Literal
 State = Literal["PENDING", "RUNNING", "COMPLETED", "STOPPED", "FAILED", "DIVERGED"]
 """STOPPED: ASHA ended it early; FAILED: it broke and can be tried again; DIVERGED: a term was not finite, which is a result."""
 
+STATE = "state.json"
+
 FINAL: tuple[State, ...] = ("COMPLETED", "STOPPED", "DIVERGED")
 """States that running the same command again leaves alone."""
 
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a file as a whole."""
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for any content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(value, indent=1, allow_nan=False))
+    partial.write_bytes(content)
     os.replace(partial, path)
 
 
@@ -51,12 +58,12 @@ class TrialFolder:
 
     def state(self) -> dict[str, Any]:
         """`state`, `images`, `seconds`, `passes`, `error`; PENDING before the trial began."""
-        return read_json(self.path / "state.json") or {"state": "PENDING", "images": 0, "seconds": 0.0, "passes": {}}
+        return read_json(self.path / STATE) or {"state": "PENDING", "images": 0, "seconds": 0.0, "passes": {}}
 
     def write_state(self, state: State, *, images: int, seconds: float, passes: dict[str, int], error: str = "") -> None:
         """Say where the trial is."""
         row = {"state": state, "images": images, "seconds": seconds, "passes": passes, "error": error}
-        write_json(self.path / "state.json", row)
+        write_json(self.path / STATE, row)
 
     def write_failure(self, error: Exception) -> None:
         """Keep what is known of a trial that broke; the last line of an error from a worker says what happened there."""
@@ -84,6 +91,14 @@ class TrialFolder:
         partial = self.path / "metrics.partial"
         partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
         os.replace(partial, self.path / "metrics.jsonl")
+
+    def conditions(self) -> dict[str, Any]:
+        """What the trial started from and how much memory it took at most (see facegan.study.fairness); empty if unknown."""
+        return read_json(self.path / "conditions.json") or {}
+
+    def write_conditions(self, found: dict[str, Any]) -> None:
+        """Add to what is known of the trial's conditions."""
+        write_json(self.path / "conditions.json", self.conditions() | found)
 
     def scores(self) -> dict[str, Any] | None:
         """The metric card of the final generator, or None."""

@@ -7,6 +7,7 @@ import pytest
 from cluster.dataset import DataSet, existing
 from cluster.share import Share
 from cluster.storage import Place
+from cluster.study_home import StudyHome
 from cluster.sweep import run_sweep
 from facegan.config import Config, UserError
 from facegan.study.arms import choose_arms
@@ -24,7 +25,7 @@ def plan(config: Config, *arms: str) -> Plan:
 
 def test_a_broken_trial_is_failed_with_its_reason(tiny: Config, tmp_path: Path) -> None:
     broken = plan(tiny, "full")
-    run_sweep(broken, tmp_path, DataSet(str(tmp_path / "no_such_data"), 1, "0" * 64), Share(1, None), 8)
+    run_sweep(broken, StudyHome(Place(str(tmp_path))), DataSet(str(tmp_path / "no_such_data"), 1, "0" * 64), Share(1, None), 8)
     state = trial_folder(tmp_path, broken.trials[0]).state()
     assert state["state"] == "FAILED"
     assert "no_such_data" in state["error"]
@@ -35,7 +36,7 @@ def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_fo
     wild = plan(tiny.override({"loss.pixel": 1e40, "loss.perceptual": 1e40}), "no_feature", "no_pixel", "no_consistency")
     calm = plan(tiny, "full")
     both = Plan(**{**{n: getattr(wild, n) for n in wild.__slots__}, "trials": wild.trials + calm.trials})
-    run_sweep(both, tmp_path, existing(Place(str(data_folder))), Share(1, None), 8)
+    run_sweep(both, StudyHome(Place(str(tmp_path))), existing(Place(str(data_folder))), Share(1, None), 8)
     states = [trial_folder(tmp_path, t).state() for t in both.trials]
     assert states[-1]["state"] == "COMPLETED"
     assert {s["state"] for s in states[:-1]} == {"DIVERGED"}
@@ -44,4 +45,4 @@ def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_fo
 
 def test_a_trial_larger_than_the_cluster_is_refused(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a trial takes 999 CPU, the cluster has"):
-        run_sweep(plan(tiny, "full"), tmp_path, existing(Place(str(data_folder))), Share(999, 0), 8)
+        run_sweep(plan(tiny, "full"), StudyHome(Place(str(tmp_path))), existing(Place(str(data_folder))), Share(999, 0), 8)

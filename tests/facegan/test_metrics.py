@@ -7,6 +7,7 @@ from facegan.config import Config
 from facegan.data.triplets import FaceData
 from facegan.metrics.card import METRICS, Truth, prepare_truth, reference_scores, score_images, summarise
 from facegan.metrics.image import face_error, face_masks, psnr, ssim
+from facegan.metrics.landmarks import landmark_auc, landmark_failure
 from facegan.metrics.pairs import choose_pairs, images_of
 
 
@@ -86,6 +87,22 @@ def test_kept_embeddings_are_used_again(
     cache = tmp_path_factory.mktemp("again") / "truth.npy"
     np.save(cache, np.stack([truth.source_embeddings * 0 + 3, truth.target_embeddings]))
     assert (prepare_truth(data, tiny, cache).source_embeddings == 3).all()
+
+
+def test_an_image_without_a_face_counts_as_failed() -> None:
+    errors = np.array([0.0, 0.04, 0.08, 0.2, np.nan])
+    assert landmark_auc(errors) == pytest.approx([1, 0.5, 0, 0, 0])
+    assert landmark_failure(errors).tolist() == [0, 0, 0, 1, 1]
+    # Against the curve itself, integrated.
+    grid = np.linspace(0, 0.08, 100_001)
+    curve = np.mean([grid >= error for error in errors], axis=0)
+    assert landmark_auc(errors).mean() == pytest.approx(np.trapezoid(curve, grid) / 0.08, abs=1e-4)
+
+
+def test_black_images_show_no_face(truth: Truth) -> None:
+    black = score_images(np.zeros_like(truth.targets), truth)
+    assert black["faces_found"].max() == black["landmark_auc"].max() == 0
+    assert black["landmark_failure"].min() == 1
 
 
 def test_means_go_over_clips_not_frames() -> None:

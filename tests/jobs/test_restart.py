@@ -14,8 +14,10 @@ import torch
 from mlflow import MlflowClient
 
 from cluster.dataset import planned_data
+from cluster.storage import Place
+from cluster.study_home import StudyHome
 from cluster.trial import AloneRun, run_trial
-from facegan.study.plan import read_plan, trial_folder
+from facegan.study.plan import read_plan
 
 pytestmark = pytest.mark.ray
 MORE = ("--arms", "full", "--images", "640", "--checkpoint_every", "32")
@@ -72,14 +74,8 @@ def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any
     killed.run("ablate", "--data", str(data_folder), *MORE)
     plan = read_plan(killed.study())
     for trial in plan.trials:
-        undisturbed = trial_folder(tmp_path / "whole", trial)
-        run_trial(
-            trial.config,
-            undisturbed,
-            planned_data(plan).open(),
-            torch.device("cpu"),
-            AloneRun(),
-        )
+        with StudyHome(Place(str(tmp_path / "whole"))).trial(trial.key) as undisturbed:
+            run_trial(trial.config, undisturbed, planned_data(plan).open(), torch.device("cpu"), AloneRun())
     assert science(killed.study()) == science(tmp_path / "whole")
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from cluster.dataset import planned_data
+from cluster.storage import Place
+from cluster.study_home import StudyHome
 from cluster.trial import AloneRun, run_trial
-from facegan.study.folder import TrialFolder
 from facegan.study.plan import read_plan
 
 pytestmark = pytest.mark.ray
@@ -27,15 +28,9 @@ def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], data_fold
     assert (jobs.study() / "report.html").exists()
     plan = read_plan(jobs.study())
     (trial,) = plan.trials
-    alone = TrialFolder(tmp_path / "alone" / "trials" / trial.key)
-    run_trial(
-        trial.config,
-        alone,
-        planned_data(plan).open(),
-        torch.device("cpu"),
-        AloneRun(),
-    )
-    for one, two in zip(alone.rows(), rows(jobs.study()), strict=True):
+    with StudyHome(Place(str(tmp_path / "alone"))).trial(trial.key) as alone:
+        run_trial(trial.config, alone, planned_data(plan).open(), torch.device("cpu"), AloneRun())
+    for one, two in zip(alone.folder.rows(), rows(jobs.study()), strict=True):
         assert one["images"] == two["images"]
         for name in ("loss/pixel", "loss/perceptual", "loss/self_consistency", "loss/discriminator"):
             assert two[name] == pytest.approx(one[name], rel=5e-3), name

@@ -1,0 +1,170 @@
+"""Where a study lies: a folder that all nodes see, or a bucket, of which the driver keeps a copy and each trial its own part.
+
+On a bucket every object appears whole, a trial's state last, and a checkpoint is one object: checkpoint.tar. So a trial that
+was killed anywhere goes on anywhere from what it last published.
+"""
+
+import hashlib
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.scratch import scratch
+from cluster.storage import AlreadyThere, Entry, Place
+from facegan.cache import cache_folder, file_sha256
+from facegan.config import UserError
+from facegan.study.choice import best_trials
+from facegan.study.folder import STATE, TrialFolder, read_json, write_bytes, write_json
+from facegan.study.plan import PLAN, Plan, check_study_folder, open_study, read_plan
+
+_CHECKPOINT = "checkpoint.tar"
+_PUBLISH_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class StudyHome:
+    """A study's place; it travels into tasks."""
+
+    place: Place
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder on this machine: the place itself, or the driver's copy of the bucket without checkpoints."""
+        if not self.place.is_s3:
+            return self.place.folder
+        name = self.place.uri.rpartition("/")[2]
+        return cache_folder() / "studies" / f"{name}-{hashlib.sha256(self.place.uri.encode()).hexdigest()[:12]}"
+
+    def check(self) -> None:
+        """Refuse a place that cannot be used or that holds things but no study."""
+        self.place.check()
+        if not self.place.is_s3:
+            check_study_folder(self.folder)
+        elif not self.place.exists(PLAN) and self.place.entries():
+            raise UserError(f"--study is {str(self.place)!r}: a prefix with other objects under it; name a new one")
+
+    def open(self, plan: Plan) -> None:
+        """Write the plan of a new study, or check that the study that is there has the same."""
+        self.pull()
+        open_study(self.folder, plan)
+        if self.place.is_s3:
+            try:
+                self.place.write(PLAN, (self.folder / PLAN).read_bytes(), only_if_absent=True)
+            except AlreadyThere:
+                self.pull()
+                open_study(self.folder, plan)
+
+    def pull(self) -> None:
+        """Bring the driver's copy up to date, checkpoints left out."""
+        if not self.place.is_s3:
+            return
+        seen = self.folder.with_name(f"{self.folder.name}.tags.json")
+        tags: dict[str, str] = read_json(seen) or {}
+        for entry in (e for e in self.place.entries() if not e.key.endswith(_CHECKPOINT)):
+            if tags.get(entry.key) != entry.tag or not (self.folder / entry.key).exists():
+                # What is replaced after it was listed comes newer than its tag, and once more with the next pull.
+                write_bytes(self.folder / entry.key, self.place.read(entry.key))
+                tags[entry.key] = entry.tag
+        write_json(seen, tags)
+
+    def push(self) -> None:
+        """Publish the files that belong to the whole study: summary, report, figures."""
+        if self.place.is_s3:
+            for path in sorted(self.folder.iterdir()):
+                if path.is_file() and path.name != PLAN:
+                    self.place.write(path.name, path.read_bytes())
+
+    @contextmanager
+    def making(self, name: str) -> Iterator[Path]:
+        """Where to make a file of the whole study, from any node; on a bucket it is published afterwards."""
+        if not self.place.is_s3:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            yield self.folder / name
+            return
+        with scratch() as folder:
+            yield folder / name
+            self.place.write(name, (folder / name).read_bytes())
+
+    def fetch_shown_checkpoints(self) -> None:
+        """Bring the checkpoints of the trials that figures show into the driver's copy."""
+        if not self.place.is_s3:
+            return
+        there = {entry.key: entry for entry in self.place.entries("trials/") if entry.key.endswith(_CHECKPOINT)}
+        plan = read_plan(self.folder)
+        for trial in best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{_CHECKPOINT}" in there).values():
+            self._unpack(there[f"trials/{trial.key}/{_CHECKPOINT}"], self.folder / "trials" / trial.key)
+
+    @contextmanager
+    def trial(self, key: str) -> Iterator["TrialHome"]:
+        """A trial's folder to work in, and how what is done there is published."""
+        if not self.place.is_s3:
+            yield TrialHome(self, TrialFolder(self.folder / "trials" / key))
+            return
+        with scratch() as study:
+            for entry in self.place.entries(f"trials/{key}/"):
+                if not entry.key.endswith(_CHECKPOINT):
+                    write_bytes(study / entry.key, self.place.read(entry.key))
+            yield TrialHome(self, TrialFolder(study / "trials" / key))
+
+    def _unpack(self, entry: Entry, trial: Path) -> None:
+        self.place.copy(entry, trial / _CHECKPOINT)
+        with tarfile.open(trial / _CHECKPOINT) as archive:
+            archive.extractall(trial, filter="data")
+
+
+@dataclass(slots=True)
+class TrialHome:
+    """A trial at work in its folder. On a bucket, `publish` sends what has changed there."""
+
+    home: StudyHome
+    folder: TrialFolder
+    _sent: dict[str, int] = field(default_factory=dict)
+    _published: float = 0.0
+
+    def fetch_checkpoint(self) -> None:
+        """See that the folder holds the trial's last checkpoint, if it has one."""
+        if self.home.place.is_s3:
+            prefix = f"trials/{self.folder.path.name}/{_CHECKPOINT}"
+            for entry in self.home.place.entries(prefix):
+                self.home._unpack(entry, self.folder.path)
+
+    def of_study(self, name: str) -> Path:
+        """A file of the whole study, fetched if it is there."""
+        path = self.folder.path.parent.parent / name
+        if self.home.place.is_s3 and not path.exists() and self.home.place.exists(name):
+            write_bytes(path, self.home.place.read(name))
+        return path
+
+    def publish(self, *, now: bool) -> None:
+        """Send what has changed, at once or when some seconds have passed since the last time."""
+        if not self.home.place.is_s3 or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
+            return
+        self._publish_checkpoint()
+        # The state comes last: what it says is there already.
+        for path in sorted(self._files(), key=lambda p: p.name == STATE):
+            if self._is_new(path):
+                self.home.place.write(self._key(path), path.read_bytes())
+        self._published = time.monotonic()
+
+    def _files(self) -> list[Path]:
+        root = self.folder.path
+        return [p for p in (*root.glob("*.json*"), *self.folder.samples.glob("*.png")) if p.suffix != ".partial"]
+
+    def _publish_checkpoint(self) -> None:
+        if not (self.folder.checkpoint / STATE).exists() or not self._is_new(self.folder.checkpoint / STATE):
+            return
+        packed = self.folder.path / _CHECKPOINT
+        with tarfile.open(packed, "w") as archive:
+            archive.add(self.folder.checkpoint, self.folder.checkpoint.name)
+        self.home.place.upload(self._key(packed), packed, sha256=file_sha256(packed))
+
+    def _is_new(self, path: Path) -> bool:
+        changed = path.stat().st_mtime_ns
+        known, self._sent[str(path)] = self._sent.get(str(path)), changed
+        return known != changed
+
+    def _key(self, path: Path) -> str:
+        return f"trials/{path.relative_to(self.folder.path.parent).as_posix()}"

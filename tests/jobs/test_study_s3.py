@@ -1,0 +1,98 @@
+"""A study in a bucket: killed, then the same command, ends as an undisturbed run in a folder; every URI of the job is s3://."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from moto.server import ThreadedMotoServer
+
+from cluster.dataset import planned_data
+from cluster.storage import Place
+from cluster.study_home import StudyHome
+from cluster.trial import AloneRun, run_trial
+from facegan.study.plan import read_plan
+from tests.cluster.s3_environment import s3_client, s3_environment
+
+pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
+STUDY = Place("s3://lab/studies/one")
+MORE = ["--source", "s3://lab/clips", "--data", "s3://lab/set", "--study", STUDY.uri, "--arms", "full"]
+LENGTH = ["--images", "640", "--checkpoint_every", "32"]
+
+
+@pytest.fixture
+def bucket(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server with the clips in it, and a cache of this test's own."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    with s3_environment(f"http://{host}:{port}"):
+        s3_client().create_bucket(Bucket="lab")
+        for path in (p for p in clips.rglob("*") if p.is_file()):
+            Place("s3://lab/clips").write(path.relative_to(clips).as_posix(), path.read_bytes())
+        yield
+    server.stop()
+
+
+def science(files: dict[str, bytes]) -> dict[str, Any]:
+    """What does not depend on the clock: rows of metrics and scores."""
+    rows = [json.loads(line) for line in files["metrics.jsonl"].splitlines()]
+    kept = [{k: v for k, v in row.items() if k not in ("time", "seconds", "images_per_second")} for row in rows]
+    return {"rows": kept, "scores": json.loads(files["scores.json"]), "samples": sorted(n for n in files if n.endswith("png"))}
+
+
+def objects(place: Place, prefix: str) -> dict[str, bytes]:
+    """Content by the name below a prefix."""
+    return {entry.key.removeprefix(prefix): place.read(entry.key) for entry in place.entries(prefix)}
+
+
+def kill_after_a_checkpoint(jobs: Any) -> None:
+    """Start the study and kill its driver once a checkpoint is in the bucket."""
+    log, command = jobs.folder / "killed.log", jobs.command("ablate", *MORE, *LENGTH)
+    with log.open("w") as sink:
+        driver = subprocess.Popen(command, cwd=jobs.folder, env=jobs.environment(), stdout=sink, stderr=sink)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and not [e for e in STUDY.entries("trials/") if e.key.endswith("checkpoint.tar")]:
+        assert driver.poll() is None, f"it ended before it could be killed: {log.read_text()[-2000:]}"
+        time.sleep(0.1)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait(60)
+
+
+def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
+    bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    jobs = jobs_in(tmp_path / "here")
+    jobs.folder.mkdir()
+    kill_after_a_checkpoint(jobs)
+    states = [json.loads(STUDY.read(e.key))["state"] for e in STUDY.entries("trials/") if e.key.endswith("/state.json")]
+    assert states == ["RUNNING"]
+    said = jobs.run("ablate", *MORE, *LENGTH)
+    assert "report   s3://lab/studies/one/report.html" in said
+    assert {"plan.json", "summary.json", "report.html", "figure2.png", "references.json"} <= set(objects(STUDY, ""))
+    (trial,) = json.loads(STUDY.read("summary.json"))["trials"]
+    assert trial["state"] == "COMPLETED"
+    plan = read_plan(StudyHome(STUDY).folder)
+    whole = StudyHome(Place(str(tmp_path / "whole")))
+    with whole.trial(trial["key"]) as alone:
+        run_trial(plan.trials[0].config, alone, planned_data(plan).open(), torch.device("cpu"), AloneRun())
+        root = alone.folder.path
+        files = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    assert science(objects(STUDY, f"trials/{trial['key']}/")) == science(files)
+
+
+def test_a_prefix_with_other_things_is_refused(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+    command = jobs_in(tmp_path).command("ablate", "--study", "s3://lab/clips")
+    done = subprocess.run(
+        command, cwd=tmp_path, env=jobs_in(tmp_path).environment(), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 2
+    assert "a prefix with other objects under it" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
