@@ -19,9 +19,8 @@ from cluster.dataset import existing
 from cluster.ingest import IngestRequest, ingest
 from cluster.runtime import start_ray
 from cluster.storage import AlreadyThere, Place
-from facegan.config import UserError
 from facegan.data.shards import IngestConfig
-from tests.cluster.contract import BIG, CASES, sha256
+from tests.cluster.contract import BIG, CASES, said_by, sha256
 from tests.cluster.proxy import Fault, Proxy, proxy_to
 from tests.cluster.radosgw import ACCESS_KEY, SECRET_KEY, Radosgw, missing, radosgw
 from tests.cluster.s3_environment import end_uploads, s3_client, s3_environment
@@ -64,13 +63,6 @@ def proxy(server: Radosgw, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
         yield between
 
 
-def said_by(use: Callable[[], Any]) -> str:
-    with pytest.raises(UserError) as refused:
-        use()
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_contract(case: Callable[[Place, Path], None], bucket: Place, tmp_path: Path) -> None:
     case(bucket, tmp_path)
@@ -97,7 +89,9 @@ def test_a_bucket_of_somebody_else(server: Radosgw, bucket: Place, monkeypatch: 
     assert "there is no such bucket" in said_by(Place("s3://elsewhere/x").check)
 
 
-def test_damaged_content_is_refused(bucket: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_content_is_refused(
+    bucket: Place, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A Content-MD5 that does not fit stands for bytes that were damaged after it was taken."""
     monkeypatch.setattr("cluster.s3._md5", lambda content, md5=cluster.s3._md5: md5(content + b"!"))
     (tmp_path / "small").write_bytes(b"small")

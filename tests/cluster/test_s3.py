@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.storage import Place, place, sweep_partials
-from facegan.config import UserError
-from tests.cluster.contract import BIG, CASES, sha256
+from tests.cluster.contract import BIG, CASES, said_by, sha256
 from tests.cluster.s3_environment import s3_client
 
 pytestmark = pytest.mark.s3
@@ -42,13 +41,6 @@ def local(tmp_path: Path) -> Path:
     """An empty file."""
     (tmp_path / "local").write_bytes(b"")
     return tmp_path / "local"
-
-
-def said_by(use: Callable[[], Any]) -> str:
-    with pytest.raises(UserError) as refused:
-        use()
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -93,13 +85,13 @@ def test_foreign_names_are_not_objects_of_a_place(bucket: Place) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_bucket_that_is_not_there(moto: str, operation: str, local: Path) -> None:
-    said = said_by(lambda: OPERATIONS[operation](Place("s3://elsewhere/data"), local))
+    said = said_by(OPERATIONS[operation], Place("s3://elsewhere/data"), local)
     assert said.startswith("s3://elsewhere/data") and "there is no such bucket (NoSuchBucket); create it or" in said
 
 
 def test_names_that_s3_refuses(bucket: Place, local: Path) -> None:
     for operation in OPERATIONS.values():
-        said = said_by(lambda operation=operation: operation(Place("s3://f/data"), local))  # type: ignore[misc]
+        said = said_by(operation, Place("s3://f/data"), local)
         assert said.startswith("s3://f/data") and ("no bucket or object can be called so" in said or "Bucket" in said)
     assert "no bucket or object can be called so" in said_by(lambda: bucket.write("not-utf8-\udcff", b""))
 
@@ -108,7 +100,7 @@ def test_names_that_s3_refuses(bucket: Place, local: Path) -> None:
 def test_without_credentials(moto: str, operation: str, local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    said = said_by(lambda: OPERATIONS[operation](Place("s3://faces/data"), local))
+    said = said_by(OPERATIONS[operation], Place("s3://faces/data"), local)
     assert said.startswith("s3://faces/data") and "there are no credentials" in said
     assert said.endswith("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 
@@ -132,7 +124,7 @@ def test_a_server_that_does_not_run(
         nobody.bind(("127.0.0.1", 0))  # bound, and not listening
         server = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-        said = said_by(lambda: OPERATIONS[operation](Place("s3://faces/data"), local))
+        said = said_by(OPERATIONS[operation], Place("s3://faces/data"), local)
     assert f"{server} cannot be reached" in said
     assert said.endswith("see that it runs, or set AWS_ENDPOINT_URL")
     assert len(pauses) == (1 if operation == "check" else 5)
@@ -155,6 +147,6 @@ def test_a_server_that_says_nothing(moto: str, local: Path, monkeypatch: pytest.
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         for name in ("check", "read"):
             begin = time.monotonic()
-            said = said_by(lambda name=name: OPERATIONS[name](Place("s3://faces/data"), local))  # type: ignore[misc]
+            said = said_by(OPERATIONS[name], Place("s3://faces/data"), local)
             assert "cannot be reached (Read timeout" in said
             assert time.monotonic() - begin < 5
