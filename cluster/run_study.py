@@ -23,7 +23,8 @@ from cluster.tracking import Tracker
 from cluster.trial import TRUTH, precompute_truth
 from facegan.config import Config
 from facegan.data.manifest import to_bytes
-from facegan.metrics.card import prepare_truth, reference_scores, summarise
+from facegan.metrics.evaluate import study_references
+from facegan.metrics.judges import JudgesConfig, build_judges
 from facegan.report.curves import write_losses_figure
 from facegan.report.figure2 import write_figure2
 from facegan.report.html import write_report
@@ -34,6 +35,8 @@ from facegan.study.plan import Plan, make_plan
 from facegan.study.summary import summarise_study
 
 HOME = Path("studies")
+REFERENCES, DISCRIMINATION = "references.json", "discrimination.json"
+"""The reference rows' cards, and how well the judge of identity tells the test people apart."""
 MANIFEST = "manifest.json"
 """The copy, in a study, of its data set's manifest."""
 
@@ -79,7 +82,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     study = home.folder
     start_ray()
     _announce(plan, home)
-    truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data, shared.config)
+    truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data)
     tracker = Tracker(plan, study)
 
     def look() -> None:
@@ -102,11 +105,11 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
 def conclude(plan: Plan, study: Path, dataset: DataSet, config: Config, *, include_faces: bool) -> dict[str, Any]:
     """References, summary, figures and report of a study folder, whatever of its trials is done."""
     data = dataset.open()
-    if read_json(study / "references.json") is None:
-        truth = prepare_truth(data, config, study / TRUTH)
-        rows = {name: summarise(scores, truth.pairs.clip) for name, scores in reference_scores(truth).items()}
-        write_json(study / "references.json", rows)
-    summary = summarise_study(study, plan, read_json(study / "references.json"))
+    if read_json(study / REFERENCES) is None or read_json(study / DISCRIMINATION) is None:
+        rows, apart = study_references(data, build_judges(JudgesConfig()), study / TRUTH)
+        write_json(study / REFERENCES, rows)
+        write_json(study / DISCRIMINATION, apart)
+    summary = summarise_study(study, plan, read_json(study / REFERENCES))
     write_json(study / "summary.json", summary)
     (study / MANIFEST).write_bytes(to_bytes(data.manifest))
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])

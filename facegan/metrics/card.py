@@ -25,14 +25,13 @@ METRICS: dict[str, str] = {
     "psnr": "peak signal to noise ratio against the target, dB; more is better",
     "lpips": "perceptual distance to the target (AlexNet); less is better",
     "kid": "kernel inception distance of the images and their targets as sets, unbiased, so it can be below 0; less is better",
-    "identity_jitter": "change of the face embedding (1 - cosine) from a frame to the next; the real target's is the motion's own",
+    "identity_jitter": "1 - cosine of the face embeddings of a frame and the next; more than the real target's is flicker",
     "landmark_jitter": "change of found minus wanted landmarks from a frame to the next, over the eye distance; less is better",
     "source_likeness": "0: inside the face it is the target, 1: it is the source, above 0.5: it is closer to the source",
 }
 
 Scores = dict[str, NDArray[np.float64]]
 """[n] values of each metric, one a pair; jitter is the clip's at each of its pairs. What cannot be measured is left out."""
-
 
 
 GENERATED, TARGETS = "features/generated", "features/targets"
@@ -59,7 +58,7 @@ def with_kid(measured: Scores, clips: list[str], images: int) -> tuple[Scores, d
 def summarise(
     scores: Scores, clips: list[str], categories: Mapping[str, str] | None = None, missing: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Per metric `mean` over clips, `interval` (95 %, by resampling clips) and `clips`, each clip's mean; None: nothing measured.
+    """Per metric `mean` over clips, `interval` (95 %, by resampling clips) and `clips`, each clip's mean; None: not measured.
 
     With the `categories` of clips also the mean and interval of each; with `missing` also the metrics that have only a `note`.
     """

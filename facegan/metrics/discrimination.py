@@ -1,4 +1,4 @@
-"""Can the identity judge tell people apart? Its similarity of frames of one person against frames of two, on a data set's own faces.
+"""Can the identity judge tell people apart? Similarity within a person against between two, on a data set's own faces.
 
 An identity score means something only as far as these two distributions are apart.
 """
@@ -14,9 +14,9 @@ _BINS = 40
 def discrimination(embeddings: NDArray[np.float64], rows: NDArray[np.int64], people: list[str]) -> dict[str, Any]:
     """Of embeddings [n, d] of different frames (by their rows) of some people: every two frames are compared once.
 
-    `auc`: chance that two frames of one person are more alike than two of two people. `equal_error_rate`: share of mistakes at the
-    `threshold` of the cosine at which both kinds are equally frequent. `same`, `different`: count, mean, deviation, percentiles 5 and
-    95, and a histogram over `edges`. With fewer than two people or two frames a person all of it is None.
+    `auc`: chance that two frames of one person are more alike than two of two people. `equal_error_rate`: share of mistakes at
+    the `threshold` of the cosine at which both kinds are equally frequent. `same`, `different`: count, mean, deviation,
+    percentiles 5 and 95, and a histogram over `edges`. With fewer than two people or two frames a person all of it is None.
     """
     unique = np.unique(rows, return_index=True)[1]
     unit = embeddings[unique] / np.linalg.norm(embeddings[unique], axis=1, keepdims=True)
@@ -61,10 +61,11 @@ def sentence(found: dict[str, Any], judge: str) -> str:
     """What was found, in words."""
     if found["auc"] is None:
         return f"{judge} could not be tried: it takes two people with two frames each"
+    same, different = found["same"]["mean"], found["different"]["mean"]
     return (
-        f"{judge} on {found['frames']} real frames of {found['people']} people: cosine {found['same']['mean']:.3f} within a person, "
-        f"{found['different']['mean']:.3f} between people, AUC {found['auc']:.3f}; at the threshold {found['threshold']:.3f} it "
-        f"mistakes {100 * found['equal_error_rate']:.1f} % of both"
+        f"{judge} on {found['frames']} real frames of {found['people']} people: cosine {same:.3f} within a person, "
+        f"{different:.3f} between people, AUC {found['auc']:.3f}; at the threshold {found['threshold']:.3f} it mistakes "
+        f"{100 * found['equal_error_rate']:.1f} % of both"
     )
 
 

@@ -1,4 +1,4 @@
-"""face-alignment as the judge of landmarks: its S3FD detector and 2D FAN-4, from staged files that are checked by their hashes."""
+"""face-alignment as the judge of landmarks: its S3FD detector and 2D FAN-4, from staged files, checked by their hashes."""
 
 from pathlib import Path
 

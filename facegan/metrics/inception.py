@@ -1,7 +1,7 @@
 """Inception v3 as TensorFlow's FID has it (Szegedy et al. 2015, the file of 2015-12-05): the feature space of KID.
 
-The module names are torchvision's, so the public pt_inception-2015-12-05-6726825d.pth loads. It differs from torchvision's network in
-three ways: average pooling does not count the padding, the last block pools by maximum, and epsilon is 1e-3 in both.
+The module names are torchvision's, so the public pt_inception-2015-12-05-6726825d.pth loads. It differs from torchvision's
+network in two ways: average pooling does not count the padding, and the last block pools by maximum.
 """
 
 from pathlib import Path
@@ -93,7 +93,10 @@ class _D(nn.Module):
         super().__init__()
         self.branch3x3_1, self.branch3x3_2 = _Unit(768, 192, 1), _Unit(192, 320, 3, stride=2)
         self.branch7x7x3_1 = _Unit(768, 192, 1)
-        self.branch7x7x3_2, self.branch7x7x3_3 = _Unit(192, 192, (1, 7), padding=(0, 3)), _Unit(192, 192, (7, 1), padding=(3, 0))
+        self.branch7x7x3_2, self.branch7x7x3_3 = (
+            _Unit(192, 192, (1, 7), padding=(0, 3)),
+            _Unit(192, 192, (7, 1), padding=(3, 0)),
+        )
         self.branch7x7x3_4 = _Unit(192, 192, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,16 +104,23 @@ class _D(nn.Module):
         return torch.cat([self.branch3x3_2(self.branch3x3_1(x)), seven, functional.max_pool2d(x, 3, stride=2)], dim=1)
 
 
+def _wide() -> _Unit:
+    return _Unit(384, 384, (1, 3), padding=(0, 1))
+
+
+def _high() -> _Unit:
+    return _Unit(384, 384, (3, 1), padding=(1, 0))
+
+
 class _E(nn.Module):
     def __init__(self, channels: int, *, last: bool) -> None:
         super().__init__()
         self.last = last
-        wide, high = {"kernel": (1, 3), "padding": (0, 1)}, {"kernel": (3, 1), "padding": (1, 0)}
         self.branch1x1 = _Unit(channels, 320, 1)
         self.branch3x3_1 = _Unit(channels, 384, 1)
-        self.branch3x3_2a, self.branch3x3_2b = _Unit(384, 384, **wide), _Unit(384, 384, **high)
+        self.branch3x3_2a, self.branch3x3_2b = _wide(), _high()
         self.branch3x3dbl_1, self.branch3x3dbl_2 = _Unit(channels, 448, 1), _Unit(448, 384, 3, padding=1)
-        self.branch3x3dbl_3a, self.branch3x3dbl_3b = _Unit(384, 384, **wide), _Unit(384, 384, **high)
+        self.branch3x3dbl_3a, self.branch3x3dbl_3b = _wide(), _high()
         self.branch_pool = _Unit(channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Who judges: networks for identity, landmarks, perceptual distance and KID, each named with the sha256 of its file.
 
-A judge is never a network that a loss uses: with the loss's own features as a judge an arm would be scored by what it was trained on.
+A judge is never a network that a loss uses: an arm would be scored by what it was trained on.
 """
 
 import hashlib
@@ -93,7 +93,10 @@ class Judges:
 
     def describe(self) -> dict[str, str]:
         """Who judges what, for a result: names and the sha256 of their files."""
-        said = {judge: f"{by.name} (sha256 {by.sha256})" for judge, by in (("identity", self.identity), ("landmarks", self.landmarks))}
+        said = {
+            judge: f"{by.name} (sha256 {by.sha256})"
+            for judge, by in (("identity", self.identity), ("landmarks", self.landmarks))
+        }
         if self.lpips:
             said["lpips"] = f"AlexNet, LPIPS 0.1 (sha256 {self.lpips.sha256})"
         if self.inception:

@@ -1,7 +1,7 @@
 """LPIPS with AlexNet (Zhang et al. 2018, version 0.1): distance of two images as people judge it.
 
-The network has torchvision's key names (`features.0.weight`, ...), so its public file alexnet-owt-7be5be79.pth loads; the linear
-heads (`lin0.model.1.weight`, ...) are the authors', a copy of which comes with torchmetrics.
+The network has torchvision's key names (`features.0.weight`, ...), so its public file alexnet-owt-7be5be79.pth loads; the
+linear heads (`lin0.model.1.weight`, ...) are the authors', a copy of which comes with torchmetrics.
 """
 
 import importlib.util
@@ -78,7 +78,7 @@ def check_signed(images: Tensor) -> Tensor:
     """
     low, high = float(images.min()), float(images.max())
     assert images.is_floating_point() and images.dim() == 4 and images.shape[1] == 3, (images.dtype, images.shape)
-    assert -1 <= low and high <= 1, f"images in [-1, 1] are wanted, these are in [{low:.3g}, {high:.3g}]"
+    assert low >= -1 and high <= 1, f"images in [-1, 1] are wanted, these are in [{low:.3g}, {high:.3g}]"
     assert low < 0, f"images in [-1, 1] are wanted, these are in [{low:.3g}, {high:.3g}]: [0, 1] is another range"
     return images
 

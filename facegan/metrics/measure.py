@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.config import Config
+from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
 from facegan.metrics.card import GENERATED, TARGETS, Scores
 from facegan.metrics.image import face_error, face_masks, psnr, ssim
@@ -17,9 +17,21 @@ from facegan.metrics.landmark_scores import area_under_curve, failed, identity_j
 from facegan.metrics.lpips import lpips_distance
 from facegan.metrics.pairs import Draw, Images, Pairs, Run, choose_pairs, choose_runs, images_of, of_another_person
 
-PAIRS_PER_CLIP = 4
-RUN_FRAMES = 3
-"""Consecutive frames of a clip that jitter is measured on: few, for every trial pays for them."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """How much of a test clip is judged. Every trial of a study pays for it, so the defaults are small."""
+
+    pairs_per_clip: int = 4
+    """Pairs of a source and a target frame."""
+    run_frames: int = 3
+    """Consecutive frames that jitter is measured on; 0 leaves jitter out."""
+
+    def __post_init__(self) -> None:
+        if self.pairs_per_clip < 1:
+            raise UserError(f"--pairs_per_clip is {self.pairs_per_clip}: at least 1")
+        if self.run_frames == 1 or self.run_frames < 0:
+            raise UserError(f"--run_frames is {self.run_frames}: 0, or at least 2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +57,10 @@ class Drawn:
     runs: list[Images]
 
 
-def prepare_truth(
-    data: FaceData,
-    config: Config,
-    cache: Path | None,
-    judges: Judges,
-    *,
-    pairs_per_clip: int = PAIRS_PER_CLIP,
-    run_frames: int = RUN_FRAMES,
-    only: str | None = None,
-) -> Truth:
+def prepare_truth(data: FaceData, judges: Judges, cache: Path | None, sampling: Sampling, only: str | None = None) -> Truth:
     """The test pairs of a data set, or of one clip; their embeddings, which take the time, are kept in the file `cache`."""
-    pairs = choose_pairs(data, "test", config, pairs_per_clip, only)
-    runs = choose_runs(data, pairs, run_frames)
+    pairs = choose_pairs(data, "test", Config(), sampling.pairs_per_clip, only)
+    runs = choose_runs(data, pairs, sampling.run_frames)
     images = images_of(data, pairs.source), images_of(data, pairs.target)
     points = data.points[pairs.source], data.points[pairs.target]
     if cache is not None and cache.exists():
@@ -69,7 +72,8 @@ def prepare_truth(
             np.save(partial, embeddings)
             os.replace(partial, cache)
     assert embeddings.shape[1] == len(pairs), f"{cache} belongs to other data"
-    return Truth(pairs, runs, *images, *points, *embeddings, [data.points[run.rows] for run in runs])
+    of_source, of_target = embeddings
+    return Truth(pairs, runs, *images, *points, of_source, of_target, [data.points[run.rows] for run in runs])
 
 
 def draw_all(draw: Draw, data: FaceData, truth: Truth) -> Drawn:

@@ -134,5 +134,5 @@ def to_bytes(images: torch.Tensor) -> Images:
     signed = images.detach().float()
     low, high = float(signed.min()), float(signed.max())
     # A blend of two images in [-1, 1] can leave it by a rounding error.
-    assert -1.001 <= low and high <= 1.001, f"generated images are in [{low:.3g}, {high:.3g}], not in [-1, 1]"
+    assert low >= -1.001 and high <= 1.001, f"generated images are in [{low:.3g}, {high:.3g}], not in [-1, 1]"
     return ((signed + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

@@ -32,7 +32,9 @@ def load_tensors(path: Path, wanted: Mapping[str, Tensor], flag: str) -> dict[st
         found = torch.load(path, map_location="cpu", weights_only=True)
         tensors = {name: found[name] for name in wanted}
     except (pickle.UnpicklingError, KeyError, RuntimeError, TypeError, ValueError, EOFError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (
+            f"{error} is missing" if isinstance(error, KeyError) else (str(error).splitlines() or [type(error).__name__])[0]
+        )
         raise UserError(f"{flag}: {path} does not hold these weights ({reason})") from None
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or tensor.shape != wanted[name].shape:
