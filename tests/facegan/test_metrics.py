@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from facegan.metrics.landmarks import landmark_auc, landmark_failure
 
 from facegan.config import Config
 from facegan.data.triplets import FaceData
 from facegan.metrics.card import METRICS, Truth, prepare_truth, reference_scores, score_images, summarise
 from facegan.metrics.image import face_error, face_masks, psnr, ssim
-from facegan.metrics.landmarks import landmark_auc, landmark_failure
 from facegan.metrics.pairs import choose_pairs, images_of
 
 
