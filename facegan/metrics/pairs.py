@@ -75,7 +75,7 @@ def choose_runs(data: FaceData, pairs: Pairs, frames: int) -> list[Run]:
     for clip in dict.fromkeys(pairs.clip):
         source, rows = int(pairs.source[pairs.clip.index(clip)]), clips[clip]
         broken = np.flatnonzero(np.diff(data.frame[rows]) != 1) + 1
-        pieces = [piece for piece in np.split(rows, broken) if len(piece) > 1]
+        pieces = [piece for piece in np.split(rows, broken) if len(piece) > 1 and frames > 1]
         windows = [piece[i : i + frames] for piece in pieces for i in range(max(1, len(piece) - frames + 1))]
         middle = float(rows.mean())
         chosen = min(windows, key=lambda w: (-len(w), source in w, abs(w.mean() - middle)), default=rows[:0])
