@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import ray
@@ -130,11 +131,17 @@ def judge_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) ->
     device = device_here()
     if device == "cpu":
         torch.set_num_threads(1)
-    stage_judges(evaluation.judges)
-    judges, data = build_judges(evaluation.judges, device), evaluation.data.open()
+    judges, data = _judges_of_process(evaluation.judges, device), evaluation.data.open()
     for clip in clips:
         _judge_clip(evaluation, weights, clip, data, judges, torch.device(device))
         yield clip
+
+
+@cache
+def _judges_of_process(config: JudgesConfig, device: str) -> Judges:
+    """Loading and hashing them takes seconds, and Ray gives a process many tasks."""
+    stage_judges(config)
+    return build_judges(config, device)
 
 
 def _judge_clip(

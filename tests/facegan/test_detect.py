@@ -19,6 +19,7 @@ from facegan.data.synthetic import ClipJob, film, write_synthetic
 from facegan.data.track import LOST, NO_FACE, SEVERAL, Box, FaceTracker, Image, Points
 from facegan.data.vw300 import clips_in
 from facegan.landmarks import EYE_CORNERS, read_pts
+from facegan.metrics.fan_judge import FaceAlignmentLandmarks
 
 BLACK = np.zeros((100, 200, 3), np.uint8)
 
@@ -207,3 +208,25 @@ def test_weights_are_staged_once_and_checked(tmp_path: Path, monkeypatch: pytest
     (hub / "checkpoints" / "s3fd-619a316812.pth").write_bytes(b"damaged")
     with pytest.raises(UserError, match="is damaged"):
         stage_face_alignment_weights(weights, hub)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning", "ignore::FutureWarning")
+def test_face_alignment_judges_landmarks(made_weights: Path) -> None:
+    """The real code with untrained networks, which find no face or many; a judge says so and does not raise."""
+    judge = FaceAlignmentLandmarks("cpu", made_weights)
+    assert len(judge.sha256.split()) == 2
+    found = judge.find(np.random.default_rng(0).integers(0, 255, (1, 96, 96, 3)).astype(np.uint8))
+    assert found.shape == (1, 68, 2) and np.isnan(found).all()
+
+
+def test_the_judge_sees_each_image_alone_and_in_the_right_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene({1: [Box(50, 50, 40)], 2: [Box(90, 50, 40)], 4: [Box(30, 40, 20)]})
+    monkeypatch.setattr(detect, "face_alignment_finder", lambda device, weights: scene.tracker)
+    judge = FaceAlignmentLandmarks("cpu", None)
+    images = np.zeros((4, 100, 200, 3), np.uint8)
+    # The scene reads an image's number from the first channel of BGR, which is RGB's last.
+    images[..., 2] = np.array([1, 2, 3, 4])[:, None, None]
+    found = judge.find(images)
+    assert [round(float(f[:, 0].mean())) if np.isfinite(f).all() else None for f in found] == [50, 90, None, 30]
+    assert scene.detections == 4, "nothing is followed from one image to the next"

@@ -19,12 +19,14 @@ MANIFEST = "manifest-000001.json"
 sys.path.insert(0, str(ROOT / "jobs"))
 
 import ablate  # noqa: E402  (jobs are scripts beside each other, not a package)
+import evaluate  # noqa: E402
 import ingest  # noqa: E402
 import search  # noqa: E402
 import train  # noqa: E402
 
 JOBS: dict[str, tuple[Any, Any]] = {
     "ablate": (ablate.main, ablate.Ablate),
+    "evaluate": (evaluate.main, evaluate.Evaluate),
     "ingest": (ingest.main, ingest.Ingest),
     "search": (search.main, search.Search),
     "train": (train.main, train.Train),
@@ -75,6 +77,13 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("search", ["--candidates", "1"], "nothing to choose among"),
         ("search", ["--data.validation_fraction", "0"], "hold some out"),
         ("train", ["--workers", "3"], "a divisor of optim.batch (8)"),
+        ("evaluate", [], "--checkpoint is missing"),
+        ("evaluate", ["--checkpoint", "nowhere"], "nowhere': no such folder"),
+        ("evaluate", ["--checkpoint", "."], "is no checkpoint"),
+        ("evaluate", ["--checkpoint", "x", "--judges.identity", "facenet"], "--judges.identity is 'facenet'"),
+        ("evaluate", ["--checkpoint", "x", "--judges.landmarks", "mediapipe"], "face-alignment"),
+        ("evaluate", ["--checkpoint", "x", "--pairs_per_clip", "0"], "--pairs_per_clip is 0"),
+        ("evaluate", ["--checkpoint", "x", "--run_frames", "1"], "--run_frames is 1"),
         ("ingest", [], "--source is missing"),
         ("ingest", ["--source", "nowhere", "--data", "x"], "no such folder"),
         ("ingest", ["--source", "x", "--data", "y", "--max_quarantined", "2"], "--max_quarantined is 2.0"),
