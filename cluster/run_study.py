@@ -70,7 +70,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     study = home.folder
     start_ray()
     _announce(plan, home)
-    truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data, shared.config)
+    truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data)
     tracker = Tracker(plan, study)
 
     def look() -> None:

@@ -7,7 +7,7 @@ was killed anywhere goes on anywhere from what it last published.
 import hashlib
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from facegan.cache import cache_folder, file_sha256
 from facegan.config import UserError
 from facegan.study.choice import best_trials
 from facegan.study.folder import STATE, TrialFolder, read_json, write_bytes, write_json
-from facegan.study.plan import PLAN, Plan, check_study_folder, open_study, read_plan
+from facegan.study.plan import PLAN, Plan, Trial, check_study_folder, open_study, read_plan
 
 _CHECKPOINT = "checkpoint.tar"
 _PUBLISH_EVERY_SECONDS = 10.0
@@ -92,9 +92,16 @@ class StudyHome:
         """Bring the checkpoints of the trials that figures show into the driver's copy."""
         if not self.place.is_s3:
             return
-        there = {entry.key: entry for entry in self.place.entries("trials/") if entry.key.endswith(_CHECKPOINT)}
+        there = {entry.key for entry in self.place.entries("trials/")}
         plan = read_plan(self.folder)
-        for trial in best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{_CHECKPOINT}" in there).values():
+        self.fetch_checkpoints(best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{_CHECKPOINT}" in there).values())
+
+    def fetch_checkpoints(self, trials: Iterable[Trial]) -> None:
+        """Bring the checkpoints of some trials, as far as they have any, into the driver's copy."""
+        if not self.place.is_s3:
+            return
+        there = {entry.key: entry for entry in self.place.entries("trials/") if entry.key.endswith(_CHECKPOINT)}
+        for trial in (t for t in trials if f"trials/{t.key}/{_CHECKPOINT}" in there):
             self._unpack(there[f"trials/{trial.key}/{_CHECKPOINT}"], self.folder / "trials" / trial.key)
 
     @contextmanager

@@ -17,8 +17,11 @@ from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.triplets import FaceData
 from facegan.memory import forget_peak_memory, peak_memory_bytes
-from facegan.metrics.card import prepare_truth, score_images, summarise
+from facegan.metrics.card import summarise
+from facegan.metrics.evaluate import categories_of
 from facegan.metrics.image import face_error, face_masks
+from facegan.metrics.judges import JudgesConfig, build_judges
+from facegan.metrics.measure import Sampling, draw_all, measure, prepare_truth
 from facegan.metrics.pairs import choose_pairs, drawer, images_of
 from facegan.parallel import rank_and_world
 from facegan.report.sheets import sample_grid
@@ -108,10 +111,12 @@ class _Writer:
         self.folder.write_conditions({"peak_memory_bytes": max((peak for peak in known if peak), default=None)})
 
     def finish(self) -> None:
-        truth = prepare_truth(self.data, self.state.config, self.home.of_study(TRUTH))
+        judges = build_judges(JudgesConfig())
+        truth = prepare_truth(self.data, judges, self.home.of_study(TRUTH), Sampling())
         draw = drawer(self.state.generator, self.state.config, self.state.device)
-        scores = score_images(draw(truth.sources, truth.target_points), truth)
-        write_json(self.folder.path / "scores.json", summarise(scores, truth.pairs.clip))
+        scores = measure(draw_all(draw, self.data, truth), truth, judges)
+        card = summarise(scores, truth.pairs.clip, categories_of(self.data), judges.missing)
+        write_json(self.folder.path / "scores.json", card)
         self.say("COMPLETED")
 
 
@@ -135,7 +140,7 @@ class _Watch:
         return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])
 
 
-def precompute_truth(home: StudyHome, data: DataSet, config: Config) -> None:
+def precompute_truth(home: StudyHome, data: DataSet) -> None:
     """Embed the judged pairs' real frames once, so that the trials of a study need not."""
     with home.making(TRUTH) as path:
-        prepare_truth(data.open(), config, path)
+        prepare_truth(data.open(), build_judges(JudgesConfig()), path, Sampling())

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -16,6 +17,7 @@ from facegan.nets.generator import Generator, build_generator
 from facegan.step import TrainState, new_state
 
 _STATE = "state.json"
+_GENERATOR = "generator.safetensors"
 
 
 def save(state: TrainState, folder: Path) -> None:
@@ -23,7 +25,7 @@ def save(state: TrainState, folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file(_tensors(state.generator), partial / "generator.safetensors")
+    save_file(_tensors(state.generator), partial / _GENERATOR)
     save_file(_tensors(state.discriminator), partial / "discriminator.safetensors")
     save_file(_adam_tensors(state), partial / "generator_adam.safetensors")
     progress = {"images": state.images, "seconds": state.seconds, "passes": state.passes}
@@ -51,7 +53,7 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
     if from_dict(saved["config"]) != config:
         raise UserError(f"{folder} is a checkpoint of another configuration; start in another folder")
     state = new_state(config, device)
-    state.generator.load_state_dict(_read_tensors(folder / "generator.safetensors"))
+    state.generator.load_state_dict(_read_tensors(folder / _GENERATOR))
     state.discriminator.load_state_dict(_read_tensors(folder / "discriminator.safetensors"))
     if saved["images"]:
         _restore_adam(state, _read_tensors(folder / "generator_adam.safetensors"))
@@ -61,10 +63,35 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
 
 def load_generator(folder: Path) -> tuple[Generator, Config]:
     """The generator of a checkpoint for drawing and judging, on the CPU, with its configuration."""
-    config = from_dict(_read_state(folder)["config"])
+    config, _ = read_config(folder)
+    return generator_of(config, generator_bytes(folder)), config
+
+
+def read_config(folder: Path) -> tuple[Config, int]:
+    """The configuration of a checkpoint, and the images that it has seen."""
+    saved = _read_state(folder)
+    return from_dict(saved["config"]), int(saved["images"])
+
+
+def generator_bytes(folder: Path) -> bytes:
+    """The generator's weights as they lie there, which can travel."""
+    path = folder / _GENERATOR
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise UserError(f"{path} is missing or damaged; remove its checkpoint folder") from None
+
+
+def generator_of(config: Config, weights: bytes) -> Generator:
+    """The generator of a configuration with the weights of `generator_bytes`, frozen, on the CPU."""
     generator = build_generator(config.model)
-    generator.load_state_dict(_read_tensors(folder / "generator.safetensors"))
-    return generator.requires_grad_(False).eval(), config
+    try:
+        generator.load_state_dict(load_bytes(weights))
+    except (SafetensorError, RuntimeError):
+        raise UserError(
+            f"{_GENERATOR} of a checkpoint is damaged or of another network; remove its checkpoint folder"
+        ) from None
+    return generator.requires_grad_(False).eval()
 
 
 def _read_state(folder: Path) -> dict[str, Any]:

@@ -1,133 +1,93 @@
-"""The metric card: scores of a generator on people never trained on, and the reference rows beside which they mean something.
+"""The metric card: what is measured, and its summary with intervals, clip by clip and category by category.
 
 Scores are means over pairs of a clip, then over clips; intervals come from resampling clips, never frames.
 """
 
-import json
-import os
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.config import Config
-from facegan.data.triplets import FaceData
-from facegan.metrics.dlib_judges import IdentityJudge, LandmarkJudge, cosine
-from facegan.metrics.image import face_error, face_masks, psnr, ssim
-from facegan.metrics.landmarks import landmark_auc, landmark_failure
-from facegan.metrics.pairs import Images, Pairs, choose_pairs, images_of
+from facegan.metrics.kid import kid_pseudo_values
 
-PAIRS_PER_CLIP = 4
 _RESAMPLES = 2_000
 
 METRICS: dict[str, str] = {
     "face_error": "mean absolute error inside the face, grey levels of 255; less is better",
-    "landmark_error": "landmarks found again in the image against the wanted ones, over the eye distance; less is better",
-    "landmark_auc": "area under the curve of images within a landmark error, up to 0.08; no face adds nothing; more is better",
-    "landmark_failure": "share of images with a landmark error above 0.08 or without a face; less is better",
+    "landmark_error": "landmarks found again against the wanted ones, over the eye distance; found faces only; less is better",
+    "landmark_auc": "area under the cumulative curve of that error up to 0.08, faces not found counted; more is better",
+    "landmark_failure": "share of images with that error above 0.08 or without a face; less is better",
     "faces_found": "share of images in which the landmark judge finds a face",
-    "identity_to_target": "cosine of dlib's face embeddings, image and target; more is better",
-    "identity_to_source": "cosine of dlib's face embeddings, image and source",
+    "identity_to_target": "cosine of face embeddings, image and target; more is better",
+    "identity_to_source": "cosine of face embeddings, image and source",
     "ssim": "structural similarity to the target; more is better",
     "psnr": "peak signal to noise ratio against the target, dB; more is better",
+    "lpips": "perceptual distance to the target (AlexNet); less is better",
+    "kid": "kernel inception distance of the images and their targets as sets, unbiased, so it can be below 0; less is better",
+    "identity_jitter": "1 - cosine of the face embeddings of a frame and the next; more than the real target's is flicker",
+    "landmark_jitter": "change of found minus wanted landmarks from a frame to the next, over the eye distance; less is better",
     "source_likeness": "0: inside the face it is the target, 1: it is the source, above 0.5: it is closer to the source",
 }
 
 Scores = dict[str, NDArray[np.float64]]
-"""[n] values of each metric, one a pair."""
+"""[n] values of each metric, one a pair; jitter is the clip's at each of its pairs. What cannot be measured is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """The judged pairs of a data set with what all judging needs of them: computed once a study."""
-
-    pairs: Pairs
-    sources: Images
-    targets: Images
-    source_points: NDArray[np.float32]
-    target_points: NDArray[np.float32]
-    source_embeddings: NDArray[np.float64]
-    target_embeddings: NDArray[np.float64]
+GENERATED, TARGETS = "features/generated", "features/targets"
+"""Inception's features among what was measured, [n, 2048]: KID is of a set, so it waits until all clips are there."""
 
 
-def prepare_truth(data: FaceData, config: Config, cache: Path) -> Truth:
-    """The test pairs of a data set; their embeddings, which take the time, are kept in the file `cache`."""
-    pairs = choose_pairs(data, "test", config, PAIRS_PER_CLIP)
-    sources, targets = images_of(data, pairs.source), images_of(data, pairs.target)
-    source_points, target_points = data.points[pairs.source], data.points[pairs.target]
-    if cache.exists():
-        embeddings = np.load(cache, allow_pickle=False)
-    else:
-        judge = IdentityJudge()
-        embeddings = np.stack([judge.embed(sources, source_points), judge.embed(targets, target_points)])
-        partial = cache.with_name(f"{cache.stem}.{os.getpid()}.npy")
-        np.save(partial, embeddings)
-        os.replace(partial, cache)
-    assert embeddings.shape[1] == len(pairs), f"{cache} belongs to other data"
-    return Truth(pairs, sources, targets, source_points, target_points, *embeddings)
+def with_kid(measured: Scores, clips: list[str], images: int) -> tuple[Scores, dict[str, str]]:
+    """The scores with KID over exactly `images` pairs, evenly chosen, in place of the features; why it is missing, if it is."""
+    scores = {name: values for name, values in measured.items() if name not in (GENERATED, TARGETS)}
+    if GENERATED not in measured:
+        return scores, {}
+    if len(clips) < images:
+        return scores, {"kid": f"not measured: {len(clips)} pairs, fewer than --judges.kid_images {images}"}
+    chosen = np.linspace(0, len(clips) - 1, images).round().astype(int)
+    values = kid_pseudo_values(measured[GENERATED][chosen], measured[TARGETS][chosen])
+    # Clips weigh alike in a card; in KID each image does, also where one clip gives more of them than another.
+    owners = np.array(clips)[chosen]
+    counts = np.array([(owners == owner).sum() for owner in owners])
+    scores["kid"] = np.full(len(clips), np.nan)
+    scores["kid"][chosen] = values * counts * len(set(owners)) / images
+    return scores, {}
 
 
-def score_images(images: Images, truth: Truth) -> Scores:
-    """All metrics of images [n, size, size, 3] that should equal the pairs' targets."""
-    embedding = IdentityJudge().embed(images, truth.target_points)
-    return _scores(images, embedding, truth)
+def summarise(
+    scores: Scores, clips: list[str], categories: Mapping[str, str] | None = None, missing: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Per metric `mean` over clips, `interval` (95 %, by resampling clips) and `clips`, each clip's mean; None: not measured.
 
-
-def reference_scores(truth: Truth) -> dict[str, Scores]:
-    """The rows to read a card against: the target itself, the source copied, and another person's frame."""
-    # Pairs are ordered by clip: half of them further on is somebody else, wherever there are two clips or more.
-    other = np.roll(np.arange(len(truth.pairs)), len(truth.pairs) // 2)
-    return {
-        "real target": _scores(truth.targets, truth.target_embeddings, truth),
-        "source copied": _scores(truth.sources, truth.source_embeddings, truth),
-        "another person": _scores(truth.targets[other], truth.target_embeddings[other], truth),
-    }
-
-
-def _scores(images: Images, embedding: NDArray[np.float64], truth: Truth) -> Scores:
-    masks = face_masks(truth.target_points, images.shape[1])
-    to_target = face_error(images, truth.targets, masks)
-    to_source = face_error(images, truth.sources, masks)
-    landmark_error = LandmarkJudge().error(images, truth.target_points)
-    return {
-        "face_error": to_target,
-        "landmark_error": landmark_error,
-        "landmark_auc": landmark_auc(landmark_error),
-        "landmark_failure": landmark_failure(landmark_error),
-        "faces_found": np.isfinite(landmark_error).astype(np.float64),
-        "identity_to_target": cosine(embedding, truth.target_embeddings),
-        "identity_to_source": cosine(embedding, truth.source_embeddings),
-        "ssim": ssim(images, truth.targets),
-        "psnr": psnr(images, truth.targets),
-        "source_likeness": to_target / np.maximum(to_target + to_source, 1e-9),
-    }
-
-
-def summarise(scores: Scores, clips: list[str]) -> dict[str, Any]:
-    """Per metric the mean over clips, its 95 % interval by resampling clips, and each clip's mean; None: nothing to measure."""
+    With the `categories` of clips also the mean and interval of each; with `missing` also the metrics that have only a `note`.
+    """
     names = sorted(set(clips))
     members = [np.array([c == name for c in clips]) for name in names]
-    picks = np.random.default_rng(68).integers(len(names), size=(_RESAMPLES, len(names)))
     card: dict[str, Any] = {}
     for metric, values in scores.items():
         by_clip = np.array([_mean(values[member]) for member in members])
-        known = by_clip[np.isfinite(by_clip)]
-        interval: list[float | None] = [None, None]
-        if len(known):
-            resampled = np.array([_mean(by_clip[pick]) for pick in picks])
-            interval = [float(v) for v in np.nanquantile(resampled, [0.025, 0.975])]
         per_clip = {n: float(v) if np.isfinite(v) else None for n, v in zip(names, by_clip, strict=True)}
-        card[metric] = {"mean": float(known.mean()) if len(known) else None, "interval": interval, "clips": per_clip}
-    return card
+        card[metric] = {**_over_clips(by_clip), "clips": per_clip}
+        # KID is of the whole set: a clip's value is its share of it, not its own distance.
+        if categories is not None and metric != "kid":
+            groups = {c: np.array([categories[name] == c for name in names]) for c in sorted({categories[n] for n in names})}
+            card[metric]["categories"] = {c: {**_over_clips(by_clip[g]), "clips": int(g.sum())} for c, g in groups.items()}
+    nothing = {"mean": None, "interval": [None, None], "clips": dict.fromkeys(names)}
+    return card | {metric: {**nothing, "note": note} for metric, note in (missing or {}).items()}
+
+
+def _over_clips(by_clip: NDArray[np.float64]) -> dict[str, Any]:
+    """Mean of the clips' means and its interval."""
+    known = np.isfinite(by_clip)
+    if not known.any():
+        return {"mean": None, "interval": [None, None]}
+    picks = np.random.default_rng(68).integers(len(by_clip), size=(_RESAMPLES, len(by_clip)))
+    sums, counts = np.where(known, by_clip, 0.0)[picks].sum(axis=1), known[picks].sum(axis=1)
+    resampled = sums[counts > 0] / counts[counts > 0]
+    return {"mean": float(by_clip[known].mean()), "interval": [float(v) for v in np.quantile(resampled, [0.025, 0.975])]}
 
 
 def _mean(values: NDArray[np.float64]) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else float("nan")
-
-
-def card_json(scores: Scores, clips: list[str]) -> str:
-    """`summarise` as JSON text."""
-    return json.dumps(summarise(scores, clips), indent=1)

@@ -1,4 +1,4 @@
-"""Which pairs of frames are judged, and what a generator makes of them. Equal in every arm, seed and study of a data set."""
+"""What is judged: pairs of frames and short runs of consecutive ones, equal in every arm, seed and study of a data set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,12 @@ from facegan.step import to_signed
 Images = NDArray[np.uint8]
 """[n, size, size, 3] RGB."""
 
+Draw = Callable[[Images, NDArray[np.float32]], Images]
+"""From source images and target points [n, 68, 2] to images."""
+
 _BATCH = 32
+_CANDIDATES = 40
+"""Frames of a clip, evenly spread, among which another person's frame of a pose is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +36,24 @@ class Pairs:
         return len(self.clip)
 
 
-def choose_pairs(data: FaceData, part: str, config: Config, per_clip: int) -> Pairs:
-    """`per_clip` pairs of different frames of each clip of a part of the data, drawn by the clip's place alone."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive rows of a clip, [n], all drawn from one source row; fewer than two where the clip has no such frames."""
+
+    clip: str
+    source: int
+    rows: NDArray[np.int64]
+
+
+def choose_pairs(data: FaceData, part: str, config: Config, per_clip: int, only: str | None = None) -> Pairs:
+    """`per_clip` pairs of different frames of each clip of a part of the data, drawn by the clip's place alone.
+
+    `only` one clip's pairs are the ones that it has among all.
+    """
     clips = data.clips(part, config.data.validation_fraction)
     source, target, names = [], [], []
     for place, (clip, rows) in enumerate(clips.items()):
-        if len(rows) < 2:
+        if len(rows) < 2 or clip != (only or clip):
             continue
         rng = np.random.default_rng([300, place])
         for _ in range(per_clip):
@@ -49,12 +66,54 @@ def choose_pairs(data: FaceData, part: str, config: Config, per_clip: int) -> Pa
     return Pairs(np.array(source), np.array(target), names)
 
 
+def choose_runs(data: FaceData, pairs: Pairs, frames: int) -> list[Run]:
+    """A run of at most `frames` consecutive frames of each test clip that has pairs, from the source of its first pair.
+
+    It is the longest there is up to `frames`, without the source where that is possible, and otherwise the one in the middle.
+    """
+    runs, clips = [], data.clips("test", 0.0)
+    for clip in dict.fromkeys(pairs.clip):
+        source, rows = int(pairs.source[pairs.clip.index(clip)]), clips[clip]
+        broken = np.flatnonzero(np.diff(data.frame[rows]) != 1) + 1
+        pieces = [piece for piece in np.split(rows, broken) if len(piece) > 1 and frames > 1]
+        windows = [piece[i : i + frames] for piece in pieces for i in range(max(1, len(piece) - frames + 1))]
+        middle = float(rows.mean())
+        chosen = min(windows, key=lambda w: (-len(w), source in w, abs(w.mean() - middle)), default=rows[:0])
+        runs.append(Run(clip, source, chosen))
+    return runs
+
+
+def of_another_person(data: FaceData, rows: NDArray[np.int64], clips: list[str]) -> NDArray[np.int64] | None:
+    """For each row of these clips the row of another test clip whose pose is nearest; None where there is one clip only.
+
+    Poses are compared by landmarks without their place and size; turned and tilted heads differ.
+    """
+    people = data.clips("test", 0.0)
+    if len(people) < 2:
+        return None
+    few = {clip: r[np.linspace(0, len(r) - 1, min(_CANDIDATES, len(r))).round().astype(int)] for clip, r in people.items()}
+    candidates = np.concatenate(list(few.values()))
+    owners = np.repeat(np.array(list(few)), [len(r) for r in few.values()])
+    shapes, wanted = _poses(data.points[candidates]), _poses(data.points[rows])
+    nearest = []
+    for pose, clip in zip(wanted, clips, strict=True):
+        distance = np.square(shapes - pose).sum(axis=1)
+        nearest.append(candidates[np.argmin(np.where(owners == clip, np.inf, distance))])
+    return np.array(nearest)
+
+
+def _poses(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[n, 136]: the points about their mean, brought to one size."""
+    centred = points.astype(np.float64) - points.mean(axis=1, keepdims=True)
+    return np.asarray((centred / np.sqrt(np.square(centred).mean(axis=(1, 2), keepdims=True))).reshape(len(points), -1))
+
+
 def images_of(data: FaceData, rows: NDArray[np.int64]) -> Images:
     """The frames of some rows."""
-    return np.stack([data.image(row) for row in rows])
+    return np.array([data.image(row) for row in rows], np.uint8).reshape(-1, data.size, data.size, 3)
 
 
-def drawer(generator: Generator, config: Config, device: torch.device) -> Callable[[Images, NDArray[np.float32]], Images]:
+def drawer(generator: Generator, config: Config, device: torch.device) -> Draw:
     """A function from source images and target points [n, 68, 2] to generated images, rounded to 8 bits."""
 
     @torch.no_grad()
@@ -64,7 +123,16 @@ def drawer(generator: Generator, config: Config, device: torch.device) -> Callab
             image = torch.from_numpy(sources[start : start + _BATCH]).to(device).permute(0, 3, 1, 2)
             where = torch.from_numpy(points[start : start + _BATCH]).to(device)
             out = generator(to_signed(image), landmark_input(where, config.data.size, config.model))
-            chunks.append(((out.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+            chunks.append(to_bytes(out))
         return np.concatenate(chunks)
 
     return draw
+
+
+def to_bytes(images: torch.Tensor) -> Images:
+    """[n, size, size, 3] of 8 bits of images [n, 3, size, size] in [-1, 1], which is what a generator's tanh gives."""
+    signed = images.detach().float()
+    low, high = float(signed.min()), float(signed.max())
+    # A blend of two images in [-1, 1] can leave it by a rounding error.
+    assert low >= -1.001 and high <= 1.001, f"generated images are in [{low:.3g}, {high:.3g}], not in [-1, 1]"
+    return ((signed + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

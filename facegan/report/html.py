@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from facegan.config import Config
 from facegan.metrics.card import METRICS
+from facegan.metrics.discrimination import sentence
 from facegan.report.forest import forest, matrix
 
 _DIGITS = {
@@ -44,6 +45,8 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
         show_faces=show_faces,
         folder=str(study.resolve()),
         metrics=METRICS,
+        notes=_notes(summary),
+        judge=sentence(summary["discrimination"], "identity judge") if summary.get("discrimination") else "",
         forests=forest(summary["effects"]),
         matrices={metric: matrix(summary["effects"], metric) for metric in (summary["effects"] or {"metrics": {}})["metrics"]},
         score_rows=_score_rows(summary),
@@ -85,6 +88,12 @@ def _score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
         for arm in summary["arms"]
     ]
     return references + arms
+
+
+def _notes(summary: dict[str, Any]) -> dict[str, str]:
+    """Why a metric was not measured, by its name."""
+    cards = [*summary["references"].values(), *(arm["scores"] for arm in summary["arms"])]
+    return {metric: entry["note"] for card in cards for metric, entry in card.items() if "note" in entry}
 
 
 def _runs(count: int) -> str:

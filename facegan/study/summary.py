@@ -141,7 +141,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _short(card: Card) -> dict[str, Any]:
-    return {metric: {"mean": entry["mean"], "interval": entry["interval"]} for metric, entry in card.items()}
+    kept = ("mean", "interval", "note")
+    return {metric: {name: entry[name] for name in kept if name in entry} for metric, entry in card.items()}
 
 
 def rank_candidates(study: Path, plan: Plan) -> list[str]:

@@ -1,0 +1,66 @@
+"""Landmarks found again in an image against the wanted ones. A face that is not found is a row of NaN, and counts as a failure.
+
+The mean error is over found faces only, so it is never read without `faces_found`; `auc` and `failed` count every image.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegan.landmarks import EYE_CORNERS, POINTS
+
+Points = NDArray[np.float32]
+"""[n, 68, 2] in pixels."""
+
+THRESHOLD = 0.08
+"""Of the error: above it an alignment has failed (Sagonas et al. 2016, 300-W)."""
+
+
+def eye_distances(points: Points) -> NDArray[np.float64]:
+    """[n]: distance of the eyes' outer corners, pixels."""
+    left, right = (points[:, corner].astype(np.float64) for corner in EYE_CORNERS)
+    return np.asarray(np.maximum(np.linalg.norm(left - right, axis=1), 1e-6), np.float64)
+
+
+def normalised_error(found: Points, wanted: Points) -> NDArray[np.float64]:
+    """[n]: mean distance over the eye distance of the wanted points; NaN where no face was found."""
+    _check(found, wanted)
+    distance = np.linalg.norm(found.astype(np.float64) - wanted, axis=2).mean(axis=1)
+    return np.asarray(distance / eye_distances(wanted), np.float64)
+
+
+def area_under_curve(error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n]: each image's part of the area under the cumulative error curve up to 0.08; their mean is that area, in [0, 1].
+
+    The curve is the share of images with an error of at most t, so its area over [0, T] is the mean of max(0, 1 - error / T).
+    """
+    return np.where(np.isfinite(error), np.maximum(0.0, 1 - error / THRESHOLD), 0.0)
+
+
+def failed(error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n]: 1 where the error is above 0.08 or no face was found."""
+    return np.asarray(~(error <= THRESHOLD), np.float64)
+
+
+def landmark_jitter(found: Points, wanted: Points) -> float:
+    """Of consecutive frames [n, 68, 2]: mean change, from one to the next, of found minus wanted, over the eye distance.
+
+    The wanted motion is no jitter. Changes from or to a frame without a face are left out; NaN where none is left.
+    """
+    _check(found, wanted)
+    change = np.diff(found.astype(np.float64) - wanted, axis=0)
+    each = np.linalg.norm(change, axis=2).mean(axis=1) / eye_distances(wanted)[1:]
+    known = each[np.isfinite(each)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def identity_jitter(embeddings: NDArray[np.float64]) -> float:
+    """Of consecutive frames [n, d]: mean of 1 - cosine of an embedding and the next; NaN for fewer than two frames."""
+    if len(embeddings) < 2:
+        return float("nan")
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return float(1 - (unit[1:] * unit[:-1]).sum(axis=1).mean())
+
+
+def _check(found: Points, wanted: Points) -> None:
+    assert found.shape == wanted.shape and found.shape[1:] == (POINTS, 2), (found.shape, wanted.shape)
+    assert np.isfinite(wanted).all(), "wanted landmarks are always known"

@@ -1,0 +1,54 @@
+"""Judge checkpoints on people never trained on: the metric card per clip and category, beside its reference rows.
+
+What was judged is kept, clip by clip: the same command goes on where it stopped, and more checkpoints cost only themselves.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+
+from cluster.cli import run_job
+from cluster.dataset import existing
+from cluster.evaluate import RESULT, plan_evaluation, run_evaluation
+from cluster.score_lines import score_lines
+from cluster.storage import place
+from cluster.subjects import read_subjects
+from facegan.config import UserError
+from facegan.metrics.judges import JudgesConfig
+from facegan.metrics.measure import Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Arguments of jobs/evaluate.py."""
+
+    checkpoint: str = ""
+    """A trial's checkpoint folder, or a study: then every trial that has a checkpoint."""
+    data: str = ""
+    """A data set made by jobs/ingest.py: a folder or s3://bucket/prefix; by default the one of the study."""
+    out: str = ""
+    """Folder or s3://bucket/prefix for the scores; by default evaluations/<name of the study or trial>."""
+    judges: JudgesConfig = field(default_factory=JudgesConfig)
+    sampling: Annotated[Sampling, tyro.conf.arg(name="")] = field(default_factory=Sampling)
+
+
+def main(args: Evaluate) -> None:
+    """Refuse what cannot be judged, then judge what is missing."""
+    if not args.checkpoint:
+        raise UserError("--checkpoint is missing: name a trial's checkpoint folder or a study")
+    given = read_subjects(args.checkpoint)
+    if not args.data and given.planned is None:
+        raise UserError("--data is missing: a checkpoint alone does not say on which people to judge it")
+    data = existing(place("--data", args.data)) if args.data else given.planned
+    assert data is not None
+    out = place("--out", args.out or f"evaluations/{given.name}")
+    result = run_evaluation(plan_evaluation(given, data, args.judges, args.sampling, out), given.weights)
+    kind = "SYNTHETIC faces" if result["data"]["synthetic"] else "real faces"
+    print(f"\n{len(given.subjects)} checkpoints on people never trained on ({kind}); means over clips\n")
+    print("\n".join(score_lines(result)))
+    print(f"\nscores   {out}/{RESULT}  (also per clip, per category, with intervals)")
+
+
+if __name__ == "__main__":
+    run_job(main, Evaluate, __doc__)
