@@ -54,7 +54,7 @@ class Folder:
 
     def _paths(self, folder: Path) -> list[Path]:
         try:
-            return [folder / name for name in os.listdir(folder) if not name.endswith(PARTIAL)]
+            return [folder / name for name in os.listdir(folder)]
         except FileNotFoundError:
             return []
         except NotADirectoryError as error:

@@ -174,6 +174,7 @@ def copies_follow_the_tag(place: Place, here: Path) -> None:
     assert "\n" not in str(refused.value) and not (here / "late").exists()
     (changed,) = place.entries()
     assert changed.tag != entry.tag
+    (here / "below" / "copy.partial").write_bytes(b"of")  # what is left of a copy of something else
     place.copy(changed, here / "below" / "copy")
     assert (here / "below" / "copy").read_bytes() == b"other"
     assert not list(here.glob("below/*.partial"))

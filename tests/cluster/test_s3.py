@@ -90,9 +90,10 @@ def test_a_bucket_that_is_not_there(moto: str, operation: str, local: Path) -> N
 
 
 def test_names_that_s3_refuses(bucket: Place, local: Path) -> None:
+    long = "f" * 256
     for operation in OPERATIONS.values():
-        said = said_by(operation, Place("s3://f/data"), local)
-        assert said.startswith("s3://f/data") and ("no bucket or object can be called so" in said or "Bucket" in said)
+        said = said_by(operation, Place(f"s3://{long}/data"), local)
+        assert said.startswith(f"s3://{long}/data") and "no bucket or object can be called so" in said
     assert "no bucket or object can be called so" in said_by(lambda: bucket.write("not-utf8-\udcff", b""))
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,6 +129,7 @@ def test_of_many_processes_one_wins(folder: Place) -> None:
     assert sorted(int(number) for numbers in won for number in numbers) == list(range(20))
     for n, numbers in enumerate(won):
         assert all(folder.read(f"claim/{number}") == f"process {n}".encode() for number in numbers)
+    assert list(folder.folder.glob(".partial/*")) == []
 
 
 def test_two_downloads_at_once_fetch_once(folder: Place, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,3 +150,26 @@ def test_two_downloads_at_once_fetch_once(folder: Place, here: Path, monkeypatch
         assert [download.result() for download in downloads] == [None] * 4
         assert copy.read_bytes() == content and len(fetched) == number + 1
     assert not list(here.glob("*.partial"))
+
+
+def test_who_waits_for_a_download_that_fails_begins_anew(folder: Place, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that it waited for is gone by then."""
+    folder.write("x", b"content")
+    started, go_on, append = threading.Event(), threading.Event(), Folder.append
+
+    def slow(store: Folder, *rest: Any) -> None:
+        started.set()
+        go_on.wait(20)
+        append(store, *rest)
+
+    monkeypatch.setattr(Folder, "append", slow)
+    with ThreadPoolExecutor(2) as pool:
+        fails = pool.submit(folder.download, "x", here / "copy", size=7, sha256=sha256(b"another"))
+        started.wait(20)
+        waits = pool.submit(folder.download, "x", here / "copy", size=7, sha256=sha256(b"content"))
+        time.sleep(0.2)  # it waits for the lock now
+        go_on.set()
+        with pytest.raises(UserError, match="damaged or another version"):
+            fails.result()
+        waits.result()
+    assert (here / "copy").read_bytes() == b"content"
