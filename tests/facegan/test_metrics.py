@@ -11,7 +11,7 @@ from facegan.data.triplets import FaceData
 from facegan.landmarks import EYE_CORNERS
 from facegan.metrics.card import GENERATED, METRICS, TARGETS, summarise, with_kid
 from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
-from facegan.metrics.evaluate import categories_of
+from facegan.metrics.evaluate import make_card
 from facegan.metrics.image import face_error, face_masks, psnr, ssim
 from facegan.metrics.judges import Judges, JudgesConfig, build_judges
 from facegan.metrics.kid import kid, kid_pseudo_values
@@ -80,7 +80,7 @@ def truth(data: FaceData, judges: Judges, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def references(data: FaceData, truth: Truth, judges: Judges) -> dict[str, Any]:
     rows = measure_references(data, truth, judges)
-    return {name: summarise(scores, truth.pairs.clip, categories_of(data), judges.missing) for name, scores in rows.items()}
+    return {name: make_card(measured, truth.pairs.clip, data, judges) for name, measured in rows.items()}
 
 
 def perfect(data: FaceData, truth: Truth) -> Drawn:
@@ -91,7 +91,8 @@ def perfect(data: FaceData, truth: Truth) -> Drawn:
 def test_reference_rows_are_the_ceiling_and_the_floor(references: dict[str, Any]) -> None:
     means = {name: {metric: entry["mean"] for metric, entry in card.items()} for name, card in references.items()}
     real, copied, other = (means[name] for name in ("real target", "source copied", "another person"))
-    assert set(real) == set(METRICS)
+    assert set(real) == set(copied) == set(other) == set(METRICS)
+    assert "no motion" in references["another person"]["landmark_jitter"]["note"]
     assert real["ssim"] == pytest.approx(1)
     assert real["identity_to_target"] == pytest.approx(1)
     assert real["face_error"] == real["source_likeness"] == 0
@@ -112,7 +113,7 @@ def test_a_perfect_generator_scores_the_ceiling(
     assert scores["face_error"].max() == 0
     assert scores["ssim"] == pytest.approx(1)
     assert scores["identity_to_target"] == pytest.approx(1)
-    assert summarise(scores, truth.pairs.clip, categories_of(data), judges.missing) == references["real target"]
+    assert make_card(scores, truth.pairs.clip, data, judges) == references["real target"]
     assert references["real target"]["landmark_error"]["mean"] > 0.02, "no judge is perfect"
 
 
