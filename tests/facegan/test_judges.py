@@ -183,7 +183,7 @@ def test_files_are_checked(tmp_path: Path, alexnet: Path) -> None:
     with pytest.raises(UserError, match="does not hold these weights"):
         build_lpips(tmp_path / "small.pth", "x")
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(UserError, match="does not hold these weights"):
+    with pytest.raises(UserError, match="it is no file of tensors by their names"):
         build_lpips(tmp_path / "text.pth", "x")
 
 
