@@ -31,8 +31,8 @@ def load_tensors(path: Path, wanted: Mapping[str, Tensor], flag: str) -> dict[st
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         tensors = {name: found[name] for name in wanted}
-    except KeyError as name:
-        raise UserError(f"{flag}: {path} does not hold these weights ({name} is missing)") from None
+    except KeyError as absent:
+        raise UserError(f"{flag}: {path} does not hold these weights ({absent} is missing)") from None
     except (pickle.UnpicklingError, RuntimeError, TypeError, ValueError, EOFError):
         # What torch says of it is an essay, with advice that would run the file's code.
         raise UserError(f"{flag}: {path} does not hold these weights (it is no file of tensors by their names)") from None
