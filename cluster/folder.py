@@ -6,6 +6,7 @@ import os
 import posixpath
 import secrets
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,25 +26,43 @@ class Folder:
     path: Path
 
     def check(self) -> None:
-        nearest = next(p for p in (self.path, *self.path.parents) if p.exists())
+        with said(self.path):
+            nearest = next(p for p in (self.path, *self.path.parents) if p.exists())
         if not nearest.is_dir():
             raise UserError(f"{self.path}: {nearest} is a file; name a folder")
         if not os.access(nearest, os.R_OK | os.X_OK):
             raise UserError(f"{self.path}: {nearest} may not be read; change its permissions or name another folder")
 
     def exists(self, key: str) -> bool:
-        return (self.path / key).is_file()
+        with said(self.path / key):
+            return (self.path / key).is_file()
 
     def entries(self, prefix: str) -> Iterator[Entry]:
-        seen = set()
-        for folder, below, names in os.walk(self.path / posixpath.dirname(prefix), onerror=_refuse, followlinks=True):
-            seen.add(os.path.realpath(folder))
-            # Links are followed, for clips often lie on another disk; one that leads back would never end.
-            below[:] = [n for n in below if os.path.realpath(os.path.join(folder, n)) not in seen]
-            for path in (Path(folder, name) for name in names):
-                key = path.relative_to(self.path).as_posix()
-                if key.startswith(prefix) and path.is_file():
-                    yield Entry(key, path.stat().st_size, str(path.stat().st_mtime_ns))
+        return self._walk(self.path / posixpath.dirname(prefix), prefix, frozenset())
+
+    def _walk(self, folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Entry]:
+        here = os.path.realpath(folder)
+        # Links are followed, for clips often lie on another disk; one that leads back would never end.
+        for path in self._paths(folder) if here not in above else ():
+            key, found = path.relative_to(self.path).as_posix(), _status(path)
+            if found is None:
+                continue
+            if stat.S_ISDIR(found.st_mode) and f"{key}/".startswith(prefix):
+                yield from self._walk(path, prefix, above | {here})
+            elif stat.S_ISREG(found.st_mode) and key.startswith(prefix):
+                yield Entry(key, found.st_size, str(found.st_mtime_ns))
+
+    def _paths(self, folder: Path) -> list[Path]:
+        try:
+            return [folder / name for name in os.listdir(folder)]
+        except FileNotFoundError:
+            return []
+        except NotADirectoryError as error:
+            if folder != self.path:
+                return []  # it is an object
+            raise _refused(error) from error
+        except OSError as error:
+            raise _refused(error) from error
 
     def read(self, key: str) -> bytes:
         with said(self.path / key), self._opened(key) as source:
@@ -92,6 +111,8 @@ class Folder:
             except FileExistsError:
                 # NFS can lose the answer to a link that it made, and say on the second attempt that the target exists.
                 if partial.stat().st_nlink < 2:
+                    if target.is_dir():
+                        raise
                     raise AlreadyThere(str(target)) from None
             finally:
                 partial.unlink(missing_ok=True)
@@ -105,6 +126,17 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _refuse(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise UserError(f"{error.filename}: {error.strerror}; see to that or name another folder")
+def _status(path: Path) -> os.stat_result | None:
+    """Of what a path leads to; None for a link that leads nowhere, and for what was removed since it was listed."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise _refused(error) from error
+
+
+def _refused(error: OSError) -> UserError:
+    return UserError(f"{error.filename}: {error.strerror}; see to that or name another folder")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import ray
 
 from cluster.arguments import StudyArguments
+from cluster.conclude import conclude
 from cluster.dataset import DataSet
 from cluster.follow import duration, following
 from cluster.inputs import describe_data, prepare_data
@@ -20,25 +20,11 @@ from cluster.runtime import start_ray
 from cluster.storage import place
 from cluster.study_home import StudyHome
 from cluster.tracking import Tracker
-from cluster.trial import TRUTH, precompute_truth
-from facegan.config import Config
-from facegan.data.manifest import to_bytes
-from facegan.metrics.evaluate import study_references
-from facegan.metrics.judges import JudgesConfig, build_judges
-from facegan.report.curves import write_losses_figure
-from facegan.report.figure2 import write_figure2
-from facegan.report.html import write_report
-from facegan.report.sheets import contact_sheet
-from facegan.study.arms import Arm
-from facegan.study.folder import read_json, write_json
+from cluster.trial import precompute_truth
+from facegan.study.arms import Arm, Factor
 from facegan.study.plan import Plan, make_plan
-from facegan.study.summary import summarise_study
 
 HOME = Path("studies")
-REFERENCES, DISCRIMINATION = "references.json", "discrimination.json"
-"""The reference rows' cards, and how well the judge of identity tells the test people apart."""
-MANIFEST = "manifest.json"
-"""The copy, in a study, of its data set's manifest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +36,7 @@ class Request:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     candidates: int
+    factors: tuple[Factor, ...] = ()
 
 
 _TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
@@ -75,6 +62,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         candidates=request.candidates,
         data=describe_data(data),
         commit=_commit(),
+        factors=request.factors,
     )
     default = HOME / f"{request.design}-{shared.preset}-{plan.id()}"
     home = StudyHome(place("--study", shared.study or str(default)))
@@ -94,29 +82,20 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     ray.get(truth)
     home.pull()
     home.fetch_shown_checkpoints()
-    summary = conclude(plan, study, data, shared.config, include_faces=shared.include_faces)
+    summary = conclude(plan, study, data.open(), include_faces=shared.include_faces)
     home.push()
-    tracker.finish("\n".join(f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]))
+    tracker.finish(_note(summary), {claim["claim"]: claim["answer"] for claim in summary["claims"]})
     _say_results(summary, home, tracker.uri, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
 
 
-def conclude(plan: Plan, study: Path, dataset: DataSet, config: Config, *, include_faces: bool) -> dict[str, Any]:
-    """References, summary, figures and report of a study folder, whatever of its trials is done."""
-    data = dataset.open()
-    if read_json(study / REFERENCES) is None or read_json(study / DISCRIMINATION) is None:
-        rows, apart = study_references(data, build_judges(JudgesConfig()), study / TRUTH)
-        write_json(study / REFERENCES, rows)
-        write_json(study / DISCRIMINATION, apart)
-    summary = summarise_study(study, plan, read_json(study / REFERENCES))
-    write_json(study / "summary.json", summary)
-    (study / MANIFEST).write_bytes(to_bytes(data.manifest))
-    cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
-    write_figure2(study, plan, data)
-    write_losses_figure(study, plan)
-    write_report(study, summary, config, include_faces=include_faces)
-    return summary
+def _note(summary: dict[str, Any]) -> str:
+    """The study's answers in Markdown, for the page of its MLflow run."""
+    claims = [f"- **{claim['question']}** {claim['sentence']}" for claim in summary["claims"]]
+    answers = [f"- **{row['factor']}, {row['metric']}**: {row['answer']}; {row['sentence']}" for row in summary["answers"]]
+    arms = [f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]]
+    return "\n".join([*claims, *answers, *arms])
 
 
 def _announce(plan: Plan, home: StudyHome) -> None:
@@ -133,6 +112,8 @@ def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, seconds: fl
     print("\n".join(score_table(summary)), end="\n\n")
     for arm in summary["arms"]:
         print(f"  {arm['label']:<15} {arm['verdict'].split(':')[0]}")
+    for claim in summary["claims"]:
+        print(f"\n  {claim['question']}\n  {claim['sentence']}")
     print()
     study = _short(home)
     print(f"report   {study}/report.html")

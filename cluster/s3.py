@@ -5,70 +5,33 @@ import functools
 import hashlib
 import os
 import random
+import secrets
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
-from botocore.exceptions import ConnectionError as NoConnection
+from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 from urllib3.exceptions import HTTPError
 
+from cluster.s3_errors import code_of, said
 from cluster.storage import AlreadyThere, Entry
 from facegan.config import UserError
 
 _ATTEMPTS = 6
+_SILENCE_SECONDS = 60
 _PART = 8 << 20
 _PARTS_AT_MOST = 10_000
 _THREADS = 4
 _CHUNK = 1 << 18
 _PROGRESS = 1 << 20
 _BROKEN = (ReadTimeoutError, ResponseStreamingError, IncompleteReadError, HTTPError)
-_KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_DAMAGED = ("the bytes arrived damaged", "run again; if it happens again look at the network and the memory")
-_REGION = ("the bucket lies in another region", "set AWS_DEFAULT_REGION to the region of the bucket")
-_TOKEN = ("the session token is no longer valid", "log in again and set a new AWS_SESSION_TOKEN")
-_BUSY = ("the server failed several times", "try again later")
-_REASONS = {
-    "NoSuchBucket": ("there is no such bucket", "create it or correct the name; AWS_ENDPOINT_URL names the server"),
-    "InvalidBucketName": ("that cannot be the name of a bucket", "correct the name"),
-    "InvalidAccessKeyId": ("the server does not know the access key", f"{_KEYS} for this server"),
-    "SignatureDoesNotMatch": ("the secret key is wrong", "set the AWS_SECRET_ACCESS_KEY of this AWS_ACCESS_KEY_ID"),
-    "ExpiredToken": _TOKEN,
-    "InvalidToken": _TOKEN,
-    "TokenRefreshRequired": _TOKEN,
-    "RequestTimeTooSkewed": ("this machine's clock differs from the server's", "set the clock"),
-    "BadDigest": _DAMAGED,
-    "InvalidDigest": _DAMAGED,
-    "XAmzContentSHA256Mismatch": _DAMAGED,
-    "PermanentRedirect": _REGION,
-    "AuthorizationHeaderMalformed": _REGION,
-    "QuotaExceeded": ("the bucket or its owner is over the quota", "remove something or ask for more"),
-    "PreconditionFailed": ("the object has changed since it was listed", "run again"),
-    "InternalError": _BUSY,
-    "ServiceUnavailable": _BUSY,
-    "SlowDown": _BUSY,
-    "500": _BUSY,
-    "502": _BUSY,
-    "503": _BUSY,
-}
 
 
 def client(attempts: int = _ATTEMPTS) -> Any:
@@ -81,9 +44,11 @@ def client(attempts: int = _ATTEMPTS) -> Any:
 @functools.lru_cache(maxsize=8)
 def _client(pid: int, told: tuple[tuple[str, str], ...], attempts: int) -> Any:
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
+        # "standard" gives up after a second and a half, and a process's 36th failure is not tried again at all; these pauses
+        # double from a second on, with jitter.
+        retries={"mode": "legacy", "total_max_attempts": attempts},
         connect_timeout=5,
-        read_timeout=60,
+        read_timeout=_SILENCE_SECONDS,
         max_pool_connections=16,
         # The newer checksums are unknown to older servers; Content-MD5, which we send, is checked by all of them.
         request_checksum_calculation="when_required",
@@ -119,13 +84,15 @@ class Bucket:
     def read(self, key: str) -> bytes:
         with self._said(key):
             for attempt in range(_ATTEMPTS):
+                _pause(attempt)
                 body = client().get_object(**self._at(key))["Body"]
                 try:
                     content: bytes = body.read()
                     return content
                 except _BROKEN as error:
                     broken = error
-                    _pause(attempt)
+                finally:
+                    body.close()
             raise broken
 
     def append(self, key: str, sink: BinaryIO, size: int, tag: str) -> None:
@@ -133,6 +100,7 @@ class Bucket:
         attempt, same = 0, {"IfMatch": f'"{tag}"'} if tag else {}
         with self._said(key):
             while attempt < _ATTEMPTS:
+                _pause(attempt)
                 start = sink.tell()
                 body = client().get_object(**self._at(key), **same, Range=f"bytes={start}-{size - 1}")["Body"]
                 try:
@@ -141,8 +109,7 @@ class Bucket:
                     return
                 except _BROKEN as error:
                     broken = error
-                    attempt = 0 if sink.tell() - start >= _PROGRESS else attempt + 1
-                    _pause(attempt)
+                    attempt = 1 if sink.tell() - start >= _PROGRESS else attempt + 1
                 finally:
                     body.close()
             raise broken
@@ -155,22 +122,34 @@ class Bucket:
                 client().put_object(**self._at(key), Body=content, ContentMD5=_md5(content))
 
     def _put_if_absent(self, key: str, content: bytes) -> None:
-        doubtful = False
+        writer, doubtful = secrets.token_hex(16), False
+        what = self._at(key) | {"Body": content, "ContentMD5": _md5(content), "Metadata": {"writer": writer}}
         for attempt in range(_ATTEMPTS):
+            _pause(attempt)
             try:
-                client().put_object(**self._at(key), Body=content, ContentMD5=_md5(content), IfNoneMatch="*")
+                client().put_object(**what, IfNoneMatch="*")
                 return
             except ClientError as error:
                 # An attempt whose answer was lost may have made the object that the next attempt met.
                 doubtful |= error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status == 412:
-                    break
+                    if doubtful and self._head(key).get("Metadata", {}).get("writer") == writer:
+                        return
+                    raise AlreadyThere(self._uri(key)) from None
                 if status != 409:
                     raise
-                _pause(attempt)  # 409: another writer is at it, and may yet fail
-        if not (doubtful and self.exists(key) and self.read(key) == content):
-            raise AlreadyThere(self._uri(key))
+                conflict = error  # another writer is at it, and may yet fail
+        raise conflict
+
+    def _head(self, key: str) -> dict[str, Any]:
+        """What is known of an object without its content; nothing where there is none."""
+        try:
+            return dict(client().head_object(**self._at(key)))
+        except ClientError as error:
+            if code_of(error) != "404":
+                raise
+            return {}
 
     def upload(self, key: str, local: Path, sha256: str) -> None:
         size = local.stat().st_size
@@ -181,8 +160,8 @@ class Bucket:
                 client().put_object(**self._at(key), Body=content, ContentMD5=_md5(content), Metadata={"sha256": sha256})
             else:
                 self._upload_parts(key, local, max(_PART, -(-size // _PARTS_AT_MOST)), sha256)
-            found = client().head_object(**self._at(key))
-            if (found["ContentLength"], found["Metadata"].get("sha256")) != (size, sha256):
+            found = self._head(key)
+            if (found.get("ContentLength"), found.get("Metadata", {}).get("sha256")) != (size, sha256):
                 raise UserError(f"{self._uri(key)}: the server does not hold what was sent to it; run again")
 
     def _upload_parts(self, key: str, local: Path, part_size: int, sha256: str) -> None:
@@ -192,7 +171,7 @@ class Bucket:
             client().complete_multipart_upload(**self._at(key), UploadId=upload, MultipartUpload={"Parts": parts})
         except ClientError as error:
             # A completion whose answer was lost has ended the upload; what is there is looked at next.
-            if _code(error) != "NoSuchUpload":
+            if code_of(error) != "NoSuchUpload":
                 self._abort(key, upload)
                 raise
         except BaseException:
@@ -218,7 +197,9 @@ class Bucket:
     def _abort(self, key: str, upload: str) -> None:
         try:
             client(attempts=2).abort_multipart_upload(**self._at(key), UploadId=upload)
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) == "NoSuchUpload":
+                return  # ended already: nothing is left of it
             print(f"storage  an unfinished upload stays, out of sight, at {self._uri(key)}", flush=True)
 
     def _full(self, key: str) -> str:
@@ -230,47 +211,8 @@ class Bucket:
     def _uri(self, key: str = "") -> str:
         return f"s3://{self.name}/{self._full(key)}".rstrip("/")
 
-    @contextmanager
-    def _said(self, key: str = "") -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            if _code(error) in ("NoSuchKey", "404"):
-                raise FileNotFoundError(self._uri(key)) from error
-            raise UserError(f"{self._uri(key)}: {_refused(error)}") from error
-        except (BotoCoreError, HTTPError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(f"{self._uri(key)}: {_failed(error)}") from error
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _refused(error: ClientError) -> str:
-    code, doing = _code(error), error.operation_name
-    if code in ("AccessDenied", "403", "AllAccessDisabled"):
-        return f"access denied to {doing}; ask for the right to it, or {_KEYS} of someone who has it"
-    reason, cure = _REASONS.get(
-        code, (_line(error.response.get("Error", {}).get("Message") or "no reason given"), "see to that")
-    )
-    return f"{reason} ({code}); {cure}"
-
-
-def _failed(error: Exception) -> str:
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)):
-        return f"there are no credentials ({_line(error)}); {_KEYS}"
-    if isinstance(error, (NoConnection, HTTPClientError, IncompleteReadError, HTTPError)):
-        server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "Amazon S3"
-        return f"{server} cannot be reached ({_line(error)}); see that it runs, or set AWS_ENDPOINT_URL"
-    if isinstance(error, ParamValidationError):
-        return f"that cannot be an object's name ({_line(error)}); correct it"
-    return f"the client cannot be set up ({_line(error)}); correct the variable AWS_... that this is about"
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split())
+    def _said(self, key: str = "") -> AbstractContextManager[None]:
+        return said(self._uri(key))
 
 
 def _md5(content: bytes) -> str:
@@ -283,5 +225,7 @@ def _same(local: Path, digest: Any, sha256: str) -> None:
 
 
 def _pause(attempt: int) -> None:
-    # Jitter, so that the workers that one server turned away do not come back together.
-    time.sleep(random.uniform(0.5, 1.0) * min(8.0, 0.2 * 2**attempt))
+    """Before an attempt; none before the first, 0."""
+    if attempt:
+        # Jitter, so that the workers that one server turned away do not come back together.
+        time.sleep(random.uniform(0.5, 1.0) * min(8.0, 0.2 * 2**attempt))

@@ -84,7 +84,7 @@ class Place:
     def entries(self, prefix: str = "") -> list[Entry]:
         """All objects whose keys begin with `prefix`, at any depth, by key."""
         _checked(self.uri, f"{prefix}x")
-        found = (entry for entry in self._store.entries(prefix) if _is_whole(entry.key))
+        found = (entry for entry in self._store.entries(prefix) if _is_name(entry.key))
         return sorted(found, key=lambda entry: entry.key)
 
     def read(self, key: str) -> bytes:
@@ -147,11 +147,16 @@ def place(name: str, uri: str) -> Place:
         rest = unquote(rest.removeprefix("localhost"))
         if not rest.startswith("/"):
             raise UserError(f"{name} is {uri!r}: after file:// comes a path from the root, as in file:///mnt/faces")
-    elif found:
+    elif found or re.match(r"(s3|file):", uri, re.IGNORECASE):
         raise UserError(f"{name} is {uri!r}: allowed are a folder, file:///folder and s3://bucket/prefix")
     if not uri.strip():
         raise UserError(f"{name} is empty: name a folder or s3://bucket/prefix")
-    return Place(os.path.abspath(os.path.expanduser(rest if found else uri)))
+    path = rest if found else os.path.expanduser(uri)
+    if path.startswith("~"):
+        raise UserError(
+            f"{name} is {uri!r}: there is no such user here; name a folder by its path, or ./~... for one so called"
+        )
+    return Place(os.path.abspath(path))
 
 
 def sweep_partials(place: Place) -> None:
@@ -179,20 +184,20 @@ def _is_alive(pid: int) -> bool:
 
 def _s3_place(name: str, uri: str, rest: str) -> Place:
     bucket, _, prefix = rest.partition("/")
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", bucket):
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", bucket) or not bucket.strip("."):
         raise UserError(f"{name} is {uri!r}: after s3:// comes the name of a bucket, as in s3://faces/300vw")
-    return Place(f"s3://{bucket}/{_checked(uri, prefix)}" if prefix else f"s3://{bucket}")
+    return Place(f"s3://{bucket}/{_checked(f'{name} {uri}', prefix)}" if prefix else f"s3://{bucket}")
 
 
 def _checked(uri: str, key: str) -> str:
     """The key, if it means the same in a folder and in a bucket and stays inside of both."""
-    if not _is_whole(key) or not all(part.strip(".") for part in key.split("/")):
+    if not _is_name(key):
         raise UserError(f"{key!r} in {uri} is no name for an object: parts between single slashes, none '..' or '*.partial'")
     return key
 
 
-def _is_whole(key: str) -> bool:
-    return not any(part.endswith(PARTIAL) for part in key.split("/"))
+def _is_name(key: str) -> bool:
+    return all(part.strip(".") and not part.endswith(PARTIAL) for part in key.split("/"))
 
 
 @contextmanager
@@ -217,9 +222,16 @@ def _alone(partial: Path) -> Iterator[BinaryIO]:
     while True:
         with partial.open("ab") as sink:
             fcntl.flock(sink, fcntl.LOCK_EX)
-            if partial.exists() and os.path.samestat(os.fstat(sink.fileno()), partial.stat()):
+            if _is_open(partial, sink):
                 yield sink
                 return
+
+
+def _is_open(partial: Path, sink: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(sink.fileno()), partial.stat())
+    except FileNotFoundError:  # whoever had it before has removed it
+        return False
 
 
 def flush(sink: BinaryIO) -> None:

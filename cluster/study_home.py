@@ -16,9 +16,9 @@ from cluster.scratch import scratch
 from cluster.storage import AlreadyThere, Entry, Place
 from facegan.cache import cache_folder, file_sha256
 from facegan.config import UserError
+from facegan.study.choice import best_trials
 from facegan.study.folder import STATE, TrialFolder, read_json, write_bytes, write_json
 from facegan.study.plan import PLAN, Plan, Trial, check_study_folder, open_study, read_plan
-from facegan.study.summary import best_trials
 
 _CHECKPOINT = "checkpoint.tar"
 _PUBLISH_EVERY_SECONDS = 10.0

@@ -36,12 +36,12 @@ def check_candidates(config: Config, grace_images: int) -> None:
 def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_images: int) -> None:
     """Run what is missing of a plan; each trial's outcome is in its folder when this returns."""
     study = home.folder
-    missing = [t for t in plan.trials if trial_folder(study, t).state()["state"] not in FINAL]
+    # In the plan's order a study that is broken off has seen every factor on and off equally often; longest first would
+    # save a little time at the end and leave the short arms for last.
+    missing = [t for t in plan.run_order() if trial_folder(study, t).state()["state"] not in FINAL]
     if not missing:
         return
     share = settle_share(share, plan.trials[0].config, study)
-    # Long trials first: the short ones fill the gaps at the end.
-    missing.sort(key=lambda t: -len(t.config.loss.active()))
     several = any(t.candidate for t in plan.trials)
     tuner = tune.Tuner(
         tune.with_resources(

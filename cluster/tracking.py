@@ -16,7 +16,21 @@ EXPERIMENT = "facegan"
 _PARENT = "mlflow.parentRunId"
 _NAME = "mlflow.runName"
 _STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
-_FILES = ("report.html", "figure2.png", "losses.png", "contact_sheet.png", "plan.json", "summary.json", "manifest.json")
+_ELSEWHERE = ("images", "time", "seconds")
+"""Of a row: the clock. Beside it the anatomy is left out, a figure, and learning rates, for many keys make the UI slow."""
+_SCORES = ("face_error", "landmark_error", "faces_found", "identity_to_target", "ssim", "source_likeness")
+"""Scores that are metrics of a trial's run: with the 19 of its rows they make 25 keys. scores.json has all."""
+_FILES = (
+    "report.html",
+    "figure2.png",
+    "losses.png",
+    "losses_images.png",
+    "anatomy.png",
+    "contact_sheet.png",
+    "plan.json",
+    "summary.json",
+    "manifest.json",
+)
 
 
 def default_uri(study: Path) -> str:
@@ -44,9 +58,11 @@ class Tracker:
         for trial in self.plan.trials:
             self._children[trial.key].sync()
 
-    def finish(self, note: str) -> None:
-        """Send the study's files, put the note on the parent run's page and close it."""
+    def finish(self, note: str, answers: dict[str, str]) -> None:
+        """Send the study's files, put the note on the parent run's page, the answers into its tags, and close it."""
         self.sync()
+        for claim, answer in answers.items():
+            self.client.set_tag(self.parent.info.run_id, claim, answer)
         self.client.set_tag(self.parent.info.run_id, "mlflow.note.content", note)
         for name in _FILES:
             if (self.study / name).exists():
@@ -131,7 +147,9 @@ class _Child:
 
     def _close(self, state: str) -> None:
         scores = self.folder.scores() or {}
-        values = {f"score/{name}": entry["mean"] for name, entry in scores.items() if entry["mean"] is not None}
+        values = {
+            f"score/{name}": entry["mean"] for name, entry in scores.items() if name in _SCORES and entry["mean"] is not None
+        }
         found = self.folder.state()
         now = int(self.folder.path.joinpath("state.json").stat().st_mtime * 1000)
         metrics = [Metric(name, value, now, found["images"]) for name, value in values.items()]
@@ -143,7 +161,7 @@ class _Child:
 
 def _metrics(row: dict[str, Any]) -> list[Metric]:
     when, step = int(row["time"] * 1000), row["images"]
-    names = [name for name in row if name not in ("images", "time", "seconds")]
+    names = [name for name in row if name not in _ELSEWHERE and not name.startswith(("gradient_", "learning_rate/"))]
     return [Metric(name, row[name], when, step) for name in names]
 
 

@@ -16,6 +16,7 @@ from cluster.weights import stage_vgg
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.triplets import FaceData
+from facegan.memory import forget_peak_memory, peak_memory_bytes
 from facegan.metrics.evaluate import make_card
 from facegan.metrics.image import face_error, face_masks
 from facegan.metrics.judges import JudgesConfig, build_judges
@@ -24,6 +25,7 @@ from facegan.metrics.pairs import choose_pairs, drawer, images_of
 from facegan.parallel import rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.step import TrainState, new_state
+from facegan.study.fairness import start_conditions
 from facegan.study.folder import State, write_json
 from facegan.train import Diverged, Progress, train
 
@@ -79,6 +81,9 @@ class _Writer:
         self.folder.samples.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.path / "config.json", state.config.to_dict())
         self.folder.forget_rows_after(state.images)
+        if not state.images:
+            self.folder.write_conditions(start_conditions(state, data))
+        forget_peak_memory(state.device)
         self._watch = _Watch(data, state.config)
         self.say("RUNNING")
 
@@ -96,8 +101,13 @@ class _Writer:
         self.folder.append_row({**row, **progress.metrics, **judged})
         if progress.at_checkpoint:
             checkpoint.save(self.state, self.folder.checkpoint)
+            self._note_memory()
         self.say("RUNNING", now=progress.at_checkpoint)
         return judged
+
+    def _note_memory(self) -> None:
+        known = [self.folder.conditions().get("peak_memory_bytes"), peak_memory_bytes(self.state.device)]
+        self.folder.write_conditions({"peak_memory_bytes": max((peak for peak in known if peak), default=None)})
 
     def finish(self) -> None:
         judges = build_judges(JudgesConfig())

@@ -180,9 +180,14 @@ class Config:
     checkpoint_every: int = 40_000
     """Images between two checkpoints, sample grids and validation scores."""
 
+    anatomy_every: int = 400
+    """Images between two dissections of the loss (facegan.anatomy): each term's gradient at the generated image; 0: none."""
+
     def __post_init__(self) -> None:
-        for name in ("images", "report_every", "checkpoint_every"):
+        for name in ("images", "report_every", "checkpoint_every", "anatomy_every"):
             value, batch = getattr(self, name), self.optim.batch
+            if name == "anatomy_every" and value == 0:
+                continue
             if value < batch or value % batch:
                 nearest = max(batch, round(value / batch) * batch)
                 raise UserError(f"{name} is {value}: a multiple of optim.batch ({batch}), such as {nearest}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facegan import losses
+from facegan.anatomy import dissect
 from facegan.config import Config
 from facegan.data.triplets import Batch
 from facegan.landmarks import landmark_input
@@ -88,17 +89,17 @@ def _mixed_precision(state: TrainState) -> torch.autocast:
     return torch.autocast(state.device.type, torch.bfloat16, enabled=enabled)
 
 
-def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
+def step(state: TrainState, batch: Batch, *, anatomy: bool = False) -> dict[str, Tensor]:
     """Train both networks on a rank's batch; returns named scalars still on the device, so nothing waits for it.
 
     Keys: `loss/<term>` unweighted and `weighted/<term>` for each active term, `loss/generator`, `loss/discriminator` and
-    `discriminator/accuracy`, the share of patches it judged rightly.
+    `discriminator/accuracy`, the share of patches it judged rightly; with `anatomy` also those of `facegan.anatomy.dissect`.
     """
     scene = _Scene(state, batch)
     values: dict[str, Tensor] = {}
     if "adversarial" in state.config.loss.active():
         values |= _discriminator_phase(state, scene)
-    return values | _generator_phase(state, scene)
+    return values | _generator_phase(state, scene, anatomy)
 
 
 class _Scene:
@@ -145,17 +146,18 @@ def _discriminator_phase(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
     return {"loss/discriminator": loss.detach(), "discriminator/accuracy": accuracy}
 
 
-def _generator_phase(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
+def _generator_phase(state: TrainState, scene: _Scene, anatomy: bool) -> dict[str, Tensor]:
     # The discriminator only judges here: no gradient for its weights, only through it.
     state.discriminator.requires_grad_(False)
     weights = state.config.loss.weights()
     terms = generator_terms(state, scene)
     weighted = {term: weights[term] * value for term, value in terms.items()}
     total = torch.stack(list(weighted.values())).sum()
+    dissected = dissect(weighted, scene.generated) if anatomy else {}
     state.generator_optimizer.zero_grad(set_to_none=True)
     total.backward()
     state.generator_optimizer.step()
-    values = {"loss/generator": total.detach()}
+    values = {"loss/generator": total.detach(), **dissected}
     for term in terms:
         values |= {f"loss/{term}": terms[term].detach(), f"weighted/{term}": weighted[term].detach()}
     return values

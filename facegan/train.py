@@ -41,15 +41,20 @@ def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
         raise UserError(f"optim.batch is {config.optim.batch}: a multiple of the {world} workers")
     first_step = state.images // config.optim.batch
     feed = _feed(state, data, first_step, rank, world)
-    sums = _Sums()
+    sums, dissected = _Sums(), _Sums()
     reported_images, resumed_at = state.images, time.perf_counter()
     while state.images < config.images:
-        sums.add(step(state, next(feed)))
+        with_anatomy = bool(config.anatomy_every) and state.images % config.anatomy_every == 0
+        values = step(state, next(feed), anatomy=with_anatomy)
+        anatomy = {name: values.pop(name) for name in list(values) if name.startswith("gradient_")}
+        sums.add(values)
+        if anatomy:
+            dissected.add(anatomy)
         state.images += config.optim.batch
         at_checkpoint = state.images % config.checkpoint_every == 0 or state.images == config.images
         if not (at_checkpoint or state.images % config.report_every == 0):
             continue
-        metrics = sums.read()
+        metrics = sums.read() | dissected.read()
         seconds = time.perf_counter() - resumed_at
         state.seconds += seconds
         metrics["images_per_second"] = (state.images - reported_images) / seconds
@@ -86,8 +91,9 @@ class _Sums:
         self.names, self.steps = list(values), self.steps + 1
 
     def read(self) -> dict[str, float]:
-        """The means over steps and ranks since the last reading; this waits for the device."""
-        assert self.total is not None
+        """The means over steps and ranks since the last reading, if there was one; this waits for the device."""
+        if self.total is None:
+            return {}
         means = mean_over_ranks(self.total / self.steps).tolist()
         self.total, self.steps = None, 0
         return dict(zip(self.names, means, strict=True))

@@ -1,7 +1,7 @@
 """Ablate the generator's loss: train every arm of a design, judge each on people never trained on, write the report."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -11,7 +11,7 @@ from cluster.run_study import Request, run_study
 from cluster.share import Share
 from cluster.sweep import check_candidates, run_sweep
 from facegan.config import UserError
-from facegan.study.arms import choose_arms
+from facegan.study.arms import choose_design
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,13 @@ class Ablate:
 
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     design: str = "figure2"
-    """figure2: the four models of the poster's Figure 2."""
+    """figure2: the four models of the poster's Figure 2; loo: each factor left out of the full loss; add-one: each added to
+    the loss without any; factorial: all combinations; fraction: a half or a quarter of them."""
+    factors: tuple[str, ...] = ()
+    """What the design switches: terms (pixel), groups (consistency, pixel_space, feature_space) or terms joined by +; by
+    default each term that is on, but the adversarial one."""
+    fraction: Literal["", "half", "quarter"] = ""
+    """Of --design fraction: half, 2^(k-1) arms, or quarter, 2^(k-2) arms of k factors; plan.json says what is aliased."""
     arms: tuple[str, ...] = ()
     """Only these arms of the design."""
     seeds: tuple[int, ...] = (0,)
@@ -34,7 +40,7 @@ class Ablate:
 
 def main(args: Ablate) -> None:
     """Check everything that can be checked without Ray, then run the study."""
-    arms = choose_arms(args.design, args.arms)
+    design = choose_design(args.design, args.shared.config, factors=args.factors, size=args.fraction, names=args.arms)
     if args.candidates < 1:
         raise UserError(f"--candidates is {args.candidates}: at least 1")
     if args.candidates > 1:
@@ -46,9 +52,10 @@ def main(args: Ablate) -> None:
     request = Request(
         shared=args.shared,
         design=args.design,
-        arms=arms,
+        arms=design.arms,
         seeds=args.seeds,
         candidates=args.candidates,
+        factors=design.factors,
     )
     run_study(request, lambda plan, home, data: run_sweep(plan, home, data, args.share, args.grace_images))
 

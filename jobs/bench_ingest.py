@@ -143,7 +143,7 @@ def _boxes(clip: ClipSource, source: Path, config: IngestConfig) -> list[tuple[i
 
 
 def _bare(path: Path, boxes: list[tuple[int, int, int]], config: IngestConfig) -> int:
-    video, encoded_bytes = cv2.VideoCapture(str(path)), 0
+    video, encoded_bytes = cv2.VideoCapture(str(path), cv2.CAP_ANY, [cv2.CAP_PROP_N_THREADS, 1]), 0
     for left, top, side in boxes:
         ok, frame = video.read()
         assert ok

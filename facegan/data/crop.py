@@ -38,7 +38,8 @@ class Crop:
 
 def face_square(points: NDArray[np.float32], scale: float) -> Square:
     """About the nose tip of points [68, 2], `scale` times the landmarks' larger side."""
-    extent = float((points.max(axis=0) - points.min(axis=0)).max())
+    wide, high = (points.max(axis=0) - points.min(axis=0)).tolist()
+    extent = max(wide, high)
     return Square(float(points[NOSE_TIP][0]), float(points[NOSE_TIP][1]), extent * scale)
 
 

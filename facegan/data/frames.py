@@ -60,7 +60,8 @@ def decode(video: Path) -> Iterator[Frame | BadFrame]:
 
 
 def _video(path: Path) -> Iterator[NDArray[np.uint8] | None]:
-    capture = cv2.VideoCapture(str(path))
+    # The decoder has threads of its own, which setNumThreads does not know: as many as OpenCV may use, so one in a task.
+    capture = cv2.VideoCapture(str(path), cv2.CAP_ANY, [cv2.CAP_PROP_N_THREADS, cv2.getNumThreads()])
     try:
         while capture.isOpened() and capture.grab():
             ok, image = capture.retrieve()

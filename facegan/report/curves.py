@@ -1,5 +1,6 @@
-"""Figure 2 left of the poster: how large each loss term is at the end, and how it moved over the time of training."""
+"""Figure 2 left of the poster: how large each loss term is at the end, and how it moved over time and over images seen."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
+from numpy.typing import NDArray
 
 from facegan.config import TERMS
-from facegan.study.plan import Plan, Trial, trial_folder
-from facegan.study.summary import best_trials
+from facegan.study.choice import runs_of_arms
+from facegan.study.plan import Plan, trial_folder
 
 # Okabe and Ito's colours, told apart by every kind of eye; line styles help in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
@@ -26,46 +28,48 @@ _COLUMNS = 4
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The rows of metrics of an arm's shown run, and how it is drawn."""
+    """The rows of metrics of an arm's runs, one a seed, and how they are drawn: their mean, and the band that they span."""
 
     label: str
-    rows: list[dict[str, Any]]
+    runs: list[list[dict[str, Any]]]
     colour: str
     style: str
 
-    def series(self, metric: str) -> tuple[list[float], list[float]]:
-        """Seconds of training and values, where the metric was measured."""
-        found = [(row["seconds"], row[metric]) for row in self.rows if metric in row]
-        return [seconds for seconds, _ in found], [value for _, value in found]
+    def series(self, metric: str, clock: str) -> NDArray[np.float64]:
+        """[4, n]: the clock ('seconds' or 'images'), mean, least and greatest over the runs, where the metric was measured.
+
+        Runs are put together where they have seen equally many images; the clock is their mean.
+        """
+        at: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        for row in (row for run in self.runs for row in run if metric in row):
+            at[row["images"]].append((row[clock], row[metric]))
+        columns = [np.array(at[images]) for images in sorted(at)]
+        found = [(c[:, 0].mean(), c[:, 1].mean(), c[:, 1].min(), c[:, 1].max()) for c in columns]
+        return np.array(found, np.float64).reshape(-1, 4).T
 
     def at_end(self, metric: str) -> float | None:
-        """The mean over the last tenth of the rows, or None where it was not computed."""
-        values = self.series(metric)[1]
-        return float(np.mean(values[-max(1, round(len(values) * _END_SHARE)) :])) if values else None
+        """The mean over the last tenth of the rows and over the runs, or None where it was not computed."""
+        values = self.series(metric, "images")[1]
+        return float(values[-max(1, round(len(values) * _END_SHARE)) :].mean()) if len(values) else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """The unit of time on every panel, how many seconds it has, and where the longest run ends in it."""
+    """What every panel counts: a key of the rows, its name, how many of it a unit has, and where the longest run ends."""
 
-    unit: str
-    seconds: float
+    key: str
+    name: str
+    unit: float
     end: float
 
 
 def curves(study: Path, plan: Plan) -> list[Curve]:
-    """One curve an arm: the run that Figure 2 shows, or before its first checkpoint whatever run has rows."""
-    shown = best_trials(plan, study)
+    """One curve an arm, of all its seeds."""
     found = []
-    for i, arm in enumerate(plan.arms):
-        trials = [shown[arm.name]] if arm.name in shown else [t for t in plan.trials if t.arm == arm.name]
-        rows = next((rows for rows in (_rows(study, t) for t in trials) if rows), [])
+    for i, (arm, runs) in enumerate(zip(plan.arms, runs_of_arms(plan, study).values(), strict=True)):
+        rows = [trial_folder(study, trial).rows() for trial in runs]
         found.append(Curve(arm.label, rows, _COLOURS[i % len(_COLOURS)], _STYLES[i % len(_STYLES)]))
     return found
-
-
-def _rows(study: Path, trial: Trial) -> list[dict[str, Any]]:
-    return trial_folder(study, trial).rows()
 
 
 def active_terms(plan: Plan) -> list[str]:
@@ -73,8 +77,8 @@ def active_terms(plan: Plan) -> list[str]:
     return [term for term in TERMS if any(term in trial.config.loss.active() for trial in plan.trials)]
 
 
-def losses_figure(study: Path, plan: Plan) -> Figure:
-    """Bars of each term at the end, one colour an arm, above small panels of its curve over seconds of training."""
+def losses_figure(study: Path, plan: Plan, clock_key: str = "seconds") -> Figure:
+    """Bars of each term at the end, one colour an arm, above small panels of its curve over 'seconds' or 'images'."""
     lines, terms = curves(study, plan), active_terms(plan)
     panels = _panels(lines, terms)
     rows = -(-len(panels) // _COLUMNS)
@@ -82,7 +86,7 @@ def losses_figure(study: Path, plan: Plan) -> Figure:
     grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[1.5, *[1.0] * rows])
     _draw_bars(figure.add_subplot(grid[0, :]), lines, terms)
     _legend(figure, lines)
-    clock = _clock(lines)
+    clock = _clock(lines, clock_key)
     for i, (metric, title) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[1 + i // _COLUMNS, i % _COLUMNS])
         _draw_panel(axes, lines, metric, title, clock)
@@ -90,19 +94,20 @@ def losses_figure(study: Path, plan: Plan) -> Figure:
 
 
 def write_losses_figure(study: Path, plan: Plan) -> None:
-    """Draw `losses.png` of a study folder."""
+    """Draw `losses.png` (over training time) and `losses_images.png` (over images seen) of a study folder."""
     losses_figure(study, plan).savefig(study / "losses.png")
+    losses_figure(study, plan, "images").savefig(study / "losses_images.png")
 
 
 def _panels(lines: Sequence[Curve], terms: Sequence[str]) -> dict[str, str]:
     panels = {f"loss/{term}": term.replace("_", " ") for term in terms}
     panels["discriminator/accuracy"] = "discriminator accuracy"
-    judged = {metric for line in lines for row in line.rows for metric in row if metric.endswith("/face_error")}
+    judged = {metric for line in lines for run in line.runs for row in run for metric in row if metric.endswith("/face_error")}
     return panels | {metric: f"face error, {metric.split('/')[0]} clips, grey levels" for metric in sorted(judged)}
 
 
 def _draw_bars(axes: Axes, lines: Sequence[Curve], terms: Sequence[str]) -> None:
-    drawn = [line for line in lines if line.rows]
+    drawn = [line for line in lines if line.runs]
     values = [[line.at_end(f"loss/{term}") for term in terms] for line in drawn]
     logs = [[None if v is None or v <= 0 else float(np.log10(v)) for v in row] for row in values]
     known = [v for row in logs for v in row if v is not None]
@@ -121,7 +126,7 @@ def _draw_bars(axes: Axes, lines: Sequence[Curve], terms: Sequence[str]) -> None
 
 def _legend(figure: Figure, lines: Sequence[Curve]) -> None:
     handles = [
-        Line2D([], [], color=line.colour, ls=line.style, lw=3, label=line.label + ("" if line.rows else " (no rows)"))
+        Line2D([], [], color=line.colour, ls=line.style, lw=3, label=line.label + ("" if line.runs else " (no rows)"))
         for line in lines
     ]
     absent = Line2D([], [], color=_ABSENT, marker="x", ls="", label="not computed: the arm leaves this term out")
@@ -138,9 +143,11 @@ def _draw_bar(axes: Axes, x: float, width: float, value: float | None, floor: fl
 
 def _draw_panel(axes: Axes, lines: Sequence[Curve], metric: str, title: str, clock: _Clock) -> None:
     for line in lines:
-        seconds, values = line.series(metric)
+        along, mean, least, greatest = line.series(metric, clock.key)
         marker = "o" if metric.endswith("/face_error") else ""
-        axes.plot(np.array(seconds) / clock.seconds, values, line.style, color=line.colour, marker=marker, ms=3, lw=1.5)
+        axes.plot(along / clock.unit, mean, line.style, color=line.colour, marker=marker, ms=3, lw=1.5)
+        if len(line.runs) > 1:
+            axes.fill_between(along / clock.unit, least, greatest, color=line.colour, alpha=0.18, lw=0)
     if metric.startswith("loss/"):
         _make_logarithmic(axes)
     if metric == "discriminator/accuracy":
@@ -148,7 +155,7 @@ def _draw_panel(axes: Axes, lines: Sequence[Curve], metric: str, title: str, clo
         axes.axhline(0.5, color="#999999", lw=0.8)
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlim(0, clock.end)
-    axes.set_xlabel(f"training time, {clock.unit}")
+    axes.set_xlabel(clock.name)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.grid(color="#dddddd", lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
@@ -165,7 +172,11 @@ def _make_logarithmic(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _clock(lines: Sequence[Curve]) -> _Clock:
-    longest = max((row["seconds"] for line in lines for row in line.rows), default=0.0)
-    unit, seconds = ("seconds", 1.0) if longest <= 300 else ("minutes", 60.0) if longest <= 3 * 3600 else ("hours", 3600.0)
-    return _Clock(unit, seconds, max(longest, 1.0) / seconds * 1.03)
+def _clock(lines: Sequence[Curve], key: str) -> _Clock:
+    longest = max((row[key] for line in lines for run in line.runs for row in run), default=0.0)
+    if key == "images":
+        thousands = longest >= 10_000
+        name, unit = ("thousands of images seen", 1000.0) if thousands else ("images seen", 1.0)
+        return _Clock(key, name, unit, max(longest, 1.0) / unit * 1.03)
+    word, seconds = ("seconds", 1.0) if longest <= 300 else ("minutes", 60.0) if longest <= 3 * 3600 else ("hours", 3600.0)
+    return _Clock(key, f"training time, {word}", seconds, max(longest, 1.0) / seconds * 1.03)

@@ -18,8 +18,8 @@ from facegan.config import UserError
 from facegan.data.triplets import FaceData
 from facegan.metrics.pairs import Images, Pairs, drawer, images_of
 from facegan.report.sheets import Image, landmark_tile
+from facegan.study.choice import best_trials
 from facegan.study.plan import Plan, trial_folder
-from facegan.study.summary import best_trials
 
 GIVEN = ("Landmarks of\nthe input\n(not given)", "Input image", "Target\nlandmarks", "Target image")
 SATURATION = 96

@@ -12,8 +12,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from facegan.config import Config
 from facegan.metrics.card import METRICS
+from facegan.metrics.discrimination import sentence
+from facegan.report.forest import forest, matrix
 
-_DIGITS = {"face_error": 1, "landmark_error": 3, "faces_found": 2, "psnr": 1, "source_likeness": 2}
+_DIGITS = {
+    "face_error": 1,
+    "landmark_error": 3,
+    "landmark_failure": 2,
+    "faces_found": 2,
+    "psnr": 1,
+    "source_likeness": 2,
+}
 _ROW_MEANINGS = {
     "real target": "the best there is: the target frame itself",
     "source copied": "what a generator scores that ignores the landmarks",
@@ -27,7 +36,7 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
     """Write report.html of a study; frames of real people are embedded only where `include_faces` says so."""
     folder = Path(__file__).parent
     page = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page.filters.update(number=_number, count=_count, duration=_duration)
+    page.filters.update(number=_number, count=_count, duration=_duration, signed=_signed, p_value=_p_value, words=_words)
     show_faces = bool(summary["data"]["synthetic"]) or include_faces
     text = page.get_template("template.html").render(
         **summary,
@@ -36,6 +45,10 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
         show_faces=show_faces,
         folder=str(study.resolve()),
         metrics=METRICS,
+        notes=_notes(summary),
+        judge=sentence(summary["discrimination"], "identity judge") if summary.get("discrimination") else "",
+        forests=forest(summary["effects"]),
+        matrices={metric: matrix(summary["effects"], metric) for metric in (summary["effects"] or {"metrics": {}})["metrics"]},
         score_rows=_score_rows(summary),
         config=config.flat(),
         differences=_differences(summary, config),
@@ -50,7 +63,8 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
 
 def _images(study: Path, show_faces: bool) -> dict[str, str]:
     """data: addresses of the figures that are there and may be shown."""
-    names = ("losses", "figure2", "contact_sheet") if show_faces else ("losses",)
+    plots = ("losses", "losses_images", "anatomy")
+    names = (*plots, "figure2", "contact_sheet") if show_faces else plots
     return {name: _address(study / f"{name}.png") for name in names if (study / f"{name}.png").exists()}
 
 
@@ -74,6 +88,12 @@ def _score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
         for arm in summary["arms"]
     ]
     return references + arms
+
+
+def _notes(summary: dict[str, Any]) -> dict[str, str]:
+    """Why a metric was not measured, by its name."""
+    cards = [*summary["references"].values(), *(arm["scores"] for arm in summary["arms"])]
+    return {metric: entry["note"] for card in cards for metric, entry in card.items() if "note" in entry}
 
 
 def _runs(count: int) -> str:
@@ -102,6 +122,20 @@ def _versions() -> dict[str, str]:
 
 def _number(value: float, metric: str) -> str:
     return f"{value:.{_DIGITS.get(metric, 3)}f}"
+
+
+def _signed(value: float) -> str:
+    """Three significant digits with the sign."""
+    return f"{value:+.3g}".replace("-", "\u2212")
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _words(name: str) -> str:
+    """A metric's or factor's name as it is read aloud."""
+    return name.replace("_", " ").replace("~", " and ")
 
 
 def _count(value: float) -> str:

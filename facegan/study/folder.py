@@ -1,7 +1,7 @@
 """A study's folder, the truth that consoles, MLflow and reports only show.
 
 plan.json  references.json  summary.json  report.html  figure2.png  losses.png  contact_sheet.png
-trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json
+trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json  conditions.json
 """
 
 import json
@@ -91,6 +91,14 @@ class TrialFolder:
         partial = self.path / "metrics.partial"
         partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
         os.replace(partial, self.path / "metrics.jsonl")
+
+    def conditions(self) -> dict[str, Any]:
+        """What the trial started from and how much memory it took at most (see facegan.study.fairness); empty if unknown."""
+        return read_json(self.path / "conditions.json") or {}
+
+    def write_conditions(self, found: dict[str, Any]) -> None:
+        """Add to what is known of the trial's conditions."""
+        write_json(self.path / "conditions.json", self.conditions() | found)
 
     def scores(self) -> dict[str, Any] | None:
         """The metric card of the final generator, or None."""

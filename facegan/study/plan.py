@@ -11,7 +11,8 @@ from typing import Any
 import facegan
 from facegan.config import Config, UserError, from_dict
 from facegan.nets.vgg import weights_name
-from facegan.study.arms import Arm, candidate
+from facegan.study.arms import Arm, Factor, candidate
+from facegan.study.designs import alias_table, balanced_order, resolution
 from facegan.study.folder import TrialFolder, read_json, write_json
 
 PLAN = "plan.json"
@@ -38,12 +39,14 @@ class Plan:
 
     design: str
     preset: str
+    base: Config
     arms: tuple[Arm, ...]
     trials: tuple[Trial, ...]
     data: dict[str, Any]
     vgg: str
     code: str
     commit: str
+    factors: tuple[Factor, ...] = ()
 
     def id(self) -> str:
         """Twelve hex digits that name the plan: equal plans, equal names."""
@@ -52,7 +55,31 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         trials = [{**asdict(t), "seed": t.seed, "config": t.config.to_dict()} for t in self.trials]
-        return {**asdict(self), "id": self.id(), "trials": trials}
+        rows = [arm.levels for arm in self.arms if arm.levels]
+        return {
+            **asdict(self),
+            "id": self.id(),
+            "base": self.base.to_dict(),
+            "trials": trials,
+            "run_order": [t.key for t in self.run_order()],
+            "aliases": alias_table(rows),
+            "resolution": resolution(rows),
+        }
+
+    def run_order(self) -> list[Trial]:
+        """The trials in the order to start them: seeds as blocks, in each a shuffle of which every beginning is nearly
+        balanced over the factors, so that a study broken off early still compares like with like."""
+        levels = {arm.name: arm.levels for arm in self.arms}
+        # A trial of no arm here is neither on nor off.
+        unknown = {factor: 0 for row in levels.values() for factor in row}
+        blocks: dict[tuple[int, int], list[Trial]] = {}
+        for trial in self.trials:
+            blocks.setdefault((trial.seed, trial.candidate), []).append(trial)
+        shuffled: list[Trial] = []
+        for block in blocks.values():
+            order = balanced_order([levels.get(t.arm, unknown) for t in block], int(self.id(), 16) + len(shuffled))
+            shuffled += [block[place] for place in order]
+        return shuffled
 
 
 def make_plan(
@@ -65,8 +92,10 @@ def make_plan(
     candidates: int,
     data: dict[str, Any],
     commit: str,
+    factors: Sequence[Factor] = (),
 ) -> Plan:
-    """All trials: seeds x arms x candidates. `data` names the data set: `folder`, `sha256`, `synthetic`."""
+    """All trials: seeds x arms x candidates. `data` names the data set: `folder`, `sha256`, `synthetic`; `factors` are those
+    that the arms' levels speak of."""
     code, vgg = code_version(), weights_name(base.vgg)
     trials = []
     for seed in seeds:
@@ -75,7 +104,7 @@ def make_plan(
                 config = candidate(arm.apply(base), arm.name, number).override({"seed": seed})
                 key = _digest([config.to_dict(), vgg, data["sha256"], code])
                 trials.append(Trial(key, arm.name, number, config))
-    return Plan(design, preset, tuple(arms), tuple(trials), data, vgg, code, commit)
+    return Plan(design, preset, base, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors))
 
 
 def open_study(folder: Path, plan: Plan) -> None:
@@ -114,10 +143,12 @@ def read_plan(folder: Path) -> Plan:
     found = _found(folder)
     if found is None:
         raise UserError(f"--study is {str(folder)!r}: no study ({PLAN} is missing)")
-    arms = tuple(Arm(a["name"], a["label"], tuple(a["without"])) for a in found["arms"])
+    # Plans of before there were factors have none.
+    arms = tuple(Arm(a["name"], a["label"], tuple(a["without"]), a.get("levels", {})) for a in found["arms"])
+    factors = tuple(Factor(f["name"], tuple(f["terms"])) for f in found.get("factors", []))
     trials = tuple(Trial(t["key"], t["arm"], t["candidate"], from_dict(t["config"])) for t in found["trials"])
-    rest = (found[name] for name in ("data", "vgg", "code", "commit"))
-    return Plan(found["design"], found["preset"], arms, trials, *rest)
+    data, vgg, code, commit = (found[name] for name in ("data", "vgg", "code", "commit"))
+    return Plan(found["design"], found["preset"], from_dict(found["base"]), arms, trials, data, vgg, code, commit, factors)
 
 
 def trial_folder(study: Path, trial: Trial) -> TrialFolder:

@@ -1,38 +1,22 @@
 """What a study found: summary.json, made from the trial folders alone, as far as they have come."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facegan.metrics.card import METRICS, Scores, summarise
+from facegan.study.answers import answer_factors
 from facegan.study.arms import Arm
+from facegan.study.choice import SELECTION, rank
+from facegan.study.claims import METRIC, answer_claims
+from facegan.study.dissection import anatomy_of_arms
+from facegan.study.effects import BETTER, analyse_study
+from facegan.study.fairness import prove_fairness
 from facegan.study.plan import Plan, Trial, trial_folder
+from facegan.study.runs import Run
 from facegan.study.verdict import COPY, Card, compare, judge
-
-SELECTION = "validation/face_error"
-
-
-def best_trials(plan: Plan, study: Path, has_checkpoint: Callable[[Trial], bool] | None = None) -> dict[str, Trial]:
-    """Each arm's trial to show: the lowest seed with a checkpoint, of its candidates the best on validation clips.
-
-    Checkpoints are looked for in the study folder unless `has_checkpoint` knows where they lie.
-    """
-    has = has_checkpoint or (lambda trial: trial_folder(study, trial).checkpoint.exists())
-    shown: dict[str, Trial] = {}
-    for arm in plan.arms:
-        ready = [t for t in plan.trials if t.arm == arm.name and has(t)]
-        if ready:
-            shown[arm.name] = min(ready, key=lambda t: (t.seed, *_rank(study, t)))
-    return shown
-
-
-def _rank(study: Path, trial: Trial) -> tuple[bool, float, int]:
-    folder = trial_folder(study, trial)
-    judged = [float(row[SELECTION]) for row in folder.rows() if SELECTION in row]
-    diverged = folder.state()["state"] == "DIVERGED"
-    return diverged, judged[-1] if judged else float("inf"), trial.candidate
 
 
 def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None) -> dict[str, Any]:
@@ -45,7 +29,37 @@ def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None)
         "trials": [_trial(study, trial, cards[trial.key]) for trial in plan.trials],
         "arms": [_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms],
         "references": {name: _short(card) for name, card in rows.items()},
+        "fairness": prove_fairness(study, plan),
+        "anatomy": anatomy_of_arms(study, plan),
+        **_findings(study, plan, cards),
     }
+
+
+def _findings(study: Path, plan: Plan, cards: dict[str, Card | None]) -> dict[str, Any]:
+    """Effects and claims of a design with factors; of another there are none."""
+    planned = [arm.levels for arm in plan.arms]
+    if not plan.factors or not all(planned):
+        return {"effects": None, "answers": [], "claims": []}
+    runs = {metric: _runs(study, plan, metric, cards) for metric in BETTER}
+    effects = analyse_study(runs, planned)
+    return {
+        "effects": effects,
+        "answers": answer_factors(effects),
+        "claims": answer_claims(plan.design, plan.factors, runs[METRIC], planned),
+    }
+
+
+def _runs(study: Path, plan: Plan, metric: str, cards: dict[str, Card | None]) -> list[Run]:
+    """A run for each arm and seed: of its candidates the one that speaks for it, if any has scores."""
+    runs = []
+    for arm in plan.arms:
+        trials = [t for t in plan.trials if t.arm == arm.name]
+        judged = {t.seed: t for t in _judged(study, trials, cards)}
+        for seed in dict.fromkeys(t.seed for t in trials):
+            shown = judged.get(seed, next(t for t in trials if t.seed == seed))
+            clips = (cards[shown.key] or {}).get(metric, {"clips": {}})["clips"]
+            runs.append(Run(arm.name, seed, arm.levels, trial_folder(study, shown).state()["state"], clips))
+    return runs
 
 
 def _study(plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
@@ -107,7 +121,7 @@ def _arm(study: Path, plan: Plan, arm: Arm, cards: dict[str, Card | None], copie
 def _judged(study: Path, trials: Sequence[Trial], cards: dict[str, Card | None]) -> list[Trial]:
     """The trials that speak for an arm: with scores, one a seed, of its candidates the best on validation clips."""
     best: dict[int, Trial] = {}
-    for trial in sorted((t for t in trials if cards[t.key]), key=lambda t: _rank(study, t)):
+    for trial in sorted((t for t in trials if cards[t.key]), key=lambda t: rank(study, t)):
         best.setdefault(trial.seed, trial)
     return [best[seed] for seed in sorted(best)]
 
@@ -127,7 +141,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _short(card: Card) -> dict[str, Any]:
-    return {metric: {"mean": entry["mean"], "interval": entry["interval"]} for metric, entry in card.items()}
+    kept = ("mean", "interval", "note")
+    return {metric: {name: entry[name] for name in kept if name in entry} for metric, entry in card.items()}
 
 
 def rank_candidates(study: Path, plan: Plan) -> list[str]:

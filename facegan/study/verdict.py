@@ -68,7 +68,7 @@ def _outcome(likeness: float, better: list[str], worse: list[str]) -> tuple[str,
         return "copies", "copies the source, with a small move towards the target"
     if likeness > 0.5 and better:
         return "both", "between, moves towards the target but stays closer to the source"
-    if likeness > 0.5:
+    if likeness > 0.5 and not (worse and likeness <= _PLAIN_COPY):
         return "copies", "copies the source"
     if better:
         what = "the target" if "face_error" in better else "the target landmarks"

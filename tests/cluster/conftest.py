@@ -1,11 +1,15 @@
-"""A local Ray for the tests of a file."""
+"""A local Ray and a mocked S3 server for the tests of a file."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import ray
 
 from cluster.runtime import start_ray
+from tests.cluster.s3_environment import s3_client, s3_environment
+
+pytest.register_assert_rewrite("tests.cluster.contract")
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +18,28 @@ def local_ray() -> Iterator[None]:
     start_ray()
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """The URL of an S3 server in this process, which the environment names; it has a bucket `faces`."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        with s3_environment(f"http://{host}:{port}"):
+            s3_client().create_bucket(Bucket="faces")
+            yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses, in seconds, that are made between attempts by us and by boto: written down and left out."""
+    made = list[float]()
+    for user in ("cluster.s3.time", "botocore.endpoint.time"):
+        monkeypatch.setattr(user, SimpleNamespace(sleep=made.append))
+    return made

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
 import ray
@@ -14,32 +13,17 @@ from cluster.runtime import start_ray
 from cluster.storage import Place
 from facegan.config import UserError
 from facegan.data.shards import IngestConfig
+from tests.cluster.s3_environment import s3_client
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """An S3 server on this machine, with a bucket."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    told = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in told.items():
-            patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="faces")
-        start_ray()  # only now, for Ray's workers have the environment that it was started in
-        yield Place("s3://faces")
-        ray.shutdown()
-    server.stop()
+def bucket(moto: str) -> Iterator[Place]:
+    """A bucket on this machine, which Ray's workers know too."""
+    start_ray()  # only now, for they have the environment that it was started in
+    yield Place("s3://faces")
+    ray.shutdown()
 
 
 def test_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Path, tmp_path: Path) -> None:
@@ -54,7 +38,7 @@ def test_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Pa
     assert np.array_equal(here.points, there.points)
     assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
     lost = made.manifest()["clips"][0]["file"]
-    boto3.client("s3").delete_object(Bucket="faces", Key=f"set/{lost}")
+    s3_client().delete_object(Bucket="faces", Key=f"set/{lost}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEGAN_CACHE", str(tmp_path / "elsewhere"))
         with pytest.raises(UserError, match="is missing although the manifest names it"):

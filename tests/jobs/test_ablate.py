@@ -80,9 +80,9 @@ def test_children_hold_dotted_parameters_and_every_terms_curve(client: MlflowCli
         metrics = child.data.metrics
         assert {m.split("/")[1] for m in metrics if m.startswith("weighted/")} == active
         assert {f"loss/{term}" for term in active} | {"loss/generator", "loss/discriminator"} <= set(metrics)
-        for name in ("discriminator/accuracy", "images_per_second", "learning_rate/generator", "score/identity_to_target"):
+        for name in ("discriminator/accuracy", "images_per_second", "score/identity_to_target"):
             assert name in metrics
-        assert len(metrics) <= 30
+        assert len(metrics) <= 25
         steps = [m.step for m in client.get_metric_history(child.info.run_id, "loss/generator")]
         assert steps == [8, 16, 24, 32, 40, 48]
         samples = [a.path for a in client.list_artifacts(child.info.run_id, "samples")]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import torch
 from moto.server import ThreadedMotoServer
@@ -19,6 +18,7 @@ from cluster.storage import Place
 from cluster.study_home import StudyHome
 from cluster.trial import AloneRun, run_trial
 from facegan.study.plan import read_plan
+from tests.cluster.s3_environment import s3_client, s3_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
 STUDY = Place("s3://lab/studies/one")
@@ -32,15 +32,12 @@ def bucket(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    boto3.client("s3").create_bucket(Bucket="lab")
-    for path in (p for p in clips.rglob("*") if p.is_file()):
-        (Place("s3://lab/clips")).write(path.relative_to(clips).as_posix(), path.read_bytes())
-    yield
+    with s3_environment(f"http://{host}:{port}"):
+        s3_client().create_bucket(Bucket="lab")
+        for path in (p for p in clips.rglob("*") if p.is_file()):
+            Place("s3://lab/clips").write(path.relative_to(clips).as_posix(), path.read_bytes())
+        yield
     server.stop()
 
 

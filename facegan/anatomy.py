@@ -1,0 +1,42 @@
+"""Loss anatomy: how hard each weighted term pulls at the generated image, and which terms pull the same way or fight.
+
+Measured where all terms meet, at the generator's output: dL/dF of each weighted term, whose sum is the gradient that training
+follows. A term's value says little of this: a distance of 100 that changes nothing pulls less than one of 1 that changes much.
+"""
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+NORM, SHARE, COSINE = "gradient_norm", "gradient_share", "gradient_cosine"
+_NOTHING = 1e-30
+"""Below the square of any gradient in float32 that is not zero; keeps 0/0 out."""
+
+
+def term_gradients(weighted: dict[str, Tensor], generated: Tensor) -> Tensor:
+    """[terms, batch, pixels] float32: the gradient of each weighted term at the images [batch, 3, size, size].
+
+    Nothing is added to any parameter's gradient, and the graph stays for the step's own backward pass.
+    """
+    found = [torch.autograd.grad(value, generated, retain_graph=True)[0] for value in weighted.values()]
+    return torch.stack([gradient.float().flatten(1) for gradient in found])
+
+
+def dissect(weighted: dict[str, Tensor], generated: Tensor) -> dict[str, Tensor]:
+    """Named scalars on the device, means over the batch.
+
+    gradient_norm/<term>       L2 norm of an image's gradient, of the loss of that image alone (the mean's 1/batch is undone)
+    gradient_share/<term>      that norm over the sum of all terms' norms; 0 to 1
+    gradient_cosine/<a>~<b>    cosine between two terms' gradients; 1: the same pull, -1: they fight; 0 where one does not pull
+    """
+    gradients = term_gradients(weighted, generated) * len(generated)
+    norms = gradients.norm(dim=2)
+    shares = norms / norms.sum(dim=0).clamp(min=_NOTHING)
+    directions = gradients / norms.clamp(min=_NOTHING).unsqueeze(2)
+    cosines = torch.einsum("abp,cbp->acb", directions, directions).mean(dim=2)
+    terms = list(weighted)
+    values = {f"{NORM}/{term}": norm for term, norm in zip(terms, norms.mean(dim=1), strict=True)}
+    values |= {f"{SHARE}/{term}": share for term, share in zip(terms, shares.mean(dim=1), strict=True)}
+    pairs = combinations(range(len(terms)), 2)
+    return values | {f"{COSINE}/{terms[a]}~{terms[b]}": cosines[a, b] for a, b in pairs}

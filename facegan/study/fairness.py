@@ -1,0 +1,91 @@
+"""Whether the arms of a study had the same chances: start weights, batches, images, passes, device seconds and memory.
+
+Declared by the plan, proven by what each trial wrote down when it ran.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facegan.config import Config
+from facegan.data.triplets import FaceData, sample, training_clips
+from facegan.step import TrainState
+from facegan.study.plan import Plan, Trial, trial_folder
+
+_BATCHES = 100
+
+
+def start_conditions(state: TrainState, data: FaceData) -> dict[str, Any]:
+    """What a trial starts from: hashes of both networks' weights and of the first 100 batches, and where it runs."""
+    assert not state.images, "the trial has begun"
+    name = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else "cpu"
+    return {"start_weights": _weights_hash(state), "first_batches": batches_hash(data, state.config), "device": name}
+
+
+def _weights_hash(state: TrainState) -> str:
+    digest = hashlib.sha256()
+    for network in (state.generator, state.discriminator):
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def batches_hash(data: FaceData, config: Config) -> str:
+    """Of the rows and flips of the first 100 global batches."""
+    clips, digest = training_clips(data, config), hashlib.sha256()
+    for number in range(_BATCHES):
+        batch = sample(clips, config.seed, number, config.optim.batch, config.data.flip)
+        for part in (batch.source, batch.target, batch.third, batch.mirrored):
+            digest.update(part.tobytes())
+    return digest.hexdigest()[:12]
+
+
+def prove_fairness(study: Path, plan: Plan) -> dict[str, Any]:
+    """Per trial what it got, and per demand whether all trials that are done were treated alike: a sentence each."""
+    rows = [_row(study, trial) for trial in plan.trials]
+    done = [row for row in rows if row["state"] == "COMPLETED"]
+    return {
+        "trials": rows,
+        "demands": [
+            _within_seeds("equal start weights in all arms of a seed", "start_weights", done),
+            _within_seeds("equal first 100 batches in all arms of a seed", "first_batches", done),
+            _over_all("equal images", "images", done),
+            _over_all("equal generator passes", "generator_passes", done),
+            _over_all("the same kind of device", "device", done),
+        ],
+    }
+
+
+def _row(study: Path, trial: Trial) -> dict[str, Any]:
+    folder = trial_folder(study, trial)
+    state, found = folder.state(), folder.conditions()
+    return {
+        "key": trial.key,
+        "arm": trial.arm,
+        "seed": trial.seed,
+        "candidate": trial.candidate,
+        "state": state["state"],
+        "images": state["images"],
+        "seconds": state["seconds"],
+        **{f"{network}_passes": state["passes"].get(network, 0) for network in ("generator", "discriminator", "vgg")},
+        **{name: found.get(name) for name in ("peak_memory_bytes", "start_weights", "first_batches", "device")},
+    }
+
+
+def _within_seeds(demand: str, name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    values = {seed: {row[name] for row in rows if row["seed"] == seed} for seed in sorted({row["seed"] for row in rows})}
+    return _answer(demand, rows, [seed for seed, found in values.items() if len(found) > 1 or None in found], "seed")
+
+
+def _over_all(demand: str, name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    values = sorted({row[name] for row in rows}, key=str)
+    return _answer(demand, rows, values if len(values) > 1 or values == [None] else [], "values")
+
+
+def _answer(demand: str, rows: Sequence[dict[str, Any]], differing: Sequence[Any], what: str) -> dict[str, Any]:
+    """`met` is None where nothing has run yet."""
+    detail = f"{what} {', '.join(map(str, differing[:6]))}" if differing else f"{len(rows)} runs compared"
+    return {"demand": demand, "met": not differing if rows else None, "detail": detail}

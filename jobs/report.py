@@ -1,0 +1,46 @@
+"""Write summary.json, the figures and report.html of a study anew, from its folder alone, however far it has come.
+
+Needs no cluster. The data set that the study was planned on is read for the pictures.
+"""
+
+from dataclasses import dataclass
+
+from cluster.cli import run_job
+from cluster.conclude import conclude
+from cluster.dataset import planned_data
+from cluster.storage import place
+from cluster.study_home import StudyHome
+from facegan.config import UserError
+from facegan.study.plan import read_plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Arguments of jobs/report.py."""
+
+    study: str = ""
+    """A study's folder or s3://bucket/prefix."""
+    include_faces: bool = False
+    """Put frames of real people into report.html."""
+
+
+def main(args: Report) -> None:
+    """Read the folder, write into it."""
+    if not args.study:
+        raise UserError("--study is missing: name a study's folder or s3://bucket/prefix")
+    home = StudyHome(place("--study", args.study))
+    home.place.check()
+    home.pull()
+    plan = read_plan(home.folder)
+    home.fetch_shown_checkpoints()
+    summary = conclude(plan, home.folder, planned_data(plan).open(), include_faces=args.include_faces)
+    home.push()
+    for claim in summary["claims"]:
+        print(f"{claim['question']}\n  {claim['answer']}: {claim['sentence']}")
+    states = [trial["state"] for trial in summary["trials"]]
+    print(f"runs     {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}")
+    print(f"report   {home.place}/report.html")
+
+
+if __name__ == "__main__":
+    run_job(main, Report, __doc__)
