@@ -17,8 +17,7 @@ from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.triplets import FaceData
 from facegan.memory import forget_peak_memory, peak_memory_bytes
-from facegan.metrics.card import summarise
-from facegan.metrics.evaluate import categories_of
+from facegan.metrics.evaluate import make_card
 from facegan.metrics.image import face_error, face_masks
 from facegan.metrics.judges import JudgesConfig, build_judges
 from facegan.metrics.measure import Sampling, draw_all, measure, prepare_truth
@@ -114,9 +113,8 @@ class _Writer:
         judges = build_judges(JudgesConfig())
         truth = prepare_truth(self.data, judges, self.home.of_study(TRUTH), Sampling())
         draw = drawer(self.state.generator, self.state.config, self.state.device)
-        scores = measure(draw_all(draw, self.data, truth), truth, judges)
-        card = summarise(scores, truth.pairs.clip, categories_of(self.data), judges.missing)
-        write_json(self.folder.path / "scores.json", card)
+        measured = measure(draw_all(draw, self.data, truth), truth, judges)
+        write_json(self.folder.path / "scores.json", make_card(measured, truth.pairs.clip, self.data, judges))
         self.say("COMPLETED")
 
 

@@ -20,6 +20,7 @@ from facegan.metrics.measure import Sampling, Truth, measure_references, prepare
 Part = dict[str, NDArray[Any]]
 """What was measured on one clip, by name; of the references by `<row>|<name>`."""
 
+NO_MOTION = "not measured of another person: frames chosen by their pose are no motion"
 EMBEDDINGS, ROWS = "embeddings", "rows"
 
 
@@ -36,10 +37,17 @@ def study_references(data: FaceData, judges: Judges, cache: Path) -> tuple[dict[
     """The reference cards of a study, and how well the identity judge tells its test people apart."""
     truth = prepare_truth(data, judges, cache, Sampling())
     rows = measure_references(data, truth, judges)
-    clips, people = truth.pairs.clip, [*truth.pairs.clip, *truth.pairs.clip]
-    cards = {row: summarise(scores, clips, categories_of(data), judges.missing) for row, scores in rows.items()}
+    people = [*truth.pairs.clip, *truth.pairs.clip]
+    cards = {row: make_card(measured, truth.pairs.clip, data, judges) for row, measured in rows.items()}
     embeddings = np.concatenate([truth.source_embeddings, truth.target_embeddings])
     return cards, discrimination(embeddings, np.concatenate([truth.pairs.source, truth.pairs.target]), people)
+
+
+def make_card(measured: Scores, clips: list[str], data: FaceData, judges: Judges) -> dict[str, Any]:
+    """The card of what was measured on pairs of these clips: every metric, with a note where it was not measured."""
+    scores, missing = with_kid(measured, clips, judges.config.kid_images)
+    still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
+    return summarise(scores, clips, categories_of(data), judges.missing | missing | still)
 
 
 def pack(part: Part) -> bytes:
@@ -59,8 +67,7 @@ def card_of(parts: Mapping[str, Part], data: FaceData, judges: Judges) -> dict[s
     """The card of a checkpoint from its parts by clip."""
     clips = [clip for clip, part in parts.items() for _ in range(len(part["face_error"]))]
     measured: Scores = {name: np.concatenate([part[name] for part in parts.values()]) for name in next(iter(parts.values()))}
-    scores, short_of = with_kid(measured, clips, judges.config.kid_images)
-    return summarise(scores, clips, categories_of(data), judges.missing | short_of)
+    return make_card(measured, clips, data, judges)
 
 
 def reference_cards(parts: Mapping[str, Part], data: FaceData, judges: Judges) -> dict[str, Any]:

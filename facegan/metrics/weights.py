@@ -31,11 +31,11 @@ def load_tensors(path: Path, wanted: Mapping[str, Tensor], flag: str) -> dict[st
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         tensors = {name: found[name] for name in wanted}
-    except (pickle.UnpicklingError, KeyError, RuntimeError, TypeError, ValueError, EOFError) as error:
-        reason = (
-            f"{error} is missing" if isinstance(error, KeyError) else (str(error).splitlines() or [type(error).__name__])[0]
-        )
-        raise UserError(f"{flag}: {path} does not hold these weights ({reason})") from None
+    except KeyError as absent:
+        raise UserError(f"{flag}: {path} does not hold these weights ({absent} is missing)") from None
+    except (pickle.UnpicklingError, RuntimeError, TypeError, ValueError, EOFError):
+        # What torch says of it is an essay, with advice that would run the file's code.
+        raise UserError(f"{flag}: {path} does not hold these weights (it is no file of tensors by their names)") from None
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or tensor.shape != wanted[name].shape:
             shape = list(getattr(tensor, "shape", ()))

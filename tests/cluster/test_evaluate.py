@@ -77,6 +77,7 @@ def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], given
 def test_the_result_has_every_metric_and_says_what_is_missing(here: tuple[Evaluation, dict[str, Any]]) -> None:
     result = json.loads(json.dumps(here[1], allow_nan=False))
     assert set(result["references"]) == {"real target", "source copied", "another person"}
+    assert all(set(card) == set(METRICS) for card in result["references"].values())
     for found in result["checkpoints"]:
         assert set(found["scores"]) == set(METRICS)
         assert found["scores"]["face_error"]["categories"]["test"]["clips"] == 2

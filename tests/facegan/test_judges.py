@@ -128,7 +128,9 @@ def test_lpips_by_another_formula(alexnet: Path, pictures: Pictures) -> None:
             (1, 2)
         )
         assert place + 1 == LAYERS[number] and x.shape[1] == CHANNELS[number]
-    # The authors' constants are those of ImageNet, rounded to three digits.
+    # The authors' constants are those of ImageNet for images in [-1, 1], rounded to three digits.
+    assert torch.allclose(network.shift.flatten(), 2 * mean - 1, atol=1e-3)
+    assert torch.allclose(network.scale.flatten(), 2 * deviation, atol=2.1e-3)
     assert lpips_distance(network, pictures, pictures[::-1].copy()) == pytest.approx(total.numpy(), rel=0.02, abs=1e-6)
 
 
@@ -136,7 +138,12 @@ def test_lpips_refuses_other_ranges(alexnet: Path) -> None:
     network = build_lpips(alexnet, "x")
     signed = torch.linspace(-1, 1, 3 * 64 * 64).view(1, 3, 64, 64)
     assert network(signed, -signed) > 0
-    wrong: dict[str, Tensor] = {"[0, 1]": (signed + 1) / 2, "255": (signed + 1) * 127.5, "8 bits": signed.to(torch.uint8)}
+    wrong: dict[str, Tensor] = {
+        "[0, 1]": (signed + 1) / 2,
+        "255": (signed + 1) * 127.5,
+        "+-127": signed * 127.5,
+        "8 bits": signed.to(torch.uint8),
+    }
     for images in wrong.values():
         for pair in ((images, signed), (signed, images)):
             with pytest.raises(AssertionError):
@@ -176,7 +183,7 @@ def test_files_are_checked(tmp_path: Path, alexnet: Path) -> None:
     with pytest.raises(UserError, match="does not hold these weights"):
         build_lpips(tmp_path / "small.pth", "x")
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(UserError, match="does not hold these weights"):
+    with pytest.raises(UserError, match="it is no file of tensors by their names"):
         build_lpips(tmp_path / "text.pth", "x")
 
 

@@ -11,13 +11,13 @@ from facegan.data.triplets import FaceData
 from facegan.landmarks import EYE_CORNERS
 from facegan.metrics.card import GENERATED, METRICS, TARGETS, summarise, with_kid
 from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
-from facegan.metrics.evaluate import categories_of
+from facegan.metrics.evaluate import make_card
 from facegan.metrics.image import face_error, face_masks, psnr, ssim
 from facegan.metrics.judges import Judges, JudgesConfig, build_judges
 from facegan.metrics.kid import kid, kid_pseudo_values
 from facegan.metrics.landmark_scores import area_under_curve, failed, identity_jitter, landmark_jitter, normalised_error
 from facegan.metrics.measure import Drawn, Sampling, Truth, measure, measure_references, prepare_truth
-from facegan.metrics.pairs import choose_pairs, choose_runs, images_of, of_another_person, to_bytes
+from facegan.metrics.pairs import Pairs, choose_pairs, choose_runs, images_of, of_another_person, to_bytes
 
 SMALL = Sampling(pairs_per_clip=2, run_frames=2)
 
@@ -80,7 +80,7 @@ def truth(data: FaceData, judges: Judges, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def references(data: FaceData, truth: Truth, judges: Judges) -> dict[str, Any]:
     rows = measure_references(data, truth, judges)
-    return {name: summarise(scores, truth.pairs.clip, categories_of(data), judges.missing) for name, scores in rows.items()}
+    return {name: make_card(measured, truth.pairs.clip, data, judges) for name, measured in rows.items()}
 
 
 def perfect(data: FaceData, truth: Truth) -> Drawn:
@@ -91,7 +91,8 @@ def perfect(data: FaceData, truth: Truth) -> Drawn:
 def test_reference_rows_are_the_ceiling_and_the_floor(references: dict[str, Any]) -> None:
     means = {name: {metric: entry["mean"] for metric, entry in card.items()} for name, card in references.items()}
     real, copied, other = (means[name] for name in ("real target", "source copied", "another person"))
-    assert set(real) == set(METRICS)
+    assert set(real) == set(copied) == set(other) == set(METRICS)
+    assert "no motion" in references["another person"]["landmark_jitter"]["note"]
     assert real["ssim"] == pytest.approx(1)
     assert real["identity_to_target"] == pytest.approx(1)
     assert real["face_error"] == real["source_likeness"] == 0
@@ -112,7 +113,7 @@ def test_a_perfect_generator_scores_the_ceiling(
     assert scores["face_error"].max() == 0
     assert scores["ssim"] == pytest.approx(1)
     assert scores["identity_to_target"] == pytest.approx(1)
-    assert summarise(scores, truth.pairs.clip, categories_of(data), judges.missing) == references["real target"]
+    assert make_card(scores, truth.pairs.clip, data, judges) == references["real target"]
     assert references["real target"]["landmark_error"]["mean"] > 0.02, "no judge is perfect"
 
 
@@ -163,8 +164,10 @@ def test_runs_are_consecutive_and_leave_gaps_and_the_source_out(data: FaceData, 
         assert run.source == pairs.source[pairs.clip.index(clip)]
         assert set(run.rows) <= set(rows)
         assert np.diff(run.rows).tolist() == [1, 1]
-    free = [run for run in choose_runs(data, pairs, 2) if run.source in run.rows]
-    assert not free, "with six frames there are always two in a row without the source"
+    # The run in the middle would be rows 2 and 3; it moves away from a source that lies there.
+    rows = clips[pairs.clip[0]]
+    assert choose_runs(data, Pairs(rows[:1], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[2:4].tolist()
+    assert choose_runs(data, Pairs(rows[2:3], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[3:5].tolist()
     frames = data.frame.copy()
     first = clips[pairs.clip[0]]
     frames[first] = [1, 2, 9, 20, 30, 40]
@@ -172,6 +175,14 @@ def test_runs_are_consecutive_and_leave_gaps_and_the_source_out(data: FaceData, 
     assert choose_runs(data, pairs, 3)[0].rows.tolist() == first[:2].tolist()
     frames[first] = [1, 3, 9, 20, 30, 40]
     assert not len(choose_runs(data, pairs, 3)[0].rows)
+
+
+def test_poses_are_compared_without_place_and_size(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = data.clips("test", 0.0).values()
+    points = data.points.copy()
+    points[theirs[3]] = 0.5 * points[mine[0]] + 7
+    monkeypatch.setattr(data, "points", points)
+    assert of_another_person(data, mine[:1], list(data.clips("test", 0.0))[:1]) == [theirs[3]]
 
 
 def test_another_person_has_the_nearest_pose(data: FaceData) -> None:
@@ -305,6 +316,7 @@ def test_discrimination_by_hand() -> None:
     same, different = np.array([0.9, 0.8, 0.4]), np.array([0.5, 0.4, 0.1])
     assert area(same, different) == pytest.approx((3 + 3 + 1.5) / 9)
     assert equal_error(same, different) == pytest.approx((1 / 3, 0.5))
+    assert equal_error(np.array([0.9, 0.8]), np.array([0.5, 0.85, 0.1])) == pytest.approx(((1 / 2 + 1 / 3) / 2, 0.85))
     apart = discrimination(np.eye(4)[[0, 0, 1, 1, 0]] + 0.01, np.array([1, 2, 3, 4, 1]), ["a", "a", "b", "b", "a"])
     assert (apart["auc"], apart["equal_error_rate"]) == (1, 0)
     assert (apart["frames"], apart["same"]["pairs"], apart["different"]["pairs"]) == (4, 2, 4), "a frame twice counts once"
