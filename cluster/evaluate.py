@@ -11,12 +11,12 @@ from typing import Any
 
 import ray
 import torch
-from ray.exceptions import RayTaskError
 
 from cluster.dataset import DataSet
 from cluster.follow import duration
 from cluster.runtime import start_ray, total
 from cluster.storage import Place
+from cluster.streams import next_of
 from cluster.subjects import Given, Subject
 from cluster.weights import stage_judges
 from facegan import checkpoint
@@ -100,7 +100,7 @@ def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None
     started, done = time.monotonic(), 0
     while running:
         (ready,), _ = ray.wait(running, num_returns=1)
-        clip = _next(ready)
+        clip = next_of(ready)
         if clip is None:
             running.remove(ready)
             continue
@@ -108,19 +108,6 @@ def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None
         seconds = time.monotonic() - started
         left = duration(seconds / done * (len(clips) - done))
         print(f"evaluate {done}/{len(clips)} clips, {done / seconds * 60:.1f} clips/min, ETA {left}  ({clip})", flush=True)
-
-
-def _next(task: Any) -> str | None:
-    """The clip that a task has done; None when it has ended."""
-    try:
-        return ray.get(next(task))  # type: ignore[no-any-return]
-    except StopIteration:
-        return None
-    except RayTaskError as error:
-        # What a task says of a user's mistake is one line; Ray would wrap it into a trace.
-        if isinstance(error.cause, UserError):
-            raise UserError(str(error.cause)) from None
-        raise
 
 
 def judge_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) -> Iterator[str]:

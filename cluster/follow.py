@@ -50,7 +50,7 @@ def _try(sync: Callable[[], None]) -> None:
     try:
         sync()
     except Exception as error:
-        print(f"MLflow   cannot be written now: {type(error).__name__}: {str(error).splitlines()[:1]}", flush=True)
+        print(f"view     cannot be brought up to date now: {type(error).__name__}: {str(error).splitlines()[:1]}", flush=True)
 
 
 class _ProgressLine:

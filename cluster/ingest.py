@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError
 
 from cluster.dataset import DataSet, newest
 from cluster.ingest_task import ingest_clip
@@ -17,9 +16,10 @@ from cluster.progress import following
 from cluster.runtime import start_ray, total
 from cluster.source import clips_of, is_rendered
 from cluster.storage import AlreadyThere, Place, sweep_partials
+from cluster.streams import next_of
 from facegan.config import UserError
 from facegan.data.manifest import make_manifest, manifest_hash, manifest_key, to_bytes
-from facegan.data.shards import ClipProgress, ClipRecord, IngestConfig, record_from_json
+from facegan.data.shards import ClipRecord, IngestConfig, record_from_json
 from facegan.data.vw300 import ClipSource, fingerprint
 
 _TASKS_PER_CPU = 2
@@ -82,7 +82,7 @@ def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestReq
             if not running:
                 return
             (ready,), _ = ray.wait(running, num_returns=1)
-            step = _next_step(ready)
+            step = next_of(ready)
             if step is None:
                 running.remove(ready)
                 continue
@@ -93,19 +93,6 @@ def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestReq
 
 def _window() -> int:
     return max(2, int(_TASKS_PER_CPU * total("CPU")))
-
-
-def _next_step(task: Any) -> ClipProgress | ClipRecord | None:
-    """What a task says next; None when it has ended."""
-    try:
-        return ray.get(next(task))  # type: ignore[no-any-return]
-    except StopIteration:
-        return None
-    except RayTaskError as error:
-        # What a task says of a user's mistake is one line; Ray would wrap it into a trace.
-        if isinstance(error.cause, UserError):
-            raise UserError(str(error.cause)) from None
-        raise
 
 
 def _check_records(records: list[ClipRecord], source: Place, request: IngestRequest) -> None:

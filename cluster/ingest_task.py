@@ -63,9 +63,13 @@ def _now_and_then(steps: Iterator[ClipProgress | ClipRecord]) -> Iterator[ClipPr
 def finished(data: Place, key: str) -> ClipRecord | None:
     """The record of a clip that is done: it reads, and its file is there in its size."""
     try:
-        record = record_from_json(data.read(record_key(key)))
-    except (FileNotFoundError, ValueError):
+        content = data.read(record_key(key))
+    except FileNotFoundError:
         return None
+    try:
+        record = record_from_json(content)
+    except ValueError:
+        return None  # damaged: it is made again
     sizes = {entry.key: entry.size for entry in data.entries(file_key(key))}
     return record if not record.rows or sizes.get(file_key(key)) == record.file_bytes else None
 

@@ -149,12 +149,18 @@ class TrialHome:
         """Send what has changed, at once or when some seconds have passed since the last time."""
         if not self.home.place.is_s3 or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
             return
+        # As in a folder: a checkpoint never without the rows that led to it, for a resumed run drops those after it but
+        # cannot make up for any before. The state comes last: what it says is there already.
+        files = self._files()
+        self._publish_files([path for path in files if path.name != STATE])
         self._publish_checkpoint()
-        # The state comes last: what it says is there already.
-        for path in sorted(self._files(), key=lambda p: p.name == STATE):
+        self._publish_files([path for path in files if path.name == STATE])
+        self._published = time.monotonic()
+
+    def _publish_files(self, paths: list[Path]) -> None:
+        for path in paths:
             if self._is_new(path):
                 self.home.place.write(self._key(path), path.read_bytes())
-        self._published = time.monotonic()
 
     def _files(self) -> list[Path]:
         root = self.folder.path

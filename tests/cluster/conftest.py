@@ -1,12 +1,14 @@
 """A local Ray and a mocked S3 server for the tests of a file."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import ray
 
 from cluster.runtime import start_ray
+from cluster.storage import Place
 from tests.cluster.s3_environment import s3_client, s3_environment
 
 pytest.register_assert_rewrite("tests.cluster.contract")
@@ -43,3 +45,16 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     for user in ("cluster.s3.time", "botocore.endpoint.time"):
         monkeypatch.setattr(user, SimpleNamespace(sleep=made.append))
     return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Place:
+    """A place that is not there yet."""
+    return Place(str(tmp_path / "place"))
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """An empty folder."""
+    (tmp_path / "here").mkdir()
+    return tmp_path / "here"

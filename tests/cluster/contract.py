@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ import pytest
 from cluster.storage import AlreadyThere, Place
 from facegan.config import UserError
 
+ROOT = Path(__file__).parents[2]
 BIG = bytes(range(256)) * (9 << 12)
 """9 MiB: more than one part of an upload."""
 ODD = "a b+c%20d&e=f#g?h~ü/'i'(1).jpg"
@@ -20,6 +23,12 @@ ODD = "a b+c%20d&e=f#g?h~ü/'i'(1).jpg"
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def alone(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """Code run in a process of its own, its input and output in our hands."""
+    command, pipe = [sys.executable, "-c", code, *arguments], subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=pipe, stdout=pipe, text=True)
 
 
 def said_by(use: Callable[..., Any], *arguments: Any, **named: Any) -> str:

@@ -4,8 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import pytest
 
 from cluster.storage import Place, sweep_partials
 from facegan.config import UserError
+from tests.cluster.contract import alone
 
 ROOT = Path(__file__).parents[2]
 KILLED = """
@@ -25,25 +24,6 @@ import cluster.folder
 cluster.folder.flush = lambda sink: os.kill(os.getpid(), 9)
 Place(sys.argv[1]).write("x", b"never seen")
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Place:
-    """A place that is not there yet."""
-    return Place(str(tmp_path / "place"))
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """An empty folder."""
-    (tmp_path / "here").mkdir()
-    return tmp_path / "here"
-
-
-def alone(code: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", code, *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=pipe, stdout=pipe, text=True)
 
 
 def test_a_link_whose_answer_was_lost_has_won(folder: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,4 +48,4 @@ def test_a_broken_view_is_told_and_does_not_end_the_study(
 
     with following(plan, tmp_path, broken):
         pass
-    assert "MLflow   cannot be written now: OSError: ['disk full']" in capsys.readouterr().out
+    assert "view     cannot be brought up to date now: OSError: ['disk full']" in capsys.readouterr().out

@@ -14,9 +14,11 @@ import pytest
 
 from cluster.dataset import DataSet, newest
 from cluster.ingest import IngestRequest, ingest
+from cluster.ingest_task import finished
 from cluster.storage import Place
 from facegan.config import UserError
 from facegan.data.shards import IngestConfig
+from tests.cluster.s3_environment import s3_environment
 
 ROOT = Path(__file__).parent.parent.parent
 HOW = IngestConfig(size=32)
@@ -116,6 +118,17 @@ def test_too_many_bad_frames_fail_the_job(clips: Path, tmp_path: Path) -> None:
     assert manifest["frames_read"] == 42 == manifest["rows"] + manifest["quarantined"]
     table = pq.read_table(tmp_path / "data" / manifest["quarantine"]["file"]).to_pylist()
     assert [(row["clip"], row["frame"]) for row in table] == [("1001", 1), ("1001", 2), ("1001", 3)]
+
+
+def test_a_record_that_cannot_be_read_is_no_clip_to_do_again(tmp_path: Path, pauses: list[float]) -> None:
+    """Nobody knows then whether the clip is done: the storage's word goes to the user. A damaged record is made again."""
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "y.json").write_text("{")
+    data = Place(str(tmp_path))
+    assert finished(data, "y") is None
+    assert finished(data, "z") is None
+    with s3_environment("http://127.0.0.1:1"), pytest.raises(UserError, match="cannot be reached"):
+        finished(Place("s3://faces/set"), "x")
 
 
 JOB = """

@@ -1,8 +1,6 @@
 """Folders as places: the contract, names of places, and what only a folder can do wrong."""
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +13,7 @@ import pytest
 from cluster.folder import Folder
 from cluster.storage import Place, place
 from facegan.config import UserError
-from tests.cluster.contract import CASES, sha256
+from tests.cluster.contract import CASES, alone, sha256
 
 ROOT = Path(__file__).parents[2]
 CLAIM = """
@@ -29,25 +27,6 @@ for number in range(20):
     except AlreadyThere:
         pass
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Place:
-    """A place that is not there yet."""
-    return Place(str(tmp_path / "place"))
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """An empty folder."""
-    (tmp_path / "here").mkdir()
-    return tmp_path / "here"
-
-
-def alone(code: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", code, *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=pipe, stdout=pipe, text=True)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

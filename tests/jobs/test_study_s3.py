@@ -74,6 +74,7 @@ def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
     kill_after_a_checkpoint(jobs)
     states = [json.loads(STUDY.read(e.key))["state"] for e in STUDY.entries("trials/") if e.key.endswith("/state.json")]
     assert states == ["RUNNING"]
+    (rows,) = [STUDY.read(e.key) for e in STUDY.entries("trials/") if e.key.endswith("/metrics.jsonl")]
     said = jobs.run("ablate", *MORE, *LENGTH)
     assert "report   s3://lab/studies/one/report.html" in said
     assert {"plan.json", "summary.json", "report.html", "figure2.png", "references.json"} <= set(objects(STUDY, ""))
@@ -85,6 +86,9 @@ def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
         run_trial(plan.trials[0].config, alone, planned_data(plan).open(), torch.device("cpu"), AloneRun())
         root = alone.folder.path
         files = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    # A run that began anew would have written its first rows again, at another time.
+    upto_checkpoint = [row for row in rows.splitlines() if json.loads(row)["images"] <= 32]
+    assert STUDY.read(f"trials/{trial['key']}/metrics.jsonl").splitlines()[:4] == upto_checkpoint
     assert science(objects(STUDY, f"trials/{trial['key']}/")) == science(files)
 
 

@@ -1,0 +1,73 @@
+"""A trial's publications in a bucket: killed between any two of them, it goes on as if nothing had happened."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cluster.storage import Place
+from cluster.study_home import StudyHome
+from facegan.config import UserError
+
+pytestmark = pytest.mark.s3
+
+
+def work(home: StudyHome, images: int) -> None:
+    """Rows and a checkpoint at `images`, in the order of a trial's own pen."""
+    with home.trial("key") as trial:
+        trial.fetch_checkpoint()
+        trial.folder.path.mkdir(parents=True, exist_ok=True)
+        trial.folder.append_row({"images": images})
+        trial.folder.checkpoint.mkdir(exist_ok=True)
+        (trial.folder.checkpoint / "state.json").write_text(str(images))
+        trial.folder.write_state("RUNNING", images=images, seconds=1.0, passes={})
+        trial.publish(now=True)
+
+
+def seen(home: StudyHome) -> tuple[list[int], int, int]:
+    """Images of the rows, of the checkpoint and of the state, as another node finds them."""
+    with home.trial("key") as trial:
+        trial.fetch_checkpoint()
+        state = trial.folder.checkpoint / "state.json"
+        kept = int(state.read_text()) if state.exists() else 0
+        return [row["images"] for row in trial.folder.rows()], kept, trial.folder.state()["images"]
+
+
+def test_another_node_finds_what_was_published(moto: str) -> None:
+    home = StudyHome(Place("s3://faces/studies/whole"))
+    work(home, 8)
+    work(home, 16)
+    assert seen(home) == ([8, 16], 16, 16)
+
+
+@pytest.mark.parametrize("survives", range(3))
+def test_killed_between_publications(moto: str, survives: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are never behind the checkpoint, nor the checkpoint behind the state."""
+    home = StudyHome(Place(f"s3://faces/studies/killed-{survives}"))
+    work(home, 8)
+    written = 0
+
+    def counted(real: Callable[..., None]) -> Callable[..., None]:
+        def send(*arguments: Any, **named: Any) -> None:
+            nonlocal written
+            written += 1
+            if written > survives:
+                raise ConnectionAbortedError("killed")
+            real(*arguments, **named)
+
+        return send
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Place, "write", counted(Place.write))
+        patch.setattr(Place, "upload", counted(Place.upload))
+        with pytest.raises(ConnectionAbortedError):
+            work(home, 16)
+    rows, kept, said = seen(home)
+    assert max(rows) >= kept >= said, "a resumed run lacks what led to its checkpoint"
+    assert (rows, kept, said) == [([8], 8, 8), ([8, 16], 8, 8), ([8, 16], 16, 8)][survives]
+
+
+def test_a_place_with_other_things_is_refused(moto: str) -> None:
+    Place("s3://faces/other").write("x", b"")
+    with pytest.raises(UserError, match="other objects under it"):
+        StudyHome(Place("s3://faces/other")).check()
