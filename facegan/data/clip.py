@@ -1,6 +1,5 @@
 """A clip's frames with their landmarks, from .pts files or found in the images; every frame comes out, good or quarantined."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +15,8 @@ from facegan.landmarks import BadAnnotation, read_pts
 
 OUTSIDE = "most landmarks lie outside the image"
 NO_FRAME = "annotation belongs to no frame"
+_READ_AHEAD = 64
+"""Annotations read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ClipReader:
         self.claimed = claimed_frames(video) if video.exists() else 0
         """Frames that the header tells of; damage can make it wrong in both directions."""
         self._decoded = 0
+        self._ahead: dict[int, tuple[NDArray[np.float32] | str, str]] = {}
 
     def frames_read(self) -> int:
         """All frames by the header, the decoder and the annotations together; 1 for a clip that shows none at all."""
@@ -105,11 +107,21 @@ class ClipReader:
         ]
 
     def _annotated(self, frame: Frame) -> Located | Quarantined:
-        key = self._annotations.get(frame.number) or f"{self._clip.clip}/annot/{frame.number:06d}.pts"
+        if frame.number not in self._ahead:
+            # By groups: between two frames, whose pixels have pushed all else out of the caches, it would take twice as long.
+            self._ahead = {number: self._read_pts(number) for number in range(frame.number, frame.number + _READ_AHEAD)}
+        points, key = self._ahead[frame.number]
+        if isinstance(points, str):
+            return Quarantined(self._clip.clip, frame.number, points, key)
+        return self._checked(frame, points, key)
+
+    def _read_pts(self, number: int) -> tuple[NDArray[np.float32] | str, str]:
+        """A frame's points, or the reason why it has none, and the file."""
+        key = self._annotations.get(number) or f"{self._clip.clip}/annot/{number:06d}.pts"
         try:
-            return self._checked(frame, read_pts(os.path.join(self._root, key)), key)
+            return read_pts(f"{self._root}/{key}"), key
         except BadAnnotation as reason:
-            return Quarantined(self._clip.clip, frame.number, str(reason), key)
+            return str(reason), key
 
     def _checked(self, frame: Frame, points: NDArray[np.float32], where: str) -> Located | Quarantined:
         height, width = frame.image.shape[:2]

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from facegan.cache import file_sha256, read_bytes
 from facegan.config import UserError, did_you_mean
 
 _OFFICIAL = {
@@ -24,8 +25,8 @@ _OFFICIAL = {
 }
 SPLIT_FILE = "split.json"
 _CATEGORIES = ("train", "test", "category_1", "category_2", "category_3")
-VIDEOS = (".avi", ".mp4", ".mov", ".mkv")
 _SMALL = 1 << 16
+VIDEOS = (".avi", ".mp4", ".mov", ".mkv")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
@@ -149,11 +150,14 @@ def content_hash(clip: ClipSource, root: Path) -> str:
     """A hash of the clip's files' names and bytes, wherever they lie."""
     digest = hashlib.sha256()
     for file in clip.files:
-        # Thousands of small files: what pathlib and file_digest take would be a tenth of the ingest.
-        with open(os.path.join(root, file.key), "rb") as stream:
-            of_file = hashlib.sha256(stream.read()) if file.size < _SMALL else hashlib.file_digest(stream, "sha256")
-        digest.update(f"{file.key}\0{of_file.hexdigest()}\n".encode())
+        digest.update(f"{file.key}\0{_sha256(f'{root}/{file.key}', file.size)}\n".encode())
     return digest.hexdigest()
+
+
+def _sha256(path: str, size: int) -> str:
+    if size < _SMALL:  # thousands of .pts files: what pathlib and file_digest take would be a tenth of the ingest
+        return hashlib.sha256(read_bytes(path)).hexdigest()
+    return file_sha256(Path(path))
 
 
 def tag_hash(clip: ClipSource) -> str:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config, UserError
-from facegan.data.clip import ClipReader, Located
+from facegan.data.clip import ClipReader, Located, Quarantined
 from facegan.data.crop import Square, crop_face, face_square, steady
 from facegan.data.frames import OTHER_SIZE, UNDECODABLE, Frame, claimed_frames, decode
 from facegan.data.local import ingest_folder, read_newest
@@ -339,7 +339,7 @@ def video(path: Path, codec: str, frames: int = 5) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 25, (64, 48))
     assert writer.isOpened(), codec
     for number in range(frames):
-        writer.write(np.full((48, 64, 3), 40 * number, np.uint8))
+        writer.write(np.full((48, 64, 3), 40 * number % 256, np.uint8))
     writer.release()
 
 
@@ -352,6 +352,22 @@ def test_videos_of_every_kind_are_read(tmp_path: Path, name: str, codec: str) ->
     assert [f.number for f in frames] == [1, 2, 3, 4, 5]
     assert claimed_frames(tmp_path / name) == 5
     assert all(isinstance(f, Frame) and abs(float(f.image.mean()) - 40 * (f.number - 1)) < 6 for f in frames)
+
+
+def test_each_frame_of_a_long_clip_has_its_own_landmarks(tmp_path: Path) -> None:
+    """Annotations are read ahead, by groups; the frames are no multiple of a group."""
+    (tmp_path / "001" / "annot").mkdir(parents=True)
+    video(tmp_path / "001" / "vid.avi", "MJPG", frames=150)
+    for number in set(range(1, 151)) - {65, 150}:
+        row = f"{number / 10 + 1} 5\n"
+        (tmp_path / "001" / "annot" / f"{number:06d}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{row * 68}}}\n")
+    (clip,) = clips_in(tmp_path)
+    frames = list(ClipReader(clip, tmp_path, None).read())
+    missing = [(f.frame, f.reason, f.where) for f in frames if isinstance(f, Quarantined)]
+    assert missing == [(n, "annotation missing", f"001/annot/{n:06d}.pts") for n in (65, 150)]
+    located = [f for f in frames if isinstance(f, Located)]
+    assert len(located) == 148
+    assert all(abs(f.points[0, 0] - f.frame / 10) < 1e-5 for f in located)
 
 
 def test_a_folder_of_images_in_the_order_of_their_numbers(tmp_path: Path) -> None:
