@@ -22,10 +22,11 @@ from cluster.weights import stage_judges
 from facegan import checkpoint
 from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
+from facegan.draw import drawer
 from facegan.metrics.evaluate import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
 from facegan.metrics.judges import Judges, JudgesConfig, build_judges, device_here, refuse_loss_networks
 from facegan.metrics.measure import Sampling, draw_all, measure, prepare_truth
-from facegan.metrics.pairs import choose_pairs, drawer
+from facegan.metrics.pairs import choose_pairs
 from facegan.study.plan import code_version
 
 RESULT = "evaluation.json"

@@ -22,6 +22,7 @@ from cluster.study_home import StudyHome
 from cluster.tracking import Tracker
 from cluster.trial import precompute_truth
 from facegan.study.arms import Arm, Factor
+from facegan.study.choice import best_generator
 from facegan.study.plan import Plan, make_plan
 
 HOME = Path("studies")
@@ -84,8 +85,9 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     home.fetch_shown_checkpoints()
     summary = conclude(plan, study, data.open(), include_faces=shared.include_faces)
     home.push()
+    model = _register_best(plan, home, tracker, summary)
     tracker.finish(_note(summary), {claim["claim"]: claim["answer"] for claim in summary["claims"]})
-    _say_results(summary, home, tracker.uri, time.monotonic() - started)
+    _say_results(summary, home, tracker.uri, model, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
 
@@ -98,6 +100,16 @@ def _note(summary: dict[str, Any]) -> str:
     return "\n".join([*claims, *answers, *arms])
 
 
+def _register_best(plan: Plan, home: StudyHome, tracker: Tracker, summary: dict[str, Any]) -> str:
+    """Register the study's best generator; says where it is, or why there is none."""
+    best = best_generator(plan, home.folder)
+    if best is None:
+        return "none registered: no arm has a score on validation clips in all of its runs (data.validation_fraction)"
+    home.fetch_checkpoints([best])
+    label = next(arm.label for arm in plan.arms if arm.name == best.arm)
+    return f"{tracker.register(best, summary)}  ({label}, seed {best.seed}; mlflow.pyfunc.load_model draws with it)"
+
+
 def _announce(plan: Plan, home: StudyHome) -> None:
     kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
     images = sum(t.config.images for t in plan.trials)
@@ -107,7 +119,7 @@ def _announce(plan: Plan, home: StudyHome) -> None:
     )
 
 
-def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, seconds: float) -> None:
+def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, model: str, seconds: float) -> None:
     print(f"\ndone in {duration(seconds)}; on people never trained on:\n")
     print("\n".join(score_table(summary)), end="\n\n")
     for arm in summary["arms"]:
@@ -118,6 +130,7 @@ def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, seconds: fl
     study = _short(home)
     print(f"report   {study}/report.html")
     print(f"figures  {study}/figure2.png  {study}/losses.png  {study}/contact_sheet.png")
+    print(f"model    {model}")
     print(f"MLflow   {uri}  (make mlflow opens it)", flush=True)
 
 

@@ -9,6 +9,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
+from cluster.model import register_generator
 from facegan.study.folder import FINAL, TrialFolder
 from facegan.study.plan import Plan, Trial, trial_folder
 
@@ -68,6 +69,12 @@ class Tracker:
             if (self.study / name).exists():
                 self.client.log_artifact(self.parent.info.run_id, str(self.study / name))
         self.client.set_terminated(self.parent.info.run_id, "FINISHED")
+
+    def register(self, trial: Trial, summary: dict[str, Any]) -> str:
+        """Log a trial's generator as a version of the registered model; its URI for mlflow.pyfunc.load_model."""
+        uri = register_generator(self.client, self._children[trial.key].run_id, self.study, trial, summary)
+        self.client.set_tag(self.parent.info.run_id, "best_generator", uri)
+        return uri
 
     def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)

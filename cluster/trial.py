@@ -16,12 +16,13 @@ from cluster.weights import stage_vgg
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.triplets import FaceData
+from facegan.draw import drawer
 from facegan.memory import forget_peak_memory, peak_memory_bytes
 from facegan.metrics.evaluate import make_card
 from facegan.metrics.image import face_error, face_masks
 from facegan.metrics.judges import JudgesConfig, build_judges
 from facegan.metrics.measure import Sampling, draw_all, measure, prepare_truth
-from facegan.metrics.pairs import choose_pairs, drawer, images_of
+from facegan.metrics.pairs import choose_pairs, images_of
 from facegan.parallel import rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.step import TrainState, new_state

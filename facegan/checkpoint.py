@@ -18,6 +18,8 @@ from facegan.step import TrainState, new_state
 
 _STATE = "state.json"
 _GENERATOR = "generator.safetensors"
+DRAWING_FILES = (_STATE, _GENERATOR)
+"""The part of a checkpoint that `load_generator` reads."""
 
 
 def save(state: TrainState, folder: Path) -> None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from facegan.cache import file_sha256
 from facegan.config import UserError
+from facegan.draw import Images
 from facegan.metrics.image import checked
-from facegan.metrics.pairs import Images
 
 SIDE = 112
 TEMPLATE = np.array(

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegan.cache import file_sha256
+from facegan.draw import Images
 from facegan.landmarks import POINTS
 from facegan.metrics.image import checked
-from facegan.metrics.pairs import Images
 
 # dlib's networks want faces of 80 pixels and more; small crops are enlarged to this side.
 _SIDE = 256

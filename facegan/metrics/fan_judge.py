@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facegan.draw import Images
 from facegan.landmarks import POINTS
 from facegan.metrics.image import checked
-from facegan.metrics.pairs import Images
 
 
 class FaceAlignmentLandmarks:

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from facegan.metrics.pairs import Images
+from facegan.draw import Images
 
 
 def ssim(images: Images, targets: Images) -> NDArray[np.float64]:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facegan.cache import file_sha256
+from facegan.draw import Images
 from facegan.metrics.image import checked
-from facegan.metrics.pairs import Images
 from facegan.metrics.weights import load_tensors
 
 DIMENSIONS = 2_048

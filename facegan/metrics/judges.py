@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from facegan.cache import file_sha256, weights_copy
 from facegan.config import UserError, VggConfig
+from facegan.draw import Images
 from facegan.metrics.arcface import ArcFace
 from facegan.metrics.dlib_judges import DlibIdentity, DlibLandmarks
 from facegan.metrics.fan_judge import FaceAlignmentLandmarks
 from facegan.metrics.inception import Inception, build_inception
 from facegan.metrics.lpips import Lpips, build_lpips
-from facegan.metrics.pairs import Images
 from facegan.metrics.weights import judge_file
 
 IMAGENET_VGG = "dcbb9e9d"

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facegan.cache import file_sha256
+from facegan.draw import Images
 from facegan.metrics.image import checked
-from facegan.metrics.pairs import Images
 from facegan.metrics.weights import load_tensors
 
 LAYERS = (1, 4, 7, 9, 11)

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
+from facegan.draw import Draw, Images
 from facegan.metrics.card import GENERATED, TARGETS, Scores
 from facegan.metrics.image import face_error, face_masks, psnr, ssim
 from facegan.metrics.inception import inception_features
 from facegan.metrics.judges import Judges
 from facegan.metrics.landmark_scores import area_under_curve, failed, identity_jitter, landmark_jitter, normalised_error
 from facegan.metrics.lpips import lpips_distance
-from facegan.metrics.pairs import Draw, Images, Pairs, Run, choose_pairs, choose_runs, images_of, of_another_person
+from facegan.metrics.pairs import Pairs, Run, choose_pairs, choose_runs, images_of, of_another_person
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,25 +1,14 @@
 """What is judged: pairs of frames and short runs of consecutive ones, equal in every arm, seed and study of a data set."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
-from facegan.landmarks import landmark_input
-from facegan.nets.generator import Generator
-from facegan.step import to_signed
+from facegan.draw import Images
 
-Images = NDArray[np.uint8]
-"""[n, size, size, 3] RGB."""
-
-Draw = Callable[[Images, NDArray[np.float32]], Images]
-"""From source images and target points [n, 68, 2] to images."""
-
-_BATCH = 32
 _CANDIDATES = 40
 """Frames of a clip, evenly spread, among which another person's frame of a pose is looked for."""
 
@@ -111,28 +100,3 @@ def _poses(points: NDArray[np.float32]) -> NDArray[np.float64]:
 def images_of(data: FaceData, rows: NDArray[np.int64]) -> Images:
     """The frames of some rows."""
     return np.array([data.image(row) for row in rows], np.uint8).reshape(-1, data.size, data.size, 3)
-
-
-def drawer(generator: Generator, config: Config, device: torch.device) -> Draw:
-    """A function from source images and target points [n, 68, 2] to generated images, rounded to 8 bits."""
-
-    @torch.no_grad()
-    def draw(sources: Images, points: NDArray[np.float32]) -> Images:
-        chunks = []
-        for start in range(0, len(sources), _BATCH):
-            image = torch.from_numpy(sources[start : start + _BATCH]).to(device).permute(0, 3, 1, 2)
-            where = torch.from_numpy(points[start : start + _BATCH]).to(device)
-            out = generator(to_signed(image), landmark_input(where, config.data.size, config.model))
-            chunks.append(to_bytes(out))
-        return np.concatenate(chunks)
-
-    return draw
-
-
-def to_bytes(images: torch.Tensor) -> Images:
-    """[n, size, size, 3] of 8 bits of images [n, 3, size, size] in [-1, 1], which is what a generator's tanh gives."""
-    signed = images.detach().float()
-    low, high = float(signed.min()), float(signed.max())
-    # A blend of two images in [-1, 1] can leave it by a rounding error.
-    assert low >= -1.001 and high <= 1.001, f"generated images are in [{low:.3g}, {high:.3g}], not in [-1, 1]"
-    return ((signed + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from facegan.checkpoint import load_generator
 from facegan.config import UserError
 from facegan.data.triplets import FaceData
-from facegan.metrics.pairs import Images, Pairs, drawer, images_of
+from facegan.draw import Images, drawer
+from facegan.metrics.pairs import Pairs, images_of
 from facegan.report.sheets import Image, landmark_tile
 from facegan.study.choice import best_trials
 from facegan.study.plan import Plan, trial_folder

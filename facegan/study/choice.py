@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 
 from facegan.study.plan import Plan, Trial, trial_folder
 
@@ -32,6 +33,25 @@ def runs_of_arms(plan: Plan, study: Path) -> dict[str, list[Trial]]:
             best.setdefault(trial.seed, trial)
         runs[arm.name] = [best[seed] for seed in sorted(best)]
     return runs
+
+
+def best_generator(plan: Plan, study: Path) -> Trial | None:
+    """The run to pass on: of the arm that is best on validation clips on average over its seeds, the seed in the middle.
+
+    Arms with a diverged run do not compete; None where no clips were held out for validation. The seed in the middle, of an
+    even number the worse one, because a best seed promises more than training again gives.
+    """
+    runs = {arm: sorted(trials, key=lambda t: rank(study, t)) for arm, trials in runs_of_arms(plan, study).items()}
+    errors = {arm: [rank(study, trial) for trial in trials] for arm, trials in runs.items() if trials}
+    means = {
+        arm: fmean(error for _, error, _ in found)
+        for arm, found in errors.items()
+        if not any(diverged or error == float("inf") for diverged, error, _ in found)
+    }
+    if not means:
+        return None
+    best = runs[min(means, key=lambda arm: means[arm])]
+    return best[len(best) // 2]
 
 
 def rank(study: Path, trial: Trial) -> tuple[bool, float, int]:

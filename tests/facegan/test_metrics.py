@@ -8,6 +8,7 @@ import torch
 
 from facegan.config import Config
 from facegan.data.triplets import FaceData
+from facegan.draw import to_bytes
 from facegan.landmarks import EYE_CORNERS
 from facegan.metrics.card import GENERATED, METRICS, TARGETS, summarise, with_kid
 from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
@@ -17,7 +18,7 @@ from facegan.metrics.judges import Judges, JudgesConfig, build_judges
 from facegan.metrics.kid import kid, kid_pseudo_values
 from facegan.metrics.landmark_scores import area_under_curve, failed, identity_jitter, landmark_jitter, normalised_error
 from facegan.metrics.measure import Drawn, Sampling, Truth, measure, measure_references, prepare_truth
-from facegan.metrics.pairs import Pairs, choose_pairs, choose_runs, images_of, of_another_person, to_bytes
+from facegan.metrics.pairs import Pairs, choose_pairs, choose_runs, images_of, of_another_person
 
 SMALL = Sampling(pairs_per_clip=2, run_frames=2)
 

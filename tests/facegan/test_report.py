@@ -15,8 +15,9 @@ from matplotlib import colormaps
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.triplets import FaceData
+from facegan.draw import drawer
 from facegan.metrics.card import METRICS, Scores, summarise
-from facegan.metrics.pairs import drawer, images_of
+from facegan.metrics.pairs import images_of
 from facegan.report.curves import active_terms, losses_figure, write_losses_figure
 from facegan.report.figure2 import NO_RESULT, choose_rows, figure2, figure2_tiles, write_figure2
 from facegan.report.html import write_report
