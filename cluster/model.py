@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -39,7 +40,9 @@ def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial
 
 def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
     about = _about(study, trial, summary)
-    with _files(study, trial, about) as artifacts:
+    with _files(study, trial, about) as artifacts, warnings.catch_warnings():
+        # Type hints would be taken for the signature, which is given.
+        warnings.filterwarnings("ignore", "Add type hints to the `predict`")
         info = Model.log(
             artifact_path=None,
             name=f"generator-{study.name}",
@@ -120,14 +123,13 @@ def _card(about: dict[str, Any]) -> str:
     for metric, entry in about["scores"].items():
         between = " | ".join(_number(card.get(metric)) for card in about["references"].values())
         low, high = entry["interval"]
-        rows.append(
-            f"| {metric} | {_number(entry['mean'])} ({_number(low)} to {_number(high)}) | {between} | {METRICS[metric]} |"
-        )
+        own = f"{_number(entry['mean'])} ({_number(low)} to {_number(high)})"
+        rows.append(f"| {metric} | {own} | {between} | {entry.get('note', METRICS[metric])} |")
     head = " | ".join(about["references"])
     return "\n".join(
         [
-            f"Generator of **{tags['arm']}**, seed {tags['seed']}, after {about['images_seen']} images of {tags['faces']} faces",
-            f"(study {tags['study']}). {about['verdict_on_the_arm']}",
+            f"Generator of **{tags['arm']}**, seed {tags['seed']}, {about['images_seen']} images of {tags['faces']} faces seen",
+            f"(study {tags['study']}). The arm {about['verdict_on_the_arm']}",
             "",
             "Chosen on validation clips: the arm by its mean over seeds, of its seeds the one in the middle. Scores are on",
             "people never trained on, means over clips (95 % interval, clips resampled), beside the reference rows.",

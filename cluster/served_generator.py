@@ -11,7 +11,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
 from facegan.checkpoint import load_generator
-from facegan.draw import Draw, Images, drawer
+from facegan.draw import Draw, drawer
 
 
 class ServedGenerator(PythonModel):  # type: ignore[misc, no-any-unimported, unused-ignore]
@@ -25,7 +25,8 @@ class ServedGenerator(PythonModel):  # type: ignore[misc, no-any-unimported, unu
         generator, config = load_generator(Path(context.artifacts["checkpoint"]))
         self.draw = drawer(generator.to(device), config, device)
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Images:
+    # Without type hints: MLflow would take them for the signature.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Each person with their face moved to the landmarks."""
         images, points = model_input["image"], model_input["landmarks"]
         if len(images) != len(points):

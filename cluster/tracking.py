@@ -1,13 +1,16 @@
 """MLflow's view of a study: a parent run, a child run a trial. Filled from the study folder, so it can be made anew from it."""
 
+import getpass
+import json
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 
 from cluster.model import register_generator
 from facegan.study.folder import FINAL, TrialFolder
@@ -15,7 +18,7 @@ from facegan.study.plan import Plan, Trial, trial_folder
 
 EXPERIMENT = "facegan"
 _PARENT = "mlflow.parentRunId"
-_NAME = "mlflow.runName"
+_NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
 _STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
 _ELSEWHERE = ("images", "time", "seconds")
 """Of a row: the clock. Beside it the anatomy is left out, a figure, and learning rates, for many keys make the UI slow."""
@@ -50,7 +53,8 @@ class Tracker:
         mlflow.set_tracking_uri(self.uri)
         self.client = MlflowClient(self.uri)
         self.experiment = self._experiment()
-        self.parent = self._run(f"study {study.name}", "study", plan.id(), None)
+        mlflow.set_experiment(experiment_id=self.experiment)  # models are logged there too
+        self.parent = self._run(study.name, "study", plan.id(), None)
         self._children = {trial.key: self._child(trial) for trial in plan.trials}
         self._describe_parent()
 
@@ -93,8 +97,11 @@ class Tracker:
         if found:
             self.client.update_run(found[0].info.run_id, "RUNNING")
             return found[0]
-        tags = {_NAME: name, "kind": kind, "key": key, "study": self.plan.id()}
-        return self.client.create_run(self.experiment, tags=tags | ({_PARENT: parent} if parent else {}))
+        tags = {_NAME: name, _USER: getpass.getuser(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
+        tags |= {"study": self.plan.id()} | ({_PARENT: parent} if parent else {})
+        run = self.client.create_run(self.experiment, tags=tags)
+        self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
+        return run
 
     def _child(self, trial: Trial) -> "_Child":
         labels = {arm.name: arm.label for arm in self.plan.arms}
@@ -170,6 +177,15 @@ def _metrics(row: dict[str, Any]) -> list[Metric]:
     when, step = int(row["time"] * 1000), row["images"]
     names = [name for name in row if name not in _ELSEWHERE and not name.startswith(("gradient_", "learning_rate/"))]
     return [Metric(name, row[name], when, step) for name in names]
+
+
+def _dataset(plan: Plan) -> Dataset:
+    """What MLflow shows in its column of data sets."""
+    kind = "rendered" if plan.data["synthetic"] else "real"
+    uri = plan.data["uri"]
+    where = json.dumps({"uri": uri})
+    name = f"{kind} faces, {plan.base.data.size} px"
+    return Dataset(name, plan.data["sha256"][:12], "s3" if uri.startswith("s3:") else "local", where)
 
 
 def _provenance(plan: Plan) -> dict[str, str]:

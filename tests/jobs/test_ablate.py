@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from cluster.dataset import planned_data
+from facegan.checkpoint import load_generator
 from facegan.config import TERMS
+from facegan.draw import drawer
 from facegan.report.figure2 import choose_rows, figure2_tiles
-from facegan.study.plan import read_plan
+from facegan.study.choice import best_generator
+from facegan.study.plan import read_plan, trial_folder
 
 pytestmark = pytest.mark.ray
 ARMS = ["-Cons.", "-Pixel", "-Feature", "Full"]
@@ -138,3 +144,45 @@ def test_the_same_command_again_does_nothing_twice(ablated: tuple[Any, str], cli
     assert {r.info.run_id for r in (parent, *children)} == known
     history = client.get_metric_history(children[0].info.run_id, "loss/generator")
     assert len(history) == len({m.step for m in history}) == 6
+    assert len(client.search_model_versions("name = 'facegan-generator'")) == 1
+
+
+LOAD = """
+import sys
+for name in ("ray", "boto3"):
+    sys.modules[name] = None  # importing it raises
+import mlflow, numpy
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/facegan-generator/1")
+numpy.savez(sys.argv[2], drawn=model.predict(model.input_example), **model.input_example)
+import facegan
+assert "/artifacts/" in facegan.__file__, "the model brings its own code"
+"""
+
+
+def test_the_best_generator_is_a_model_that_loads_without_ray(
+    client: MlflowClient, ablated: tuple[Any, str], tmp_path: Path
+) -> None:
+    jobs, said = ablated
+    (version,) = client.search_model_versions("name = 'facegan-generator'")
+    assert re.search(r"^model +models:/facegan-generator/1 ", said, re.MULTILINE)
+    plan = read_plan(jobs.study())
+    (trial,) = [trial for trial in plan.trials if trial.key == version.tags["trial"]]
+    assert best_generator(plan, jobs.study()) == trial
+    assert version.tags["faces"] == "rendered"
+    assert "| identity_to_target |" in version.description
+    (run,) = [run for run in runs(client)[1] if run.info.run_id == version.run_id]
+    assert run.data.tags["key"] == trial.key
+    logged = client.get_logged_model(str(version.source).rpartition("/")[2])
+    scores = {metric.key: metric.value for metric in logged.metrics or []}
+    assert scores["score/ssim"] == run.data.metrics["score/ssim"]
+
+    uri = f"sqlite:///{jobs.folder / 'studies' / 'mlflow.db'}"
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, uri, tmp_path / "drawn.npz"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    generator, config = load_generator(trial_folder(jobs.study(), trial).checkpoint)
+    with np.load(tmp_path / "drawn.npz") as found:
+        expected = drawer(generator, config, torch.device("cpu"))(found["image"], found["landmarks"])
+        assert np.array_equal(found["drawn"], expected)
