@@ -24,7 +24,7 @@ from facegan.report.html import write_report
 from facegan.report.sheets import contact_sheet, landmark_tile, sample_grid
 from facegan.step import new_state
 from facegan.study.arms import choose_arms
-from facegan.study.choice import best_trials
+from facegan.study.choice import best_generator, best_trials
 from facegan.study.folder import write_json
 from facegan.study.plan import Plan, Trial, make_plan, open_study, trial_folder
 from facegan.study.summary import summarise_study
@@ -231,6 +231,20 @@ class Cells(HTMLParser):
         if self._value is not None:
             self.found.append((self._value, text))
             self._value = None
+
+
+def test_the_generator_to_pass_on_is_no_arms_best_seed(tmp_path: Path, tiny: Config) -> None:
+    plan = make(tmp_path, tiny, seeds=[0, 1, 2])
+    errors = {"full": [20.0, 4.0, 12.0], "no_pixel": [10.0, 16.0, 13.0], "no_feature": [1.0, 99.0, 1.0]}
+    trials = {(t.arm, t.seed): t for t in plan.trials}
+    assert best_generator(plan, tmp_path) is None
+    for arm, found in errors.items():
+        for seed, error in enumerate(found):
+            give(tmp_path, trials[arm, seed], face_error=error)
+    assert best_generator(plan, tmp_path) == trials["full", 2]
+    # An arm of which a run diverged does not compete.
+    trial_folder(tmp_path, trials["full", 1]).write_state("DIVERGED", images=32, seconds=2.0, passes={})
+    assert best_generator(plan, tmp_path) == trials["no_pixel", 2]
 
 
 @pytest.fixture(scope="module")

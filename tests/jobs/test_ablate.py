@@ -170,7 +170,7 @@ def test_the_best_generator_is_a_model_that_loads_without_ray(
     (trial,) = [trial for trial in plan.trials if trial.key == version.tags["trial"]]
     assert best_generator(plan, jobs.study()) == trial
     assert version.tags["faces"] == "rendered"
-    assert "| identity_to_target |" in version.description
+    assert "| identity_to_target |" in str(version.description)
     (run,) = [run for run in runs(client)[1] if run.info.run_id == version.run_id]
     assert run.data.tags["key"] == trial.key
     logged = client.get_logged_model(str(version.source).rpartition("/")[2])
