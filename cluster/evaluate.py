@@ -16,7 +16,7 @@ from cluster.dataset import DataSet
 from cluster.follow import duration
 from cluster.runtime import start_ray, total
 from cluster.storage import Place
-from cluster.streams import next_of
+from cluster.streams import first_ready, next_of
 from cluster.subjects import Given, Subject
 from cluster.weights import stage_judges
 from facegan import checkpoint
@@ -96,11 +96,11 @@ def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None
     gpus = _GPUS_PER_TASK if total("GPU") else 0
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(judge_clips)
     stored = [ray.put(content) for content in weights]
-    each = max(1, math.floor(len(clips) / (_TASKS_PER_CPU * total("CPU"))))
+    each = max(1, math.floor(len(clips) / (_TASKS_PER_CPU * max(1.0, total("CPU")))))
     running = [task.remote(evaluation, stored, clips[i : i + each]) for i in range(0, len(clips), each)]
     started, done = time.monotonic(), 0
     while running:
-        (ready,), _ = ray.wait(running, num_returns=1)
+        ready = first_ready(running, {"CPU": 1, "GPU": gpus})
         clip = next_of(ready)
         if clip is None:
             running.remove(ready)

@@ -16,7 +16,7 @@ from cluster.progress import following
 from cluster.runtime import start_ray, total
 from cluster.source import clips_of, is_rendered
 from cluster.storage import AlreadyThere, Place, sweep_partials
-from cluster.streams import next_of
+from cluster.streams import first_ready, next_of
 from facegan.config import UserError
 from facegan.data.manifest import make_manifest, manifest_hash, manifest_key, to_bytes
 from facegan.data.shards import ClipRecord, IngestConfig, record_from_json
@@ -72,6 +72,7 @@ def _check_configuration(manifest: dict[str, Any], data: Place, request: IngestR
 def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> Iterator[ClipRecord]:
     """The record of each clip as it is done, no more than a few tasks under way."""
     gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
+    needs = {"CPU": 1, "GPU": gpus}
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
     rest = (source, data, request.config, request.landmark_weights)
     todo = iter(clips)
@@ -81,7 +82,7 @@ def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestReq
             running += [task.remote(clip, *rest) for clip in islice(todo, _window() - len(running))]
             if not running:
                 return
-            (ready,), _ = ray.wait(running, num_returns=1)
+            ready = first_ready(running, needs)
             step = next_of(ready)
             if step is None:
                 running.remove(ready)

@@ -1,11 +1,22 @@
-"""What a streaming Ray task says, one thing at a time."""
+"""What streaming Ray tasks say, one thing at a time."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import RayTaskError
 
+from cluster.waiting import PATIENCE_SECONDS, say_why
 from facegan.config import UserError
+
+
+def first_ready(running: Sequence[Any], needs: Mapping[str, float]) -> Any:
+    """The next task that has something to say; while none has, the reason where the cluster cannot begin any is printed."""
+    while True:
+        ready, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE_SECONDS)
+        if ready:
+            return ready[0]
+        say_why(needs)
 
 
 def next_of(task: Any) -> Any:
