@@ -19,7 +19,7 @@ from facegan.metrics.card import METRICS, summarise
 from facegan.study.arms import choose_design
 from facegan.study.contrasts import noise_by_arm
 from facegan.study.designs import Row, alias_table, column_value, factorial, fraction, leave_one_out
-from facegan.study.effects import BETTER, analyse, analyse_study, fit_table
+from facegan.study.effects import HEADLINES, analyse, analyse_study, fit_table
 from facegan.study.folder import write_json
 from facegan.study.intervals import bootstrap, draws, percentile
 from facegan.study.model import Effect
@@ -142,10 +142,10 @@ def residuals(y: Floats) -> Floats:
 
 def test_holm_is_over_all_effects_of_all_headline_metrics() -> None:
     rng = np.random.default_rng(4)
-    tables = {m: simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, rng) for m in BETTER}
+    tables = {m: simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, rng) for m in HEADLINES}
     found = analyse_study({m: runs_of(SQUARE, (0, 1, 2), v) for m, v in tables.items()}, SQUARE)
     assert found["family"]["effects"] == ["a", "b", "a x b"] and found["family"]["tests"] == 9
-    effects = [effect for m in BETTER for effect in found["metrics"][m]["effects"]]
+    effects = [effect for m in HEADLINES for effect in found["metrics"][m]["effects"]]
     p = np.array([effect["p"] for effect in effects])
     assert [e["p_holm"] for e in effects] == pytest.approx(multipletests(p, method="holm")[1])
     assert effects[int(p.argmin())]["p_holm"] == pytest.approx(min(1, 9 * p.min()))
@@ -153,7 +153,7 @@ def test_holm_is_over_all_effects_of_all_headline_metrics() -> None:
 
 def test_the_family_is_as_declared_even_where_a_metric_is_not_measured() -> None:
     values = simulate(SQUARE, 3, {"a": 5, "b": 1, "a x b": 0}, np.random.default_rng(5))
-    given = {m: runs_of(SQUARE, (0, 1, 2), values, absent=range(12) if m != METRIC else ()) for m in BETTER}
+    given = {m: runs_of(SQUARE, (0, 1, 2), values, absent=range(12) if m != METRIC else ()) for m in HEADLINES}
     found = analyse_study(given, SQUARE)
     smallest = min(found["metrics"][METRIC]["effects"], key=lambda effect: effect["p"])
     assert smallest["p_holm"] == pytest.approx(min(1, 9 * smallest["p"]))
@@ -235,7 +235,7 @@ def test_an_aliased_effect_is_never_named_without_its_aliases(k: int, size: str)
     rows = fraction("abcdef"[:k], size)  # type: ignore[arg-type]
     values = simulate(rows, 2, {"a": 1, "b": 1}, np.random.default_rng(9))
     given = runs_of(rows, (0, 1), values)
-    found = analyse_study(dict.fromkeys(BETTER, given), rows)
+    found = analyse_study(dict.fromkeys(HEADLINES, given), rows)
     table = alias_table(rows)
     short = {name: [a for a in aliases if a.count(" x ") < 2] for name, aliases in table.items()}
     named = [n for m in found["metrics"].values() for e in (*m["effects"], *m["not_estimable"]) for n in [e["name"]]]
@@ -476,7 +476,7 @@ def test_a_summary_has_the_effects_from_the_folder_alone(tiny: Config, tmp_path:
     summary = summarise_study(tmp_path, read_plan(tmp_path), None)
     write_json(tmp_path / "summary.json", summary)
     found = summary["effects"]
-    assert found["factors"] == ["pixel_space", "feature_space"] and set(found["metrics"]) == set(BETTER)
+    assert found["factors"] == ["pixel_space", "feature_space"] and set(found["metrics"]) == set(HEADLINES)
     rows = [a.levels for a in design.arms]
     expected = analyse(METRIC, runs_of(rows, (0, 1, 2), values, absent=(11,)), rows)
     assert [e["estimate"] for e in found["metrics"][METRIC]["effects"]] == pytest.approx(
