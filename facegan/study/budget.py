@@ -2,8 +2,8 @@
 
 Compute is weighed in multiply-adds. A sum of passes would let a PatchGAN's pass count as much as a U-Net's of thirty times the
 work, and generator passes alone would make the VGG-19 of the feature terms free. So one step of each arm is counted, forward
-and backward as the step does them, by torch's own counter (FLOP: two a multiply-add of convolutions and matrix products). It runs on
-tensors without storage, so that it takes a second at any size and gives the same number on every machine: a plan made on a
+and backward as the step does them, by torch's own counter (FLOP: two a multiply-add of convolutions and matrix products). It
+runs on tensors without storage, so it takes a second at any size and gives the same number on every machine: a plan made on a
 laptop goes on on a GPU. Left out are elementwise work, the optimisers and the anatomy, which is a measurement. The first
 layer counts as it is defined, dense over the drawn maps; a CPU skips most of it, in every generator pass alike.
 """
@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import Config, UserError
+from facegan.landmarks import landmark_input
 from facegan.packing import random_batch
 from facegan.step import new_state, step
 from facegan.study.arms import Arm
@@ -95,6 +96,8 @@ def _count_step(config: Config) -> tuple[float, dict[str, float]]:
     plain = {"vgg.weights": "random", "model.first_layer": "dense", "optim.precision": "fp32", "optim.compile": False}
     config = config.override(plain)
     state, data = new_state(config, torch.device("cpu")), random_batch(config)
+    # It keeps tensors for the rest of the process: made first, these have storage.
+    landmark_input(data.target_points, config.data.size, config.model)
     with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counted:
         step(state, data)
     batch = config.optim.batch

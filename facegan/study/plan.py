@@ -52,7 +52,9 @@ class Plan:
 
     def id(self) -> str:
         """Twelve hex digits that name the plan: equal plans, equal names."""
-        return _digest([self.design, [t.key for t in self.trials], *_unless_images(self.budget, self.budget.kind)])
+        return _digest(
+            [self.design, [t.key for t in self.trials], *([] if self.budget.kind == "images" else [self.budget.kind])]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -109,7 +111,9 @@ def make_plan(
                 config = candidate(arm.apply(base), arm.name, number).override(
                     {"seed": seed, "images": budget.images(base, arm.name)}
                 )
-                key = _digest([config.to_dict(), vgg, data["sha256"], code, *_unless_images(budget, budget.seconds)])
+                key = _digest(
+                    [config.to_dict(), vgg, data["sha256"], code, *([] if budget.seconds is None else [budget.seconds])]
+                )
                 trials.append(Trial(key, arm.name, number, config))
     return Plan(design, preset, base, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors), budget)
 
@@ -171,11 +175,6 @@ def code_version() -> str:
     sources = [p for p in sorted(root.rglob("*.py")) if not p.relative_to(root).match("report/*")]
     sources = [p for p in sources if p.parent.name != "study" and not p.name.startswith(("synthetic", "packing"))]
     return _digest([(str(p.relative_to(root)), p.read_text()) for p in sources])
-
-
-def _unless_images(budget: Budget, *values: Any) -> tuple[Any, ...]:
-    """Values that a name depends on; the names of studies of equal images are those of before there was a choice."""
-    return () if budget.kind == "images" else values
 
 
 def _digest(value: Any) -> str:

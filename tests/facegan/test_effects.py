@@ -16,10 +16,11 @@ from statsmodels.stats.multitest import multipletests
 
 from facegan.config import Config
 from facegan.metrics.card import METRICS, summarise
+from facegan.study.answers import answer_factors
 from facegan.study.arms import choose_design
 from facegan.study.contrasts import noise_by_arm
 from facegan.study.designs import Row, alias_table, column_value, factorial, fraction, leave_one_out
-from facegan.study.effects import HEADLINES, analyse, analyse_study, fit_table
+from facegan.study.effects import HEADLINES, LANDMARK_AUC, LANDMARK_ERROR, analyse, analyse_study, choose_headlines, fit_table
 from facegan.study.folder import write_json
 from facegan.study.intervals import bootstrap, draws, percentile
 from facegan.study.model import Effect
@@ -28,6 +29,7 @@ from facegan.study.runs import Run, tabulate
 from facegan.study.summary import summarise_study
 
 SQUARE = factorial(["a", "b"])
+SQUARE_ARMS = ["a-1b-1", "a-1b+1", "a+1b-1", "a+1b+1"]
 METRIC = "identity_to_target"
 Floats = NDArray[np.float64]
 
@@ -492,3 +494,50 @@ def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_p
         data={"folder": "", "sha256": "a", "synthetic": True}, commit="c",
     )  # fmt: skip
     assert summarise_study(tmp_path, made, None)["effects"] is None
+
+
+def faceless(values: Floats, arm: int, found: int) -> list[Run]:
+    """Runs of which one arm shows a face on the first clips alone, in each seed."""
+    runs = runs_of(SQUARE, (0, 1, 2), values)
+    return [
+        Run(
+            r.arm,
+            r.seed,
+            r.levels,
+            r.state,
+            {c: v if i % 4 != arm or n < found else None for n, (c, v) in enumerate(r.clips.items())},
+        )
+        for i, r in enumerate(runs)
+    ]
+
+
+def test_landmark_fidelity_is_told_by_the_area_where_an_arm_shows_no_face() -> None:
+    values = simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, np.random.default_rng(12))
+    given = {m: runs_of(SQUARE, (0, 1, 2), values) for m in (*HEADLINES, LANDMARK_AUC)} | {
+        LANDMARK_ERROR: faceless(values, 1, 0)
+    }
+    broken = analyse(LANDMARK_ERROR, given[LANDMARK_ERROR], SQUARE)
+    assert all("if no interactions" in effect["name"] for effect in broken["effects"])
+    found = analyse_study(given, SQUARE)
+    assert list(found["metrics"]) == found["family"]["metrics"] == ["identity_to_target", LANDMARK_AUC, "face_error"]
+    assert [e["name"] for e in found["metrics"][LANDMARK_AUC]["effects"]] == ["a", "b", "a x b"]
+    assert found["metrics"][LANDMARK_AUC]["better"] == "more"
+    names = ", ".join(f"{SQUARE_ARMS[1]} (seed {seed})" for seed in (0, 1, 2))
+    assert f"no face was found in the images of {names}, so the landmark error has no value" in found["replaced"]
+    said = next(row["sentence"] for row in answer_factors(found) if row["metric"] == LANDMARK_AUC)
+    assert "changes landmark area up to 0.08 (no face counts as failure) by" in said
+
+
+def test_the_landmark_error_stays_where_every_run_shows_faces() -> None:
+    values = simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, np.random.default_rng(12))
+    given = {m: runs_of(SQUARE, (0, 1, 2), values) for m in (*HEADLINES, LANDMARK_AUC)}
+    assert choose_headlines(given) == (HEADLINES, "")
+    # Half of the clips with a face is enough for a mean; less is not.
+    assert choose_headlines(given | {LANDMARK_ERROR: faceless(values, 1, 6)})[0] == HEADLINES
+    assert LANDMARK_AUC in choose_headlines(given | {LANDMARK_ERROR: faceless(values, 1, 5)})[0]
+    # A study of before there was an area keeps what it has.
+    old = given | {
+        LANDMARK_ERROR: faceless(values, 1, 0),
+        LANDMARK_AUC: [Run(r.arm, r.seed, r.levels, r.state, {}) for r in given[METRIC]],
+    }
+    assert choose_headlines(old) == (HEADLINES, "")
