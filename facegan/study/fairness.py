@@ -16,6 +16,8 @@ from facegan.step import TrainState
 from facegan.study.plan import Plan, Trial, trial_folder
 
 _BATCHES = 100
+_OVERSPENT = 0.1
+"""Of a budget of seconds: runs that end further behind it had no equal time."""
 
 
 def start_conditions(state: TrainState, data: FaceData) -> dict[str, Any]:
@@ -73,9 +75,10 @@ def _seconds_spent(study: Path, plan: Plan, seconds: float, rows: Sequence[dict[
     odd, reports = [], {t.key: [r["seconds"] for r in trial_folder(study, t).rows()] for t in plan.trials}
     for row in rows:
         *before, last = [0.0, *reports[row["key"]]]
-        if not (last >= seconds and all(value < seconds for value in before)):
+        if not (seconds <= last <= (1 + _OVERSPENT) * seconds and all(value < seconds for value in before)):
             odd.append(f"{last:.1f}")
-    answer = _answer(f"{seconds:g} s of training, to the first report after that", rows, odd, "runs that ended at seconds")
+    demand = f"{seconds:g} s of training, to the first report after that and at most {_OVERSPENT:.0%} more"
+    answer = _answer(demand, rows, odd, "a smaller report_every ends runs closer; runs that ended at seconds")
     spent = [row["seconds"] for row in rows]
     return answer if odd or not rows else answer | {"detail": f"{min(spent):.1f} to {max(spent):.1f} s in {len(rows)} runs"}
 

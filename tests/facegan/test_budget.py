@@ -65,6 +65,7 @@ def test_the_poster_step_is_counted_in_a_moment_and_as_known() -> None:
 
 def test_arms_of_equal_compute_differ_in_images(passes: Plan, tiny: Config) -> None:
     images = {trial.arm: trial.config.images for trial in passes.trials}
+    assert passes.budget.gflop is not None
     assert images["full"] == images["no_pixel"] == tiny.images
     assert images["no_consistency"] > images["no_feature"] > images["full"]
     assert passes.budget.gflop == pytest.approx(tiny.images * passes.budget.gflop_per_image["full"])
@@ -137,7 +138,7 @@ def finish(root: Path, found: Plan) -> None:
         folder.write_state("COMPLETED", images=images, seconds=3.0, passes={n: v * images for n, v in per_image.items()})
         folder.write_conditions({"start_weights": f"w{trial.seed}", "first_batches": f"b{trial.seed}", "device": "cpu"})
         for report in (1, 2, 3):
-            folder.append_row({"images": images * report // 3, "seconds": float(report), "time": 0.0})
+            folder.append_row({"images": images * report // 3, "seconds": 0.9 * report, "time": 0.0})
 
 
 def unmet(root: Path, found: Plan) -> list[str]:
@@ -156,7 +157,9 @@ def test_compute_that_was_not_equal_is_seen(passes: Plan, tmp_path: Path) -> Non
     assert row["gflop"] == pytest.approx(row["images"] * passes.budget.gflop_per_image[row["arm"]])
 
 
-@pytest.mark.parametrize(("rows", "is_met"), [((1.0, 2.4, 2.6), True), ((1.0, 2.0, 2.4), False), ((1.0, 2.6, 3.0), False)])
+@pytest.mark.parametrize(
+    ("rows", "is_met"), [((1.0, 2.4, 2.6), True), ((1.0, 2.0, 2.4), False), ((1.0, 2.6, 2.7), False), ((1.0, 2.4, 3.0), False)]
+)
 def test_seconds_that_were_not_spent_or_overspent_are_seen(
     seconds: Plan, tmp_path: Path, rows: tuple[float, ...], is_met: bool
 ) -> None:
@@ -165,7 +168,9 @@ def test_seconds_that_were_not_spent_or_overspent_are_seen(
     folder.forget_rows_after(0)
     for i, value in enumerate(rows):
         folder.append_row({"images": 8 * (i + 1), "seconds": value, "time": 0.0})
-    assert unmet(tmp_path, seconds) == ([] if is_met else ["2.5 s of training, to the first report after that"])
+    assert unmet(tmp_path, seconds) == (
+        [] if is_met else ["2.5 s of training, to the first report after that and at most 10% more"]
+    )
 
 
 def test_the_summary_says_what_was_equalised_and_how_far_runs_came(passes: Plan, seconds: Plan, tmp_path: Path) -> None:
