@@ -84,11 +84,11 @@ def choose_budget(kind: Kind, seconds: float | None, base: Config, arms: Sequenc
         raise UserError(f"--seconds is {seconds:g}: above 0, at most {_LONGEST:,.0f}")
     if kind != "passes":
         return Budget(kind, seconds)
-    whole = _count_step(base)[0] * base.images
-    counted = {arm.name: _count_step(arm.apply(base)) for arm in arms}
-    return Budget(
-        kind, None, whole, {n: found[0] for n, found in counted.items()}, {n: found[1] for n, found in counted.items()}
-    )
+    configs = {arm.name: arm.apply(base) for arm in arms}
+    counted = {config: _count_step(config) for config in dict.fromkeys([base, *configs.values()])}
+    gflop = {name: counted[config][0] for name, config in configs.items()}
+    passes = {name: counted[config][1] for name, config in configs.items()}
+    return Budget(kind, None, counted[base][0] * base.images, gflop, passes)
 
 
 def _count_step(config: Config) -> tuple[float, dict[str, float]]:

@@ -75,15 +75,14 @@ def test_arms_of_equal_compute_differ_in_images(passes: Plan, tiny: Config) -> N
         assert abs(count * cost - passes.budget.gflop) <= tiny.optim.batch * cost / 2
 
 
-def test_the_reference_is_the_whole_loss_even_where_no_arm_has_it(tiny: Config) -> None:
+def test_the_reference_is_the_whole_loss_even_where_no_arm_has_it(tiny: Config, passes: Plan) -> None:
     arms = choose_arms("figure2", ("no_consistency",))
     alone = plan(tiny, choose_budget("passes", None, tiny, arms), arms=arms)
-    both = plan(tiny, choose_budget("passes", None, tiny, ARMS))
-    assert alone.trials[0].key == next(t.key for t in both.trials if t.arm == "no_consistency")
+    assert alone.trials[0].key == next(t.key for t in passes.trials if t.arm == "no_consistency")
 
 
-def test_candidates_and_seeds_of_an_arm_get_the_same(tiny: Config) -> None:
-    found = plan(tiny, choose_budget("passes", None, tiny, ARMS), candidates=3)
+def test_candidates_and_seeds_of_an_arm_get_the_same(tiny: Config, passes: Plan) -> None:
+    found = plan(tiny, passes.budget, candidates=3)
     assert all(len({t.config.images for t in found.trials if t.arm == arm.name}) == 1 for arm in ARMS)
 
 
