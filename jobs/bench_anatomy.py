@@ -94,18 +94,20 @@ def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int)
     found: dict[str, Any] = {"batch": config.optim.batch, "anatomy_every": config.anatomy_every, "steps_a_period": steps}
     found["terms"] = len(config.loss.active())
     _say(f"{config.data.size} pixels, batch {config.optim.batch}: an anatomy every {steps} steps")
-    kinds = {WITH: config, WITHOUT: config.override({"anatomy_every": 0})}
-    running = {kind: Measured("ours", c, data, args.device, args.threads) for kind, c in kinds.items()}
-    with closing(running[WITH]), closing(running[WITHOUT]):
-        running[WITHOUT].ask("steps", 2)
-        found["step"] = _by_step(running[WITH], args.rounds, steps)
-        if periods:
+    with closing(Measured("ours", config, data, args.device, args.threads)) as process:
+        found["step"] = _by_step(process, args.rounds, steps)
+    if periods:
+        kinds = {WITH: config, WITHOUT: config.override({"anatomy_every": 0})}
+        # Both with the same history: a process that has dissected before has its memory already.
+        running = {kind: Measured("ours", c, data, args.device, args.threads) for kind, c in kinds.items()}
+        with closing(running[WITH]), closing(running[WITHOUT]):
             found["loop"] = _by_loop(running, periods)
     costs = [
         part[name] for part in (found["step"], found.get("loop", {})) for name in ("cost_cpu", "cost_wall") if name in part
     ]
     _say("cost: " + ", ".join(f"{cost:.2%}" for cost in costs) + f"; bound {BOUND:.0%}")
-    return {**found, "holds": found["step"]["cost_cpu"] < BOUND and found["step"]["cost_wall"] < BOUND}
+    # Of CPU seconds: with others on the machine the wall clock measures them too.
+    return {**found, "holds": all(found[part]["cost_cpu"] < BOUND for part in ("step", "loop") if part in found)}
 
 
 def _by_step(process: Measured, rounds: int, steps: int) -> dict[str, Any]:
@@ -123,6 +125,8 @@ def _by_step(process: Measured, rounds: int, steps: int) -> dict[str, Any]:
 
 def _by_loop(running: dict[str, Measured], periods: int) -> dict[str, Any]:
     """Whole periods in turns, the order changed from one to the next."""
+    for process in running.values():
+        process.ask("steps", 2)
     rounds = []
     for number in range(periods):
         order = list(running) if number % 2 else list(reversed(running))

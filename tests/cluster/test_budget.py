@@ -1,5 +1,6 @@
 """A budget of seconds: a run ends at the first report after them, goes on with those it had, stops on all ranks at once."""
 
+import math
 import os
 import socket
 from itertools import count
@@ -16,9 +17,9 @@ from cluster.dataset import existing
 from cluster.share import Share
 from cluster.storage import Place
 from cluster.study_home import StudyHome
-from cluster.sweep import run_sweep
+from cluster.sweep import check_candidates, run_sweep
 from cluster.trial import AloneRun, run_trial
-from facegan.config import Config
+from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
 from facegan.step import new_state
 from facegan.study.arms import choose_arms
@@ -104,6 +105,13 @@ def test_a_run_killed_while_it_is_scored_trains_no_further(
     monkeypatch.setattr(trial._Writer, "finish", lambda self: self.say("COMPLETED"))
     folder = run(tmp_path, endless, data, 3.0, AloneRun())
     assert folder.state()["images"] == 24
+
+
+def test_a_grace_of_candidates_is_bounded_by_images_only_where_these_are_the_budget(tiny: Config) -> None:
+    held_out = tiny.override({"data.validation_fraction": 0.2})
+    check_candidates(held_out, 4_000, most=math.inf)
+    with pytest.raises(UserError, match="--grace_images is 4000"):
+        check_candidates(held_out, 4_000)
 
 
 def _rank(rank: int, world: int, port: int, config: Config, out: str) -> None:
