@@ -54,27 +54,40 @@ def _try(sync: Callable[[], None]) -> None:
 
 
 class _ProgressLine:
-    """Images seen of all to see, the rate since the start, the time left, and where each arm is."""
+    """Images seen of all to see (or seconds of training, by the budget), the rate, the time left, and where each arm is."""
 
     def __init__(self, plan: Plan, study: Path) -> None:
         self.plan, self.study = plan, study
         self.started = time.monotonic()
         self.images_before = sum(self._images(t) for t in plan.trials)
+        self.done_before = sum(self._done(t) for t in plan.trials)
 
     def text(self) -> str:
-        seen = sum(self._images(t) for t in self.plan.trials)
-        todo = sum(t.config.images for t in self.plan.trials if self._state(t) not in FINAL)
-        todo -= sum(self._images(t) for t in self.plan.trials if self._state(t) not in FINAL)
-        rate = (seen - self.images_before) / (time.monotonic() - self.started)
+        done = sum(self._done(t) for t in self.plan.trials)
+        todo = sum(self._goal(t) - self._done(t) for t in self.plan.trials if self._state(t) not in FINAL)
+        elapsed = time.monotonic() - self.started
+        rate = (done - self.done_before) / elapsed
+        images_a_second = (sum(self._images(t) for t in self.plan.trials) - self.images_before) / elapsed
         eta = duration(todo / rate) if rate > 0 else "-"
-        share = seen / max(1, seen + todo)
+        share, unit = done / max(1, done + todo), "images" if self.plan.budget.seconds is None else "s of training"
         arms = "  ".join(f"{arm.label} {self._share(arm.name):.0%}" for arm in self.plan.arms)
-        return f"train    {share:4.0%}  {seen}/{seen + todo} images  {rate:.0f} images/s  ETA {eta}  |  {arms}"
+        return (
+            f"train    {share:4.0%}  {done:.0f}/{done + todo:.0f} {unit}  {images_a_second:.0f} images/s  ETA {eta}  |  {arms}"
+        )
 
     def _share(self, arm: str) -> float:
         trials = [t for t in self.plan.trials if t.arm == arm]
-        done = sum(t.config.images if self._state(t) in FINAL else self._images(t) for t in trials)
-        return done / sum(t.config.images for t in trials)
+        done = sum(self._goal(t) if self._state(t) in FINAL else self._done(t) for t in trials)
+        return done / sum(self._goal(t) for t in trials)
+
+    def _goal(self, trial: Trial) -> float:
+        return trial.config.images if self.plan.budget.seconds is None else self.plan.budget.seconds
+
+    def _done(self, trial: Trial) -> float:
+        if self.plan.budget.seconds is None:
+            return self._images(trial)
+        # The last report comes a little after the seconds are spent.
+        return min(self.plan.budget.seconds, float(trial_folder(self.study, trial).state()["seconds"]))
 
     def _images(self, trial: Trial) -> int:
         return int(trial_folder(self.study, trial).state()["images"])

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from cluster.study_home import StudyHome
 from cluster.tracking import Tracker
 from cluster.trial import precompute_truth
 from facegan.study.arms import Arm, Factor
+from facegan.study.budget import Budget
 from facegan.study.choice import best_generator
+from facegan.study.effects import spoken
 from facegan.study.plan import Plan, make_plan
 
 HOME = Path("studies")
@@ -38,6 +40,7 @@ class Request:
     seeds: tuple[int, ...]
     candidates: int
     factors: tuple[Factor, ...] = ()
+    budget: Budget = field(default_factory=Budget)
 
 
 _TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
@@ -64,6 +67,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         data=describe_data(data),
         commit=_commit(),
         factors=request.factors,
+        budget=request.budget,
     )
     default = HOME / f"{request.design}-{shared.preset}-{plan.id()}"
     home = StudyHome(place("--study", shared.study or str(default)))
@@ -95,8 +99,12 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
 def _note(summary: dict[str, Any]) -> str:
     """The study's answers in Markdown, for the page of its MLflow run."""
     claims = [f"- **{claim['question']}** {claim['sentence']}" for claim in summary["claims"]]
-    answers = [f"- **{row['factor']}, {row['metric']}**: {row['answer']}; {row['sentence']}" for row in summary["answers"]]
+    answers = [
+        f"- **{row['factor']}, {spoken(row['metric'])}**: {row['answer']}; {row['sentence']}" for row in summary["answers"]
+    ]
     arms = [f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]]
+    if (summary["effects"] or {}).get("replaced"):
+        answers.append(f"- {summary['effects']['replaced']}.")
     return "\n".join([*claims, *answers, *arms])
 
 
@@ -112,11 +120,14 @@ def _register_best(plan: Plan, home: StudyHome, tracker: Tracker, summary: dict[
 
 def _announce(plan: Plan, home: StudyHome) -> None:
     kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
-    images = sum(t.config.images for t in plan.trials)
+    images, seconds = sum(t.config.images for t in plan.trials), plan.budget.seconds
+    amount = f"{images} images" if seconds is None else f"{seconds * len(plan.trials):g} s of training"
     print(
-        f"study    {_short(home)}: {plan.design}, {len(plan.trials)} trials, {images} images, {kind}, VGG-19 {plan.vgg}",
+        f"study    {_short(home)}: {plan.design}, {len(plan.trials)} trials, {amount}, {kind}, VGG-19 {plan.vgg}",
         flush=True,
     )
+    if plan.budget.kind != "images":
+        print(f"budget   equal {plan.budget.equalised()}", flush=True)
 
 
 def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, model: str, seconds: float) -> None:

@@ -22,14 +22,15 @@ METRIC = "validation/face_error"
 _RETRIES = 2
 
 
-def check_candidates(config: Config, grace_images: int) -> None:
-    """Refuse what ASHA could not judge by: no validation clips, or a grace beyond the budget."""
+def check_candidates(config: Config, grace_images: int, *, most: float | None = None) -> None:
+    """Refuse what ASHA could not judge by: no validation clips, or a grace beyond the `most` images of a run."""
     if not config.data.validation_fraction:
         raise UserError("data.validation_fraction is 0: candidates are judged on validation clips, so hold some out")
-    if not config.checkpoint_every <= grace_images <= config.images:
+    most = config.images if most is None else most
+    if not config.checkpoint_every <= grace_images <= most:
         raise UserError(
             f"--grace_images is {grace_images}: from checkpoint_every ({config.checkpoint_every}), when a candidate is first "
-            f"judged, to images ({config.images})"
+            f"judged, to images ({most})"
         )
 
 
@@ -41,11 +42,13 @@ def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_im
     missing = [t for t in plan.run_order() if trial_folder(study, t).state()["state"] not in FINAL]
     if not missing:
         return
-    share = settle_share(share, plan.trials[0].config, study)
+    if plan.budget.seconds is None:
+        # Runs that share a GPU take each other's seconds: then each has one of its own.
+        share = settle_share(share, plan.trials[0].config, study)
     several = any(t.candidate for t in plan.trials)
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_tune_trial, home=home, data=data, trials={t.key: t for t in missing}),
+            tune.with_parameters(_tune_trial, home=home, data=data, trials=_by_key(missing), seconds=plan.budget.seconds),
             share.resources(),
         ),
         param_space={"key": tune.grid_search([t.key for t in missing])},
@@ -74,14 +77,20 @@ def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_im
                 broken.publish(now=True)
 
 
-def _tune_trial(config: dict[str, Any], *, home: StudyHome, data: DataSet, trials: dict[str, Trial]) -> None:
+def _by_key(trials: Sequence[Trial]) -> dict[str, Trial]:
+    return {trial.key: trial for trial in trials}
+
+
+def _tune_trial(
+    config: dict[str, Any], *, home: StudyHome, data: DataSet, trials: dict[str, Trial], seconds: float | None
+) -> None:
     trial = trials[config["key"]]
     cuda = torch.cuda.is_available()
     if not cuda:
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     device = torch.device("cuda" if cuda else "cpu")
     with home.trial(trial.key) as mine:
-        run_trial(trial.config, mine, data.open(), device, _TuneRun())
+        run_trial(trial.config, mine, data.open(), device, _TuneRun(), seconds)
 
 
 class _TuneRun:
@@ -90,7 +99,8 @@ class _TuneRun:
 
 
 class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
-    """One ASHA an arm: it compares candidates of an arm by their score on validation clips, on the clock of images seen."""
+    """One ASHA an arm: it compares candidates of an arm by their score on validation clips, on the clock of images seen:
+    candidates of an arm cost the same an image, so it is fair with a budget of seconds too, and repeatable."""
 
     def __init__(self, trials: Sequence[Trial], home: StudyHome, grace_images: int) -> None:
         super().__init__()
@@ -101,7 +111,7 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
                 time_attr="images",
                 metric=METRIC,
                 mode="min",
-                max_t=max(t.config.images for t in trials),
+                max_t=max(t.config.images for t in trials if t.arm == arm),
                 grace_period=grace_images,
                 reduction_factor=3,
             )

@@ -111,6 +111,7 @@ class Tracker:
 
     def _describe_parent(self) -> None:
         params = {"design": self.plan.design, "preset": self.plan.preset, "trials": str(len(self.plan.trials))}
+        params["budget"] = self.plan.budget.kind
         self.client.log_batch(
             self.parent.info.run_id,
             params=[Param(k, v) for k, v in params.items()],

@@ -4,6 +4,8 @@ The runtime is a small `Run`: a Tune actor, a Ray Train worker group, or a plain
 """
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import cv2
@@ -23,7 +25,7 @@ from facegan.metrics.image import face_error, face_masks
 from facegan.metrics.judges import JudgesConfig, build_judges
 from facegan.metrics.measure import Sampling, draw_all, measure, prepare_truth
 from facegan.metrics.pairs import choose_pairs, images_of
-from facegan.parallel import rank_and_world
+from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.step import TrainState, new_state
 from facegan.study.fairness import start_conditions
@@ -50,18 +52,23 @@ class AloneRun:
         """Nobody to tell."""
 
 
-def run_trial(config: Config, home: TrialHome, data: FaceData, device: torch.device, run: Run) -> State:
-    """Train to the end from whatever checkpoint is there, score, and leave everything in the trial's folder."""
+def run_trial(
+    config: Config, home: TrialHome, data: FaceData, device: torch.device, run: Run, seconds: float | None = None
+) -> State:
+    """Train to the end from whatever checkpoint is there, score, and leave everything in the trial's folder.
+
+    The end is the configuration's images, or the first report at which the whole run has trained for `seconds`.
+    """
     stage_vgg(config.vgg.weights)
     home.fetch_checkpoint()
     state = checkpoint.load(home.folder.checkpoint, config, device) or new_state(config, device)
     writer = _Writer(home, state, data) if rank_and_world()[0] == 0 else None
     last: dict[str, float] = {"images": float(state.images)}
     try:
-        for progress in train(state, data):
+        for progress in _train_until(state, data, seconds):
             judged = writer.write(progress) if writer else {}
             last = {"images": float(progress.images), **judged}
-            if progress.at_checkpoint and progress.images < config.images:
+            if progress.at_checkpoint and not _is_over(state, seconds):
                 run.report(last)
     except Diverged as reason:
         if writer:
@@ -72,6 +79,23 @@ def run_trial(config: Config, home: TrialHome, data: FaceData, device: torch.dev
     # Only now, because ASHA ends a trial at the report of its last image.
     run.report(last)
     return "COMPLETED"
+
+
+def _train_until(state: TrainState, data: FaceData, seconds: float | None) -> Iterator[Progress]:
+    """The training loop, broken off where the seconds are spent; its last report is at a checkpoint."""
+    if _is_over(state, seconds):
+        return
+    for progress in train(state, data):
+        is_last = _is_over(state, seconds)
+        yield replace(progress, at_checkpoint=progress.at_checkpoint or is_last)
+        if is_last:
+            return
+
+
+def _is_over(state: TrainState, seconds: float | None) -> bool:
+    # Clocks of ranks differ, and all must stop at the same step.
+    spent = seconds is not None and any_rank(state.seconds >= seconds, state.device)
+    return spent or state.images >= state.config.images
 
 
 class _Writer:

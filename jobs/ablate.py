@@ -1,5 +1,6 @@
 """Ablate the generator's loss: train every arm of a design, judge each on people never trained on, write the report."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -10,8 +11,9 @@ from cluster.cli import no_seed, run_job
 from cluster.run_study import Request, run_study
 from cluster.share import Share
 from cluster.sweep import check_candidates, run_sweep
-from facegan.config import UserError
+from facegan.config import UserError, preset
 from facegan.study.arms import choose_design
+from facegan.study.budget import Kind, choose_budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,12 @@ class Ablate:
     """Only these arms of the design."""
     seeds: tuple[int, ...] = (0,)
     """Every arm is trained once a seed; runs of one seed share start weights and batches."""
+    budget: Kind = "images"
+    """What every arm gets alike. images: --images each; passes: as much compute as --images of the whole loss, the networks'
+    passes weighed by their operations, so that cheaper arms train on more images; seconds: --seconds of training each."""
+    seconds: float | None = None
+    """Of --budget seconds: a run trains for so long on its device, to the first report after it; checkpoints and scoring are
+    not counted. How far that leads depends on the machine and what else it does: it is not bit-reproducible."""
     candidates: int = 1
     """Sets of weights tried within each arm, the first being the arm's own; ASHA ends the worse ones early."""
     grace_images: int = 1_760
@@ -44,11 +52,12 @@ def main(args: Ablate) -> None:
     if args.candidates < 1:
         raise UserError(f"--candidates is {args.candidates}: at least 1")
     if args.candidates > 1:
-        check_candidates(args.shared.config, args.grace_images)
+        check_candidates(args.shared.config, args.grace_images, most=math.inf if args.seconds else None)
     if not args.seeds or len(set(args.seeds)) < len(args.seeds):
         raise UserError(f"--seeds is {args.seeds}: different whole numbers, at least one")
     args.shared.check()
     no_seed(args.shared.config)
+    _check_seconds(args)
     request = Request(
         shared=args.shared,
         design=args.design,
@@ -56,8 +65,21 @@ def main(args: Ablate) -> None:
         seeds=args.seeds,
         candidates=args.candidates,
         factors=design.factors,
+        budget=choose_budget(args.budget, args.seconds, args.shared.config, design.arms),
     )
     run_study(request, lambda plan, home, data: run_sweep(plan, home, data, args.share, args.grace_images))
+
+
+def _check_seconds(args: Ablate) -> None:
+    """Refuse what contradicts a budget of seconds."""
+    if args.budget != "seconds":
+        return
+    images = args.shared.config.images
+    if images != preset(args.shared.preset).images:
+        raise UserError(f"--images is {images}: with --budget seconds no run counts them; leave it out")
+    gpus = args.share.gpus_per_trial
+    if gpus is not None and 0 < gpus < 1:
+        raise UserError(f"--gpus_per_trial is {gpus}: runs that share a GPU take each other's seconds; give 1, or leave it out")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What jobs/bench_step.py measures with: one training step in a process of its own, run on demand and counted."""
+"""What jobs/bench_step.py and bench_anatomy.py measure with: training in a process of its own, run on demand and counted."""
 
 import contextlib
 import time
@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from facegan.config import Config
 from facegan.data.triplets import batches, open_data
 from facegan.step import TrainState, new_state, step
+from facegan.train import Progress, train
 
 
 class Measured:
@@ -31,7 +32,7 @@ class Measured:
         theirs.close()
 
     def ask(self, what: str, *arguments: Any) -> Any:
-        """`steps` n, `split` n, `operations` or `peak`; see the methods of `_Bench`."""
+        """`steps` n, `dissected` n, `loop` n, `split` n, `operations` or `peak`; see the methods of `_Bench`."""
         self._pipe.send((what, arguments))
         return self._pipe.recv()
 
@@ -53,21 +54,44 @@ def _serve(pipe: Connection, kind: str, config: Config, data: Path, device: str,
 
 class _Bench:
     def __init__(self, kind: str, config: Config, data: Path, device: torch.device) -> None:
-        self.device, self.batch = device, config.optim.batch
-        self.feed = batches(open_data(data), config, 0, 0, 1, pin=device.type == "cuda")
+        self.device, self.batch, self.data = device, config.optim.batch, open_data(data)
+        self.feed = batches(self.data, config, 0, 0, 1, pin=device.type == "cuda")
         self.owner: TrainState | Step2019 = Step2019(config, device) if kind == "2019" else new_state(config, device)
         owner = self.owner
         self.once: Callable[[Any], Any] = owner if isinstance(owner, Step2019) else lambda batch: step(owner, batch)
+        self.reports: Iterator[Progress] | None = None
 
     def steps(self, count: int) -> dict[str, float]:
         """Seconds of wall clock, of CPU over all threads, and of waiting for input, each a step."""
+        return self._steps(count, self.once)
+
+    def dissected(self, count: int) -> dict[str, float]:
+        """The same of steps with the anatomy of their loss."""
+        return self._steps(count, lambda batch: step(self._state(), batch, anatomy=True))
+
+    def loop(self, reports: int) -> dict[str, float]:
+        """Seconds of wall clock and of CPU a step, of the training loop itself up to so many of its reports."""
+        state = self._state()
+        if self.reports is None:
+            self.reports = train(state, self.data)
+        before, cpu, began = state.images, time.process_time(), time.perf_counter()
+        for _ in range(reports):
+            next(self.reports)
+        steps = (state.images - before) / self.batch
+        return {"seconds": (time.perf_counter() - began) / steps, "cpu": (time.process_time() - cpu) / steps}
+
+    def _state(self) -> TrainState:
+        assert isinstance(self.owner, TrainState)
+        return self.owner
+
+    def _steps(self, count: int, once: Callable[[Any], Any]) -> dict[str, float]:
         self._wait_for_device()
         waited, cpu, began = 0.0, time.process_time(), time.perf_counter()
         for _ in range(count):
             asked = time.perf_counter()
             batch = next(self.feed)
             waited += time.perf_counter() - asked
-            self.once(batch)
+            once(batch)
         self._wait_for_device()
         seconds = time.perf_counter() - began
         cpu = time.process_time() - cpu

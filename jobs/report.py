@@ -36,7 +36,7 @@ def main(args: Report) -> None:
     summary = conclude(plan, home.folder, planned_data(plan).open(), include_faces=args.include_faces)
     home.push()
     for claim in summary["claims"]:
-        print(f"{claim['question']}\n  {claim['answer']}: {claim['sentence']}")
+        print(f"{claim['question']}\n  {claim['sentence']}")
     states = [trial["state"] for trial in summary["trials"]]
     print(f"runs     {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}")
     print(f"report   {home.place}/report.html")

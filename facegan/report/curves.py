@@ -48,9 +48,10 @@ class Curve:
         return np.array(found, np.float64).reshape(-1, 4).T
 
     def at_end(self, metric: str) -> float | None:
-        """The mean over the last tenth of the rows and over the runs, or None where it was not computed."""
-        values = self.series(metric, "images")[1]
-        return float(values[-max(1, round(len(values) * _END_SHARE)) :].mean()) if len(values) else None
+        """The mean over the last tenth of each run's rows and over the runs, or None where it was not computed."""
+        runs = [[row[metric] for row in run if metric in row] for run in self.runs]
+        ends = [np.mean(values[-max(1, round(len(values) * _END_SHARE)) :]) for values in runs if values]
+        return float(np.mean(ends)) if ends else None
 
 
 @dataclass(frozen=True, slots=True)

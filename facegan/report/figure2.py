@@ -207,10 +207,16 @@ def _caption(study: Path, plan: Plan, data: FaceData, rows: int) -> str:
         "from the input image and the target landmarks alone; the landmarks of the input are shown for comparison and "
         "given to no network. Right: absolute error against the target image, averaged over colour. Pairs: of 30 random "
         "ones of a clip the one whose landmarks differ most, chosen without looking at any output. "
-        f"Preset {plan.preset}, {max(t.config.images for t in plan.trials)} training images a run, "
+        f"Preset {plan.preset}, {_budget(study, plan)} a run, "
         f"{data.size} x {data.size} pixels, VGG-19 weights: {plan.vgg}."
     )
     return " ".join([text, *_unfinished(study, plan)])
+
+
+def _budget(study: Path, plan: Plan) -> str:
+    planned = plan.budget.seconds is None
+    images = [t.config.images if planned else trial_folder(study, t).state()["images"] for t in plan.trials]
+    return plan.budget.amount(images) if plan.budget.kind != "images" else f"{max(images)} training images"
 
 
 def _unfinished(study: Path, plan: Plan) -> list[str]:

@@ -14,6 +14,7 @@ from facegan.config import Config
 from facegan.metrics.card import METRICS
 from facegan.metrics.discrimination import sentence
 from facegan.report.forest import forest, matrix
+from facegan.study.effects import spoken
 
 _DIGITS = {
     "face_error": 1,
@@ -36,8 +37,11 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
     """Write report.html of a study; frames of real people are embedded only where `include_faces` says so."""
     folder = Path(__file__).parent
     page = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page.filters.update(number=_number, count=_count, duration=_duration, signed=_signed, p_value=_p_value, words=_words)
+    page.filters.update(
+        number=_number, count=_count, duration=_duration, signed=_signed, p_value=_p_value, words=_words, spoken=spoken
+    )
     show_faces = bool(summary["data"]["synthetic"]) or include_faces
+    notes = _notes(summary)
     text = page.get_template("template.html").render(
         **summary,
         labels={arm["name"]: arm["label"] for arm in summary["study"]["arms"]},
@@ -45,7 +49,8 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
         show_faces=show_faces,
         folder=str(study.resolve()),
         metrics=METRICS,
-        notes=_notes(summary),
+        notes=notes,
+        missing_weights=[metric for metric, note in notes.items() if "weights missing" in note],
         judge=sentence(summary["discrimination"], "identity judge") if summary.get("discrimination") else "",
         forests=forest(summary["effects"]),
         matrices={metric: matrix(summary["effects"], metric) for metric in (summary["effects"] or {"metrics": {}})["metrics"]},
@@ -101,11 +106,13 @@ def _runs(count: int) -> str:
 
 
 def _differences(summary: dict[str, Any], config: Config) -> list[dict[str, Any]]:
-    """What every trial's loss weights are where they are not the base configuration's."""
+    """What every trial's loss weights and images are where they are not the base configuration's."""
     base = config.loss.weights()
     rows = []
     for trial in summary["trials"]:
         changed = {f"loss.{term}": value for term, value in trial["weights"].items() if value != base[term]}
+        if trial["planned_images"] not in (None, config.images):
+            changed["images"] = trial["planned_images"]
         rows.append({"arm": trial["arm"], "candidate": trial["candidate"], "seed": trial["seed"], "changed": changed})
     return rows
 

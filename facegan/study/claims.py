@@ -183,7 +183,10 @@ def _decide(
     """The answer by the interval, and the sentence with its numbers."""
     said = f"{sentence} {_signed(estimate)}"
     if interval is None:
-        answer, said = TOO_FEW, f"{said} ({study.basis}); {study.fit.too_few}, so other seeds may say the opposite"
+        answer, said = (
+            TOO_FEW,
+            f"{said} ({study.basis}); {study.fit.too_few.removeprefix(f'{TOO_FEW}: ')}, so other seeds may say the opposite",
+        )
     else:
         answer = "yes" if interval.low > 0 else "no" if interval.high < 0 else UNDECIDED
         said = f"{said} (95 % interval {_signed(interval.low)} to {_signed(interval.high)}; {study.basis})"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import facegan
 from facegan.config import Config, UserError, from_dict
 from facegan.nets.vgg import weights_name
 from facegan.study.arms import Arm, Factor, candidate
+from facegan.study.budget import Budget, read_budget
 from facegan.study.designs import alias_table, balanced_order, resolution
 from facegan.study.folder import TrialFolder, read_json, write_json
 
@@ -47,10 +48,13 @@ class Plan:
     code: str
     commit: str
     factors: tuple[Factor, ...] = ()
+    budget: Budget = field(default_factory=Budget)
 
     def id(self) -> str:
         """Twelve hex digits that name the plan: equal plans, equal names."""
-        return _digest([self.design, [t.key for t in self.trials]])
+        return _digest(
+            [self.design, [t.key for t in self.trials], *([] if self.budget.kind == "images" else [self.budget.kind])]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -61,6 +65,7 @@ class Plan:
             "id": self.id(),
             "base": self.base.to_dict(),
             "trials": trials,
+            "budget": {**asdict(self.budget), "equalised": self.budget.equalised()},
             "run_order": [t.key for t in self.run_order()],
             "aliases": alias_table(rows),
             "resolution": resolution(rows),
@@ -93,18 +98,24 @@ def make_plan(
     data: dict[str, Any],
     commit: str,
     factors: Sequence[Factor] = (),
+    budget: Budget | None = None,
 ) -> Plan:
     """All trials: seeds x arms x candidates. `data` names the data set: `folder`, `sha256`, `synthetic`; `factors` are those
-    that the arms' levels speak of."""
+    that the arms' levels speak of; `budget` is one of the same arms, by default of images."""
     code, vgg = code_version(), weights_name(base.vgg)
+    budget = budget or Budget()
     trials = []
     for seed in seeds:
         for arm in arms:
             for number in range(candidates):
-                config = candidate(arm.apply(base), arm.name, number).override({"seed": seed})
-                key = _digest([config.to_dict(), vgg, data["sha256"], code])
+                config = candidate(arm.apply(base), arm.name, number).override(
+                    {"seed": seed, "images": budget.images(base, arm.name)}
+                )
+                key = _digest(
+                    [config.to_dict(), vgg, data["sha256"], code, *([] if budget.seconds is None else [budget.seconds])]
+                )
                 trials.append(Trial(key, arm.name, number, config))
-    return Plan(design, preset, base, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors))
+    return Plan(design, preset, base, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors), budget)
 
 
 def open_study(folder: Path, plan: Plan) -> None:
@@ -148,7 +159,8 @@ def read_plan(folder: Path) -> Plan:
     factors = tuple(Factor(f["name"], tuple(f["terms"])) for f in found.get("factors", []))
     trials = tuple(Trial(t["key"], t["arm"], t["candidate"], from_dict(t["config"])) for t in found["trials"])
     data, vgg, code, commit = (found[name] for name in ("data", "vgg", "code", "commit"))
-    return Plan(found["design"], found["preset"], from_dict(found["base"]), arms, trials, data, vgg, code, commit, factors)
+    budget, base = read_budget(found.get("budget")), from_dict(found["base"])
+    return Plan(found["design"], found["preset"], base, arms, trials, data, vgg, code, commit, factors, budget)
 
 
 def trial_folder(study: Path, trial: Trial) -> TrialFolder:

@@ -24,9 +24,9 @@ def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None)
     cards = {trial.key: trial_folder(study, trial).scores() for trial in plan.trials}
     rows = references or {}
     return {
-        "study": _study(plan, [c for c in (*cards.values(), *rows.values()) if c]),
+        "study": _study(study, plan, [c for c in (*cards.values(), *rows.values()) if c]),
         "data": plan.data,
-        "trials": [_trial(study, trial, cards[trial.key]) for trial in plan.trials],
+        "trials": [_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials],
         "arms": [_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms],
         "references": {name: _short(card) for name, card in rows.items()},
         "fairness": prove_fairness(study, plan),
@@ -62,8 +62,10 @@ def _runs(study: Path, plan: Plan, metric: str, cards: dict[str, Card | None]) -
     return runs
 
 
-def _study(plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
+def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
     clips = {clip for card in cards for entry in card.values() for clip in entry["clips"]}
+    reached = [trial_folder(study, t).state()["images"] for t in plan.trials]
+    images = [t.config.images for t in plan.trials] if plan.budget.seconds is None else reached
     return {
         "id": plan.id(),
         "design": plan.design,
@@ -71,7 +73,15 @@ def _study(plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
         "arms": [{"name": a.name, "label": a.label, "without": list(a.without)} for a in plan.arms],
         "seeds": sorted({t.seed for t in plan.trials}),
         "candidates": len({t.candidate for t in plan.trials}),
-        "images": max(t.config.images for t in plan.trials),
+        "images": max(images),
+        "budget": {
+            "kind": plan.budget.kind,
+            "seconds": plan.budget.seconds,
+            "gflop": plan.budget.gflop,
+            "gflop_per_image": dict(plan.budget.gflop_per_image),
+            "equalised": plan.budget.equalised(),
+            "amount": plan.budget.amount(images),
+        },
         "test_clips": len(clips),
         "commit": plan.commit,
         "code": plan.code,
@@ -79,7 +89,7 @@ def _study(plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
     }
 
 
-def _trial(study: Path, trial: Trial, card: Card | None) -> dict[str, Any]:
+def _trial(study: Path, plan: Plan, trial: Trial, card: Card | None) -> dict[str, Any]:
     state = trial_folder(study, trial).state()
     rate = state["images"] / state["seconds"] if state["seconds"] else None
     return {
@@ -89,6 +99,7 @@ def _trial(study: Path, trial: Trial, card: Card | None) -> dict[str, Any]:
         "seed": trial.seed,
         "state": state["state"],
         "images": state["images"],
+        "planned_images": trial.config.images if plan.budget.seconds is None else None,
         "seconds": state["seconds"],
         "images_per_second": rate,
         "weights": trial.config.loss.weights(),

@@ -1,5 +1,6 @@
 """The console's line: share, rate, ETA, arms."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from cluster import follow
 from cluster.follow import duration, following
 from facegan.config import Config
 from facegan.study.arms import choose_arms
+from facegan.study.budget import Budget
 from facegan.study.plan import Plan, make_plan, trial_folder
 
 
@@ -30,6 +32,16 @@ def test_the_line_counts_all_trials(plan: Plan, tmp_path: Path) -> None:
     trial_folder(tmp_path, plan.trials[1]).write_state("RUNNING", images=16, seconds=1, passes={})
     said = line.text()
     assert said.startswith("train     38%  48/128 images")
+    assert "-Cons. 100%  -Pixel 50%  -Feature 0%  Full 0%" in said
+
+
+def test_the_line_counts_seconds_where_these_are_the_budget(plan: Plan, tmp_path: Path) -> None:
+    timed = replace(plan, budget=Budget("seconds", 10.0))
+    line = follow._ProgressLine(timed, tmp_path)
+    trial_folder(tmp_path, plan.trials[0]).write_state("COMPLETED", images=320, seconds=11.5, passes={})
+    trial_folder(tmp_path, plan.trials[1]).write_state("RUNNING", images=16, seconds=5.0, passes={})
+    said = line.text()
+    assert said.startswith("train     38%  15/40 s of training")
     assert "-Cons. 100%  -Pixel 50%  -Feature 0%  Full 0%" in said
 
 

@@ -154,6 +154,7 @@ def test_too_few_runs_are_said_to_be(seeds: int, absent: Sequence[int]) -> None:
     found = study(SQUARE, seeds, effects, np.random.default_rng(9), absent=absent)
     assert [claim["answer"] for claim in found] == [TOO_FEW, TOO_FEW]
     assert all(claim["sentence"].startswith("Too few runs") and claim["interval"] is None for claim in found)
+    assert all(claim["sentence"].lower().count("too few runs") == 1 for claim in found)
 
 
 @pytest.mark.slow

@@ -16,10 +16,11 @@ from statsmodels.stats.multitest import multipletests
 
 from facegan.config import Config
 from facegan.metrics.card import METRICS, summarise
+from facegan.study.answers import answer_factors
 from facegan.study.arms import choose_design
 from facegan.study.contrasts import noise_by_arm
 from facegan.study.designs import Row, alias_table, column_value, factorial, fraction, leave_one_out
-from facegan.study.effects import BETTER, analyse, analyse_study, fit_table
+from facegan.study.effects import HEADLINES, LANDMARK_AUC, LANDMARK_ERROR, analyse, analyse_study, choose_headlines, fit_table
 from facegan.study.folder import write_json
 from facegan.study.intervals import bootstrap, draws, percentile
 from facegan.study.model import Effect
@@ -28,6 +29,7 @@ from facegan.study.runs import Run, tabulate
 from facegan.study.summary import summarise_study
 
 SQUARE = factorial(["a", "b"])
+SQUARE_ARMS = ["a-1b-1", "a-1b+1", "a+1b-1", "a+1b+1"]
 METRIC = "identity_to_target"
 Floats = NDArray[np.float64]
 
@@ -142,10 +144,10 @@ def residuals(y: Floats) -> Floats:
 
 def test_holm_is_over_all_effects_of_all_headline_metrics() -> None:
     rng = np.random.default_rng(4)
-    tables = {m: simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, rng) for m in BETTER}
+    tables = {m: simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, rng) for m in HEADLINES}
     found = analyse_study({m: runs_of(SQUARE, (0, 1, 2), v) for m, v in tables.items()}, SQUARE)
     assert found["family"]["effects"] == ["a", "b", "a x b"] and found["family"]["tests"] == 9
-    effects = [effect for m in BETTER for effect in found["metrics"][m]["effects"]]
+    effects = [effect for m in HEADLINES for effect in found["metrics"][m]["effects"]]
     p = np.array([effect["p"] for effect in effects])
     assert [e["p_holm"] for e in effects] == pytest.approx(multipletests(p, method="holm")[1])
     assert effects[int(p.argmin())]["p_holm"] == pytest.approx(min(1, 9 * p.min()))
@@ -153,7 +155,7 @@ def test_holm_is_over_all_effects_of_all_headline_metrics() -> None:
 
 def test_the_family_is_as_declared_even_where_a_metric_is_not_measured() -> None:
     values = simulate(SQUARE, 3, {"a": 5, "b": 1, "a x b": 0}, np.random.default_rng(5))
-    given = {m: runs_of(SQUARE, (0, 1, 2), values, absent=range(12) if m != METRIC else ()) for m in BETTER}
+    given = {m: runs_of(SQUARE, (0, 1, 2), values, absent=range(12) if m != METRIC else ()) for m in HEADLINES}
     found = analyse_study(given, SQUARE)
     smallest = min(found["metrics"][METRIC]["effects"], key=lambda effect: effect["p"])
     assert smallest["p_holm"] == pytest.approx(min(1, 9 * smallest["p"]))
@@ -235,7 +237,7 @@ def test_an_aliased_effect_is_never_named_without_its_aliases(k: int, size: str)
     rows = fraction("abcdef"[:k], size)  # type: ignore[arg-type]
     values = simulate(rows, 2, {"a": 1, "b": 1}, np.random.default_rng(9))
     given = runs_of(rows, (0, 1), values)
-    found = analyse_study(dict.fromkeys(BETTER, given), rows)
+    found = analyse_study(dict.fromkeys(HEADLINES, given), rows)
     table = alias_table(rows)
     short = {name: [a for a in aliases if a.count(" x ") < 2] for name, aliases in table.items()}
     named = [n for m in found["metrics"].values() for e in (*m["effects"], *m["not_estimable"]) for n in [e["name"]]]
@@ -476,7 +478,7 @@ def test_a_summary_has_the_effects_from_the_folder_alone(tiny: Config, tmp_path:
     summary = summarise_study(tmp_path, read_plan(tmp_path), None)
     write_json(tmp_path / "summary.json", summary)
     found = summary["effects"]
-    assert found["factors"] == ["pixel_space", "feature_space"] and set(found["metrics"]) == set(BETTER)
+    assert found["factors"] == ["pixel_space", "feature_space"] and set(found["metrics"]) == set(HEADLINES)
     rows = [a.levels for a in design.arms]
     expected = analyse(METRIC, runs_of(rows, (0, 1, 2), values, absent=(11,)), rows)
     assert [e["estimate"] for e in found["metrics"][METRIC]["effects"]] == pytest.approx(
@@ -492,3 +494,50 @@ def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_p
         data={"folder": "", "sha256": "a", "synthetic": True}, commit="c",
     )  # fmt: skip
     assert summarise_study(tmp_path, made, None)["effects"] is None
+
+
+def faceless(values: Floats, arm: int, found: int) -> list[Run]:
+    """Runs of which one arm shows a face on the first clips alone, in each seed."""
+    runs = runs_of(SQUARE, (0, 1, 2), values)
+    return [
+        Run(
+            r.arm,
+            r.seed,
+            r.levels,
+            r.state,
+            {c: v if i % 4 != arm or n < found else None for n, (c, v) in enumerate(r.clips.items())},
+        )
+        for i, r in enumerate(runs)
+    ]
+
+
+def test_landmark_fidelity_is_told_by_the_area_where_an_arm_shows_no_face() -> None:
+    values = simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, np.random.default_rng(12))
+    given = {m: runs_of(SQUARE, (0, 1, 2), values) for m in (*HEADLINES, LANDMARK_AUC)} | {
+        LANDMARK_ERROR: faceless(values, 1, 0)
+    }
+    broken = analyse(LANDMARK_ERROR, given[LANDMARK_ERROR], SQUARE)
+    assert all("if no interactions" in effect["name"] for effect in broken["effects"])
+    found = analyse_study(given, SQUARE)
+    assert list(found["metrics"]) == found["family"]["metrics"] == ["identity_to_target", LANDMARK_AUC, "face_error"]
+    assert [e["name"] for e in found["metrics"][LANDMARK_AUC]["effects"]] == ["a", "b", "a x b"]
+    assert found["metrics"][LANDMARK_AUC]["better"] == "more"
+    names = ", ".join(f"{SQUARE_ARMS[1]} (seed {seed})" for seed in (0, 1, 2))
+    assert f"no face was found in the images of {names}, so the landmark error has no value" in found["replaced"]
+    said = next(row["sentence"] for row in answer_factors(found) if row["metric"] == LANDMARK_AUC)
+    assert "changes landmark area up to 0.08 (no face counts as failure) by" in said
+
+
+def test_the_landmark_error_stays_where_every_run_shows_faces() -> None:
+    values = simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, np.random.default_rng(12))
+    given = {m: runs_of(SQUARE, (0, 1, 2), values) for m in (*HEADLINES, LANDMARK_AUC)}
+    assert choose_headlines(given) == (HEADLINES, "")
+    # Half of the clips with a face is enough for a mean; less is not.
+    assert choose_headlines(given | {LANDMARK_ERROR: faceless(values, 1, 6)})[0] == HEADLINES
+    assert LANDMARK_AUC in choose_headlines(given | {LANDMARK_ERROR: faceless(values, 1, 5)})[0]
+    # A study of before there was an area keeps what it has.
+    old = given | {
+        LANDMARK_ERROR: faceless(values, 1, 0),
+        LANDMARK_AUC: [Run(r.arm, r.seed, r.levels, r.state, {}) for r in given[METRIC]],
+    }
+    assert choose_headlines(old) == (HEADLINES, "")

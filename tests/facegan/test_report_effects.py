@@ -152,6 +152,50 @@ def test_in_a_browser(tiny: Config, tmp_path: Path) -> None:
         const rows = [...document.querySelectorAll("#fairness-table tbody tr")];
         document.title = rows.map(row => row.cells[1].textContent).join("");"""
     assert "<title>" + "2" * 4 + "1" * 4 + "0" * 4 + "</title>" in dump(page, tmp_path, sort, 1200)
+    study(tmp_path / "loo", tiny, name="loo", factors=("self_consistency", "triple_consistency", "perceptual", "identity"))
+    long = (tmp_path / "loo" / "report.html").read_text()
+    assert "self consistency (if no interactions)" in long
     wide = "document.title = document.documentElement.scrollWidth - document.documentElement.clientWidth;"
-    for width, flags in ((1280, ()), (500, ()), (500, ("--force-dark-mode",))):
-        assert "<title>0</title>" in dump(page, tmp_path, wide, width, *flags), width
+    for shown in (page, long):
+        for width, flags in ((1280, ()), (1180, ()), (500, ()), (500, ("--force-dark-mode",))):
+            assert "<title>0</title>" in dump(shown, tmp_path, wide, width, *flags), width
+    # On a desktop no table of effects needs a scroll bar of its own either.
+    boxes = """document.title = [...document.querySelectorAll("table.effects")].map(t => t.parentNode)
+        .filter(box => box.scrollWidth > box.clientWidth).length;"""
+    assert "<title>0</title>" in dump(long, tmp_path, boxes, 1180)
+
+
+def test_a_claims_answer_is_said_once_and_the_budget_at_the_top(tiny: Config, tmp_path: Path) -> None:
+    _, summary = study(tmp_path, tiny, done=0.25)
+    page = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text())
+    claims = page[page.index("Do feature-space terms matter more") : page.index("What each factor does")].lower()
+    assert summary["claims"][0]["answer"] == "too few runs"
+    assert claims.count("too few runs") == len(summary["claims"])
+    assert page.index("Every arm was given equal images") < page.index("Question and short answer")
+
+
+def test_a_metric_without_weights_names_the_command_that_has_the_flag(tiny: Config, tmp_path: Path) -> None:
+    _, summary = study(tmp_path, tiny)
+    missing = {"mean": None, "interval": [None, None], "note": "not measured: weights missing (--judges.lpips_weights)"}
+    summary["arms"][0]["scores"]["lpips"] = missing
+    write_report(tmp_path, summary, tiny)
+    page = (tmp_path / "report.html").read_text()
+    command = f"python jobs/evaluate.py --checkpoint {tmp_path} --judges.lpips_weights FILE"
+    assert command in page and "--judges.kid_weights" not in page
+
+
+def test_an_arm_without_any_face_is_told_by_the_area_in_words(tiny: Config, tmp_path: Path) -> None:
+    plan, _ = study(tmp_path, tiny)
+    for trial in (t for t in plan.trials if t.arm == "base"):
+        path = trial_folder(tmp_path, trial).path / "scores.json"
+        found = json.loads(path.read_text())
+        found["landmark_error"] = {"mean": None, "interval": [None, None], "clips": dict.fromkeys(CLIPS)}
+        write_json(path, found)
+    summary = summarise_study(tmp_path, plan, {})
+    write_report(tmp_path, json.loads(json.dumps(summary)), tiny)
+    page = (tmp_path / "report.html").read_text()
+    assert "landmark_error" not in summary["effects"]["metrics"]
+    assert page.count("in which a face that is not found counts as a failure; the landmark error itself") == 2
+    assert "landmark area up to 0.08 (no face counts as failure)" in page[page.index("What each factor does") :]
+    assert "(if no interactions)" not in page
+    assert "landmark_error" in page[page.index('id="card"') :]

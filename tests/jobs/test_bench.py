@@ -62,6 +62,26 @@ def test_the_step_benchmark_runs_without_ray(tmp_path: Path) -> None:
     assert "round 1/1" in done.stdout
 
 
+@pytest.mark.slow
+def test_the_anatomy_benchmark_measures_a_loop_with_and_without(tmp_path: Path) -> None:
+    small = ["model.generator_width=4", "model.discriminator_width=4", "vgg.width=4", "data.size=32", "anatomy_every=32"]
+    arguments = ["--presets", "demo", "--periods", "1", "--rounds", "2", "--set", *small, "--out", str(tmp_path / "out.json")]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "jobs" / "bench_anatomy.py"), *arguments],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    found = json.loads((tmp_path / "out.json").read_text())["presets"]["demo"]
+    assert (found["batch"], found["anatomy_every"], found["steps_a_period"], found["terms"]) == (8, 32, 4, 6)
+    assert set(found["loop"]["rounds"][0]) == {"with anatomy", "without"}
+    # Gradients of six terms are not free.
+    assert found["step"]["cost_cpu_of_the_step"] > 0
+
+
 def test_exchange_on_paper() -> None:
     network = Network(gigabytes_a_second=10.0, latency=1e-5, gpus_a_node=8)
     assert exchange_seconds(1e8, 8, network) == 0
