@@ -18,6 +18,7 @@ from cluster.cli import run_job
 from cluster.storage import place
 from facegan.cache import file_sha256
 from facegan.config import UserError
+from infra.budget import set_budget
 from infra.stack import TEMPLATE, Stack, open_stack, said
 
 _ADDRESS = "https://checkip.amazonaws.com"
@@ -41,10 +42,6 @@ class Setup:
     """Whom AWS tells when the account's month gets expensive."""
     budget_usd: int = 200
     """The month's budget of the account, US dollars."""
-    head_image: str = ""
-    """Another SSM parameter with the head's image: Ubuntu 24.04."""
-    worker_image: str = ""
-    """Another SSM parameter with the workers' image: Ubuntu 24.04 with NVIDIA's driver."""
 
 
 def main(args: Setup) -> None:
@@ -60,12 +57,11 @@ def main(args: Setup) -> None:
         "SshCidr": _network(args.ssh_from or _own_address()),
         "KeyName": stack.key_name,
         "WorkerTypes": ",".join(stack.worker_types),
-        "BudgetEmail": args.budget_email or _told(found, "BudgetEmail"),
-        "BudgetUsd": str(args.budget_usd),
     }
-    images = {"HeadImage": args.head_image, "WorkerImage": args.worker_image}
-    _deploy(stack, found, parameters | {name: value for name, value in images.items() if value})
+    _deploy(stack, found, parameters)
     _let_spot_work(stack)
+    if args.budget_email:
+        set_budget(stack, args.budget_email, args.budget_usd)
     _make_token()
     _upload(args.weights, f"s3://{bucket}/{stack.name}/weights")
     _say_quotas(stack)
@@ -115,7 +111,9 @@ def _own_address() -> str:
         with urllib.request.urlopen(_ADDRESS, timeout=10) as answer:
             return f"{answer.read().decode().strip()}/32"
     except OSError as error:
-        raise UserError(f"{_ADDRESS} does not say this machine's address ({error}): give --ssh_from, such as 203.0.113.7/32") from None
+        raise UserError(
+            f"{_ADDRESS} does not say this machine's address ({error}): give --ssh_from, such as 203.0.113.7/32"
+        ) from None
 
 
 def _network(text: str) -> str:
@@ -148,7 +146,9 @@ def _deploy(stack: Stack, found: dict[str, Any] | None, parameters: dict[str, st
         if "No updates are to be performed" in str(error):
             return
         if isinstance(error.__cause__, WaiterError):
-            raise UserError(f"stack {stack.name} failed: {stack.first_failure()}; mend that, make cloud-teardown, again") from error
+            raise UserError(
+                f"stack {stack.name} failed: {stack.first_failure()}; mend that, make cloud-teardown, again"
+            ) from error
         raise
 
 
@@ -163,7 +163,8 @@ def _refuse_broken(stack: Stack, found: dict[str, Any] | None) -> None:
 def _let_spot_work(stack: Stack) -> None:
     """An account's first spot request needs a role that only its owner may make. It stays: it costs nothing."""
     iam = stack.client("iam")
-    with said("role of EC2 spot"), contextlib.suppress(iam.exceptions.InvalidInputException):  # it is there
+    there = (iam.exceptions.InvalidInputException, iam.exceptions.EntityAlreadyExistsException)
+    with said("role of EC2 spot"), contextlib.suppress(*there):
         iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
         print("spot     the account may now use spot instances", flush=True)
 
@@ -199,7 +200,9 @@ def _say_quotas(stack: Stack) -> None:
         try:
             value = quotas.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"]
         except ClientError as error:
-            print(f"quota    {kind}: not known ({error.response['Error']['Code']}); look under Service Quotas, {code}", flush=True)
+            print(
+                f"quota    {kind}: not known ({error.response['Error']['Code']}); look under Service Quotas, {code}", flush=True
+            )
             continue
         hint = "" if value >= 8 else "; no worker can start: ask for 32 under Service Quotas"
         print(f"quota    {kind}: {value:.0f} vCPUs of G instances, a g6.2xlarge takes 8{hint}", flush=True)

@@ -1,4 +1,4 @@
-"""End every node of the cluster and remove what cloud_setup made. Data are kept, and what they cost is said, unless told otherwise.
+"""End every node of the cluster and remove what cloud_setup made. Data are kept unless told otherwise, and their cost is said.
 
 What it removes is found by the cluster's tag, so it needs no cluster that answers, and a second run changes nothing.
 """
@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from cluster.cli import run_job
 from facegan.config import UserError
+from infra.budget import remove_budget
 from infra.stack import Stack, open_stack, said
 
 _ALIVE = ("pending", "running", "stopping", "stopped")
@@ -35,6 +36,7 @@ def main(args: Teardown) -> None:
     _delete_volumes(stack)
     _delete_stack(stack)
     _delete_keys(stack)
+    remove_budget(stack)
     _settle_data(stack, store, args.delete_data)
 
 

@@ -20,9 +20,7 @@ def score(
     node_availability_summary: NodeAvailabilitySummary,
 ) -> tuple[Any, ...] | None:
     """The greatest wins; None where the node fits nothing that is asked for."""
-    fit = _default_utilization_scorer(
-        node_resources, resources, node_type, node_availability_summary=node_availability_summary
-    )
+    fit = _default_utilization_scorer(node_resources, resources, node_type, node_availability_summary=node_availability_summary)
     if fit is None:
         return None
     refused = node_availability_summary.node_availabilities.get(node_type)

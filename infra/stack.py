@@ -21,8 +21,8 @@ TEMPLATE = HERE / "cloud.yaml"
 _CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`"
 _CURES = {
     "InvalidClientTokenId": f"AWS does not know these keys; {_CREDENTIALS}",
-    "AuthFailure": f"AWS does not know these keys, or the account has not opted in to this region; {_CREDENTIALS}",
-    "UnrecognizedClientException": f"AWS does not know these keys, or the account has not opted in to this region; {_CREDENTIALS}",
+    "AuthFailure": f"AWS does not know these keys, or the account not this region; {_CREDENTIALS}",
+    "UnrecognizedClientException": f"AWS does not know these keys, or the account not this region; {_CREDENTIALS}",
     "SignatureDoesNotMatch": f"the secret key is wrong; {_CREDENTIALS}",
     "ExpiredToken": f"the session is over; {_CREDENTIALS}",
     "ExpiredTokenException": f"the session is over; {_CREDENTIALS}",
@@ -92,7 +92,9 @@ class Stack:
         """Why the stack failed: the earliest failed event, in its words."""
         with said(f"stack {self.name}"):
             events = self.client("cloudformation").describe_stack_events(StackName=self.name)["StackEvents"]
-        reasons = [(e["LogicalResourceId"], e.get("ResourceStatusReason", "")) for e in events if "_FAILED" in e["ResourceStatus"]]
+        reasons = [
+            (e["LogicalResourceId"], e.get("ResourceStatusReason", "")) for e in events if "_FAILED" in e["ResourceStatus"]
+        ]
         # Newest first; what was cancelled failed because of another.
         first = [f"{resource}: {reason}" for resource, reason in reasons if "cancelled" not in reason]
         return " ".join(first[-1].split()) if first else "no reason given"

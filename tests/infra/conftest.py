@@ -1,15 +1,12 @@
-"""A mocked AWS in this process, with an account as it is on its first day; and the owner's home folder, empty."""
+"""A mocked AWS in this process."""
 
-import os
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
-from tests.cluster.s3_environment import s3_environment
-from tests.infra.images import make_images
+from tests.infra.commands import empty_account
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +22,7 @@ def moto_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def aws(moto_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.session.Session]:
-    """The account, empty; the environment names it, and HOME is a folder of the test."""
-    urllib.request.urlopen(urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with s3_environment(moto_server):
-        session = boto3.session.Session(region_name=os.environ["AWS_DEFAULT_REGION"])
-        make_images(session)
+def aws(moto_server: str, tmp_path: Path) -> Iterator[boto3.session.Session]:
+    """An account as it is on its first day, for one test."""
+    with empty_account(moto_server, tmp_path) as session:
         yield session

@@ -1,13 +1,16 @@
-"""moto has not the public image parameters of Canonical and AWS: two of our own stand for them."""
+"""The public image parameters of Canonical and AWS, which moto lacks: put in from behind, for its API refuses such names."""
 
-from typing import Any
+from infra.stack import TEMPLATE
 
-IMAGES = {"--head_image": "/images/head", "--worker_image": "/images/worker"}
-"""The flags of infra.cloud_setup that name them."""
+AMAZON = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
+"""Images that moto has; two different ones, so that the head's and the workers' can be told apart."""
 
 
-def make_images(session: Any) -> None:
-    """Put both parameters, each an image that moto has."""
-    found = session.client("ec2").describe_images(Owners=["amazon"])["Images"]
-    for name, image in zip(IMAGES.values(), found, strict=False):
-        session.client("ssm").put_parameter(Name=name, Value=image["ImageId"], Type="String", Overwrite=True)
+def make_images(region: str) -> None:
+    """Both parameters that infra/cloud.yaml names as its defaults; for a moto that runs in this process."""
+    from moto.ssm.models import ssm_backends
+
+    parameters = ssm_backends["123456789012"][region]._parameters
+    defaults = [line.split()[-1] for line in TEMPLATE.read_text().splitlines() if "Default: /aws/service/" in line]
+    for name, architecture in zip(defaults, ("x86_64", "arm64"), strict=True):
+        parameters[name] = parameters[AMAZON + architecture]

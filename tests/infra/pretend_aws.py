@@ -1,4 +1,4 @@
-"""`ray up infra/cluster.yaml` against a mocked EC2. Only to be run where there is no network: Ray dials the addresses it is told.
+"""`ray up infra/cluster.yaml` against a mocked EC2. Only where there is no network: Ray dials the addresses it is told.
 
     unshare --net python -m tests.infra.pretend_aws FILE
 
@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
+
+from tests.infra.images import make_images
 
 ROOT = Path(__file__).parent.parent.parent
 OWNER = "203.0.113.7/32"
@@ -40,9 +42,10 @@ def main(out: Path) -> None:
         "AUTOSCALER_NODE_START_WAIT_S": "2",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
+    make_images("us-east-1")
     found: dict[str, Any] = {"before_setup": ray_up()}
     found["groups_before_setup"] = groups()
-    found["setup"] = python("-m", "infra.cloud_setup", "--ssh_from", OWNER, *images())
+    found["setup"] = python("-m", "infra.cloud_setup", "--ssh_from", OWNER)
     found["up"] = ray_up()
     launch_workers()
     found["asked"] = run_instances(recording)
@@ -61,15 +64,6 @@ def only_loopback() -> None:
         sys.exit(f"there is a network here ({devices}, {routes!r}): run this under `unshare --net`")
 
 
-def images() -> list[str]:
-    import boto3
-
-    from tests.infra.images import IMAGES, make_images
-
-    make_images(boto3.session.Session())
-    return [word for pair in IMAGES.items() for word in pair]
-
-
 def python(*arguments: str) -> dict[str, Any]:
     return command([sys.executable, *arguments])
 
@@ -85,7 +79,7 @@ def command(words: list[str]) -> dict[str, Any]:
 
 
 def launch_workers() -> None:
-    """A node of each kind of worker, by the code that the head's autoscaler runs, from the configuration that `ray up` sends it."""
+    """A node of each kind of worker, by the code of the head's autoscaler, from the configuration that `ray up` sends it."""
     import yaml
     from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
     from ray.autoscaler._private.event_summarizer import EventSummarizer

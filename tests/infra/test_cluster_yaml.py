@@ -2,6 +2,7 @@
 
 import copy
 import stat
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,9 @@ def test_the_head_never_trains_and_gpus_start_from_none(written: dict[str, Any])
 def test_every_node_is_set_up_alike_and_guards_its_metadata_and_disks(written: dict[str, Any]) -> None:
     for name, node in node_configs(written).items():
         assert node["MetadataOptions"]["HttpTokens"] == "required", name
-        assert all(disk["Ebs"]["Encrypted"] and disk["Ebs"]["DeleteOnTermination"] for disk in node["BlockDeviceMappings"]), name
+        assert all(disk["Ebs"]["Encrypted"] and disk["Ebs"]["DeleteOnTermination"] for disk in node["BlockDeviceMappings"]), (
+            name
+        )
         kinds = {spec["ResourceType"]: spec["Tags"] for spec in node["TagSpecifications"]}
         assert {"Key": "project", "Value": written["cluster_name"]} in kinds["instance"], name
         assert {"Key": "ray-cluster-name", "Value": written["cluster_name"]} in kinds["volume"], name
@@ -115,7 +118,9 @@ def added(config: dict[str, Any], gpus: int, refused: NodeAvailabilitySummary) -
 def refusal(*kinds: str) -> NodeAvailabilitySummary:
     tracker = NodeProviderAvailabilityTracker()
     for kind in kinds:
-        tracker.update_node_availability(kind, 0, NodeLaunchException("InsufficientInstanceCapacity", "no spot today", None))
+        tracker.update_node_availability(
+            kind, int(time.time()), NodeLaunchException("InsufficientInstanceCapacity", "no spot today", None)
+        )
     return tracker.summary()
 
 

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,8 +46,12 @@ def asked(found: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def tags(call: dict[str, str], resource: str) -> dict[str, str]:
     """The tags that a call gives to one kind of resource."""
-    spec = next(key.removesuffix("ResourceType") for key, value in call.items() if key.endswith("ResourceType") and value == resource)
-    keys = {key.removesuffix("Key"): value for key, value in call.items() if key.startswith(f"{spec}Tag.") and key.endswith(".Key")}
+    spec = next(
+        key.removesuffix("ResourceType") for key, value in call.items() if key.endswith("ResourceType") and value == resource
+    )
+    keys = {
+        key.removesuffix("Key"): value for key, value in call.items() if key.startswith(f"{spec}Tag.") and key.endswith(".Key")
+    }
     return {name: call[f"{place}Value"] for place, name in keys.items()}
 
 
