@@ -57,7 +57,7 @@ def tags(call: dict[str, str], resource: str) -> dict[str, str]:
 
 def test_without_the_setup_it_ends_before_it_has_made_anything(found: dict[str, Any]) -> None:
     assert found["before_setup"]["returncode"] != 0
-    assert "facegan-head" in found["before_setup"]["said"]
+    assert "with template name facegan-worker, does not exist" in found["before_setup"]["said"]
     assert [group["GroupName"] for group in found["groups_before_setup"]] == ["default"]
 
 

@@ -1,6 +1,6 @@
 """infra/cloud.yaml: by itself, and what is there once it is deployed on a mocked AWS."""
 
-import json
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ import pytest
 import yaml
 from cfnlint.api import lint
 from cfnlint.decode.decode import decode_str
-from cfnlint.helpers import REGIONS
 
 from infra.stack import CLUSTER, TEMPLATE, read_stack
 from tests.infra.commands import BUCKET, OWNER, empty_account, setup
 
+REGIONS = ["us-east-1", "us-west-2", "eu-central-1", "eu-north-1", "ap-northeast-1", "ap-southeast-3"]
 NODES = {name: node["node_config"] for name, node in yaml.safe_load(CLUSTER.read_text())["available_node_types"].items()}
 
 
@@ -128,5 +128,5 @@ def role(aws: boto3.session.Session, name: str) -> dict[str, Any]:
 def policy(aws: boto3.session.Session, of: str, name: str) -> list[dict[str, Any]]:
     """The statements of a role's policy."""
     document = aws.client("iam").get_role_policy(RoleName=role(aws, of)["RoleName"], PolicyName=name)["PolicyDocument"]
-    rights: list[dict[str, Any]] = (json.loads(document) if isinstance(document, str) else document)["Statement"]
+    rights: list[dict[str, Any]] = (ast.literal_eval(document) if isinstance(document, str) else document)["Statement"]
     return rights
