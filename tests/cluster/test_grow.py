@@ -1,16 +1,15 @@
 """Waiting for GPUs on a cluster whose nodes come later, as an autoscaler adds them."""
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import ray
 from ray.cluster_utils import Cluster
 
 from cluster.grow import wait_for_gpus
+from cluster.share import Share
 from facegan.config import UserError
-
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -23,31 +22,35 @@ def empty_cluster() -> Iterator[Cluster]:
     cluster.shutdown()
 
 
-def add_later(cluster: Cluster, nodes: int) -> threading.Thread:
-    def add() -> None:
-        for _ in range(nodes):
-            cluster.add_node(num_cpus=1, num_gpus=1)
-
-    thread = threading.Thread(target=add)
-    thread.start()
-    return thread
-
-
+@pytest.mark.ray
+@pytest.mark.slow
 def test_it_waits_until_all_are_there_and_gives_them_back(empty_cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    coming = add_later(empty_cluster, 2)
-    wait_for_gpus(2, minutes=2)
-    coming.join()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for_gpus, 2, minutes=3)
+        empty_cluster.add_node(num_cpus=1, num_gpus=1)
+        assert not waiting.done()
+        empty_cluster.add_node(num_cpus=1, num_gpus=1)
+        waiting.result()
     assert "2 are there\n" in capsys.readouterr().out
-    assert ray.get(ray.remote(num_gpus=2, num_cpus=0)(lambda: 1).options(num_gpus=1).remote(), timeout=60) == 1
+    ask = ray.remote(num_cpus=0, num_gpus=1)(lambda: 1)
+    assert ray.get([ask.remote(), ask.remote()], timeout=60) == [1, 1]
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 def test_it_goes_on_with_fewer(empty_cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    coming = add_later(empty_cluster, 1)
+    empty_cluster.add_node(num_cpus=1, num_gpus=1)
     wait_for_gpus(2, minutes=0.5)
-    coming.join()
-    assert "going on with them of 2" in capsys.readouterr().out
+    assert "1 are there, going on with them of 2" in capsys.readouterr().out
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 def test_none_at_all_is_one_line(empty_cluster: Cluster) -> None:
-    with pytest.raises(UserError, match="--gpus is 2: none came in"):
+    with pytest.raises(UserError, match="--gpus is 2: none came"):
         wait_for_gpus(2, minutes=0.02)
+
+
+def test_fewer_than_none_are_refused() -> None:
+    with pytest.raises(UserError, match="--gpus is -1"):
+        Share(gpus=-1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ray.autoscaler._private.node_provider_availability_tracker import NodeAvailabilitySummary, NodeProviderAvailabilityTracker
-from ray.autoscaler._private.resource_demand_scheduler import get_nodes_for
+from ray.autoscaler._private.resource_demand_scheduler import _default_utilization_scorer, get_nodes_for
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.autoscaler.node_launch_exception import NodeLaunchException
 
@@ -106,7 +106,7 @@ def test_the_commands_name_files_that_are_there(written: dict[str, Any]) -> None
         assert (ROOT / script).stat().st_mode & stat.S_IRUSR
 
 
-def added(config: dict[str, Any], gpus: int, refused: NodeAvailabilitySummary) -> dict[str, int]:
+def added(config: dict[str, Any], gpus: int, refused: NodeAvailabilitySummary, score: Any = score) -> dict[str, int]:
     """What Ray's autoscaler would start for jobs that ask for so many GPUs."""
     config = prepare_config(config)
     scorer = partial(score, node_availability_summary=refused)
@@ -130,6 +130,11 @@ def test_gpus_are_asked_for_on_spot(written: dict[str, Any]) -> None:
 
 def test_refused_spot_falls_back_to_on_demand(written: dict[str, Any]) -> None:
     assert added(written, 2, refusal("gpu_spot")) == {"gpu_on_demand": 2}
+
+
+def test_rays_own_choice_would_be_the_refused_kind_again(written: dict[str, Any]) -> None:
+    """Once this fails, infra/spot_first.py has become superfluous."""
+    assert added(written, 2, refusal("gpu_spot"), _default_utilization_scorer) == {"gpu_spot": 2}
 
 
 def test_the_head_is_told_to_use_the_scorer(written: dict[str, Any]) -> None:
