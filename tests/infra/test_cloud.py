@@ -9,12 +9,13 @@ from typing import Any
 
 import boto3
 import pytest
+import torch
 from moto.backends import get_backend
 
 from facegan.config import UserError
-from infra import cloud_setup
+from infra import cloud_setup, stage
 from infra.stack import CLUSTER, Stack, read_stack
-from tests.infra.commands import BUCKET, OWNER, setup, teardown
+from tests.infra.commands import BUCKET, OWNER, said, setup, teardown
 
 ROOT = CLUSTER.parent.parent
 NODE = {"ImageId": "ami-12c6146b", "InstanceType": "t3.small", "MinCount": 1, "MaxCount": 1}
@@ -50,6 +51,21 @@ def test_weights_go_to_the_bucket_once(aws: boto3.session.Session, tmp_path: Pat
     there = aws.client("s3").get_object(Bucket=BUCKET, Key="facegan/weights/vgg19-dcbb9e9d.pth")
     assert there["Body"].read() == b"weights"
     assert "vgg19-dcbb9e9d.pth" not in setup("--weights", str(tmp_path / "weights"))
+
+
+@pytest.mark.s3
+def test_a_node_finds_the_bucket_and_its_weights(
+    aws: boto3.session.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup("--bucket", BUCKET)
+    aws.client("s3").put_object(Bucket=BUCKET, Key="facegan/weights/vgg19-dcbb9e9d.pth", Body=b"weights")
+    environment = tmp_path / "facegan.env"
+    environment.write_text("RAY_AUTH_MODE=token\nFACEGAN_STORE=s3://of/yesterday\n")
+    monkeypatch.setattr(stage, "ENVIRONMENT", environment)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    said(stage.main, stage.Stage)
+    assert environment.read_text() == f"RAY_AUTH_MODE=token\nFACEGAN_STORE=s3://{BUCKET}/facegan\n"
+    assert (Path(torch.hub.get_dir()) / "checkpoints" / "vgg19-dcbb9e9d.pth").read_bytes() == b"weights"
 
 
 @pytest.mark.s3
