@@ -13,9 +13,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-.PHONY: help setup ablate test test-fast lint format mlflow
+.PHONY: help setup ablate test test-fast lint format mlflow cloud-setup cloud-teardown
 help:
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(DONE)  ## install the locked packages into .venv
 
@@ -45,3 +45,9 @@ format: $(DONE)  ## rewrite what the formatter and linter can mend
 
 mlflow: $(DONE)  ## the MLflow UI over the studies here, on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
+
+cloud-setup: $(DONE)  ## on AWS, what ray up infra/cluster.yaml needs: ARGS='--bucket ... --weights ... --budget_email ...'
+	$(BIN)/python -m infra.cloud_setup $(ARGS)
+
+cloud-teardown: $(DONE)  ## end all nodes and remove all that cloud-setup made, but the data: ARGS='--delete_data True' for those too
+	$(BIN)/python -m infra.cloud_teardown $(ARGS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ray
 
+from cluster.grow import wait_for_gpus
 from cluster.runtime import total
 from facegan.config import Config, UserError
 from facegan.packing import Packing, best_packing, measure_packing
@@ -24,12 +25,16 @@ class Share:
     """CPUs that a trial takes."""
     gpus_per_trial: float | None = None
     """GPUs that a trial takes, below 1 to share one; by default as many share one as a probe measures to be best."""
+    gpus: int = 0
+    """GPUs to ask for and wait for before the study starts, where the cluster grows by itself; 0: what is there."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.cpus_per_trial) and self.cpus_per_trial > 0):
             raise UserError(f"--cpus_per_trial is {self.cpus_per_trial}: a number above 0")
         if self.gpus_per_trial is not None and not (math.isfinite(self.gpus_per_trial) and self.gpus_per_trial >= 0):
             raise UserError(f"--gpus_per_trial is {self.gpus_per_trial}: a number of at least 0, below 1 to share a GPU")
+        if self.gpus < 0:
+            raise UserError(f"--gpus is {self.gpus}: at least 0")
 
     def resources(self) -> dict[str, float]:
         """What Ray is asked for; a whole GPU where the cluster has any and nothing else was said."""
@@ -49,6 +54,8 @@ class Share:
 
 def settle_share(share: Share, config: Config, study: Path) -> Share:
     """The share as it was asked for, or with as many trials to a GPU as the probe found best; it is kept in the study."""
+    if share.gpus:
+        wait_for_gpus(share.gpus)
     gpus = total("GPU")
     if share.gpus_per_trial is not None or not gpus:
         return share
