@@ -6,7 +6,6 @@ from pathlib import Path
 
 import ray
 
-from cluster.grow import wait_for_gpus
 from cluster.runtime import total
 from facegan.config import Config, UserError
 from facegan.packing import Packing, best_packing, measure_packing
@@ -54,8 +53,6 @@ class Share:
 
 def settle_share(share: Share, config: Config, study: Path) -> Share:
     """The share as it was asked for, or with as many trials to a GPU as the probe found best; it is kept in the study."""
-    if share.gpus:
-        wait_for_gpus(share.gpus)
     gpus = total("GPU")
     if share.gpus_per_trial is not None or not gpus:
         return share

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from cluster.dataset import DataSet
+from cluster.grow import wait_for_gpus
 from cluster.share import Share, settle_share
 from cluster.study_home import StudyHome
 from cluster.trial import run_trial
+from cluster.waiting import explaining
 from facegan.config import Config, UserError
 from facegan.study.folder import FINAL
 from facegan.study.plan import Plan, Trial, trial_folder
@@ -42,6 +45,7 @@ def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_im
     missing = [t for t in plan.run_order() if trial_folder(study, t).state()["state"] not in FINAL]
     if not missing:
         return
+    wait_for_gpus(share.gpus)
     if plan.budget.seconds is None:
         # Runs that share a GPU take each other's seconds: then each has one of its own.
         share = settle_share(share, plan.trials[0].config, study)
@@ -68,13 +72,20 @@ def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_im
             verbose=0,
         ),
     )
-    results = tuner.fit()
+    before = _states(missing, study)
+    needs = {name.upper(): amount for name, amount in share.resources().items()}
+    with explaining(lambda: _states(missing, study) != before, needs):
+        results = tuner.fit()
     errors = {str(result.config["key"]): result.error for result in results if result.error}
     for trial in missing:
         if trial.key in errors:
             with home.trial(trial.key) as broken:
                 broken.folder.write_failure(errors[trial.key])
                 broken.publish(now=True)
+
+
+def _states(trials: Sequence[Trial], study: Path) -> list[dict[str, Any]]:
+    return [trial_folder(study, trial).state() for trial in trials]
 
 
 def _by_key(trials: Sequence[Trial]) -> dict[str, Trial]:
