@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 PRESET ?= demo
 SOURCE ?=
 ARGS ?=
+CLUSTER ?= infra/cluster.yaml
 MARKS ?= not gpu and not ray and not s3 and not browser and not slow and not integration
 
 # Two processes, a file to one of them, in the order of pyproject's testpaths, the long ones first: a job that a test starts
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-.PHONY: help setup ablate test test-fast lint format mlflow cloud-setup cloud-teardown
+.PHONY: help setup ablate test test-fast lint format mlflow mlflow-tunnel cloud-setup cloud-teardown
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -45,6 +46,9 @@ format: $(DONE)  ## rewrite what the formatter and linter can mend
 
 mlflow: $(DONE)  ## the MLflow UI over the studies here, on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
+
+mlflow-tunnel: $(DONE)  ## the MLflow UI of the cluster's head, by SSH, on http://127.0.0.1:5000: CLUSTER=infra/cluster.yaml
+	$(BIN)/ray dashboard $(CLUSTER) --port 5000 --remote-port 5000
 
 cloud-setup: $(DONE)  ## on AWS, what ray up infra/cluster.yaml needs: ARGS='--bucket ... --weights ... --budget_email ...'
 	$(BIN)/python -m infra.cloud_setup $(ARGS)
