@@ -126,6 +126,8 @@ def _announce(plan: Plan, home: StudyHome) -> None:
         f"study    {_short(home)}: {plan.design}, {len(plan.trials)} trials, {amount}, {kind}, VGG-19 {plan.vgg}",
         flush=True,
     )
+    # The same hash as `jobs/doctor.py` says elsewhere: a cluster runs what `ray up` brought it.
+    print(f"code     {plan.code} (commit {plan.commit})", flush=True)
     if plan.budget.kind != "images":
         print(f"budget   equal {plan.budget.equalised()}", flush=True)
 
