@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 HOME = "/root"
-PROJECT = f"{HOME}/facegan"
-PYTHON = f"{PROJECT}/.venv/bin/python"
 _PROGRAMS = ("sshd", "ssh", "ssh-keygen", "rsync", "ip", "unshare", "nsenter", "setpriv", "make")
 _SSHD = "/usr/sbin/sshd"
 _FIRST_PROCESS = Path(__file__).with_name("first_process.sh")
@@ -47,37 +46,32 @@ class Host:
     folder: Path
     """What it calls its home, seen from outside."""
 
+    def command(self, script: str) -> dict[str, Any]:
+        """What runs a bash script as the host's user at its console, as the first arguments of subprocess."""
+        enter = ["nsenter", f"--target={self.pid}", "--all", f"--wdns={HOME}"]
+        environment = {"HOME": HOME, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+        return {"args": [*enter, "bash", "-l", "-c", script], "env": environment, "stdin": subprocess.DEVNULL}
+
     def run(self, script: str, *, seconds: float = 60, check: bool = True) -> str:
-        """Run a bash script as the host's user at its console; what it printed, errors among it."""
+        """Run a bash script to its end; what it printed, errors among it."""
         done = subprocess.run(
-            [*self._enter(), "bash", "-l", "-c", script],
-            env={"HOME": HOME, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
+            **self.command(script),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=seconds,
         )
         assert not check or done.returncode == 0, f"{self.name}: {script}\nended with {done.returncode}: {done.stdout[-4000:]}"
-        return done.stdout
-
-    def start(self, script: str, log: Path) -> "subprocess.Popen[bytes]":
-        """Start a bash script in the background; what it prints goes into a file outside."""
-        with log.open("wb") as sink:
-            return subprocess.Popen(
-                [*self._enter(), "bash", "-l", "-c", script],
-                env={"HOME": HOME, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-            )
+        return str(done.stdout)
 
     def processes(self) -> list[str]:
         """The command lines of everything that runs there, without its sshd and the one that looks."""
         lines = self.run("ps -eo pid=,stat=,args= -ww").splitlines()
         rows = [line.split(None, 2) for line in lines]
         return [
-            args for pid, state, args in rows if pid != "1" and "Z" not in state and not args.startswith(("ps -eo", "bash -l -c"))
+            args
+            for pid, state, args in rows
+            if pid != "1" and "Z" not in state and not args.startswith(("ps -eo", "bash -l -c"))
         ]
 
     def write(self, path: str, content: str, mode: int = 0o600) -> None:
@@ -86,9 +80,6 @@ class Host:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
         target.chmod(mode)
-
-    def _enter(self) -> list[str]:
-        return ["nsenter", f"--target={self.pid}", "--all", f"--wd={HOME}"]
 
 
 class Lab:
@@ -102,6 +93,12 @@ class Lab:
 
     def __getitem__(self, name: str) -> Host:
         return self.hosts[name]
+
+    def start(self, name: str, script: str, log: Path) -> "subprocess.Popen[bytes]":
+        """Start a bash script on a host in the background; what it prints goes into a file outside."""
+        with log.open("wb") as sink:
+            self._started.append(subprocess.Popen(**self.hosts[name].command(script), stdout=sink, stderr=sink))
+        return self._started[-1]
 
     def cut(self, name: str) -> None:
         """Pull a host's network cable."""
@@ -134,7 +131,7 @@ class Lab:
         hosts = "".join(f"10.77.0.{number} {host}\n" for number, host in enumerate(names, 10))
         (self.folder / name / "hosts").write_text(f"127.0.0.1 localhost\n{hosts}")
         command = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "--kill-child", "--mount-proc"]
-        command += ["bash", str(_FIRST_PROCESS), name, address, str(self.folder / name), str(ROOT), sys.prefix, sys.base_prefix]
+        command += ["bash", str(_FIRST_PROCESS), name, address, str(self.folder / name), sys.prefix, sys.base_prefix, str(ROOT)]
         outer = self._start(command, name)
         children = Path(f"/proc/{outer}/task/{outer}/children")
         self._until(lambda: bool(children.read_text().split()), f"{name}'s first process")
@@ -142,10 +139,12 @@ class Lab:
         self._at_bridge("ip", "link", "add", "name", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
         self._at_bridge("ip", "link", "set", f"to-{name}", "master", "bridge", "up")
         self.hosts[name] = Host(name, address, pid, home)
-        self._until(lambda: "sshd" in Path(f"/proc/{pid}/cmdline").read_text(), f"{name}'s sshd")
+        self._until(lambda: "sshd" in _command_line(pid), f"{name}'s sshd")
 
     def _put_keys(self, home: Path, name: str) -> None:
         (home / ".ssh").mkdir(mode=0o700)
+        (home / "facegan").mkdir()
+        (home / ".bashrc").touch()
         shutil.copy(self.folder / "key.pub", home / ".ssh" / "authorized_keys")
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name / "host_key"], check=True, timeout=20
@@ -161,6 +160,13 @@ class Lab:
 
     def _until(self, there: Callable[[], bool], what: str) -> None:
         wait_until(there, 20, what, lambda: "".join(log.read_text() for log in self.folder.glob("*.log"))[-2000:])
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:  # it has ended; its log says why
+        return ""
 
 
 def wait_until(there: Callable[[], bool], seconds: float, what: str, log: Callable[[], str]) -> float:
