@@ -1,6 +1,7 @@
 """The doctor: a fault planted for each check is named in that check's line, with its cure."""
 
 import http.server
+import os
 import resource
 import shutil
 import socket
@@ -115,7 +116,7 @@ def test_a_full_disk(free: int, total: int, says: str, monkeypatch: pytest.Monke
 
 def test_a_cache_that_may_not_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGAN_CACHE", "/proc/cache")
-    monkeypatch.setattr(doctor_machine.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     failed(doctor_machine.cache_disk(), "/proc may not be written", "FACEGAN_CACHE")
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +46,7 @@ for path in (p for p in Path("/root/clips").rglob("*") if p.is_file()):
 """
 STUDY = (
     "jobs/ablate.py --source s3://lab/clips --data s3://lab/set --study s3://lab/study --arms no_consistency full --seeds 0 1 "
-    "--images 2400 --report_every 8 --checkpoint_every 80 --data.size 32 --vgg.weights random --vgg.width 4 "
+    "--images 1600 --report_every 8 --checkpoint_every 80 --data.size 32 --vgg.weights random --vgg.width 4 "
     "--model.generator_width 4 --model.discriminator_width 4"
 )
 TRIAL = "ray::ImplicitFunc"
@@ -158,6 +159,21 @@ def test_secrets_are_in_no_command_line_and_readable_by_their_owner_alone(cluste
     for node in NODES:
         assert "secret-of-the-lab" not in str(cluster[node].processes()) and TOKEN not in str(cluster[node].processes())
         assert cluster[node].run("stat -c %a .facegan/node.env").strip() == "600"
+
+
+def test_the_doctor_finds_every_host_fit(cluster: Lab) -> None:
+    def ask(name: str) -> str:
+        secrets, more = (WITH_SECRETS, "") if name == "caller" else (ON_NODE, " --mlflow no" if name != "head" else "")
+        return cluster[name].run(f"{secrets}.venv/bin/python jobs/doctor.py --storage s3://lab/doctor{more}", seconds=150)
+
+    with ThreadPoolExecutor() as pool:
+        said = dict(zip(("caller", *NODES), pool.map(ask, ("caller", *NODES)), strict=True))
+    for name, lines in said.items():
+        assert "FAIL" not in lines and re.search(
+            r"^ok +storage +s3://lab/doctor wrote, read and deleted", lines, re.MULTILINE
+        ), name
+        assert re.search(r"^ok +clock ", lines, re.MULTILINE) and re.search(r"^ok +Ray token", lines, re.MULTILINE), lines
+    assert "and Ray runs here" in said["one"] and re.search(r"^ok +MLflow", said["head"], re.MULTILINE)
 
 
 def test_a_stranger_on_the_network_cannot_submit(cluster: Lab) -> None:
