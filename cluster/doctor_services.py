@@ -1,5 +1,6 @@
 """The doctor's checks of what a job talks to: Ray's ports and token, the storage and its clock, MLflow."""
 
+import http.client
 import os
 import secrets
 import socket
@@ -23,14 +24,25 @@ _OFF = "no"
 
 
 def ports() -> Finding:
-    """Ray's fixed ports: free, or held by Ray."""
+    """Ray's fixed ports: free, or held by Ray, or by a tunnel to the dashboard of Ray elsewhere."""
     held = [port for port in _PORTS if _is_held(port)]
     if not held:
         return ok("ports", f"{', '.join(map(str, _PORTS))} are free")
     if _ray_runs():
         return ok("ports", f"{', '.join(map(str, held))} in use, and Ray runs here")
-    taken = ", ".join(f"{port} ({_PORTS[port]})" for port in held)
+    others = [port for port in held if not _is_dashboard(port)]
+    if not others:
+        return ok("ports", f"{', '.join(map(str, held))} leads to Ray's dashboard elsewhere")
+    taken = ", ".join(f"{port} ({_PORTS[port]})" for port in others)
     return fail("ports", f"{taken} in use, and no Ray runs here: end what holds them (`ss -ltnp`), or give Ray other ports")
+
+
+def _is_dashboard(port: int) -> bool:
+    try:  # a path that answers without a token
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/gcs_healthz", timeout=_PATIENCE_SECONDS) as answer:
+            return b"success" in answer.read(100)
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def _is_held(port: int) -> bool:

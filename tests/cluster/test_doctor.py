@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,6 +55,54 @@ def project(folder: Path, *, python: str = ">=3.11", lock: str = "ray==2.60.0\n"
     (folder / "pyproject.toml").write_text(f"[project]\nrequires-python = '{python}'\ndependencies = [{needs}]\n")
     (folder / "constraints.txt").write_text(lock)
     return folder
+
+
+class Clock(http.server.BaseHTTPRequestHandler):
+    """Answers everything with 403 and a Date of long ago."""
+
+    def do_HEAD(self) -> None:
+        self.send_response_only(403)
+        self.send_header("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+
+class Health(http.server.BaseHTTPRequestHandler):
+    """Says what a dashboard says of its cluster's health."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"success")
+
+
+@contextmanager
+def served(answers: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL of a server on loopback."""
+    server = http.server.HTTPServer(("127.0.0.1", 0), answers)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def late() -> Iterator[str]:
+    """The URL of a server that lives in 1994 and knows nobody."""
+    with served(Clock) as url:
+        yield url
+
+
+@pytest.fixture
+def health() -> Iterator[str]:
+    """The URL of a dashboard."""
+    with served(Health) as url:
+        yield url
 
 
 def test_this_machine_has_what_the_lock_names() -> None:
@@ -133,6 +182,7 @@ def test_small_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_port_that_another_program_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_services, "_ray_runs", lambda: False)
+    monkeypatch.setattr(doctor_services, "_PATIENCE_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         monkeypatch.setattr(doctor_services, "_PORTS", {port: "the head's GCS"})
@@ -140,6 +190,12 @@ def test_a_port_that_another_program_holds(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(doctor_services, "_ray_runs", lambda: True)
         assert doctor_services.ports().state == "ok"
     assert doctor_services.ports().says == f"{port} are free"
+
+
+def test_a_tunnel_to_a_dashboard_is_no_fault(health: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_services, "_ray_runs", lambda: False)
+    monkeypatch.setattr(doctor_services, "_PORTS", {int(health.rpartition(":")[2]): "its dashboard"})
+    assert "leads to Ray's dashboard elsewhere" in doctor_services.ports().says
 
 
 def test_no_token_where_one_is_asked_for(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,29 +237,6 @@ def test_a_storage_that_deletes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_storage_that_works_keeps_nothing(tmp_path: Path) -> None:
     assert doctor_services.storage(str(tmp_path)).state == "ok"
     assert Place(str(tmp_path)).entries() == []
-
-
-class Clock(http.server.BaseHTTPRequestHandler):
-    """Answers everything with 403 and a Date of long ago."""
-
-    def do_HEAD(self) -> None:
-        self.send_response_only(403)
-        self.send_header("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
-        self.end_headers()
-
-    do_GET = do_HEAD
-
-
-@pytest.fixture
-def late() -> Iterator[str]:
-    """The URL of a server that lives in 1994 and knows nobody."""
-    server = http.server.HTTPServer(("127.0.0.1", 0), Clock)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_clock_that_is_off(late: str, monkeypatch: pytest.MonkeyPatch) -> None:
