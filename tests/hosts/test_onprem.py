@@ -191,9 +191,17 @@ def test_trials_run_on_both_workers_and_never_on_the_head(course: Course) -> Non
 
 def test_a_study_outlives_a_worker_that_is_cut_off(course: Course, cluster: Lab) -> None:
     assert "has been marked dead" in course.log and "Job 'raysubmit" in course.log
-    read = "from cluster.storage import Place; print(Place('s3://lab/study').read('summary.json').decode())"
-    summary = json.loads(cluster["caller"].run(f'{WITH_SECRETS}.venv/bin/python -c "{read}"'))
+    summary = json.loads(stored(cluster, "summary.json"))
     assert [trial["state"] for trial in summary["trials"]] == ["COMPLETED"] * 4
+    for trial in summary["trials"]:
+        rows = stored(cluster, f"trials/{trial['key']}/metrics.jsonl").splitlines()
+        assert [json.loads(row)["images"] for row in rows] == list(range(8, 1601, 8)), "rows are lost or there twice"
+
+
+def stored(cluster: Lab, key: str) -> str:
+    """An object of the study, as the caller reads it."""
+    read = f"from cluster.storage import Place; print(Place('s3://lab/study').read('{key}').decode())"
+    return cluster["caller"].run(f'{WITH_SECRETS}.venv/bin/python -c "{read}"')
 
 
 def test_the_worker_is_back_within_a_minute(course: Course) -> None:
