@@ -200,7 +200,7 @@ def test_a_study_outlives_a_worker_that_is_cut_off(course: Course, cluster: Lab)
 
 def stored(cluster: Lab, key: str) -> str:
     """An object of the study, as the caller reads it."""
-    read = f"from cluster.storage import Place; print(Place('s3://lab/study').read('{key}').decode())"
+    read = f"from cluster.storage import Place; print(Place('s3://lab/study').read('{key}').decode(), end='')"
     return cluster["caller"].run(f'{WITH_SECRETS}.venv/bin/python -c "{read}"')
 
 
