@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 HOME = "/root"
-_PROGRAMS = ("sshd", "ssh", "ssh-keygen", "rsync", "ip", "unshare", "nsenter", "setpriv", "make")
+_PROGRAMS = ("sshd", "ssh", "ssh-keygen", "rsync", "ip", "unshare", "nsenter", "ps", "curl", "make")
 _SSHD = "/usr/sbin/sshd"
 _FIRST_PROCESS = Path(__file__).with_name("first_process.sh")
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
@@ -28,7 +28,7 @@ def missing() -> str:
     """Why there can be no hosts here; empty where there can."""
     absent = [program for program in _PROGRAMS if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
     if absent:
-        return f"not installed: {', '.join(absent)} (Debian: openssh-server openssh-client rsync iproute2 util-linux make)"
+        return f"not installed: {', '.join(absent)} (Debian: openssh-server openssh-client rsync iproute2 util-linux procps curl make)"
     (effective,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff")]
     held = int(effective.split()[1], 16)
     lacking = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
