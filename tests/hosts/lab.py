@@ -28,7 +28,7 @@ def missing() -> str:
     """Why there can be no hosts here; empty where there can."""
     absent = [program for program in _PROGRAMS if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
     if absent:
-        return f"not installed: {', '.join(absent)} (Debian: openssh-server openssh-client rsync iproute2 util-linux procps curl make)"
+        return f"not installed: {', '.join(absent)} (.ci/run names Debian's packages)"
     (effective,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff")]
     held = int(effective.split()[1], 16)
     lacking = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
