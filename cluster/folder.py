@@ -77,6 +77,10 @@ class Folder:
         with self._appearing(key, os.link if only_if_absent else os.replace) as sink:
             sink.write(content)
 
+    def remove(self, key: str) -> None:
+        with said(self.path / key):
+            (self.path / key).unlink(missing_ok=True)
+
     def upload(self, key: str, local: Path, sha256: str) -> None:
         digest = hashlib.sha256()
         with local.open("rb") as source, self._appearing(key, os.replace) as sink:

@@ -151,6 +151,10 @@ class Bucket:
                 raise
             return {}
 
+    def remove(self, key: str) -> None:
+        with self._said(key):
+            client().delete_object(**self._at(key))
+
     def upload(self, key: str, local: Path, sha256: str) -> None:
         size = local.stat().st_size
         with self._said(key):

@@ -95,6 +95,10 @@ class Place:
         """Create or replace an object; with `only_if_absent`, of many writers one wins and the others get AlreadyThere."""
         self._store.write(_checked(self.uri, key), content, only_if_absent)
 
+    def remove(self, key: str) -> None:
+        """See that there is no object of that name."""
+        self._store.remove(_checked(self.uri, key))
+
     def upload(self, key: str, local: Path, *, sha256: str) -> None:
         """Create or replace an object by a local file, which must have this hash to its last byte to become visible."""
         self._store.upload(_checked(self.uri, key), local, sha256)

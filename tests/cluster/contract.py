@@ -189,6 +189,16 @@ def copies_follow_the_tag(place: Place, here: Path) -> None:
     assert not list(here.glob("below/*.partial"))
 
 
+def what_is_removed_is_gone(place: Place, here: Path) -> None:
+    place.write("a/b", b"x")
+    place.write("a/bc", b"y")
+    place.remove("a/b")
+    place.remove("a/b")  # it is gone already
+    assert [entry.key for entry in place.entries()] == ["a/bc"]
+    for key in ("../b", "a/", ""):
+        said_by(place.remove, key)
+
+
 CASES: list[Callable[[Place, Path], None]] = [
     what_is_written_is_read,
     what_is_not_there_is_said,
@@ -199,4 +209,5 @@ CASES: list[Callable[[Place, Path], None]] = [
     a_download_goes_on_where_it_stopped,
     damaged_downloads_are_refused,
     copies_follow_the_tag,
+    what_is_removed_is_gone,
 ]
