@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cluster.finding import Finding, fail, not_checked, ok
 from facegan.cache import cache_folder
+from facegan.study.plan import code_version
 
 _ROOT = Path(__file__).parent.parent
 _GIB = 2**30
@@ -33,7 +34,7 @@ def python(root: Path = _ROOT) -> Finding:
 
     if here not in SpecifierSet(wanted):
         return fail("python", f"{here}, the project needs {wanted}: make setup PYTHON=python3.11 in a fresh .venv")
-    return ok("python", here)
+    return ok("python", f"{here}; this code is {code_version()}, which jobs say in their line `code`")
 
 
 def packages(root: Path = _ROOT) -> Finding:

@@ -14,6 +14,7 @@ from cluster.dataset import DataSet, newest
 from cluster.ingest_task import ingest_clip
 from cluster.progress import following
 from cluster.runtime import start_ray, total
+from cluster.seen import check_seen_everywhere
 from cluster.source import clips_of, is_rendered
 from cluster.storage import AlreadyThere, Place, sweep_partials
 from cluster.streams import first_ready, next_of
@@ -51,6 +52,8 @@ def ingest(source: Place, data: Place, request: IngestRequest) -> DataSet:
             print(f"data     {data}: {manifest['rows']} frames are there already (version {found.version})", flush=True)
             return found
     start_ray()
+    if not source.is_s3:
+        check_seen_everywhere({"--source": source.folder / clips[0].files[0].key})
     sweep_partials(data)
     records = list(_run(clips, source, data, request))
     _check_records(records, source, request)

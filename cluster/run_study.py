@@ -17,15 +17,17 @@ from cluster.dataset import DataSet
 from cluster.follow import duration, following
 from cluster.inputs import describe_data, prepare_data
 from cluster.runtime import start_ray
-from cluster.storage import place
+from cluster.seen import check_seen_everywhere
+from cluster.storage import Place, place
 from cluster.study_home import StudyHome
 from cluster.tracking import Tracker
 from cluster.trial import precompute_truth
+from facegan.data.manifest import manifest_key
 from facegan.study.arms import Arm, Factor
 from facegan.study.budget import Budget
 from facegan.study.choice import best_generator
 from facegan.study.effects import spoken
-from facegan.study.plan import Plan, make_plan
+from facegan.study.plan import PLAN, Plan, make_plan
 
 HOME = Path("studies")
 
@@ -74,6 +76,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     home.open(plan)
     study = home.folder
     start_ray()
+    check_seen_everywhere(_local_files(home, data))
     _announce(plan, home)
     truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data)
     tracker = Tracker(plan, study)
@@ -94,6 +97,12 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     _say_results(summary, home, tracker.uri, model, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
+
+
+def _local_files(home: StudyHome, data: DataSet) -> dict[str, Path]:
+    """A file of each place that is a folder, by the flag that names it."""
+    files = {} if home.place.is_s3 else {"--study": home.folder / PLAN}
+    return files if Place(data.uri).is_s3 else files | {"--data": Path(data.uri) / manifest_key(data.version)}
 
 
 def _note(summary: dict[str, Any]) -> str:

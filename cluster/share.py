@@ -47,7 +47,10 @@ class Share:
         if fits < 1:
             wanted = " and ".join(f"{amount:g} {name}" for name, amount in asked.items())
             there = " and ".join(f"{total(name):g} {name}" for name in asked)
-            raise UserError(f"a trial takes {wanted}, the cluster has {there}: lower --cpus_per_trial or --gpus_per_trial")
+            raise UserError(
+                f"a trial takes {wanted}, the cluster has {there}: lower --cpus_per_trial or --gpus_per_trial, "
+                "or ask a cluster that grows by itself with --gpus"
+            )
         return fits
 
 

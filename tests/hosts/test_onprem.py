@@ -184,6 +184,16 @@ def test_a_stranger_on_the_network_cannot_submit(cluster: Lab) -> None:
     assert cluster["caller"].run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8265/api/version") == "401"
 
 
+def test_a_folder_of_the_heads_own_disk_is_refused(cluster: Lab) -> None:
+    """A job's driver is on the head; what it names has to be seen by the workers too."""
+    study = STUDY.replace("s3://lab/study", "here")
+    said = cluster["caller"].run(
+        f"{WITH_SECRETS}.venv/bin/ray job submit --address http://127.0.0.1:8265 -- python {study}", check=False, seconds=200
+    )
+    address = f"({cluster['one'].address}|{cluster['two'].address})"
+    assert re.search(rf"ablate.py: --study: node {address} does not see .*here/plan.json; name a folder", said), said[-3000:]
+
+
 def test_trials_run_on_both_workers_and_never_on_the_head(course: Course) -> None:
     assert course.trials["head"] == 0
     assert course.trials["one"] and course.trials["two"], course.trials
