@@ -42,7 +42,7 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dic
     about = _about(study, trial, summary)
     with _files(study, trial, about) as artifacts, warnings.catch_warnings():
         # Type hints would be taken for the signature, which is given.
-        warnings.filterwarnings("ignore", "Add type hints to the `predict`")
+        warnings.filterwarnings("ignore", ".*Add type hints to the `predict`")
         info = Model.log(
             artifact_path=None,
             name=f"generator-{study.name}",

@@ -48,6 +48,7 @@ class Tracker:
     def __init__(self, plan: Plan, study: Path) -> None:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         self.plan, self.study = plan, study
         self.uri = default_uri(study)
         mlflow.set_tracking_uri(self.uri)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -51,7 +52,7 @@ def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("the head did not come up")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
     # A Unix socket's path is short, so Ray's files cannot lie in pytest's deep folders.
     scratch = Path(tempfile.mkdtemp(prefix="head"))
@@ -75,12 +76,12 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def submit(head: Head, job: list[str]) -> "subprocess.CompletedProcess[str]":
+def submit(head: Head, job: list[str], *options: str) -> "subprocess.CompletedProcess[str]":
     """`ray job submit`, again while Ray says to try again later: its agent starts after its dashboard answers."""
     deadline = time.monotonic() + 120
     while True:
         done = subprocess.run(
-            ["ray", "job", "submit", "--address", head.address, "--", *job],
+            ["ray", "job", "submit", "--address", head.address, *options, "--", *job],
             cwd=ROOT,
             env=head.environment,
             capture_output=True,
@@ -104,3 +105,54 @@ def test_a_submitted_study_runs_to_its_report(head: Head, clips: Path, jobs_in: 
     assert [t["state"] for t in summary["trials"]] == ["COMPLETED"] * 2
     assert (tmp_path / "study" / "report.html").exists()
     assert os.path.exists(tmp_path / "mlflow.db")
+
+
+def ask(head: Head, *words: str) -> str:
+    """`ray job ...` about jobs that are there."""
+    command = ["ray", "job", *words, "--address", head.address]
+    done = subprocess.run(command, env=head.environment, capture_output=True, text=True, timeout=100, check=True)
+    return done.stdout + done.stderr
+
+
+def test_a_job_is_listed_stopped_and_goes_on(head: Head, clips: Path, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+    """The caller leaves after `--no-wait`, as a laptop that sleeps."""
+    smallest = jobs_in(tmp_path).command("ablate")[2:]
+    where = ["--source", str(clips), "--data", str(tmp_path / "data"), "--study", str(tmp_path / "study")]
+    job = ["python", "jobs/ablate.py", *smallest, *where, "--arms", "full", "--images", "1600"]
+    found = re.search(r"raysubmit_\w+", submit(head, job, "--no-wait").stdout)
+    assert found
+    eventually(
+        lambda: bool(list((tmp_path / "study").glob("trials/*/checkpoint/state.json"))), lambda: ask(head, "logs", found[0])
+    )
+    assert re.search(rf"{found[0]}.*RUNNING", ask(head, "list"), re.DOTALL)
+
+    ask(head, "stop", found[0])
+    assert "STOPPED" in ask(head, "status", found[0]).upper()
+    (rows,) = (tmp_path / "study").glob("trials/*/metrics.jsonl")
+    eventually(lambda: is_still(rows), rows.read_text)
+    stopped, before = time.time(), read_rows(rows)
+    assert before[-1]["images"] < 1600
+
+    assert submit(head, job).returncode == 0
+    after = read_rows(rows)
+    assert [row["images"] for row in after] == list(range(8, 1601, 8))
+    assert after[0] == before[0], "it began anew"
+    assert after[0]["time"] < stopped < after[-1]["time"]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def is_still(path: Path) -> bool:
+    """Nobody writes to a file any more; the trial wrote many rows a second."""
+    size = path.stat().st_size
+    time.sleep(4)
+    return path.stat().st_size == size
+
+
+def eventually(holds: Callable[[], bool], tell: Callable[[], str]) -> None:
+    deadline = time.monotonic() + 200
+    while not holds():
+        assert time.monotonic() < deadline, tell()[-3000:]
+        time.sleep(0.2)
