@@ -1,5 +1,6 @@
 """The doctor's checks of what a job talks to: Ray's ports and token, the storage and its clock, MLflow."""
 
+import errno
 import http.client
 import os
 import secrets
@@ -54,7 +55,7 @@ def _is_held(port: int) -> bool:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind((address, port))
         except OSError as error:
-            if error.errno != 97 and error.errno != 99:  # no IPv6 here
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # no IPv6 here
                 return True
     return False
 

@@ -29,6 +29,7 @@ NAME = "facegan-generator"
 """The registered model; each study adds one version."""
 _CODE = Path(__file__).with_name("served_generator.py")
 _NEEDS = ("mlflow", "torch", "numpy", "safetensors")
+"""All that drawing imports; a machine that serves needs no image library."""
 
 
 def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
@@ -56,7 +57,7 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dic
             artifacts={name: str(path) for name, path in artifacts.items()},
             signature=signature(trial.config.data.size),
             input_example=example(trial.config.data.size),
-            pip_requirements=[f"{name}=={version(name)}" for name in _NEEDS],
+            pip_requirements=[f"{name}=={_public(version(name))}" for name in _NEEDS],
             tags=about["tags"],
         )
     made = str(info.registered_model_version)
@@ -64,6 +65,11 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dic
     for key, value in about["tags"].items():
         client.set_model_version_tag(NAME, made, key, value)
     return made
+
+
+def _public(found: str) -> str:
+    """2.13.0 of 2.13.0+cpu: a registry has no local builds."""
+    return found.partition("+")[0]
 
 
 def signature(size: int) -> ModelSignature:

@@ -102,7 +102,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
 def _local_files(home: StudyHome, data: DataSet) -> dict[str, Path]:
     """A file of each place that is a folder, by the flag that names it."""
     files = {} if home.place.is_s3 else {"--study": home.folder / PLAN}
-    return files if Place(data.uri).is_s3 else files | {"--data": Path(data.uri) / manifest_key(data.version)}
+    return files if (at := Place(data.uri)).is_s3 else files | {"--data": at.folder / manifest_key(data.version)}
 
 
 def _note(summary: dict[str, Any]) -> str:

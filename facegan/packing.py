@@ -13,7 +13,7 @@ import torch
 from torch import multiprocessing
 
 from facegan.config import Config
-from facegan.data.triplets import Batch
+from facegan.data.batch import Batch
 from facegan.step import new_state, step
 
 _WARM_STEPS = 3

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from facegan import losses
 from facegan.anatomy import dissect
 from facegan.config import Config
-from facegan.data.triplets import Batch
+from facegan.data.batch import Batch
 from facegan.landmarks import landmark_input
 from facegan.memory import keep_freed_memory
 from facegan.nets.discriminator import Discriminator, build_discriminator

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from facegan.config import UserError
+from facegan.data.batch import Batch
 from facegan.data.resident import resident_batches
-from facegan.data.triplets import Batch, FaceData, batches
+from facegan.data.triplets import FaceData, batches
 from facegan.parallel import mean_over_ranks, rank_and_world
 from facegan.step import TrainState, step
 

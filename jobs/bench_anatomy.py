@@ -7,21 +7,17 @@ few points only, so `step` prices the same from pairs of steps: (one with - one 
 
 import argparse
 import dataclasses
-import json
 import os
 import statistics
 import sys
 import tempfile
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for a machine where facegan is not installed
 
-from bench_machine import machine
+from bench_machine import as_measured, device_parser, machine, parse, say, write_results
 from bench_process import Measured
 
 from facegan.config import Config, UserError, preset
@@ -45,25 +41,16 @@ def main() -> None:
         found: dict[str, Any] = {"conditions": _conditions(args), "bound": BOUND, "presets": {}}
         for name, periods in zip(args.presets, args.periods, strict=True):
             found["presets"][name] = measure(_as_it_runs(preset(name), args.set), clips, args, periods)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(found, indent=1) + "\n")
-        _say(f"written to {args.out}")
+    write_results(found, args.out)
 
 
 def _arguments() -> argparse.Namespace:
-    cuda = torch.cuda.is_available()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--device", default="cuda" if cuda else "cpu", choices=["cpu", "cuda"])
+    parser = device_parser(__doc__)
     parser.add_argument("--presets", nargs="+", default=["demo", "poster"], help="the configurations measured")
     parser.add_argument("--periods", nargs="+", type=int, default=[5, 1], help="whole periods of the loop, of each preset")
     parser.add_argument("--rounds", type=int, default=9, help="pairs of a step with and one without; their median counts")
     parser.add_argument("--threads", type=int, default=1, help="threads on the CPU; a trial has 1")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=JSON", help="fields changed, to try the job itself")
-    parser.add_argument("--out", type=Path, help="a JSON file for the results")
-    args = parser.parse_args()
-    if args.device == "cuda" and not cuda:
-        parser.error("--device is 'cuda': this machine has no CUDA device")
+    args = parse(parser)
     if len(args.periods) != len(args.presets):
         parser.error(
             f"--periods has {len(args.periods)} numbers for {len(args.presets)} presets: one each, 0 to leave the loop out"
@@ -76,9 +63,8 @@ def _conditions(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _as_it_runs(config: Config, changed: list[str]) -> Config:
-    """A preset without an end, that reports once a period. VGG-19's values do not change what a step costs."""
-    values = {"vgg.weights": "random", "data.validation_fraction": 0.0}
-    config = config.override(values | {name: json.loads(value) for name, value in (item.split("=", 1) for item in changed)})
+    """A preset without an end, that reports once a period."""
+    config = as_measured(config, changed)
     if not config.anatomy_every:
         raise UserError("anatomy_every is 0: this preset has no anatomy, so there is nothing to measure")
     endless = config.anatomy_every * 10**6
@@ -93,7 +79,7 @@ def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int)
     steps = config.anatomy_every // config.optim.batch
     found: dict[str, Any] = {"batch": config.optim.batch, "anatomy_every": config.anatomy_every, "steps_a_period": steps}
     found["terms"] = len(config.loss.active())
-    _say(f"{config.data.size} pixels, batch {config.optim.batch}: an anatomy every {steps} steps")
+    say(f"{config.data.size} pixels, batch {config.optim.batch}: an anatomy every {steps} steps")
     with closing(Measured("ours", config, data, args.device, args.threads)) as process:
         found["step"] = _by_step(process, args.rounds, steps)
     if periods:
@@ -105,7 +91,7 @@ def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int)
     costs = [
         part[name] for part in (found["step"], found.get("loop", {})) for name in ("cost_cpu", "cost_wall") if name in part
     ]
-    _say("cost: " + ", ".join(f"{cost:.2%}" for cost in costs) + f"; bound {BOUND:.0%}")
+    say("cost: " + ", ".join(f"{cost:.2%}" for cost in costs) + f"; bound {BOUND:.0%}")
     # Of CPU seconds: with others on the machine the wall clock measures them too.
     return {**found, "holds": all(found[part]["cost_cpu"] < BOUND for part in ("step", "loop") if part in found)}
 
@@ -119,7 +105,7 @@ def _by_step(process: Measured, rounds: int, steps: int) -> dict[str, Any]:
     for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds")):
         found[name] = statistics.median((a[clock] - b[clock]) / b[clock] for a, b in pairs) / steps
         found[f"{name}_of_the_step"] = found[name] * steps
-    _say(f"a step with anatomy takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
+    say(f"a step with anatomy takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
     return found
 
 
@@ -131,7 +117,7 @@ def _by_loop(running: dict[str, Measured], periods: int) -> dict[str, Any]:
     for number in range(periods):
         order = list(running) if number % 2 else list(reversed(running))
         rounds.append({kind: running[kind].ask("loop", 1) for kind in order})
-        _say(f"period {number + 1}/{periods}: " + ", ".join(f"{k} {r['cpu']:.3f} CPU-s a step" for k, r in rounds[-1].items()))
+        say(f"period {number + 1}/{periods}: " + ", ".join(f"{k} {r['cpu']:.3f} CPU-s a step" for k, r in rounds[-1].items()))
     costs = {
         name: statistics.median(r[WITH][clock] / r[WITHOUT][clock] for r in rounds) - 1
         for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds"))
@@ -141,10 +127,6 @@ def _by_loop(running: dict[str, Measured], periods: int) -> dict[str, Any]:
 
 def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
-
-
-def _say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The bare loop decodes, crops, resizes and encodes, reads no annotation, hashes n
 """
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import ray
-from bench_machine import machine
+from bench_machine import machine, write_results
 from numpy.typing import NDArray
 
 from cluster.ingest import IngestRequest, ingest
@@ -47,9 +46,7 @@ def main() -> None:
         found["workers"] = _workers(source, Path(scratch), config, args)
         found["bare_loops"] = _two_bare_loops(source, config, args.rounds)
     _print(found)
-    if args.out:
-        args.out.write_text(json.dumps(found, indent=1) + "\n")
-        print(f"written to {args.out}")
+    write_results(found, args.out)
 
 
 def _arguments() -> argparse.Namespace:

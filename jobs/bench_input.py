@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for a machine where facegan is not installed
 
-from bench_machine import machine
+from bench_machine import machine, write_results
 from reference_input import Dataset2019, ParquetDataset, Sample, TableDataset
 
 from facegan.config import preset
@@ -49,9 +49,7 @@ def main() -> None:
         found["bytes_a_sample"] = _bytes_a_sample(args, copy)
         found["memory"] = {str(workers): _memory(copy, args, workers) for workers in MEMORY_WORKERS}
     _print(found)
-    if args.out:
-        args.out.write_text(json.dumps(found, indent=1) + "\n")
-        print(f"written to {args.out}")
+    write_results(found, args.out)
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,5 +1,7 @@
-"""What every benchmark says of the machine and the versions that it ran on."""
+"""What the benchmarks share: the machine they ran on, their flags, and how they say and write what they found."""
 
+import argparse
+import json
 import platform
 import time
 from pathlib import Path
@@ -9,6 +11,8 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import torch
+
+from facegan.config import Config
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
@@ -23,3 +27,42 @@ def machine(device: str = "cpu") -> dict[str, Any]:
         "pyarrow": pa.__version__,
         "python": platform.python_version(),
     }
+
+
+def device_parser(description: str | None) -> argparse.ArgumentParser:
+    """Flags of a benchmark of the step: device, fields changed, results."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    cuda = torch.cuda.is_available()
+    parser.add_argument("--device", default="cuda" if cuda else "cpu", choices=["cpu", "cuda"])
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=JSON", help="fields changed, such as model.generator_width=16"
+    )
+    parser.add_argument("--out", type=Path, help="a JSON file for the results")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line; a device that is not there is refused."""
+    args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device is 'cuda': this machine has no CUDA device")
+    return args
+
+
+def as_measured(config: Config, changed: list[str]) -> Config:
+    """A configuration with `--set`. VGG-19's values do not change what a step costs."""
+    values = {"vgg.weights": "random", "data.validation_fraction": 0.0}
+    return config.override(values | {name: json.loads(value) for name, value in (item.split("=", 1) for item in changed)})
+
+
+def write_results(found: dict[str, Any], out: Path | None) -> None:
+    """Write them, if a file was named."""
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(found, indent=1) + "\n")
+        say(f"written to {out}")
+
+
+def say(text: str) -> None:
+    """A line with the time of day."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)

@@ -5,7 +5,6 @@ Needs torch, numpy, pyarrow and opencv: no Ray, no MLflow. On a GPU: `python job
 
 import argparse
 import dataclasses
-import json
 import os
 import statistics
 import sys
@@ -20,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for a machine where facegan is not installed
 
-from bench_machine import machine
+from bench_machine import as_measured, device_parser, machine, parse, say, write_results
 from bench_process import Measured
 
 from facegan.config import Config, UserError, preset
@@ -52,7 +51,7 @@ def main() -> None:
         os.environ["FACEGAN_CACHE"] = scratch
         bench = _Benches(args, Path(scratch))
         found: dict[str, Any] = {"conditions": _conditions(args, base), "limits": limits(args.device)}
-        _say(f"limits: {found['limits']}")
+        say(f"limits: {found['limits']}")
         if "steps" in args.parts:
             found["steps"] = against_the_reference(bench, base, found["limits"])
         if "terms" in args.parts:
@@ -61,20 +60,13 @@ def main() -> None:
             found["growth"] = growth(bench, base)
         if "packing" in args.parts:
             found["packing"] = packing(args)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(found, indent=1) + "\n")
-        _say(f"written to {args.out}")
+    write_results(found, args.out)
 
 
 def _arguments() -> argparse.Namespace:
     cuda = torch.cuda.is_available()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--device", default="cuda" if cuda else "cpu", choices=["cpu", "cuda"])
+    parser = device_parser(__doc__)
     parser.add_argument("--preset", default="poster", help="the configuration measured")
-    parser.add_argument(
-        "--set", nargs="*", default=[], metavar="NAME=JSON", help="fields changed, such as model.generator_width=16"
-    )
     parser.add_argument("--batch", type=int, default=64 if cuda else 8, help="images a step in the comparison")
     parser.add_argument("--small_batch", type=int, default=32 if cuda else 2, help="images a step where terms are left out")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; their median is printed")
@@ -82,18 +74,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of a step on the CPU")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=cuda, help="measure torch.compile too")
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="which tables to make")
-    parser.add_argument("--out", type=Path, help="a JSON file for the results")
-    args = parser.parse_args()
-    if args.device == "cuda" and not cuda:
-        parser.error("--device is 'cuda': this machine has no CUDA device")
-    return args
+    return parse(parser)
 
 
 def _config(args: argparse.Namespace) -> Config:
-    changed = dict(item.split("=", 1) for item in args.set)
-    values = {"vgg.weights": "random", "data.validation_fraction": 0.0}
-    values |= {name: json.loads(value) for name, value in changed.items()}
-    return at_batch(preset(args.preset), args.batch).override(values)
+    return as_measured(at_batch(preset(args.preset), args.batch), args.set)
 
 
 def at_batch(config: Config, batch: int) -> Config:
@@ -170,7 +155,7 @@ def against_the_reference(bench: _Benches, config: Config, limit: dict[str, floa
     for number in range(bench.args.rounds):
         for kind, process in measured.items():
             rounds[kind].append(process.ask("steps", bench.args.steps))
-            _say(f"round {number + 1}/{bench.args.rounds}: {kind} {rounds[kind][-1]['images_per_second']:.2f} images/s")
+            say(f"round {number + 1}/{bench.args.rounds}: {kind} {rounds[kind][-1]['images_per_second']:.2f} images/s")
     rows = {}
     for kind, process in measured.items():
         peak = process.ask("peak")
@@ -190,7 +175,7 @@ def against_the_reference(bench: _Benches, config: Config, limit: dict[str, floa
         rows,
     )
     _table(sorted(rows[OURS]["split"]), {kind: row["split"] for kind, row in rows.items()})
-    _say("ours to 2019: " + ", ".join(f"{name} {value:.2f}" for name, value in ratios.items()))
+    say("ours to 2019: " + ", ".join(f"{name} {value:.2f}" for name, value in ratios.items()))
     return {"rows": rows, "ours_to_2019": ratios}
 
 
@@ -220,9 +205,7 @@ def cost_of_terms(bench: _Benches, config: Config) -> dict[str, Any]:
             row["share_of_time"] = 1 - statistics.median(b[clock] / a[clock] for a, b in rounds)
             row["share_of_gflop"] = 1 - row["gflop"] / rows["full"]["gflop"]
             rows[name] = row
-            _say(
-                f"without {name}: {row['share_of_time']:.0%} of the step's time, {row['share_of_gflop']:.0%} of its operations"
-            )
+            say(f"without {name}: {row['share_of_time']:.0%} of the step's time, {row['share_of_gflop']:.0%} of its operations")
     _table(("images_per_second", "gflop", "share_of_time", "share_of_gflop", "peak_gib"), rows)
     return rows
 
@@ -254,7 +237,7 @@ def packing(args: argparse.Namespace) -> dict[str, Any]:
     best = best_packing(found)
     rows = {f"{p.trials} trials": {"images_per_second": p.images_per_second} for p in found}
     _table(("images_per_second",), rows)
-    _say(f"best: {best.trials} trials, {best.images_per_second / found[0].images_per_second:.2f} times one alone")
+    say(f"best: {best.trials} trials, {best.images_per_second / found[0].images_per_second:.2f} times one alone")
     return {"measured": [dataclasses.asdict(p) for p in found], "best": best.trials}
 
 
@@ -268,10 +251,6 @@ def _table(columns: Iterable[str], rows: dict[str, Any]) -> None:
     for name, row in rows.items():
         print(f"{name:<26}" + "".join(f"{row.get(c, float('nan')):>22.3f}" for c in columns))
     print(flush=True)
-
-
-def _say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 if __name__ == "__main__":

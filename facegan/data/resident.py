@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.config import Config, UserError
-from facegan.data.triplets import Batch, FaceData, sample, training_clips
+from facegan.data.batch import Batch
+from facegan.data.triplets import FaceData, sample, training_clips
 from facegan.landmarks import mirror_permutation
 
 _SHARE_OF_FREE_MEMORY = 0.5

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.config import Config, UserError
+from facegan.data.batch import Batch
 from facegan.data.local import copy_of_folder
 from facegan.data.shards import decode_image
 from facegan.landmarks import mirror
@@ -38,21 +39,6 @@ class Triplets:
         """The slice of the global batch that a rank trains on."""
         mine = slice(rank, None, world)
         return Triplets(self.source[mine], self.target[mine], self.third[mine], self.mirrored[mine])
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What crosses to the device: images [batch, 3, size, size] uint8 RGB and points [batch, 68, 2] float32."""
-
-    source: Tensor
-    target: Tensor
-    source_points: Tensor
-    target_points: Tensor
-    third_points: Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device; the copy of pinned memory does not block."""
-        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
 
 
 class FaceData:

@@ -25,8 +25,8 @@ _OFFICIAL = {
 }
 SPLIT_FILE = "split.json"
 _CATEGORIES = ("train", "test", "category_1", "category_2", "category_3")
-_SMALL = 1 << 16
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv")
+_SMALL = 1 << 16
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 
 

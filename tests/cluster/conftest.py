@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import ray
+from ray.cluster_utils import Cluster
 
 from cluster.runtime import start_ray
 from cluster.storage import Place
@@ -20,6 +21,16 @@ def local_ray() -> Iterator[None]:
     start_ray()
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def idle_head() -> Iterator[Cluster]:
+    """A head that takes no work, which is all that a cluster has before its first worker; this process has joined it."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.serving import free_port
+
 PROGRAMS = ("radosgw", "radosgw-admin", "ceph", "ceph-authtool", "ceph-mgr", "ceph-mon", "ceph-osd", "monmaptool", "setpriv")
 ACCESS_KEY, SECRET_KEY = "tests", "secret-of-the-tests"
 _READY_SECONDS = 60
@@ -56,13 +58,6 @@ rgw rados pool pg num min = 1
 def missing() -> list[str]:
     """The programs that are not installed here."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

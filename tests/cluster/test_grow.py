@@ -1,6 +1,5 @@
 """Waiting for GPUs on a cluster whose nodes come later, as an autoscaler adds them."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,24 +11,14 @@ from cluster.share import Share
 from facegan.config import UserError
 
 
-@pytest.fixture
-def empty_cluster() -> Iterator[Cluster]:
-    """A head that runs nothing."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    ray.init(address=cluster.address, log_to_driver=False)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
-
-
 @pytest.mark.ray
 @pytest.mark.slow
-def test_it_waits_until_all_are_there_and_gives_them_back(empty_cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_waits_until_all_are_there_and_gives_them_back(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait_for_gpus, 2, minutes=3)
-        empty_cluster.add_node(num_cpus=1, num_gpus=1)
+        idle_head.add_node(num_cpus=1, num_gpus=1)
         assert not waiting.done()
-        empty_cluster.add_node(num_cpus=1, num_gpus=1)
+        idle_head.add_node(num_cpus=1, num_gpus=1)
         waiting.result()
     assert "2 are there\n" in capsys.readouterr().out
     ask = ray.remote(num_cpus=0, num_gpus=1)(lambda: 1)
@@ -38,15 +27,15 @@ def test_it_waits_until_all_are_there_and_gives_them_back(empty_cluster: Cluster
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_it_goes_on_with_fewer(empty_cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    empty_cluster.add_node(num_cpus=1, num_gpus=1)
+def test_it_goes_on_with_fewer(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    idle_head.add_node(num_cpus=1, num_gpus=1)
     wait_for_gpus(2, minutes=0.5)
     assert "1 are there, going on with them of 2" in capsys.readouterr().out
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_none_at_all_is_one_line(empty_cluster: Cluster) -> None:
+def test_none_at_all_is_one_line(idle_head: Cluster) -> None:
     with pytest.raises(UserError, match="--gpus is 2: none came"):
         wait_for_gpus(2, minutes=0.02)
 

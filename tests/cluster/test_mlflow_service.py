@@ -6,8 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from cluster.storage import Place
-from tests.jobs.test_submit import free_port
+from tests.serving import free_port, wait_for_answer
 
 ROOT = Path(__file__).parent.parent.parent
 STORE = "s3://faces/mlflow"
@@ -79,24 +77,11 @@ def serving(service: str, disk: Path) -> Iterator[tuple[str, "subprocess.Popen[b
     with (disk / "server.log").open("w") as log:
         server = subprocess.Popen(shlex.split(command), cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
     try:
-        wait_for(f"http://127.0.0.1:{port}/health", server, disk / "server.log")
+        wait_for_answer(f"http://127.0.0.1:{port}/health", server, (disk / "server.log").read_text)
         yield f"http://127.0.0.1:{port}", server
     finally:
         os.killpg(server.pid, 15)
         server.wait(30)
-
-
-def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()[-2000:]
-        try:
-            urllib.request.urlopen(url, timeout=2)
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError(log.read_text()[-2000:])
 
 
 @pytest.mark.s3

@@ -13,16 +13,6 @@ from cluster.waiting import explaining, why_waiting
 pytestmark = pytest.mark.ray
 
 
-@pytest.fixture(scope="module")
-def idle_head() -> Iterator[Cluster]:
-    """A head that takes no work, which is all that a cluster has before its first worker."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    ray.init(address=cluster.address, log_to_driver=False)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
-
-
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (streams, waiting):
@@ -60,13 +50,14 @@ def test_what_is_missing_is_said_until_it_comes(
 
 
 def test_a_full_cluster_is_not_said_to_be_too_small(idle_head: Cluster) -> None:
+    idle_head.add_node(num_cpus=1)
     holder = ray.remote(num_cpus=1)(hold).remote()
     assert eventually(lambda: why_waiting({"CPU": 1}) is not None)
     assert "1 CPU are needed and 0 CPU are free" in str(why_waiting({"CPU": 1}))
     ray.cancel(holder, force=True)
 
 
-def test_nothing_is_said_once_it_has_begun(idle_head: Cluster, impatient: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_said_once_it_has_begun(impatient: None, capsys: pytest.CaptureFixture[str]) -> None:
     with explaining(lambda: True, {"CPU": 1000}):
         time.sleep(0.8)
     assert capsys.readouterr().out == ""

@@ -9,7 +9,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import TERMS, Config, preset
-from facegan.data.triplets import Batch, FaceData, sample, training_clips
+from facegan.data.batch import Batch
+from facegan.data.triplets import FaceData, sample, training_clips
 from facegan.step import TrainState, _discriminator_phase, _Scene, new_state, step
 from facegan.train import train
 

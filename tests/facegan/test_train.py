@@ -14,6 +14,7 @@ from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData, open_data
 from facegan.step import TrainState, new_state
 from facegan.train import Diverged, Progress, train
+from tests.serving import free_port
 
 CPU = torch.device("cpu")
 
@@ -100,14 +101,6 @@ def _worker(rank: int, world: int, port: int, folder: str, config: Config, out: 
     dist.destroy_process_group()
 
 
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 @pytest.mark.slow
 def test_two_gloo_workers_equal_one_process(data_folder: Path, data: FaceData, tiny: Config, tmp_path: Path) -> None:
     # SGD-sized steps: Adam turns a rounding error of a near-zero gradient into a whole step.
@@ -115,7 +108,7 @@ def test_two_gloo_workers_equal_one_process(data_folder: Path, data: FaceData, t
     alone = new_state(config, CPU)
     rows = science(list(train(alone, data)))
     out = tmp_path / "two.pt"
-    spawn(_worker, args=(2, _free_port(), str(data_folder), config, str(out)), nprocs=2)
+    spawn(_worker, args=(2, free_port(), str(data_folder), config, str(out)), nprocs=2)
     two: dict[str, Any] = torch.load(out, weights_only=True)
     for (images, ours), (_, theirs) in zip(rows, two["rows"], strict=True):
         for name, value in ours.items():

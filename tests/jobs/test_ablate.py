@@ -149,7 +149,7 @@ def test_the_same_command_again_does_nothing_twice(ablated: tuple[Any, str], cli
 
 LOAD = """
 import sys
-for name in ("ray", "boto3"):
+for name in ("ray", "boto3", "cv2"):
     sys.modules[name] = None  # importing it raises
 import mlflow, numpy
 mlflow.set_tracking_uri(sys.argv[1])
@@ -157,6 +157,9 @@ model = mlflow.pyfunc.load_model("models:/facegan-generator/1")
 numpy.savez(sys.argv[2], drawn=model.predict(model.input_example), **model.input_example)
 import facegan
 assert "/artifacts/" in facegan.__file__, "the model brings its own code"
+ours = [vars(module) for name, module in sys.modules.items() if name.partition(".")[0] == "facegan"]
+imported = {value.__name__.partition(".")[0] for names in ours for value in names.values() if isinstance(value, type(sys))}
+print(*sorted(imported - sys.stdlib_module_names - {"facegan"}))
 """
 
 
@@ -182,6 +185,10 @@ def test_the_best_generator_is_a_model_that_loads_without_ray(
         [sys.executable, "-c", LOAD, uri, tmp_path / "drawn.npz"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    (requirements,) = (jobs.folder / "studies").rglob("artifacts/requirements.txt")
+    named = dict(line.split("==") for line in requirements.read_text().split())
+    assert set(done.stdout.split()) <= set(named), "it imports what a machine that serves it was not told to install"
+    assert not any("+" in version for version in named.values()), "a local build, which no registry has"
     generator, config = load_generator(trial_folder(jobs.study(), trial).checkpoint)
     with np.load(tmp_path / "drawn.npz") as found:
         expected = drawer(generator, config, torch.device("cpu"))(found["image"], found["landmarks"])

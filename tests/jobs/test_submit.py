@@ -6,18 +6,17 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.serving import free_port, wait_for_answer
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parent.parent.parent
@@ -29,27 +28,6 @@ class Head:
 
     address: str
     environment: dict[str, str]
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the head ended"
-        try:
-            urllib.request.urlopen(f"{address}/api/version", timeout=2)
-        except urllib.error.HTTPError:
-            return  # it answers, and asks who we are
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError("the head did not come up")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +46,7 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        wait_for(f"http://127.0.0.1:{port}", process)
+        wait_for_answer(f"http://127.0.0.1:{port}/api/version", process, lambda: "no log")
         yield Head(f"http://127.0.0.1:{port}", environment)
     finally:
         process.send_signal(signal.SIGTERM)
