@@ -3,7 +3,6 @@
 import json
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -17,6 +16,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import facegan
+from cluster import served_generator
+from cluster.served_generator import CHECKPOINT
 from facegan.checkpoint import DRAWING_FILES
 from facegan.data.crop import crop_face, face_square
 from facegan.data.shards import IngestConfig
@@ -27,7 +28,7 @@ from facegan.study.plan import Trial, trial_folder
 
 NAME = "facegan-generator"
 """The registered model; each study adds one version."""
-_CODE = Path(__file__).with_name("served_generator.py")
+_CODE = Path(served_generator.__file__)
 _NEEDS = ("mlflow", "torch", "numpy", "safetensors")
 """All that drawing imports; a machine that serves needs no image library."""
 
@@ -41,9 +42,7 @@ def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial
 
 def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
     about = _about(study, trial, summary)
-    with _files(study, trial, about) as artifacts, warnings.catch_warnings():
-        # Type hints would be taken for the signature, which is given.
-        warnings.filterwarnings("ignore", ".*Add type hints to the `predict`")
+    with _data(study, trial, about) as data:
         info = Model.log(
             artifact_path=None,
             name=f"generator-{study.name}",
@@ -52,9 +51,9 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dic
             # The run's scores were logged at this step: MLflow shows those beside the model.
             step=trial_folder(study, trial).state()["images"],
             registered_model_name=NAME,
-            python_model=str(_CODE),
-            code_paths=[str(Path(facegan.__file__).parent)],
-            artifacts={name: str(path) for name, path in artifacts.items()},
+            loader_module=_CODE.stem,
+            code_paths=[str(_CODE), str(Path(facegan.__file__).parent)],
+            data_path=str(data),
             signature=signature(trial.config.data.size),
             input_example=example(trial.config.data.size),
             pip_requirements=[f"{name}=={_public(version(name))}" for name in _NEEDS],
@@ -112,15 +111,15 @@ def _means(card: dict[str, Any]) -> dict[str, float | None]:
 
 
 @contextmanager
-def _files(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[dict[str, Path]]:
-    """What the model carries: of the checkpoint only what drawing needs, and the metric card."""
+def _data(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[Path]:
+    """A folder of what the model carries: of the checkpoint only what drawing needs, and the metric card."""
     with tempfile.TemporaryDirectory() as scratch:
-        checkpoint, card = Path(scratch) / "checkpoint", Path(scratch) / "card.json"
-        checkpoint.mkdir()
+        data = Path(scratch) / "data"
+        (data / CHECKPOINT).mkdir(parents=True)
         for name in DRAWING_FILES:
-            shutil.copy(trial_folder(study, trial).checkpoint / name, checkpoint / name)
-        card.write_text(json.dumps(about, indent=1))
-        yield {"checkpoint": checkpoint, "card": card}
+            shutil.copy(trial_folder(study, trial).checkpoint / name, data / CHECKPOINT / name)
+        (data / "card.json").write_text(json.dumps(about, indent=1))
+        yield data
 
 
 def _card(about: dict[str, Any]) -> str:
