@@ -125,7 +125,7 @@ def clock(uri: str) -> Finding:
     """This machine's clock against the storage server's; S3 refuses requests at 15 minutes, and logs mislead before."""
     if not uri.startswith("s3://"):
         return not_checked("clock", "no --storage on a server to compare with")
-    from cluster.s3 import client
+    from cluster.s3_client import client
 
     url = client().meta.endpoint_url
     asked = time.time()

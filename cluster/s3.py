@@ -1,60 +1,28 @@
 """Objects in a bucket of Amazon S3 or of another server of its kind, such as Ceph's radosgw, MinIO or R2."""
 
-import base64
-import functools
 import hashlib
-import os
 import random
 import secrets
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 from urllib3.exceptions import HTTPError
 
-from cluster.s3_errors import code_of, said
+from cluster.s3_client import ATTEMPTS, check_sent, client, head, md5, tag_of, unless_changed
+from cluster.s3_errors import said
+from cluster.s3_parts import PART, InParts
 from cluster.storage import AlreadyThere, Entry
+from facegan.cache import file_sha256
 from facegan.config import UserError
 
-_ATTEMPTS = 6
-_SILENCE_SECONDS = 60
-_PART = 8 << 20
-_PARTS_AT_MOST = 10_000
-_THREADS = 4
 _CHUNK = 1 << 18
 _PROGRESS = 1 << 20
 _BROKEN = (ReadTimeoutError, ResponseStreamingError, IncompleteReadError, HTTPError)
-
-
-def client(attempts: int = _ATTEMPTS) -> Any:
-    """This process's client for the servers and keys that the environment names; threads share it."""
-    # A fork must not share its parent's sockets, and other variables can mean another server.
-    told = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    return _client(os.getpid(), told, attempts)
-
-
-@functools.lru_cache(maxsize=8)
-def _client(pid: int, told: tuple[tuple[str, str], ...], attempts: int) -> Any:
-    config = Config(
-        # "standard" gives up after a second and a half, and a process's 36th failure is not tried again at all; these pauses
-        # double from a second on, with jitter.
-        retries={"mode": "legacy", "total_max_attempts": attempts},
-        connect_timeout=5,
-        read_timeout=_SILENCE_SECONDS,
-        max_pool_connections=16,
-        # The newer checksums are unknown to older servers; Content-MD5, which we send, is checked by all of them.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    return boto3.session.Session().client("s3", config=config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +47,11 @@ class Bucket:
             for row in (row for page in pages for row in page.get("Contents", ())):
                 # Consoles make empty objects that end with a slash, to show folders.
                 if not row["Key"].endswith("/"):
-                    yield Entry(row["Key"].removeprefix(self._full("")), row["Size"], row["ETag"].strip('"'))
+                    yield Entry(row["Key"].removeprefix(self._full("")), row["Size"], tag_of(row))
 
     def read(self, key: str) -> bytes:
         with self._said(key):
-            for attempt in range(_ATTEMPTS):
+            for attempt in range(ATTEMPTS):
                 _pause(attempt)
                 body = client().get_object(**self._at(key))["Body"]
                 try:
@@ -99,7 +67,7 @@ class Bucket:
         """Append what `sink` lacks, again and again where the stream breaks, as long as that brings something."""
         attempt, same = 0, {"IfMatch": f'"{tag}"'} if tag else {}
         with self._said(key):
-            while attempt < _ATTEMPTS:
+            while attempt < ATTEMPTS:
                 _pause(attempt)
                 start = sink.tell()
                 body = client().get_object(**self._at(key), **same, Range=f"bytes={start}-{size - 1}")["Body"]
@@ -117,39 +85,38 @@ class Bucket:
     def write(self, key: str, content: bytes, only_if_absent: bool) -> None:
         with self._said(key):
             if only_if_absent:
-                self._put_if_absent(key, content)
+                self._put(key, content, unless_changed(""))
             else:
-                client().put_object(**self._at(key), Body=content, ContentMD5=_md5(content))
+                client().put_object(**self._at(key), Body=content, ContentMD5=md5(content))
 
-    def _put_if_absent(self, key: str, content: bytes) -> None:
+    def replace(self, key: str, local: Path, tag: str) -> str:
+        size, condition = local.stat().st_size, unless_changed(tag)
+        with self._said(key):
+            if size <= PART:
+                return self._put(key, local.read_bytes(), condition)
+            return self._put_parts(key, local, file_sha256(local), condition)
+
+    def _put(self, key: str, content: bytes, condition: dict[str, str]) -> str:
+        """Put on a condition; the new tag. AlreadyThere where another writer came first."""
         writer, doubtful = secrets.token_hex(16), False
-        what = self._at(key) | {"Body": content, "ContentMD5": _md5(content), "Metadata": {"writer": writer}}
-        for attempt in range(_ATTEMPTS):
+        what = self._at(key) | {"Body": content, "ContentMD5": md5(content), "Metadata": {"writer": writer}}
+        for attempt in range(ATTEMPTS):
             _pause(attempt)
             try:
-                client().put_object(**what, IfNoneMatch="*")
-                return
+                return tag_of(client().put_object(**what, **condition))
             except ClientError as error:
                 # An attempt whose answer was lost may have made the object that the next attempt met.
                 doubtful |= error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status == 412:
-                    if doubtful and self._head(key).get("Metadata", {}).get("writer") == writer:
-                        return
+                    found = head(self._at(key)) if doubtful else {}
+                    if found.get("Metadata", {}).get("writer") == writer:
+                        return tag_of(found)
                     raise AlreadyThere(self._uri(key)) from None
                 if status != 409:
                     raise
                 conflict = error  # another writer is at it, and may yet fail
         raise conflict
-
-    def _head(self, key: str) -> dict[str, Any]:
-        """What is known of an object without its content; nothing where there is none."""
-        try:
-            return dict(client().head_object(**self._at(key)))
-        except ClientError as error:
-            if code_of(error) != "404":
-                raise
-            return {}
 
     def remove(self, key: str) -> None:
         with self._said(key):
@@ -158,53 +125,24 @@ class Bucket:
     def upload(self, key: str, local: Path, sha256: str) -> None:
         size = local.stat().st_size
         with self._said(key):
-            if size <= _PART:
+            if size <= PART:
                 content = local.read_bytes()
-                _same(local, hashlib.sha256(content), sha256)
-                client().put_object(**self._at(key), Body=content, ContentMD5=_md5(content), Metadata={"sha256": sha256})
+                check_sent(local, hashlib.sha256(content), sha256)
+                client().put_object(**self._at(key), Body=content, ContentMD5=md5(content), Metadata={"sha256": sha256})
+                self._check_held(key, size, sha256)
             else:
-                self._upload_parts(key, local, max(_PART, -(-size // _PARTS_AT_MOST)), sha256)
-            found = self._head(key)
-            if (found.get("ContentLength"), found.get("Metadata", {}).get("sha256")) != (size, sha256):
-                raise UserError(f"{self._uri(key)}: the server does not hold what was sent to it; run again")
+                self._put_parts(key, local, sha256, {})
 
-    def _upload_parts(self, key: str, local: Path, part_size: int, sha256: str) -> None:
-        upload = client().create_multipart_upload(**self._at(key), Metadata={"sha256": sha256})["UploadId"]
-        try:
-            parts = self._send_parts(key, upload, local, part_size, sha256)
-            client().complete_multipart_upload(**self._at(key), UploadId=upload, MultipartUpload={"Parts": parts})
-        except ClientError as error:
-            # A completion whose answer was lost has ended the upload; what is there is looked at next.
-            if code_of(error) != "NoSuchUpload":
-                self._abort(key, upload)
-                raise
-        except BaseException:
-            self._abort(key, upload)
-            raise
+    def _check_held(self, key: str, size: int, sha256: str) -> str:
+        """The tag of what the server holds, which must be what was sent."""
+        found = head(self._at(key))
+        if (found.get("ContentLength"), found.get("Metadata", {}).get("sha256")) != (size, sha256):
+            raise UserError(f"{self._uri(key)}: the server does not hold what was sent to it; run again")
+        return tag_of(found)
 
-    def _send_parts(self, key: str, upload: str, local: Path, part_size: int, sha256: str) -> list[dict[str, Any]]:
-        digest, pending, sent = hashlib.sha256(), deque[Future[dict[str, Any]]](), list[dict[str, Any]]()
-        with ThreadPoolExecutor(_THREADS) as pool, local.open("rb") as stream:
-            while part := stream.read(part_size):
-                digest.update(part)
-                pending.append(pool.submit(self._send_part, key, upload, len(sent) + len(pending) + 1, part))
-                if len(pending) > _THREADS:  # no more of the file than this in memory
-                    sent.append(pending.popleft().result())
-            sent += [future.result() for future in pending]
-        _same(local, digest, sha256)
-        return sent
-
-    def _send_part(self, key: str, upload: str, number: int, part: bytes) -> dict[str, Any]:
-        where = self._at(key) | {"UploadId": upload, "PartNumber": number}
-        return {"PartNumber": number, "ETag": client().upload_part(**where, Body=part, ContentMD5=_md5(part))["ETag"]}
-
-    def _abort(self, key: str, upload: str) -> None:
-        try:
-            client(attempts=2).abort_multipart_upload(**self._at(key), UploadId=upload)
-        except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and code_of(error) == "NoSuchUpload":
-                return  # ended already: nothing is left of it
-            print(f"storage  an unfinished upload stays, out of sight, at {self._uri(key)}", flush=True)
+    def _put_parts(self, key: str, local: Path, sha256: str, condition: dict[str, str]) -> str:
+        InParts(self._at(key), self._uri(key), local, sha256).send(condition)
+        return self._check_held(key, local.stat().st_size, sha256)
 
     def _full(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
@@ -217,15 +155,6 @@ class Bucket:
 
     def _said(self, key: str = "") -> AbstractContextManager[None]:
         return said(self._uri(key))
-
-
-def _md5(content: bytes) -> str:
-    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-
-
-def _same(local: Path, digest: Any, sha256: str) -> None:
-    if digest.hexdigest() != sha256:
-        raise UserError(f"{local} is not what was to be uploaded: its SHA-256 is {digest.hexdigest()}, not {sha256}")
 
 
 def _pause(attempt: int) -> None:

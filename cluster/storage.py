@@ -95,6 +95,16 @@ class Place:
         """Create or replace an object; with `only_if_absent`, of many writers one wins and the others get AlreadyThere."""
         self._store.write(_checked(self.uri, key), content, only_if_absent)
 
+    def replace(self, key: str, local: Path, tag: str) -> str:
+        """In a bucket, replace the object that is known by this tag ("": there is none) by a local file; the new tag.
+
+        AlreadyThere where another writer came first: one that was cut off cannot undo what was written after it.
+        """
+        from cluster.s3 import Bucket
+
+        assert isinstance(self._store, Bucket), f"{self.uri} is a folder, in which a trial works itself"
+        return self._store.replace(_checked(self.uri, key), local, tag)
+
     def remove(self, key: str) -> None:
         """See that there is no object of that name."""
         self._store.remove(_checked(self.uri, key))

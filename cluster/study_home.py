@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cluster.scratch import scratch
 from cluster.storage import AlreadyThere, Entry, Place
-from facegan.cache import cache_folder, file_sha256
+from facegan.cache import cache_folder
 from facegan.config import UserError
 from facegan.study.choice import best_trials
 from facegan.study.folder import STATE, TrialFolder, read_json, write_bytes, write_json
@@ -111,10 +111,12 @@ class StudyHome:
             yield TrialHome(self, TrialFolder(self.folder / "trials" / key))
             return
         with scratch() as study:
+            tags = {}
             for entry in self.place.entries(f"trials/{key}/"):
+                tags[entry.key] = entry.tag
                 if not entry.key.endswith(_CHECKPOINT):
                     write_bytes(study / entry.key, self.place.read(entry.key))
-            yield TrialHome(self, TrialFolder(study / "trials" / key))
+            yield TrialHome(self, TrialFolder(study / "trials" / key), tags)
 
     def _unpack(self, entry: Entry, trial: Path) -> None:
         self.place.copy(entry, trial / _CHECKPOINT)
@@ -128,6 +130,8 @@ class TrialHome:
 
     home: StudyHome
     folder: TrialFolder
+    _tags: dict[str, str] = field(default_factory=dict)
+    """Of what is published, as it was found or last replaced."""
     _sent: dict[str, int] = field(default_factory=dict)
     _published: float = 0.0
 
@@ -160,7 +164,18 @@ class TrialHome:
     def _publish_files(self, paths: list[Path]) -> None:
         for path in paths:
             if self._is_new(path):
-                self.home.place.write(self._key(path), path.read_bytes())
+                self._replace(path)
+
+    def _replace(self, path: Path) -> None:
+        # A node that was cut off may come back while its trial is run again elsewhere, or after that has ended.
+        key = self._key(path)
+        try:
+            self._tags[key] = self.home.place.replace(key, path, self._tags.get(key, ""))
+        except AlreadyThere:
+            raise UserError(
+                f"{self.home.place}/{key} was written by another run of this trial, which goes on; this one ends, and the same "
+                "command tries again what is missing then"
+            ) from None
 
     def _files(self) -> list[Path]:
         root = self.folder.path
@@ -172,7 +187,7 @@ class TrialHome:
         packed = self.folder.path / _CHECKPOINT
         with tarfile.open(packed, "w") as archive:
             archive.add(self.folder.checkpoint, self.folder.checkpoint.name)
-        self.home.place.upload(self._key(packed), packed, sha256=file_sha256(packed))
+        self._replace(packed)
 
     def _is_new(self, path: Path) -> bool:
         changed = path.stat().st_mtime_ns

@@ -199,6 +199,23 @@ def what_is_removed_is_gone(place: Place, here: Path) -> None:
         said_by(place.remove, key)
 
 
+def an_overtaken_writer_changes_nothing(bucket: Place, here: Path) -> None:
+    """Of a bucket alone: `replace` holds to the object that its tag is of, in one piece and in parts."""
+    for name, content in (("small", b"mine"), ("big", BIG)):
+        (here / name).write_bytes(content)
+        (here / "other").write_bytes(b"other" + content)
+        first = bucket.replace(name, here / name, "")
+        (found,) = bucket.entries(name)
+        assert found.tag == first
+        second = bucket.replace(name, here / "other", first)
+        for stale in (first, ""):
+            with pytest.raises(AlreadyThere):
+                bucket.replace(name, here / name, stale)
+        assert bucket.read(name) == b"other" + content
+        bucket.replace(name, here / name, second)
+        assert bucket.read(name) == content
+
+
 CASES: list[Callable[[Place, Path], None]] = [
     what_is_written_is_read,
     what_is_not_there_is_said,

@@ -15,12 +15,14 @@ import pytest
 import ray
 
 import cluster.s3
+import cluster.s3_client
+import cluster.s3_parts
 from cluster.dataset import existing
 from cluster.ingest import IngestRequest, ingest
 from cluster.runtime import start_ray
 from cluster.storage import AlreadyThere, Place
 from facegan.data.shards import IngestConfig
-from tests.cluster.contract import BIG, CASES, said_by, sha256
+from tests.cluster.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
 from tests.cluster.proxy import Fault, Proxy, proxy_to
 from tests.cluster.radosgw import ACCESS_KEY, SECRET_KEY, Radosgw, missing, radosgw
 from tests.cluster.s3_environment import end_uploads, s3_client, s3_environment
@@ -93,7 +95,8 @@ def test_damaged_content_is_refused(
     bucket: Place, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Content-MD5 that does not fit stands for bytes that were damaged after it was taken."""
-    monkeypatch.setattr("cluster.s3._md5", lambda content, md5=cluster.s3._md5: md5(content + b"!"))
+    for user in (cluster.s3, cluster.s3_parts):
+        monkeypatch.setattr(user, "md5", lambda content: cluster.s3_client.md5(content + b"!"))
     (tmp_path / "small").write_bytes(b"small")
     (tmp_path / "big").write_bytes(BIG)
     for use in (
@@ -114,14 +117,14 @@ def test_an_upload_that_somebody_ends_is_said(
     bucket: Place, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As the cleaning rules of buckets do with uploads that take long."""
-    send = cluster.s3.Bucket._send_parts
+    send = cluster.s3_parts.InParts._send_parts
 
-    def ended(store: cluster.s3.Bucket, key: str, upload: str, *rest: Any) -> Any:
-        sent = send(store, key, upload, *rest)
-        s3_client().abort_multipart_upload(Bucket=store.name, Key=store._full(key), UploadId=upload)
+    def ended(file: cluster.s3_parts.InParts, upload: str) -> Any:
+        sent = send(file, upload)
+        s3_client().abort_multipart_upload(**file.at, UploadId=upload)
         return sent
 
-    monkeypatch.setattr(cluster.s3.Bucket, "_send_parts", ended)
+    monkeypatch.setattr(cluster.s3_parts.InParts, "_send_parts", ended)
     (tmp_path / "big").write_bytes(BIG)
     said = said_by(lambda: bucket.upload("x", tmp_path / "big", sha256=sha256(BIG)))
     assert said.startswith(f"{bucket}/x: the server ") and "again" in said and not bucket.exists("x")
@@ -162,15 +165,15 @@ def test_the_server_dies_while_parts_are_sent(
 ) -> None:
     content = BIG * 4
     (tmp_path / "big").write_bytes(content)
-    send = cluster.s3.Bucket._send_part
+    send = cluster.s3_parts.InParts._send_part
 
-    def dies(store: cluster.s3.Bucket, key: str, upload: str, number: int, part: bytes) -> dict[str, Any]:
+    def dies(file: cluster.s3_parts.InParts, upload: str, number: int, part: bytes) -> dict[str, Any]:
         if number == 3:
             server.kill()
-        return send(store, key, upload, number, part)
+        return send(file, upload, number, part)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cluster.s3.Bucket, "_send_part", dies)
+        patch.setattr(cluster.s3_parts.InParts, "_send_part", dies)
         try:
             assert "cannot be reached" in said_by(lambda: bucket.upload("big", tmp_path / "big", sha256=sha256(content)))
         finally:
@@ -243,3 +246,7 @@ def test_ingest_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_fol
         assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
     finally:
         ray.shutdown()
+
+
+def test_an_overtaken_writer_changes_nothing(bucket: Place, tmp_path: Path) -> None:
+    an_overtaken_writer_changes_nothing(bucket, tmp_path)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.storage import Place, place, sweep_partials
-from tests.cluster.contract import BIG, CASES, said_by, sha256
+from tests.cluster.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
 from tests.cluster.s3_environment import s3_client
 
 pytestmark = pytest.mark.s3
@@ -143,7 +143,7 @@ def test_a_server_that_does_not_run_is_said_soon(moto: str, monkeypatch: pytest.
 
 
 def test_a_server_that_says_nothing(moto: str, local: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
-    monkeypatch.setattr("cluster.s3._SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr("cluster.s3_client._SILENCE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         for name in ("check", "read"):
@@ -151,3 +151,7 @@ def test_a_server_that_says_nothing(moto: str, local: Path, monkeypatch: pytest.
             said = said_by(OPERATIONS[name], Place("s3://faces/data"), local)
             assert "cannot be reached (Read timeout" in said
             assert time.monotonic() - begin < 5
+
+
+def test_an_overtaken_writer_changes_nothing(bucket: Place, tmp_path: Path) -> None:
+    an_overtaken_writer_changes_nothing(bucket, tmp_path)

@@ -163,6 +163,40 @@ def test_a_claim_whose_answer_was_lost_is_its_writers(bucket: Place, proxy: Prox
     assert bucket.read("claim") == b"the same"
 
 
+def test_a_replacement_whose_answer_was_lost_is_its_writers(
+    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
+    (tmp_path / "file").write_bytes(b"the same")
+    first = bucket.replace("file", tmp_path / "file", "")
+    (tmp_path / "file").write_bytes(b"changed")
+    proxy.faults.append(Fault(lost=True))
+    second = bucket.replace("file", tmp_path / "file", first)
+    assert second == next(entry.tag for entry in bucket.entries("file"))
+    proxy.faults.append(Fault(lost=True))
+    with pytest.raises(AlreadyThere):
+        bucket.replace("file", tmp_path / "file", first)
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_a_replacement_in_parts_whose_answer_was_lost(
+    overtaken: bool, bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
+    """A server that holds to the condition refuses the second attempt, whoever made the object that this meets."""
+    (tmp_path / "big").write_bytes(BIG)
+    first = bucket.replace("big", tmp_path / "big", "")
+    (tmp_path / "big").write_bytes(b"changed" + BIG)
+    lost = Fault(status=503, method="POST") if overtaken else Fault(lost=True, method="POST")
+    proxy.faults.extend([Fault(method="POST"), lost, Fault(status=412, code="PreconditionFailed", method="POST")])
+    if overtaken:
+        with pytest.raises(AlreadyThere):
+            bucket.replace("big", tmp_path / "big", first)
+        assert bucket.read("big") == BIG
+    else:
+        assert bucket.replace("big", tmp_path / "big", first) == bucket.entries("big")[0].tag
+        assert bucket.read("big") == b"changed" + BIG
+    assert not proxy.faults
+
+
 def test_a_claim_that_meets_another_at_work(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
     """409: the other one may yet fail, so it has not won."""
     proxy.faults.extend([Fault(status=409)] * 5)
@@ -208,7 +242,7 @@ def test_a_slow_server_is_waited_for(
     bucket: Place, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     """Slow is not silent: bytes that come all the time are waited for, longer in all than the silence that is allowed."""
-    monkeypatch.setattr("cluster.s3._SILENCE_SECONDS", 0.4)
+    monkeypatch.setattr("cluster.s3_client._SILENCE_SECONDS", 0.4)
     proxy.always = Fault(pause=0.01)  # 80 pieces of 64 KiB
     for operation in operations(bucket, tmp_path).values():
         operation()

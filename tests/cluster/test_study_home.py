@@ -47,24 +47,44 @@ def test_killed_between_publications(moto: str, survives: int, monkeypatch: pyte
     work(home, 8)
     written = 0
 
-    def counted(real: Callable[..., None]) -> Callable[..., None]:
-        def send(*arguments: Any, **named: Any) -> None:
+    def counted(real: Callable[..., str]) -> Callable[..., str]:
+        def send(*arguments: Any, **named: Any) -> str:
             nonlocal written
             written += 1
             if written > survives:
                 raise ConnectionAbortedError("killed")
-            real(*arguments, **named)
+            return real(*arguments, **named)
 
         return send
 
     with monkeypatch.context() as patch:
-        patch.setattr(Place, "write", counted(Place.write))
-        patch.setattr(Place, "upload", counted(Place.upload))
+        patch.setattr(Place, "replace", counted(Place.replace))
         with pytest.raises(ConnectionAbortedError):
             work(home, 16)
     rows, kept, said = seen(home)
     assert max(rows) >= kept >= said, "a resumed run lacks what led to its checkpoint"
     assert (rows, kept, said) == [([8], 8, 8), ([8, 16], 8, 8), ([8, 16], 16, 8)][survives]
+
+
+def test_a_run_that_was_given_up_undoes_nothing(moto: str) -> None:
+    """Its node was cut off while it published, and is back after the trial was run to its end elsewhere."""
+    home = StudyHome(Place("s3://faces/studies/cut"))
+    work(home, 8)
+    with home.trial("key") as lost:
+        lost.fetch_checkpoint()
+        lost.folder.append_row({"images": 16})
+        (lost.folder.checkpoint / "state.json").write_text("16")
+        lost.folder.write_state("RUNNING", images=16, seconds=1.0, passes={})
+        work(home, 16)
+        work(home, 24)
+        with pytest.raises(UserError, match="written by another run of this trial"):
+            lost.publish(now=True)
+        for late in (lost.folder.path / "metrics.jsonl", lost.folder.path / "state.json"):
+            with pytest.raises(UserError, match="another run"):
+                lost._replace(late)
+        with pytest.raises(UserError, match="another run"):
+            lost._publish_checkpoint()
+    assert seen(home) == ([8, 16, 24], 24, 24)
 
 
 def test_a_place_with_other_things_is_refused(moto: str) -> None:
