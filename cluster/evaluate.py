@@ -13,6 +13,7 @@ import ray
 import torch
 
 from cluster.dataset import DataSet
+from cluster.device import assigned_device
 from cluster.follow import duration
 from cluster.runtime import start_ray, total
 from cluster.storage import Place
@@ -24,7 +25,7 @@ from facegan.config import Config, UserError
 from facegan.data.triplets import FaceData
 from facegan.draw import drawer
 from facegan.metrics.evaluate import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
-from facegan.metrics.judges import Judges, JudgesConfig, build_judges, device_here, refuse_loss_networks
+from facegan.metrics.judges import Judges, JudgesConfig, build_judges, refuse_loss_networks
 from facegan.metrics.measure import Sampling, draw_all, measure, prepare_truth
 from facegan.metrics.pairs import choose_pairs
 from facegan.study.plan import code_version
@@ -116,12 +117,12 @@ def judge_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) ->
 
     `weights` are those of the subjects, or Ray's references to them: a task holds one network at a time.
     """
-    device = device_here()
-    if device == "cpu":
+    device = assigned_device()
+    if device.type == "cpu":
         torch.set_num_threads(1)
-    judges, data = _judges_of_process(evaluation.judges, device), evaluation.data.open()
+    judges, data = _judges_of_process(evaluation.judges, device.type), evaluation.data.open()
     for clip in clips:
-        _judge_clip(evaluation, weights, clip, data, judges, torch.device(device))
+        _judge_clip(evaluation, weights, clip, data, judges, device)
         yield clip
 
 

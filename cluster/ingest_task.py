@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import torch
 
+from cluster.device import assigned_device
 from cluster.scratch import scratch
 from cluster.source import hash_of, local_root
 from cluster.storage import Place
@@ -84,4 +85,4 @@ def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:
     if config.landmarks == "dlib":
         return dlib_finder()
     folder = stage_landmark_weights(weights) if weights else None
-    return face_alignment_finder("cuda" if torch.cuda.is_available() else "cpu", folder)
+    return face_alignment_finder(assigned_device().type, folder)

@@ -12,6 +12,7 @@ from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from cluster.dataset import DataSet
+from cluster.device import assigned_device
 from cluster.grow import wait_for_gpus
 from cluster.share import Share, settle_share
 from cluster.study_home import StudyHome
@@ -96,10 +97,9 @@ def _tune_trial(
     config: dict[str, Any], *, home: StudyHome, data: DataSet, trials: dict[str, Trial], seconds: float | None
 ) -> None:
     trial = trials[config["key"]]
-    cuda = torch.cuda.is_available()
-    if not cuda:
+    device = assigned_device()
+    if device.type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-    device = torch.device("cuda" if cuda else "cpu")
     with home.trial(trial.key) as mine:
         run_trial(trial.config, mine, data.open(), device, _TuneRun(), seconds)
 

@@ -7,6 +7,7 @@ import ray.train.torch
 import torch
 
 from cluster.dataset import DataSet
+from cluster.device import assigned_device
 from cluster.study_home import StudyHome
 from cluster.trial import run_trial
 from facegan.config import from_dict
@@ -40,6 +41,7 @@ def run_data_parallel(trial: Trial, home: StudyHome, data: DataSet, *, workers: 
 
 
 def _worker(given: dict[str, Any]) -> None:
+    assigned_device()
     device = ray.train.torch.get_device()
     assert isinstance(device, torch.device)
     if device.type == "cpu":

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from facegan.cache import file_sha256, weights_copy
@@ -163,8 +162,3 @@ def _loss_sha256(vgg: VggConfig) -> str | None:
         return IMAGENET_VGG
     path = weights_copy(vgg.weights) if vgg.weights.startswith("s3://") else Path(vgg.weights)
     return file_sha256(path) if path.is_file() else None
-
-
-def device_here() -> str:
-    """Where networks judge best on this machine."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
