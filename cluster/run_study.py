@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 
@@ -153,7 +154,15 @@ def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, model: str,
     print(f"report   {study}/report.html")
     print(f"figures  {study}/figure2.png  {study}/losses.png  {study}/contact_sheet.png")
     print(f"model    {model}")
-    print(f"MLflow   {uri}  (make mlflow opens it)", flush=True)
+    print(f"MLflow   {uri}{_how_to_open(uri)}", flush=True)
+
+
+def _how_to_open(uri: str) -> str:
+    if uri.startswith("sqlite:"):
+        return "  (make mlflow opens it)"
+    # A job's driver runs on the cluster's head, where loopback is the head's.
+    here = urlsplit(uri).hostname in ("127.0.0.1", "localhost") and "RAY_ADDRESS" in os.environ
+    return "  of the cluster's head (make mlflow-tunnel brings it to this address of yours)" if here else ""
 
 
 def _short(home: StudyHome) -> str:

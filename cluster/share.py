@@ -6,7 +6,9 @@ from pathlib import Path
 
 import ray
 
+from cluster.device import assigned_device
 from cluster.runtime import total
+from cluster.streams import answer_of
 from facegan.config import Config, UserError
 from facegan.packing import Packing, best_packing, measure_packing
 from facegan.study.folder import read_json, write_json
@@ -70,10 +72,16 @@ def _kept(study: Path) -> Packing | None:
     return best_packing([Packing(**row) for row in found]) if found else None
 
 
+def _measure(config: Config, device: str, counts: tuple[int, ...]) -> list[Packing]:
+    if device == "cuda":
+        assigned_device()
+    return measure_packing(config, device, counts, _SECONDS)
+
+
 def _probe(config: Config, study: Path, counts: tuple[int, ...], device: str) -> Packing:
     print(f"packing  measuring {', '.join(map(str, counts))} trials on one GPU", flush=True)
-    task = ray.remote(num_cpus=1, num_gpus=1 if device == "cuda" else 0)(measure_packing)
-    measured = ray.get(task.remote(config, device, counts, _SECONDS))
+    task = ray.remote(num_cpus=1, num_gpus=1 if device == "cuda" else 0)(_measure)
+    measured = answer_of(task.remote(config, device, counts))
     if measured[0].error:
         raise UserError(
             f"one trial alone does not run on a GPU ({measured[0].error}): lower optim.batch, or say --gpus_per_trial"

@@ -1,4 +1,4 @@
-"""What streaming Ray tasks say, one thing at a time."""
+"""What Ray tasks say, streaming ones one thing at a time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,9 +22,15 @@ def first_ready(running: Sequence[Any], needs: Mapping[str, float]) -> Any:
 def next_of(task: Any) -> Any:
     """What a task says next; None when it has ended. A user's mistake comes as it was raised there."""
     try:
-        return ray.get(next(task))
+        return answer_of(next(task))
     except StopIteration:
         return None
+
+
+def answer_of(reference: Any) -> Any:
+    """What a task returned; a user's mistake comes as it was raised there."""
+    try:
+        return ray.get(reference)
     except RayTaskError as error:
         # What a task says of a user's mistake is one line; Ray would wrap it into a trace.
         if isinstance(error.cause, UserError):

@@ -48,7 +48,8 @@ class Tracker:
     def __init__(self, plan: Plan, study: Path) -> None:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+        # Bars, and the address of each run that ends: the console says where all of them are.
+        os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
         self.plan, self.study = plan, study
         self.uri = default_uri(study)
         mlflow.set_tracking_uri(self.uri)

@@ -21,6 +21,6 @@ for unit in mlflow.service mlflow-backup.service mlflow-backup.timer; do
 done
 [[ -z ${UNITS:-} ]] || exit 0
 "${sudo[@]}" systemctl daemon-reload
-"${sudo[@]}" systemctl enable --quiet --now mlflow-backup.timer mlflow.service
-"${sudo[@]}" systemctl restart mlflow.service
+"${sudo[@]}" systemctl enable --quiet mlflow-backup.timer mlflow.service
+"${sudo[@]}" systemctl restart mlflow-backup.timer mlflow.service
 echo "MLflow on http://127.0.0.1:5000 of this machine: systemctl status mlflow, journalctl -u mlflow"
