@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-.PHONY: help setup ablate test test-fast lint format mlflow mlflow-tunnel cloud-setup cloud-teardown
+.PHONY: help setup ablate test test-fast lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -57,3 +57,6 @@ cloud-setup: $(DONE)  ## on AWS, what ray up infra/cluster.yaml needs: ARGS='--b
 
 cloud-teardown: $(DONE)  ## end all nodes and remove all that cloud-setup made, but the data: ARGS='--delete_data True' for those too
 	$(BIN)/python -m infra.cloud_teardown $(ARGS)
+
+cloud-rehearsal: $(DONE)  ## infra/README.md to the letter on a pretended AWS: root, 50 GB, half an hour; ARGS='--python .../python3.12'
+	$(BIN)/python -m tests.cloud.rehearsal $(ARGS)

@@ -102,18 +102,18 @@ class Lab:
 
     def cut(self, name: str) -> None:
         """Pull a host's network cable."""
-        self._at_bridge("ip", "link", "set", f"to-{name}", "down")
+        self.at_bridge("ip", "link", "set", f"to-{name}", "down")
 
     def mend(self, name: str) -> None:
         """Plug it in again."""
-        self._at_bridge("ip", "link", "set", f"to-{name}", "up")
+        self.at_bridge("ip", "link", "set", f"to-{name}", "up")
 
     def open(self, names: Sequence[str]) -> None:
         """Start the bridge and the hosts; each has the project's virtual environment and a key that opens all of them."""
         self._bridge = self._start(["unshare", "--net", "--kill-child", "sleep", "infinity"], "bridge")
         self._until(lambda: os.readlink(f"/proc/{self._bridge}/ns/net") != os.readlink("/proc/self/ns/net"), "the bridge")
-        self._at_bridge("ip", "link", "add", "name", "bridge", "type", "bridge")
-        self._at_bridge("ip", "link", "set", "bridge", "up")
+        self.at_bridge("ip", "link", "add", "name", "bridge", "type", "bridge")
+        self.at_bridge("ip", "link", "set", "bridge", "up")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / "key"], check=True)
         for number, name in enumerate(names, 10):
             self._boot(name, f"10.77.0.{number}", names)
@@ -136,8 +136,8 @@ class Lab:
         children = Path(f"/proc/{outer}/task/{outer}/children")
         self._until(lambda: bool(children.read_text().split()), f"{name}'s first process")
         pid = int(children.read_text().split()[0])
-        self._at_bridge("ip", "link", "add", "name", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        self._at_bridge("ip", "link", "set", f"to-{name}", "master", "bridge", "up")
+        self.at_bridge("ip", "link", "add", "name", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
+        self.at_bridge("ip", "link", "set", f"to-{name}", "master", "bridge", "up")
         self.hosts[name] = Host(name, address, pid, home)
         self._until(lambda: "sshd" in _command_line(pid), f"{name}'s sshd")
 
@@ -155,7 +155,7 @@ class Lab:
             self._started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         return self._started[-1].pid
 
-    def _at_bridge(self, *command: str) -> None:
+    def at_bridge(self, *command: str) -> None:
         subprocess.run(["nsenter", f"--target={self._bridge}", "--net", *command], check=True, timeout=20)
 
     def _until(self, there: Callable[[], bool], what: str) -> None:

@@ -1,0 +1,297 @@
+"""infra/README.md followed to the letter on a pretended AWS, from `make cloud-setup` to `make cloud-teardown`.
+
+    make cloud-rehearsal        as root, half an hour, 50 GB of disk
+
+Instances are hosts with a systemd of their own (region.py); what runs on them is what `ray up` puts there. Ends with the first
+thing that is not as it should be.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.cloud.region import Region, pretended_region
+from tests.hosts.lab import ROOT, Host, missing, wait_until
+
+STORE = "s3://facegan-123456789012-us-east-1/facegan"
+ENVIRONMENT = """export AWS_ENDPOINT_URL=http://{aws}:5000 AWS_ACCESS_KEY_ID=owner AWS_SECRET_ACCESS_KEY=owner
+export AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true STORE={store}
+export RAY_AUTH_MODE=token RAY_API_SERVER_ADDRESS=http://127.0.0.1:8265 RAY_USAGE_STATS_ENABLED=0 PATH=~/facegan/.venv/bin:$PATH
+"""
+CLIPS = """
+from pathlib import Path
+from facegan.data.synthetic import write_synthetic
+if __name__ == "__main__":
+    write_synthetic(Path("/root/clips"), people=5, test_people=2, frames=6, size=96, seed=1, workers=1)
+"""
+STUDY = (
+    "python jobs/ablate.py --data $STORE/set --arms no_consistency full --seeds 0 1 --report_every 8 --checkpoint_every 80 "
+    "--data.size 32 --vgg.weights random --vgg.width 4 --model.generator_width 4 --model.discriminator_width 4 "
+    "--gpus_per_trial 0"
+)
+DRAW = """
+import mlflow
+model = mlflow.pyfunc.load_model("models:/facegan-generator/1")
+print("drawn", model.predict(model.input_example).shape)
+"""
+
+
+class Runbook:
+    """The laptop's commands, one after the other, and what is to be seen after each."""
+
+    def __init__(self, region: Region) -> None:
+        self.region, self.laptop = region, region.lab["caller"]
+        self.started = time.monotonic()
+
+    def follow(self) -> None:
+        """From nothing to a finished study, through a lost worker and a lost head, and back to nothing."""
+        self.set_up()
+        self.bring_up()
+        self.study_with_a_worker_taken_away()
+        self.browse()
+        self.lose_the_head()
+        self.go_on()
+        self.take_down()
+        check_roles(self.region.folder / "calls.jsonl")
+        self.say("ok       all of it")
+
+    def set_up(self) -> None:
+        """Steps 1 to 3."""
+        self.laptop.write("aws.env", ENVIRONMENT.format(aws=self.region.lab["aws"].address, store=STORE))
+        self.laptop.write("weights/vgg19-dcbb9e9d.pth", "stands in for weights, which no command here reads\n")
+        self.laptop.write("clips.py", CLIPS)
+        owner = f"--weights ~/weights --budget_email you@example.org --ssh_from {self.laptop.address}/32"
+        assert "next     ray up infra/cluster.yaml" in self.run(f"make cloud-setup ARGS='{owner}'")
+        said = self.run("python ~/clips.py && python jobs/ingest.py --source ~/clips --data $STORE/set --size 32")
+        assert "42 read = 42 written + 0 quarantined" in said
+
+    def bring_up(self) -> None:
+        """`ray up`, and the two tunnels."""
+        self.run("ray up infra/cluster.yaml --yes", seconds=900)
+        head = self.host("m7i.large")
+        assert head.run("systemctl is-active mlflow mlflow-backup.timer").split() == ["active", "active"]
+        assert head.run("systemctl list-units --failed --no-legend") == ""
+        self.doctor(head)
+        self.tunnel("ray dashboard infra/cluster.yaml", "http://127.0.0.1:8265/api/version", "401")
+        self.tunnel("make mlflow-tunnel", "http://127.0.0.1:5000/", "200")
+
+    def study_with_a_worker_taken_away(self) -> None:
+        """Two spot workers come; AWS takes one back while both train."""
+        job = self.submit(f"{STUDY} --study $STORE/studies/one --images 4000 --gpus 2")
+        self.until(lambda: "2 are there" in self.logs(job), 900, "two workers")
+        workers = [host for host in self.region.instances.values() if host is not self.host("m7i.large")]
+        for worker in workers:
+            assert worker.run("readlink /scratch") == "/opt/dlami/nvme/scratch\n"
+            assert "end-when-orphaned.timer" in worker.run("systemctl list-timers --no-legend")
+        self.doctor(workers[0])
+        self.until(lambda: all(trials_on(worker) for worker in workers), 300, "trials on both workers")
+        self.run(terminate(workers[1].name))
+        self.until(lambda: "done in" in self.logs(job), 600, "the end of the study")
+        said = self.logs(job)
+        self.say(said[said.index("done in") :])
+        assert "SUCCEEDED" in self.run(f"ray job status {job}")
+        states = json.loads(self.ask_store("P(uri).read('summary.json').decode()", "studies/one"))
+        assert [trial["state"] for trial in states["trials"]] == ["COMPLETED"] * 4
+
+    def browse(self) -> None:
+        """The report on the laptop, and the registered model through the tunnel."""
+        self.run("python jobs/report.py --study $STORE/studies/one")
+        self.laptop.write("draw.py", DRAW)
+        assert "drawn" in self.run("MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python ~/draw.py", seconds=200)
+        assert "head" in self.run("ray exec infra/cluster.yaml 'ray status'")
+
+    def lose_the_head(self) -> None:
+        """Stop a job in the middle, end the head; the worker that is left powers itself off."""
+        job = self.submit(f"{STUDY} --study $STORE/studies/two --images 8000")
+        (worker,) = [host for host in self.region.instances.values() if host is not self.host("m7i.large")]
+        self.until(
+            lambda: (
+                trials_on(worker) > 0 and "checkpoint" in self.ask_store("[e.key for e in P(uri).entries()]", "studies/two")
+            ),
+            300,
+            "a checkpoint",
+        )
+        self.run(f"ray job stop {job}", seconds=120)
+        self.until(lambda: trials_on(worker) == 0, 60, "no trial")
+        head = self.host("m7i.large")
+        head.run("systemctl start mlflow-backup.service", seconds=120)
+        self.run(terminate(head.name))
+        self.until(
+            lambda: not any("/raylet/raylet" in line for line in worker.processes()), 300, "the end of the worker's raylet"
+        )
+        # Its timer would look in half an hour and again five minutes later.
+        for _ in range(2):
+            worker.run("systemctl start end-when-orphaned.service", check=False)
+            time.sleep(2)
+        self.until(lambda: worker.name not in self.region.instances, 60, "the worker to be off")
+
+    def go_on(self) -> None:
+        """A new head has MLflow's runs, and the same command goes on from the checkpoints."""
+        self.run("ray up infra/cluster.yaml --yes", seconds=900)
+        self.tunnel("ray dashboard infra/cluster.yaml", "http://127.0.0.1:8265/api/version", "401")
+        self.tunnel("make mlflow-tunnel", "http://127.0.0.1:5000/", "200")
+        ask = "from mlflow import MlflowClient as C; print(len(C('http://127.0.0.1:5000').search_runs(['1'])), 'runs')"
+        assert "10 runs" in self.run(f'python -c "{ask}"', seconds=100)
+        job = self.submit(f"{STUDY} --study $STORE/studies/two --images 8000 --gpus 1")
+        self.until(lambda: "done in" in self.logs(job), 1200, "the end of the second study")
+        first = re.search(r"train +\d+% +([\d,]+)/", self.logs(job))
+        assert first and first[1] != "0", "it began anew"
+
+    def take_down(self) -> None:
+        """Step 5."""
+        self.run("ray down infra/cluster.yaml --yes", seconds=300)
+        self.until(lambda: not self.region.instances, 60, "no instance")
+        said = self.run("make cloud-teardown ARGS='--delete_data True'", seconds=300)
+        assert "nothing else is left that costs" in said or "deleted" in said
+
+    def run(self, script: str, seconds: float = 120) -> str:
+        """A command on the laptop; said with its time and its last lines."""
+        began = time.monotonic()
+        said = self.laptop.run(f". ~/aws.env; cd ~/facegan; {script}", seconds=seconds)
+        tail = "\n".join(said.strip().splitlines()[-6:])
+        self.say(f"$ {script}    ({time.monotonic() - began:.0f} s)\n{re.sub(r'^', '  ', tail[-800:], flags=re.MULTILINE)}")
+        return said
+
+    def say(self, text: str) -> None:
+        print(f"[{time.monotonic() - self.started:5.0f} s] {text}", flush=True)
+
+    def submit(self, study: str) -> str:
+        found = re.search(r"raysubmit_\w+", self.run(f"ray job submit --no-wait -- {study}"))
+        assert found
+        return found[0]
+
+    def logs(self, job: str) -> str:
+        return self.laptop.run(f". ~/aws.env; cd ~/facegan; ray job logs {job}")
+
+    def ask_store(self, question: str, place: str) -> str:
+        """What Python on the laptop says of a place in the store."""
+        script = f"from cluster.storage import Place as P; uri = '$STORE/{place}'; print({question})"
+        return self.laptop.run(f'. ~/aws.env; cd ~/facegan; python -c "{script}"')
+
+    def doctor(self, host: Host) -> None:
+        """The doctor finds nothing on a node, as its user."""
+        said = host.run(
+            f"su - ubuntu -c 'bash -ic \"cd facegan && python jobs/doctor.py --storage {STORE}/doctor --mlflow no\"'",
+            seconds=200,
+        )
+        self.say(f"doctor on {host.run('hostname').strip()}\n{said}")
+        assert "FAIL" not in said and "ok" in said
+
+    def host(self, kind: str) -> Host:
+        (found,) = [
+            self.region.instances[name]
+            for name, row in self.region.told.items()
+            if row["type"] == kind and name in self.region.instances
+        ]
+        return found
+
+    def tunnel(self, command: str, url: str, answers: str) -> None:
+        log = self.region.lab.folder / f"tunnel-{len(list(self.region.lab.folder.glob('tunnel-*')))}.out"
+        self.region.lab.start("caller", f". ~/aws.env; cd ~/facegan; exec {command}", log)
+        ask = f"curl -s -o /dev/null -w '%{{http_code}}' {url}"
+        self.until(lambda: self.laptop.run(ask, check=False) == answers, 90, f"{command}: {url}")
+
+    def until(self, there: Callable[[], bool], seconds: float, what: str) -> None:
+        took = wait_until(there, seconds, what, lambda: "")
+        self.say(f"{what}: after {took:.0f} s")
+
+
+def trials_on(host: Host) -> int:
+    """How many trials run there."""
+    return sum(line.startswith("ray::ImplicitFunc") for line in host.processes())
+
+
+def terminate(instance: str) -> str:
+    """What AWS does when it takes an instance back, without its two minutes of notice."""
+    return f"python -c \"import boto3; boto3.client('ec2').terminate_instances(InstanceIds=['{instance}'])\""
+
+
+def check_roles(calls: Path) -> None:
+    """Everything that nodes asked for is in their role's policy, as far as actions, S3's resources and prefixes go."""
+    rows = [json.loads(line) for line in calls.read_text().splitlines()]
+    roles = json.loads((calls.parent / "roles.json").read_text())
+    names = {key: role["role"] for key, role in roles.items()}
+    allowed = {role["role"]: role["statements"] for role in roles.values()}
+    of_nodes = [row for row in rows if row["key"] in names]
+    asked = {(names[r["key"]], r["service"], r["action"], r.get("resource", "*"), r.get("prefix", "")) for r in of_nodes}
+    refused = [call for call in sorted(asked) if not any(allows(statement, *call[1:]) for statement in allowed[call[0]])]
+    assert asked and not refused, refused
+    print(f"roles    {len(asked)} different calls of the nodes, all of them in their roles' policies", flush=True)
+
+
+def allows(statement: dict[str, Any], service: str, action: str, resource: str, prefix: str) -> bool:
+    """Whether a statement of a policy allows a call; conditions other than S3's prefix are not looked at."""
+    actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
+    prefixes = as_list(statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "*"))
+    named = service != "s3" or any(fnmatch.fnmatchcase(f"arn:aws:s3:::{resource}", r) for r in resources)
+    return f"{service}:{action}" in actions and named and any(fnmatch.fnmatchcase(prefix, p) for p in prefixes)
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@contextmanager
+def disk(room: Path) -> Iterator[Path]:
+    """A file system of its own in a sparse file, for what instances write."""
+    image, folder = room / "disk.img", room / "disk"
+    image.unlink(missing_ok=True)
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["truncate", "--size=45G", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        image.unlink()
+
+
+def fetch_wheels(python: Path, wheels: Path) -> None:
+    """The locked packages for the nodes, which have no way to the outside; kept for the next time."""
+    environment = wheels.parent / "fetch"
+    subprocess.run([python, "-m", "venv", environment], check=True)
+    what = f"--constraint constraints.txt --dest {wheels} torch .[dev] setuptools>=77 wheel"
+    subprocess.run([environment / "bin/python", "-m", "pip", "download", "--quiet", *what.split()], cwd=ROOT, check=True)
+
+
+def main() -> None:
+    """Check what it needs, fetch the packages, follow the runbook."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument(
+        "--room", type=Path, default=Path("/var/tmp/facegan-rehearsal"), help="a folder on a disk with 50 GB free"
+    )
+    parser.add_argument(
+        "--python", type=Path, default=Path(shutil.which("python3.12") or "python3.12"), help="Ubuntu 24.04's Python"
+    )
+    args = parser.parse_args()
+    ask = (
+        subprocess.run([args.python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
+        if args.python.exists()
+        else None
+    )
+    why = missing() or ("" if ask and not ask.returncode else f"--python is {args.python}: no Python 3.12; name one")
+    why = why or ("" if os.geteuid() == 0 and Path("/lib/systemd/systemd").exists() else "needs root, and Debian's systemd")
+    if why:
+        sys.exit(f"rehearsal: {why}")
+    assert ask
+    args.room.mkdir(parents=True, exist_ok=True)
+    fetch_wheels(args.python, args.room / "wheels")
+    lab = args.room / f"lab-{os.getpid()}"
+    lab.mkdir()
+    with disk(args.room) as folder, pretended_region(lab, folder, args.room / "wheels", Path(ask.stdout.strip())) as region:
+        Runbook(region).follow()
+
+
+if __name__ == "__main__":
+    main()
