@@ -7,6 +7,7 @@ FOLDER/calls.jsonl tells who asked for what ("key", "service", "action", "resour
 may ask for, by key.
 """
 
+import ast
 import io
 import json
 import os
@@ -135,6 +136,8 @@ def note_role(key: str, role: str, iam: Any) -> None:
     """Write down whose a key is, and the statements of that role's policies."""
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+    # moto tells a role's own policies as Python would print them.
+    documents = [ast.literal_eval(document) if isinstance(document, str) else document for document in documents]
     roles = Path(sys.argv[2]) / "roles.json"
     known = json.loads(roles.read_text()) if roles.exists() else {}
     known[key] = {"role": role, "statements": [statement for document in documents for statement in document["Statement"]]}
