@@ -191,10 +191,8 @@ class Runbook:
 
     def doctor(self, host: Host) -> None:
         """The doctor finds nothing on a node, as its user."""
-        said = host.run(
-            f"su - ubuntu -c 'bash -ic \"ulimit -n $(ulimit -Hn) && cd facegan && python jobs/doctor.py --storage {STORE}/doctor --mlflow no\"'",
-            seconds=200,
-        )
+        ask = f"ulimit -n $(ulimit -Hn) && cd facegan && python jobs/doctor.py --storage {STORE}/doctor --mlflow no"
+        said = host.run(f"su - ubuntu -c 'bash -ic \"{ask}\"'", seconds=200)
         self.say(f"doctor on {host.run('hostname').strip()}\n{said}")
         assert "FAIL" not in said and "ok" in said
 
