@@ -16,7 +16,6 @@ from threading import Event, Thread
 from tests.hosts.lab import Host, Lab, hosts_on_this_machine, wait_until
 
 _INSTANCE = Path(__file__).with_name("instance.sh")
-_CGROUPS = Path("/sys/fs/cgroup/unified")
 _PUBLIC = "54.214.0.0/16"
 """Where moto's public addresses are from."""
 _PRIVATE = "172.31.0.0/16"
@@ -80,7 +79,7 @@ class Region:
         self.told[name] = row
         disk = self.disk / name
         disk.mkdir()
-        group = _CGROUPS / f"facegan-{name}"
+        group = _group(name)
         group.mkdir()
         unshare = "exec unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child bash"
         nvme = "nvme" if row["type"].startswith("g") else ""
@@ -116,8 +115,14 @@ class Region:
         if self._outer[name].poll() is None:
             os.kill(host.pid, signal.SIGKILL)
         self._outer[name].wait(20)
-        for group, _, _ in os.walk(_CGROUPS / f"facegan-{name}", topdown=False):
+        for group, _, _ in os.walk(_group(name), topdown=False):
             os.rmdir(group)
+
+
+def _group(name: str) -> Path:
+    """The control group of an instance: its systemd sees nothing above it."""
+    mixed = Path("/sys/fs/cgroup/unified")
+    return (mixed if mixed.exists() else mixed.parent) / f"facegan-{name}"
 
 
 @contextmanager

@@ -7,7 +7,6 @@ thing that is not as it should be.
 """
 
 import argparse
-import fnmatch
 import json
 import os
 import re
@@ -15,13 +14,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.cloud.region import Region, pretended_region
-from tests.hosts.lab import ROOT, Host, missing, wait_until
+from tests.cloud.roles import check_roles
+from tests.cloud.room import disk, fetch_wheels
+from tests.hosts.lab import Host, missing, wait_until
 
 STORE = "s3://facegan-123456789012-us-east-1/facegan"
 ENVIRONMENT = """export AWS_ENDPOINT_URL=http://{aws}:5000 AWS_ACCESS_KEY_ID=owner AWS_SECRET_ACCESS_KEY=owner
@@ -225,55 +224,6 @@ def terminate(instance: str) -> str:
     return f"python -c \"import boto3; boto3.client('ec2').terminate_instances(InstanceIds=['{instance}'])\""
 
 
-def check_roles(calls: Path) -> None:
-    """Everything that nodes asked for is in their role's policy, as far as actions, S3's resources and prefixes go."""
-    rows = [json.loads(line) for line in calls.read_text().splitlines()]
-    roles = json.loads((calls.parent / "roles.json").read_text())
-    names = {key: role["role"] for key, role in roles.items()}
-    allowed = {role["role"]: role["statements"] for role in roles.values()}
-    of_nodes = [row for row in rows if row["key"] in names]
-    asked = {(names[r["key"]], r["service"], r["action"], r.get("resource", "*"), r.get("prefix", "")) for r in of_nodes}
-    refused = [call for call in sorted(asked) if not any(allows(statement, *call[1:]) for statement in allowed[call[0]])]
-    assert asked and not refused, refused
-    print(f"roles    {len(asked)} different calls of the nodes, all of them in their roles' policies", flush=True)
-
-
-def allows(statement: dict[str, Any], service: str, action: str, resource: str, prefix: str) -> bool:
-    """Whether a statement of a policy allows a call; conditions other than S3's prefix are not looked at."""
-    actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
-    prefixes = as_list(statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "*"))
-    named = service != "s3" or any(fnmatch.fnmatchcase(f"arn:aws:s3:::{resource}", r) for r in resources)
-    return f"{service}:{action}" in actions and named and any(fnmatch.fnmatchcase(prefix, p) for p in prefixes)
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-@contextmanager
-def disk(room: Path) -> Iterator[Path]:
-    """A file system of its own in a sparse file, for what instances write."""
-    image, folder = room / "disk.img", room / "disk"
-    image.unlink(missing_ok=True)
-    folder.mkdir(exist_ok=True)
-    subprocess.run(["truncate", "--size=45G", image], check=True)
-    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-        image.unlink()
-
-
-def fetch_wheels(python: Path, wheels: Path) -> None:
-    """The locked packages for the nodes, which have no way to the outside; kept for the next time."""
-    environment = wheels.parent / "fetch"
-    subprocess.run([python, "-m", "venv", environment], check=True)
-    what = f"--constraint constraints.txt --dest {wheels} torch .[dev] setuptools>=77 wheel"
-    subprocess.run([environment / "bin/python", "-m", "pip", "download", "--quiet", *what.split()], cwd=ROOT, check=True)
-
-
 def main() -> None:
     """Check what it needs, fetch the packages, follow the runbook."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -300,6 +250,7 @@ def main() -> None:
     lab.mkdir()
     with disk(args.room) as folder, pretended_region(lab, folder, args.room / "wheels", Path(ask.stdout.strip())) as region:
         Runbook(region).follow()
+    shutil.rmtree(lab)  # after a failure its logs are there to read
 
 
 if __name__ == "__main__":
