@@ -11,6 +11,7 @@ from ray.cluster_utils import Cluster
 from cluster.runtime import start_ray
 from cluster.storage import Place
 from tests.cluster.s3_environment import s3_client, s3_environment
+from tests.serving import free_port
 
 pytest.register_assert_rewrite("tests.cluster.contract")
 
@@ -26,7 +27,8 @@ def local_ray() -> Iterator[None]:
 @pytest.fixture
 def idle_head() -> Iterator[Cluster]:
     """A head that takes no work, which is all that a cluster has before its first worker; this process has joined it."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    # Two heads at once, of two test processes, would both want 8265 for a dashboard, and Ray leaks the second one's socket.
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "dashboard_port": free_port()})
     ray.init(address=cluster.address, log_to_driver=False)
     yield cluster
     ray.shutdown()
