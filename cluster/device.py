@@ -19,6 +19,6 @@ def assigned_device() -> torch.device:
     if not torch.cuda.is_available():
         raise UserError(
             f"node {ray.util.get_node_ip_address()} has a GPU for Ray that torch {torch.__version__} cannot use: "
-            "run jobs/doctor.py there, or say --gpus_per_trial 0 where trials shall run on CPUs"
+            "run jobs/doctor.py there"
         )
     return torch.device("cuda")

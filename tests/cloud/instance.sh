@@ -9,7 +9,7 @@ mount --make-rprivate /
 mkdir -p "$disk"/{upper,work,root}
 root=$disk/root
 mount -t overlay own -o "lowerdir=/,upperdir=$disk/upper,workdir=$disk/work" "$root"
-for covered in tmp var/tmp work mnt run dev; do mkdir -p "$root/$covered" && mount -t tmpfs own "$root/$covered"; done
+for covered in tmp var/tmp mnt run dev; do mkdir -p "$root/$covered" && mount -t tmpfs own "$root/$covered"; done
 chmod 1777 "$root/tmp" "$root/var/tmp"
 mkdir "$root/mnt/wheels" && mount --bind "$wheels" "$root/mnt/wheels"
 mount -t proc own "$root/proc"

@@ -109,7 +109,7 @@ class Runbook:
         self.run("python jobs/report.py --study $STORE/studies/one")
         self.laptop.write("draw.py", DRAW)
         assert "drawn" in self.run("MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python ~/draw.py", seconds=200)
-        assert "head" in self.run("ray exec infra/cluster.yaml 'ray status'")
+        assert "1 head" in self.run("ray exec infra/cluster.yaml 'ray status'")
 
     def lose_the_head(self) -> None:
         """Stop a job in the middle, end the head; the worker that is left powers itself off."""
@@ -228,7 +228,7 @@ def main() -> None:
     """Check what it needs, fetch the packages, follow the runbook."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument(
-        "--room", type=Path, default=Path("/var/tmp/facegan-rehearsal"), help="a folder on a disk with 50 GB free"
+        "--room", type=Path, default=Path("data/rehearsal"), help="a folder on a disk with 50 GB free"
     )
     parser.add_argument(
         "--python", type=Path, default=Path(shutil.which("python3.12") or "python3.12"), help="Ubuntu 24.04's Python"
@@ -244,6 +244,7 @@ def main() -> None:
     if why:
         sys.exit(f"rehearsal: {why}")
     assert ask
+    args.room = args.room.resolve()
     args.room.mkdir(parents=True, exist_ok=True)
     fetch_wheels(args.python, args.room / "wheels")
     lab = args.room / f"lab-{os.getpid()}"

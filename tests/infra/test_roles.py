@@ -8,11 +8,12 @@ import pytest
 from tests.cloud.roles import check_roles
 
 STORE = {
+    "Effect": "Allow",
     "Action": ["s3:GetObject", "s3:PutObject"],
     "Resource": "arn:aws:s3:::faces/mine/*",
 }
-LIST = {"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::faces", "Condition": {"StringLike": {"s3:prefix": "mine/*"}}}
-START = {"Action": ["ec2:RunInstances"], "Resource": "*"}
+LIST = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::faces", "Condition": {"StringLike": {"s3:prefix": "mine/*"}}}
+START = {"Effect": "Allow", "Action": ["ec2:RunInstances"], "Resource": "*"}
 
 
 def asked(folder: Path, **call: str) -> Path:
