@@ -227,9 +227,7 @@ def terminate(instance: str) -> str:
 def main() -> None:
     """Check what it needs, fetch the packages, follow the runbook."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument(
-        "--room", type=Path, default=Path("data/rehearsal"), help="a folder on a disk with 50 GB free"
-    )
+    parser.add_argument("--room", type=Path, default=Path("data/rehearsal"), help="a folder on a disk with 50 GB free")
     parser.add_argument(
         "--python", type=Path, default=Path(shutil.which("python3.12") or "python3.12"), help="Ubuntu 24.04's Python"
     )

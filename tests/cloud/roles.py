@@ -24,7 +24,12 @@ def allows(statement: dict[str, Any], service: str, action: str, resource: str, 
     actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
     prefixes = as_list(statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "*"))
     named = service != "s3" or any(fnmatch.fnmatchcase(f"arn:aws:s3:::{resource}", r) for r in resources)
-    return statement["Effect"] == "Allow" and f"{service}:{action}" in actions and named and any(fnmatch.fnmatchcase(prefix, p) for p in prefixes)
+    return (
+        statement["Effect"] == "Allow"
+        and f"{service}:{action}" in actions
+        and named
+        and any(fnmatch.fnmatchcase(prefix, p) for p in prefixes)
+    )
 
 
 def as_list(value: Any) -> list[Any]:

@@ -12,7 +12,12 @@ STORE = {
     "Action": ["s3:GetObject", "s3:PutObject"],
     "Resource": "arn:aws:s3:::faces/mine/*",
 }
-LIST = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::faces", "Condition": {"StringLike": {"s3:prefix": "mine/*"}}}
+LIST = {
+    "Effect": "Allow",
+    "Action": "s3:ListBucket",
+    "Resource": "arn:aws:s3:::faces",
+    "Condition": {"StringLike": {"s3:prefix": "mine/*"}},
+}
 START = {"Effect": "Allow", "Action": ["ec2:RunInstances"], "Resource": "*"}
 
 
