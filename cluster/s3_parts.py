@@ -38,7 +38,7 @@ class InParts:
             if code_of(error) != "NoSuchUpload":
                 self._abort(upload)
                 raise
-        except BaseException:
+        except BaseException:  # Ctrl-C too: parts of an unfinished upload are billed and in no listing
             self._abort(upload)
             raise
 

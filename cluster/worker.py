@@ -41,6 +41,7 @@ def run_data_parallel(trial: Trial, home: StudyHome, data: DataSet, *, workers: 
 
 
 def _worker(given: dict[str, Any]) -> None:
+    # Refuses a GPU that torch cannot use, for which Ray Train would take the CPU; which GPU of several it is, Ray Train says.
     assigned_device()
     device = ray.train.torch.get_device()
     assert isinstance(device, torch.device)

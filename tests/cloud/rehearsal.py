@@ -6,17 +6,18 @@ Instances are hosts with a systemd of their own (region.py); what runs on them i
 thing that is not as it should be.
 """
 
-import argparse
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.cli import run_job
+from facegan.config import UserError
 from tests.cloud.region import Region, pretended_region
 from tests.cloud.roles import check_roles
 from tests.cloud.room import disk, fetch_wheels
@@ -224,33 +225,40 @@ def terminate(instance: str) -> str:
     return f"python -c \"import boto3; boto3.client('ec2').terminate_instances(InstanceIds=['{instance}'])\""
 
 
-def main() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """Arguments of the rehearsal."""
+
+    room: Path = Path("data/rehearsal")
+    """A folder on a disk with 50 GB free; packages that were fetched stay there."""
+    python: Path = Path(shutil.which("python3.12") or "python3.12")
+    """Ubuntu 24.04's Python."""
+
+
+def main(args: Rehearsal) -> None:
     """Check what it needs, fetch the packages, follow the runbook."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--room", type=Path, default=Path("data/rehearsal"), help="a folder on a disk with 50 GB free")
-    parser.add_argument(
-        "--python", type=Path, default=Path(shutil.which("python3.12") or "python3.12"), help="Ubuntu 24.04's Python"
-    )
-    args = parser.parse_args()
-    ask = (
-        subprocess.run([args.python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
-        if args.python.exists()
-        else None
-    )
-    why = missing() or ("" if ask and not ask.returncode else f"--python is {args.python}: no Python 3.12; name one")
-    why = why or ("" if os.geteuid() == 0 and Path("/lib/systemd/systemd").exists() else "needs root, and Debian's systemd")
-    if why:
-        sys.exit(f"rehearsal: {why}")
-    assert ask
-    args.room = args.room.resolve()
-    args.room.mkdir(parents=True, exist_ok=True)
-    fetch_wheels(args.python, args.room / "wheels")
-    lab = args.room / f"lab-{os.getpid()}"
-    lab.mkdir()
-    with disk(args.room) as folder, pretended_region(lab, folder, args.room / "wheels", Path(ask.stdout.strip())) as region:
+    python = interpreter(args.python)
+    if why := missing() or ("" if Path("/lib/systemd/systemd").exists() else "not installed: systemd"):
+        raise UserError(f"hosts cannot be made here: {why}")
+    room = args.room.resolve()
+    lab = room / f"lab-{os.getpid()}"
+    lab.mkdir(parents=True)
+    fetch_wheels(python, room / "wheels")
+    with disk(room) as folder, pretended_region(lab, folder, room / "wheels", python) as region:
         Runbook(region).follow()
     shutil.rmtree(lab)  # after a failure its logs are there to read
 
 
+def interpreter(python: Path) -> Path:
+    """The interpreter itself, where a path may be another program that picks one."""
+    if python.exists():
+        told = subprocess.run(
+            [python, "-c", "import sys; print(sys.executable, *sys.version_info[:2])"], capture_output=True, text=True
+        )
+        if told.stdout.endswith(" 3 12\n"):
+            return Path(told.stdout.split()[0])
+    raise UserError(f"--python is {str(python)!r}: not a Python 3.12; name one, such as /usr/bin/python3.12")
+
+
 if __name__ == "__main__":
-    main()
+    run_job(main, Rehearsal, __doc__)
