@@ -1,8 +1,8 @@
 # The first process of a pretended EC2 instance: a Debian of its own over this machine's files, with systemd, sshd and sudo.
-# Arguments: id, private address, public address, public key, folder on a disk for what it writes, wheels, AWS's address, "nvme" or "", Python 3.12.
+# Arguments: private address, public address, public key, folder on a disk for what it writes, wheels, AWS's address, "nvme" or "", Python 3.12.
 # Stands in for Ubuntu 24.04: apt-get and cloud-init are stand-ins (nothing can be fetched here), all else is the real thing.
 set -euo pipefail
-id=$1 private=$2 public=$3 key=$4 disk=$5 wheels=$6 aws=$7 nvme=$8 python=$9
+private=$1 public=$2 key=$3 disk=$4 wheels=$5 aws=$6 nvme=$7 python=$8
 hostname "ip-${private//./-}"
 mount --make-rprivate /
 

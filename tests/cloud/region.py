@@ -83,32 +83,13 @@ class Region:
         group.mkdir()
         unshare = "exec unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child bash"
         nvme = "nvme" if row["type"].startswith("g") else ""
-        words = [
-            name,
-            row["private"],
-            row["public"],
-            row["key"],
-            str(disk),
-            str(self.wheels),
-            self.lab["aws"].address,
-            nvme,
-            str(self.python),
-        ]
-        command = ["bash", "-c", f'echo $$ > {group}/cgroup.procs && {unshare} "$@"', "boot", str(_INSTANCE), *words]
+        words = [row["private"], row["public"], row["key"], disk, self.wheels, self.lab["aws"].address, nvme, self.python]
+        command = ["bash", "-c", f'echo $$ > {group}/cgroup.procs && {unshare} "$@"', "boot", str(_INSTANCE), *map(str, words)]
         with (self.lab.folder / f"{name}.log").open("wb") as log:
             self._outer[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        outer = self._outer[name].pid
-        children = Path(f"/proc/{outer}/task/{outer}/children")
-        wait_until(lambda: bool(children.read_text().split()), 20, f"{name}'s first process", lambda: self.log(name))
-        pid = int(children.read_text().split()[0])
-        link = f"to-{number}"
-        self.lab.at_bridge("ip", "link", "add", "name", link, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        self.lab.at_bridge("ip", "link", "set", link, "master", "bridge", "up")
+        # A link's name has room for 15 characters.
+        pid = self.lab.plug(self._outer[name].pid, f"i{number}")
         self.instances[name] = Host(name, row["private"], pid, disk)
-
-    def log(self, name: str) -> str:
-        """What an instance said on its console."""
-        return (self.lab.folder / f"{name}.log").read_text()
 
     def _end(self, name: str) -> None:
         host = self.instances.pop(name)

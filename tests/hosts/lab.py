@@ -102,18 +102,18 @@ class Lab:
 
     def cut(self, name: str) -> None:
         """Pull a host's network cable."""
-        self.at_bridge("ip", "link", "set", f"to-{name}", "down")
+        self._at_bridge("ip", "link", "set", f"to-{name}", "down")
 
     def mend(self, name: str) -> None:
         """Plug it in again."""
-        self.at_bridge("ip", "link", "set", f"to-{name}", "up")
+        self._at_bridge("ip", "link", "set", f"to-{name}", "up")
 
     def open(self, names: Sequence[str]) -> None:
         """Start the bridge and the hosts; each has the project's virtual environment and a key that opens all of them."""
         self._bridge = self._start(["unshare", "--net", "--kill-child", "sleep", "infinity"], "bridge")
         self._until(lambda: os.readlink(f"/proc/{self._bridge}/ns/net") != os.readlink("/proc/self/ns/net"), "the bridge")
-        self.at_bridge("ip", "link", "add", "name", "bridge", "type", "bridge")
-        self.at_bridge("ip", "link", "set", "bridge", "up")
+        self._at_bridge("ip", "link", "add", "name", "bridge", "type", "bridge")
+        self._at_bridge("ip", "link", "set", "bridge", "up")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / "key"], check=True)
         for number, name in enumerate(names, 10):
             self._boot(name, f"10.77.0.{number}", names)
@@ -133,13 +133,18 @@ class Lab:
         command = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "--kill-child", "--mount-proc"]
         command += ["bash", str(_FIRST_PROCESS), name, address, str(self.folder / name), sys.prefix, sys.base_prefix, str(ROOT)]
         outer = self._start(command, name)
+        pid = self.plug(outer, name)
+        self.hosts[name] = Host(name, address, pid, home)
+        self._until(lambda: "sshd" in _command_line(pid), f"{name}'s sshd")
+
+    def plug(self, outer: int, name: str) -> int:
+        """Join the first process under `outer`, in namespaces of its own, to the bridge by its eth0; its process ID."""
         children = Path(f"/proc/{outer}/task/{outer}/children")
         self._until(lambda: bool(children.read_text().split()), f"{name}'s first process")
         pid = int(children.read_text().split()[0])
-        self.at_bridge("ip", "link", "add", "name", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        self.at_bridge("ip", "link", "set", f"to-{name}", "master", "bridge", "up")
-        self.hosts[name] = Host(name, address, pid, home)
-        self._until(lambda: "sshd" in _command_line(pid), f"{name}'s sshd")
+        self._at_bridge("ip", "link", "add", "name", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
+        self._at_bridge("ip", "link", "set", f"to-{name}", "master", "bridge", "up")
+        return pid
 
     def _put_keys(self, home: Path, name: str) -> None:
         (home / ".ssh").mkdir(mode=0o700)
@@ -155,7 +160,7 @@ class Lab:
             self._started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         return self._started[-1].pid
 
-    def at_bridge(self, *command: str) -> None:
+    def _at_bridge(self, *command: str) -> None:
         subprocess.run(["nsenter", f"--target={self._bridge}", "--net", *command], check=True, timeout=20)
 
     def _until(self, there: Callable[[], bool], what: str) -> None:

@@ -18,12 +18,13 @@ LIST = {
     "Resource": "arn:aws:s3:::faces",
     "Condition": {"StringLike": {"s3:prefix": "mine/*"}},
 }
+NEVER = {"Effect": "Deny", "Action": "ec2:TerminateInstances", "Resource": "*"}
 START = {"Effect": "Allow", "Action": ["ec2:RunInstances"], "Resource": "*"}
 
 
 def asked(folder: Path, **call: str) -> Path:
     """The notes of a node that made one call."""
-    (folder / "roles.json").write_text(json.dumps({"key": {"role": "node", "statements": [STORE, LIST, START]}}))
+    (folder / "roles.json").write_text(json.dumps({"key": {"role": "node", "statements": [STORE, LIST, START, NEVER]}}))
     (folder / "calls.jsonl").write_text(json.dumps({"key": "key"} | call) + "\n")
     return folder / "calls.jsonl"
 
