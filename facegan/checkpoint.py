@@ -12,7 +12,8 @@ from safetensors.torch import load as load_bytes
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from facegan.config import Config, UserError, from_dict
+from facegan.config import Config, from_dict
+from facegan.errors import UserError
 from facegan.nets.generator import Generator, build_generator
 from facegan.step import TrainState, new_state
 

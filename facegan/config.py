@@ -5,12 +5,13 @@ arm's override, the MLflow parameter, and its metrics are `loss/triple_consisten
 """
 
 import dataclasses
-import difflib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from facegan.errors import UserError, did_you_mean
 
 TERMS = (
     "adversarial",
@@ -21,16 +22,6 @@ TERMS = (
     "identity",
     "style",
 )
-
-
-class UserError(ValueError):
-    """A mistake of the user: one line with the value, what is allowed and the cure. Jobs print it and exit with code 2."""
-
-
-def did_you_mean(name: str, allowed: list[str]) -> str:
-    """': did you mean X?' where a close name exists, else the list of all that is allowed."""
-    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else "allowed: " + ", ".join(allowed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +143,7 @@ class OptimConfig:
     """bf16: the networks' passes in bfloat16, losses, statistics and weights in float32; auto: bf16 on a GPU, fp32 on a CPU."""
     compile: bool = False
     """Compile the networks with TorchInductor: minutes at the start, and a C++ compiler or, on a GPU, Triton. Off until
-    jobs/bench_step.py has measured on the device at hand that it pays."""
+    jobs/bench/step.py has measured on the device at hand that it pays."""
 
     def __post_init__(self) -> None:
         for name in ("generator_lr", "discriminator_lr"):
@@ -181,7 +172,7 @@ class Config:
     """Images between two checkpoints, sample grids and validation scores."""
 
     anatomy_every: int = 400
-    """Images between two dissections of the loss (facegan.anatomy): each term's gradient at the generated image; 0: none."""
+    """Images between two gradient diagnostics of the loss (facegan.gradient_diagnostics); 0: none."""
 
     def __post_init__(self) -> None:
         for name in ("images", "report_every", "checkpoint_every", "anatomy_every"):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from facegan import losses
-from facegan.anatomy import dissect
 from facegan.config import Config
 from facegan.data.batch import Batch
-from facegan.landmarks import landmark_input
+from facegan.gradient_diagnostics import dissect
+from facegan.landmarks.maps import landmark_input
 from facegan.memory import keep_freed_memory
 from facegan.nets.discriminator import Discriminator, build_discriminator
 from facegan.nets.generator import Generator, build_generator
@@ -93,7 +93,7 @@ def step(state: TrainState, batch: Batch, *, anatomy: bool = False) -> dict[str,
     """Train both networks on a rank's batch; returns named scalars still on the device, so nothing waits for it.
 
     Keys: `loss/<term>` unweighted and `weighted/<term>` for each active term, `loss/generator`, `loss/discriminator` and
-    `discriminator/accuracy`, the share of patches it judged rightly; with `anatomy` also those of `facegan.anatomy.dissect`.
+    `discriminator/accuracy`, the share of patches classified correctly; with `anatomy` also those of `dissect`.
     """
     scene = _Scene(state, batch)
     values: dict[str, Tensor] = {}

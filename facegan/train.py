@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from facegan.config import UserError
 from facegan.data.batch import Batch
+from facegan.data.face_data import FaceData
 from facegan.data.resident import resident_batches
-from facegan.data.triplets import FaceData, batches
+from facegan.data.sampling import batches
+from facegan.errors import UserError
 from facegan.parallel import mean_over_ranks, rank_and_world
 from facegan.step import TrainState, step
 

@@ -6,14 +6,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-from cluster.arguments import StudyArguments
-from cluster.cli import no_seed, run_job
-from cluster.run_study import Request, run_study
-from cluster.share import Share
-from cluster.sweep import check_candidates, run_sweep
-from facegan.config import UserError, preset
-from facegan.study.arms import choose_design
-from facegan.study.budget import Kind, choose_budget
+from cluster.cli.arguments import StudyArguments
+from cluster.cli.command_line import no_seed, run_job
+from cluster.runtime.trial_resources import Share
+from cluster.studies.run_study import Request, run_study
+from cluster.studies.sweep import check_candidates, run_sweep
+from facegan.config import preset
+from facegan.errors import UserError
+from facegan.study.design.arms import choose_design
+from facegan.study.design.budget import Kind, choose_budget
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import pyarrow.parquet as pq
 
-from cluster.cli import run_job
-from cluster.dataset import existing
-from cluster.storage import place
-from facegan.config import UserError
-from facegan.report.describe import describe
+from cluster.cli.command_line import run_job
+from cluster.datasets.dataset import existing
+from cluster.storage.uri import place
+from facegan.data.describe import describe
+from facegan.errors import UserError
 from facegan.report.sheets import contact_sheet
 
 

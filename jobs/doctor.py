@@ -6,9 +6,9 @@ Run it on every node before a study; on a cluster also by `ray job submit`, whic
 import sys
 from dataclasses import dataclass
 
-from cluster.cli import run_job
-from cluster.doctor import diagnose
-from cluster.storage import place
+from cluster.cli.command_line import run_job
+from cluster.doctor.diagnose import diagnose
+from cluster.storage.uri import place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,14 @@ from typing import Annotated
 
 import tyro
 
-from cluster.cli import run_job
-from cluster.dataset import existing
-from cluster.evaluate import RESULT, plan_evaluation, run_evaluation
-from cluster.score_lines import score_lines
-from cluster.storage import place
-from cluster.subjects import read_subjects
-from facegan.config import UserError
-from facegan.metrics.judges import JudgesConfig
-from facegan.metrics.measure import Sampling
+from cluster.cli.command_line import run_job
+from cluster.datasets.dataset import existing
+from cluster.evaluation.checkpoints import read_subjects
+from cluster.evaluation.evaluate_checkpoints import RESULT, plan_evaluation, run_evaluation
+from cluster.storage.uri import place
+from facegan.errors import UserError
+from facegan.metrics.evaluation_config import JudgesConfig, Sampling
+from facegan.report.score_table import score_lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import tyro
 
-from cluster.cli import run_job
-from cluster.ingest import IngestRequest, ingest
-from cluster.storage import place
-from facegan.config import UserError
-from facegan.data.shards import IngestConfig
+from cluster.cli.command_line import run_job
+from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.storage.uri import place
+from facegan.data.ingest_config import IngestConfig
+from facegan.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)

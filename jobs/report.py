@@ -5,13 +5,13 @@ Needs no cluster. The data set that the study was planned on is read for the pic
 
 from dataclasses import dataclass
 
-from cluster.cli import run_job
-from cluster.conclude import conclude
-from cluster.dataset import planned_data
-from cluster.storage import place
-from cluster.study_home import StudyHome
-from facegan.config import UserError
-from facegan.study.plan import read_plan
+from cluster.cli.command_line import run_job
+from cluster.datasets.dataset import planned_data
+from cluster.storage.uri import place
+from cluster.studies.outputs import conclude
+from cluster.studies.study_store import StudyHome
+from facegan.errors import UserError
+from facegan.study.folder.study_folder import read_plan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import tyro
 
-from cluster.arguments import StudyArguments
-from cluster.cli import no_seed, run_job
-from cluster.run_study import Request, run_study
-from cluster.share import Share
-from cluster.sweep import METRIC, check_candidates, run_sweep
-from facegan.config import UserError
-from facegan.study.arms import Arm
-from facegan.study.summary import rank_candidates
+from cluster.cli.arguments import StudyArguments
+from cluster.cli.command_line import no_seed, run_job
+from cluster.runtime.trial_resources import Share
+from cluster.studies.run_study import Request, run_study
+from cluster.studies.sweep import METRIC, check_candidates, run_sweep
+from facegan.errors import UserError
+from facegan.study.conclusions.summary import rank_candidates
+from facegan.study.design.arms import Arm
 
 
 @dataclass(frozen=True, kw_only=True)

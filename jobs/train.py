@@ -5,16 +5,17 @@ from typing import Annotated
 
 import tyro
 
-from cluster.arguments import StudyArguments
-from cluster.cli import run_job
-from cluster.dataset import DataSet
-from cluster.run_study import Request, run_study
-from cluster.runtime import total
-from cluster.study_home import StudyHome
-from cluster.worker import run_data_parallel
-from facegan.config import UserError
-from facegan.study.arms import Arm
-from facegan.study.plan import Plan, trial_folder
+from cluster.cli.arguments import StudyArguments
+from cluster.cli.command_line import run_job
+from cluster.datasets.dataset import DataSet
+from cluster.runtime.start import total
+from cluster.studies.data_parallel import run_data_parallel
+from cluster.studies.run_study import Request, run_study
+from cluster.studies.study_store import StudyHome
+from facegan.errors import UserError
+from facegan.study.design.arms import Arm
+from facegan.study.design.plan import Plan
+from facegan.study.folder.trial_folder import trial_folder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.local import ingest_folder
-from facegan.data.shards import IngestConfig
-from facegan.data.synthetic import write_synthetic
-from facegan.data.triplets import FaceData, open_data
-from facegan.data.vw300 import clips_in
+from facegan.data.face_data import FaceData, open_data
+from facegan.data.ingest_config import IngestConfig
+from facegan.data.local_copy import ingest_folder
+from facegan.data.sources import clips_in
+from facegan.synthetic.clips import write_synthetic
 
 TINY = {
     "data.size": 32,

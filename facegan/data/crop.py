@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.landmarks import NOSE_TIP
+from facegan.landmarks.points import NOSE_TIP
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.data.vw300 import IMAGES
+from facegan.data.sources import IMAGES
 
 _LEAST_BYTES = 16
 """A frame takes at least as many bytes of its file: a damaged header may claim thousands of millions of frames."""

@@ -17,8 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facegan.config import UserError
-from facegan.data.shards import SCHEMA_VERSION, ClipRecord, IngestConfig
+from facegan.data.ingest_config import IngestConfig
+from facegan.data.shards import SCHEMA_VERSION, ClipRecord
+from facegan.errors import UserError
 
 CLIPS = "clips"
 _NAME = re.compile(r"manifest-(\d{6})\.json")

@@ -9,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facegan.config import Config, UserError
+from facegan.config import Config
 from facegan.data.batch import Batch
-from facegan.data.triplets import FaceData, sample, training_clips
-from facegan.landmarks import mirror_permutation
+from facegan.data.face_data import FaceData
+from facegan.data.sampling import sample, training_clips
+from facegan.errors import UserError
+from facegan.landmarks.points import mirror_permutation
 
 _SHARE_OF_FREE_MEMORY = 0.5
 """The rest is for the networks and what they keep for the backward pass."""

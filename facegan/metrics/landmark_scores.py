@@ -6,7 +6,7 @@ The mean error is over found faces only, so it is never read without `faces_foun
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.landmarks import EYE_CORNERS, POINTS
+from facegan.landmarks.points import EYE_CORNERS, POINTS
 
 Points = NDArray[np.float32]
 """[n, 68, 2] in pixels."""

@@ -7,32 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.config import Config, UserError
-from facegan.data.triplets import FaceData
-from facegan.draw import Draw, Images
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.inference import Draw, Images
+from facegan.metrics.backbones.inception import inception_features
+from facegan.metrics.backbones.lpips import lpips_distance
 from facegan.metrics.card import GENERATED, TARGETS, Scores
-from facegan.metrics.image import face_error, face_masks, psnr, ssim
-from facegan.metrics.inception import inception_features
-from facegan.metrics.judges import Judges
+from facegan.metrics.evaluation_config import Sampling
+from facegan.metrics.evaluators import Judges
+from facegan.metrics.image_quality import face_error, face_masks, psnr, ssim
 from facegan.metrics.landmark_scores import area_under_curve, failed, identity_jitter, landmark_jitter, normalised_error
-from facegan.metrics.lpips import lpips_distance
 from facegan.metrics.pairs import Pairs, Run, choose_pairs, choose_runs, images_of, of_another_person
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sampling:
-    """How much of a test clip is judged. Every trial of a study pays for it, so the defaults are small."""
-
-    pairs_per_clip: int = 4
-    """Pairs of a source and a target frame."""
-    run_frames: int = 3
-    """Consecutive frames that jitter is measured on; 0 leaves jitter out."""
-
-    def __post_init__(self) -> None:
-        if self.pairs_per_clip < 1:
-            raise UserError(f"--pairs_per_clip is {self.pairs_per_clip}: at least 1")
-        if self.run_frames == 1 or self.run_frames < 0:
-            raise UserError(f"--run_frames is {self.run_frames}: 0, or at least 2")
 
 
 @dataclass(frozen=True, slots=True)

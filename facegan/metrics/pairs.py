@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.config import Config, UserError
-from facegan.data.triplets import FaceData
-from facegan.draw import Images
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.errors import UserError
+from facegan.inference import Images
 
 _CANDIDATES = 40
 """Frames of a clip, evenly spread, among which another person's frame of a pose is looked for."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from facegan.config import ModelConfig
-from facegan.landmarks import map_channels
+from facegan.landmarks.maps import map_channels
 from facegan.losses import full
 from facegan.nets.first_layer import FirstLayer
 from facegan.nets.norm import NormLeaky

@@ -9,16 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from facegan.cache import file_sha256, weights_copy
-from facegan.config import UserError, VggConfig
+from facegan.config import VggConfig
+from facegan.errors import UserError
+from facegan.nets.vgg_weights import weights_file
 
 PERCEPTUAL_LAYERS = (3, 8, 15, 24)
 """relu1_2, relu2_2, relu3_3 and relu4_3 as positions in `features`."""
 IDENTITY_LAYER = 13
 """relu3_2."""
 
-_PUBLIC_WEIGHTS = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-_PUBLIC_HASH_PREFIX = "dcbb9e9d"
 _BLOCKS = ((1, 2), (2, 2), (4, 4), (8, 4))
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -61,35 +60,6 @@ def build_vgg(config: VggConfig) -> Vgg19:
     else:
         _load(vgg, weights_file(config))
     return vgg.requires_grad_(False).eval()
-
-
-def weights_file(config: VggConfig) -> Path:
-    """The file of trained weights, fetched once into torch's hub folder for 'imagenet' and checked by its hash."""
-    if config.weights != "imagenet":
-        path = weights_copy(config.weights) if config.weights.startswith("s3://") else Path(config.weights)
-        if not path.is_file():
-            raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
-        return path
-    path = Path(torch.hub.get_dir()) / "checkpoints" / _PUBLIC_WEIGHTS.rsplit("/", 1)[1]
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(_PUBLIC_WEIGHTS, str(path), _PUBLIC_HASH_PREFIX, progress=False)
-        except OSError as error:
-            raise UserError(
-                f"vgg.weights is 'imagenet': cannot fetch {_PUBLIC_WEIGHTS} ({error}); "
-                "give a file by --vgg.weights, or --vgg.weights random"
-            ) from None
-    if not file_sha256(path).startswith(_PUBLIC_HASH_PREFIX):
-        raise UserError(f"vgg.weights: {path} is damaged (its sha256 does not begin {_PUBLIC_HASH_PREFIX}); remove it")
-    return path
-
-
-def weights_name(config: VggConfig) -> str:
-    """What a result says of the weights: random and its seed, or the start of the file's sha256."""
-    if config.weights == "random":
-        return f"random weights (seed {config.seed}, width {config.width})"
-    return f"{config.weights} (sha256 {file_sha256(weights_file(config))[:12]})"
 
 
 def _randomise(vgg: Vgg19, seed: int) -> None:

@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from facegan.checkpoint import load_generator
-from facegan.config import UserError
-from facegan.data.triplets import FaceData
-from facegan.draw import Images, drawer
+from facegan.data.face_data import FaceData
+from facegan.errors import UserError
+from facegan.inference import Images, drawer
 from facegan.metrics.pairs import Pairs, images_of
 from facegan.report.sheets import Image, landmark_tile
-from facegan.study.choice import best_trials
-from facegan.study.plan import Plan, trial_folder
+from facegan.study.analysis.model_selection import best_trials
+from facegan.study.design.plan import Plan
+from facegan.study.folder.trial_folder import trial_folder
 
 GIVEN = ("Landmarks of\nthe input\n(not given)", "Input image", "Target\nlandmarks", "Target image")
 SATURATION = 96

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.data.triplets import FaceData
-from facegan.landmarks import PARTS
+from facegan.data.face_data import FaceData
+from facegan.landmarks.points import PARTS
 
 Image = NDArray[np.uint8]
 """[height, width, 3] RGB."""

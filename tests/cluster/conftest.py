@@ -8,12 +8,12 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from cluster.runtime import start_ray
-from cluster.storage import Place
-from tests.cluster.s3_environment import s3_client, s3_environment
+from cluster.runtime.start import start_ray
+from cluster.storage.uri import Place
+from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.serving import free_port
 
-pytest.register_assert_rewrite("tests.cluster.contract")
+pytest.register_assert_rewrite("tests.cluster.storage.contract")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def moto() -> Iterator[str]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses, in seconds, that are made between attempts by us and by boto: written down and left out."""
     made = list[float]()
-    for user in ("cluster.s3.time", "botocore.endpoint.time"):
+    for user in ("cluster.storage.s3.time", "botocore.endpoint.time"):
         monkeypatch.setattr(user, SimpleNamespace(sleep=made.append))
     return made
 

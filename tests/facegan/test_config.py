@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from facegan.config import Config, UserError, from_json, preset
+from facegan.config import Config, from_json, preset
+from facegan.errors import UserError
 
 
 def test_json_round_trip_keeps_every_value() -> None:

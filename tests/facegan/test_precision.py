@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facegan.config import TERMS, Config
-from facegan.data.triplets import FaceData
+from facegan.data.face_data import FaceData
 from facegan.packing import random_batch
 from facegan.step import new_state, step
 from facegan.train import train

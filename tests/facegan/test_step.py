@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import TERMS, Config, preset
 from facegan.data.batch import Batch
-from facegan.data.triplets import FaceData, sample, training_clips
+from facegan.data.face_data import FaceData
+from facegan.data.sampling import sample, training_clips
 from facegan.step import TrainState, _discriminator_phase, _Scene, new_state, step
 from facegan.train import train
 

@@ -10,8 +10,9 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from facegan import checkpoint
-from facegan.config import Config, UserError
-from facegan.data.triplets import FaceData, open_data
+from facegan.config import Config
+from facegan.data.face_data import FaceData, open_data
+from facegan.errors import UserError
 from facegan.step import TrainState, new_state
 from facegan.train import Diverged, Progress, train
 from tests.serving import free_port

@@ -15,13 +15,14 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from cluster.dataset import planned_data
+from cluster.datasets.dataset import planned_data
 from facegan.checkpoint import load_generator
 from facegan.config import TERMS
-from facegan.draw import drawer
+from facegan.inference import drawer
 from facegan.report.figure2 import choose_rows, figure2_tiles
-from facegan.study.choice import best_generator
-from facegan.study.plan import read_plan, trial_folder
+from facegan.study.analysis.model_selection import best_generator
+from facegan.study.folder.study_folder import read_plan
+from facegan.study.folder.trial_folder import trial_folder
 
 pytestmark = pytest.mark.ray
 ARMS = ["-Cons.", "-Pixel", "-Feature", "Full"]

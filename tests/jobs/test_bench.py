@@ -11,12 +11,10 @@ import torch
 from facegan.config import Config
 from facegan.packing import random_batch
 from facegan.step import new_state, step
+from jobs.bench.parallel import Network, exchange_seconds
+from jobs.bench.reference_2019 import Step2019
 
-ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT / "jobs"))
-
-from bench_parallel import Network, exchange_seconds  # noqa: E402  (jobs are scripts beside each other, not a package)
-from reference_2019 import Step2019  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 SMALL = ["model.generator_width=4", "model.discriminator_width=4", "vgg.width=4", "data.size=32"]
 
@@ -48,7 +46,7 @@ def test_the_step_benchmark_runs_without_ray(tmp_path: Path) -> None:
     )
     arguments = ["--set", *SMALL, "--batch", "4", "--small_batch", "2", "--rounds", "1", "--parts", "steps"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "jobs" / "bench_step.py"), *arguments, "--out", str(tmp_path / "out.json")],
+        [sys.executable, str(ROOT / "jobs" / "bench" / "step.py"), *arguments, "--out", str(tmp_path / "out.json")],
         cwd=tmp_path,
         env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -67,7 +65,7 @@ def test_the_anatomy_benchmark_measures_a_loop_with_and_without(tmp_path: Path) 
     small = ["model.generator_width=4", "model.discriminator_width=4", "vgg.width=4", "data.size=32", "anatomy_every=32"]
     arguments = ["--presets", "demo", "--periods", "1", "--rounds", "2", "--set", *small, "--out", str(tmp_path / "out.json")]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "jobs" / "bench_anatomy.py"), *arguments],
+        [sys.executable, str(ROOT / "jobs" / "bench" / "gradients.py"), *arguments],
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin"},
         capture_output=True,

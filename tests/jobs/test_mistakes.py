@@ -10,19 +10,13 @@ from typing import Any
 import pytest
 import ray
 
-from cluster.cli import parse, run_job
-from facegan.config import UserError
-from facegan.data.vw300 import clips_in, fingerprint
+from cluster.cli.command_line import parse, run_job
+from facegan.data.sources import clips_in, fingerprint
+from facegan.errors import UserError
+from jobs import ablate, evaluate, ingest, search, train
 
 ROOT = Path(__file__).parent.parent.parent
 MANIFEST = "manifest-000001.json"
-sys.path.insert(0, str(ROOT / "jobs"))
-
-import ablate  # noqa: E402  (jobs are scripts beside each other, not a package)
-import evaluate  # noqa: E402
-import ingest  # noqa: E402
-import search  # noqa: E402
-import train  # noqa: E402
 
 JOBS: dict[str, tuple[Any, Any]] = {
     "ablate": (ablate.main, ablate.Ablate),

@@ -13,11 +13,11 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from cluster.dataset import planned_data
-from cluster.storage import Place
-from cluster.study_home import StudyHome
-from cluster.trial import AloneRun, run_trial
-from facegan.study.plan import read_plan
+from cluster.datasets.dataset import planned_data
+from cluster.storage.uri import Place
+from cluster.studies.study_store import StudyHome
+from facegan.study.folder.study_folder import read_plan
+from facegan.trial import AloneRun, run_trial
 
 pytestmark = pytest.mark.ray
 MORE = ("--arms", "full", "--images", "640", "--checkpoint_every", "32")

@@ -13,12 +13,12 @@ import pytest
 import torch
 from moto.server import ThreadedMotoServer
 
-from cluster.dataset import planned_data
-from cluster.storage import Place
-from cluster.study_home import StudyHome
-from cluster.trial import AloneRun, run_trial
-from facegan.study.plan import read_plan
-from tests.cluster.s3_environment import s3_client, s3_environment
+from cluster.datasets.dataset import planned_data
+from cluster.storage.uri import Place
+from cluster.studies.study_store import StudyHome
+from facegan.study.folder.study_folder import read_plan
+from facegan.trial import AloneRun, run_trial
+from tests.cluster.storage.s3_environment import s3_client, s3_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
 STUDY = Place("s3://lab/studies/one")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from cluster.dataset import planned_data
-from cluster.storage import Place
-from cluster.study_home import StudyHome
-from cluster.trial import AloneRun, run_trial
-from facegan.study.plan import read_plan
+from cluster.datasets.dataset import planned_data
+from cluster.storage.uri import Place
+from cluster.studies.study_store import StudyHome
+from facegan.study.folder.study_folder import read_plan
+from facegan.trial import AloneRun, run_trial
 
 pytestmark = pytest.mark.ray
 

@@ -1,0 +1,1 @@
+"""Ingest clips into data sets, and open them on a node."""

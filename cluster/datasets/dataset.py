@@ -1,0 +1,76 @@
+"""A data set on storage: which version of it a study uses, and this node's copy of that."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.storage.uri import Place
+from facegan.cache import cache_folder
+from facegan.data.face_data import FaceData
+from facegan.data.local_copy import checked_file, find_copy, local_copy
+from facegan.data.manifest import manifest_hash, manifest_key, newest_version, parse_manifest
+from facegan.errors import UserError
+from facegan.study.design.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One version of a data set; it travels into tasks, each of which opens its node's copy. `sha256` is the manifest's."""
+
+    uri: str
+    version: int
+    sha256: str
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as it lies on storage."""
+        return parse_manifest(Place(self.uri).read(manifest_key(self.version)), self.uri)
+
+    def open(self) -> FaceData:
+        """The data, by way of the node's copy: downloaded once, by whoever comes first."""
+        cache = cache_folder()
+        return FaceData(find_copy(self.sha256, cache) or self._copy(cache))
+
+    def _copy(self, cache: Path) -> Path:
+        manifest = self.manifest()
+        if manifest_hash(manifest) != self.sha256:
+            raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
+        return local_copy(manifest, cache, self._fetch)
+
+    def _fetch(self, clip: dict[str, Any], downloads: Path) -> Path:
+        place = Place(self.uri)
+        if not place.is_s3:
+            return checked_file(place.folder, clip)
+        local = downloads / Path(clip["file"]).name
+        try:
+            place.download(clip["file"], local, size=clip["file_bytes"], sha256=clip["sha256"])
+        except FileNotFoundError:
+            missing = f"{place}/{clip['file']}"
+            raise UserError(f"--data: {missing} is missing although the manifest names it; ingest it anew") from None
+        return local
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a plan."""
+        return asdict(self)
+
+
+def planned_data(plan: Plan) -> DataSet:
+    """What a study was planned on."""
+    return DataSet(plan.data["uri"], plan.data["version"], plan.data["sha256"])
+
+
+def newest(place: Place) -> DataSet | None:
+    """The newest version at a place, or None where there is no data set."""
+    version = newest_version(entry.key for entry in place.entries("manifest-"))
+    if not version:
+        return None
+    manifest = parse_manifest(place.read(manifest_key(version)), str(place))
+    return DataSet(str(place), version, manifest_hash(manifest))
+
+
+def existing(place: Place) -> DataSet:
+    """The newest version; a UserError where the place holds none."""
+    place.check()
+    found = newest(place)
+    if found is None:
+        raise UserError(f"--data is {str(place)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
+    return found

@@ -1,0 +1,164 @@
+"""Clips -> a data set: one Ray task a clip, then a manifest that makes the files a version of the data set.
+
+Every file is named by what it was made of and published whole, so a run that was killed is simply run again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import ray
+
+from cluster.datasets.dataset import DataSet, newest
+from cluster.datasets.ingest_task import ingest_clip
+from cluster.datasets.progress import following
+from cluster.datasets.source import clips_of, is_rendered
+from cluster.runtime.ray_results import first_ready, next_of
+from cluster.runtime.shared_paths import check_seen_everywhere
+from cluster.runtime.start import start_ray, total
+from cluster.storage.leftovers import sweep_partials
+from cluster.storage.objects import AlreadyThere
+from cluster.storage.uri import Place
+from facegan.data.ingest_config import IngestConfig
+from facegan.data.manifest import make_manifest, manifest_hash, manifest_key, to_bytes
+from facegan.data.shards import ClipRecord, record_from_json
+from facegan.data.sources import ClipSource, fingerprint
+from facegan.errors import UserError
+
+_TASKS_PER_CPU = 2
+"""Tasks handed to Ray at a time: enough that no core waits, few enough that the driver holds no list of them all."""
+_GPUS_PER_TASK = 0.5
+_ATTEMPTS = 20
+"""Writers of one data set that may come in between."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngestRequest:
+    """What to ingest and what to make of doubts."""
+
+    config: IngestConfig
+    max_quarantined: float = 0.2
+    replace: bool = False
+    landmark_weights: str = ""
+
+
+def ingest(source: Place, data: Place, request: IngestRequest) -> DataSet:
+    """Make or extend the data set, unless all is there. Says its progress; returns the version that holds the clips."""
+    data.check()
+    clips = clips_of(source)
+    found = newest(data)
+    if found is not None:
+        manifest = found.manifest()
+        _check_configuration(manifest, data, request)
+        if manifest["sources"].get(str(source)) == fingerprint(clips) and manifest["ingest"] == asdict(request.config):
+            print(f"data     {data}: {manifest['rows']} frames are there already (version {found.version})", flush=True)
+            return found
+    start_ray()
+    if not source.is_s3:
+        check_seen_everywhere({"--source": source.folder / clips[0].files[0].key})
+    sweep_partials(data)
+    records = list(_run(clips, source, data, request))
+    _check_records(records, source, request)
+    made = _publish(records, clips, source, data, request)
+    _say(made, len(clips), data)
+    return made
+
+
+def _check_configuration(manifest: dict[str, Any], data: Place, request: IngestRequest) -> None:
+    made, wanted = manifest["ingest"], asdict(request.config)
+    other = [f"{name} {made[name]} there, {wanted[name]} here" for name in wanted if made[name] != wanted[name]]
+    if other and not request.replace:
+        raise UserError(
+            f"--data is {str(data)!r}: it was ingested in another way ({'; '.join(other)}); name another place, leave out "
+            "--source to use it as it is, or let jobs/ingest.py make a new version with --replace True"
+        )
+
+
+def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> Iterator[ClipRecord]:
+    """The record of each clip as it is done, no more than a few tasks under way."""
+    gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
+    needs = {"CPU": 1, "GPU": gpus}
+    task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
+    rest = (source, data, request.config, request.landmark_weights)
+    todo = iter(clips)
+    running: list[Any] = []
+    with following(clips) as say:
+        while True:
+            running += [task.remote(clip, *rest) for clip in islice(todo, _window() - len(running))]
+            if not running:
+                return
+            ready = first_ready(running, needs)
+            step = next_of(ready)
+            if step is None:
+                running.remove(ready)
+                continue
+            say(step)
+            if isinstance(step, ClipRecord):
+                yield step
+
+
+def _window() -> int:
+    return max(2, int(_TASKS_PER_CPU * total("CPU")))
+
+
+def _check_records(records: list[ClipRecord], source: Place, request: IngestRequest) -> None:
+    quarantined = [row for record in records for row in record.quarantined]
+    read, rows = sum(record.frames_read for record in records), sum(record.rows for record in records)
+    first = f"; the first: {quarantined[0].where}, frame {quarantined[0].frame}: {quarantined[0].reason}" if quarantined else ""
+    if not rows:
+        raise UserError(f"--source is {str(source)!r}: no frame could be used{first}")
+    if len(quarantined) > request.max_quarantined * read:
+        raise UserError(
+            f"--source is {str(source)!r}: {len(quarantined)} of {read} frames are bad, more than --max_quarantined "
+            f"{request.max_quarantined} allows{first}; mend the source or raise the limit"
+        )
+
+
+def _publish(records: list[ClipRecord], clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> DataSet:
+    """The next version: what is there and these clips. Of two writers one comes second and builds on the first's version."""
+    synthetic = is_rendered(source)
+    for _ in range(_ATTEMPTS):
+        found = newest(data)
+        before = found.manifest() if found else None
+        if before and before["ingest"] != asdict(request.config):
+            before = None  # asked for by --replace: nothing that was ingested in another way goes on
+        kept = _others(before, records, data, request) if before else []
+        if before and kept and before["synthetic"] != synthetic:
+            raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
+        sources = {**(before["sources"] if before else {}), str(source): fingerprint(clips)}
+        manifest, table = make_manifest([*kept, *records], request.config, synthetic=synthetic, sources=sources)
+        if found and found.sha256 == manifest_hash(manifest):
+            return found
+        made = DataSet(str(data), found.version + 1 if found else 1, manifest_hash(manifest))
+        data.write(manifest["quarantine"]["file"], table)
+        try:
+            data.write(manifest_key(made.version), to_bytes(manifest), only_if_absent=True)
+        except AlreadyThere:
+            continue
+        return made
+    raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
+
+
+def _others(before: dict[str, Any], records: list[ClipRecord], data: Place, request: IngestRequest) -> list[ClipRecord]:
+    """The records of the clips that the data set has besides; one that has changed is refused unless it may be replaced."""
+    mine = {record.clip: record for record in records}
+    changed = [c["clip"] for c in before["clips"] if c["clip"] in mine and c["source_sha256"] != mine[c["clip"]].source_sha256]
+    if changed and not request.replace:
+        raise UserError(
+            f"--data is {str(data)!r}: clip {', '.join(changed[:5])} has changed since it was ingested; name another place, or "
+            "let jobs/ingest.py make a new version with --replace True"
+        )
+    return [record_from_json(data.read(c["record"])) for c in before["clips"] if c["clip"] not in mine]
+
+
+def _say(made: DataSet, clips: int, data: Place) -> None:
+    manifest = made.manifest()
+    print(
+        f"data     {data}: version {made.version}, {manifest['rows']} frames of {len(manifest['clips'])} clips "
+        f"({clips} of this source); {manifest['frames_read']} read = {manifest['rows']} written + "
+        f"{manifest['quarantined']} quarantined",
+        flush=True,
+    )
+    for reason, count in manifest["reasons"].items():
+        print(f"         quarantined: {count} x {reason} (each is listed in {manifest['quarantine']['file']})", flush=True)

@@ -1,0 +1,90 @@
+"""The task of one clip: what is there already is left alone, everything else is made and published."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import torch
+
+from cluster.datasets.source import hash_of, local_root
+from cluster.runtime.device import assigned_device
+from cluster.storage.scratch import scratch
+from cluster.storage.uri import Place
+from cluster.storage.weights import stage_landmark_weights
+from facegan.data.ingest_config import IngestConfig
+from facegan.data.manifest import file_key, record_key
+from facegan.data.shards import ClipProgress, ClipRecord, clip_key, record_from_json, writing_clip
+from facegan.data.sources import ClipSource
+from facegan.landmarks.finder import LandmarkFinder
+from facegan.memory import keep_freed_memory
+
+_STEP_EVERY_SECONDS = 2.0
+
+
+def ingest_clip(
+    clip: ClipSource, source: Place, data: Place, config: IngestConfig, landmark_weights: str
+) -> Iterator[ClipProgress | ClipRecord]:
+    """How far it is, now and then, and at last the clip's record.
+
+    The Parquet file is published before the record, so that a record always has its file.
+    """
+    digest = hash_of(clip, source)
+    key = clip_key(clip, digest, config)
+    found = finished(data, key)
+    if found is not None:
+        yield found
+        return
+    # Ray runs a task a core; OpenCV's own threads would only fight them.
+    cv2.setNumThreads(1)
+    # A frame's memory is taken and given back a frame: from the system that costs a page fault each 4 KiB.
+    keep_freed_memory()
+    with scratch() as folder:
+        root = local_root(clip, source, folder / "source")
+        for step in _now_and_then(writing_clip(clip, root, folder, config, digest, finder_of(config, landmark_weights))):
+            if isinstance(step, ClipRecord):
+                _publish(step, folder / f"{key}.parquet", data)
+            yield step
+
+
+def _publish(record: ClipRecord, parquet: Path, data: Place) -> None:
+    if record.rows:
+        data.upload(file_key(record.key), parquet, sha256=record.sha256)
+    data.write(record_key(record.key), record.to_json())
+
+
+def _now_and_then(steps: Iterator[ClipProgress | ClipRecord]) -> Iterator[ClipProgress | ClipRecord]:
+    """The record, and of the progress no more than the console can show."""
+    said = time.monotonic()
+    for step in steps:
+        if isinstance(step, ClipRecord) or time.monotonic() - said > _STEP_EVERY_SECONDS:
+            said = time.monotonic()
+            yield step
+
+
+def finished(data: Place, key: str) -> ClipRecord | None:
+    """The record of a clip that is done: it reads, and its file is there in its size."""
+    try:
+        content = data.read(record_key(key))
+    except FileNotFoundError:
+        return None
+    try:
+        record = record_from_json(content)
+    except ValueError:
+        return None  # damaged: it is made again
+    sizes = {entry.key: entry.size for entry in data.entries(file_key(key))}
+    return record if not record.rows or sizes.get(file_key(key)) == record.file_bytes else None
+
+
+def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:
+    """What finds the landmarks; None where .pts files tell them."""
+    if config.landmarks == "annotations":
+        return None
+    torch.set_num_threads(1)
+    from facegan.landmarks.dlib_finder import dlib_finder
+    from facegan.landmarks.face_alignment_finder import face_alignment_finder  # heavy, and needed for plain videos only
+
+    if config.landmarks == "dlib":
+        return dlib_finder()
+    folder = stage_landmark_weights(weights) if weights else None
+    return face_alignment_finder(assigned_device().type, folder)

@@ -1,0 +1,48 @@
+"""Where clips come from: a folder or a bucket, listed once; and a clip's files on the disk of the node that ingests it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cluster.storage.objects import Entry
+from cluster.storage.uri import Place
+from facegan.data.sources import SPLIT_FILE, ClipSource, SourceFile, clips_in, content_hash, find_clips, tag_hash
+from facegan.errors import UserError
+from facegan.synthetic.clips import MARKER
+
+_DOWNLOADS = 16
+"""Files of a clip fetched at a time: annotations are thousands of small ones."""
+
+
+def clips_of(source: Place) -> list[ClipSource]:
+    """The clips of a source; a UserError names what is missing."""
+    if not source.is_s3:
+        return clips_in(source.folder)
+    source.check()
+    entries = source.entries()
+    if not entries:
+        raise UserError(f"--source is {str(source)!r}: nothing lies there; give a prefix in the 300VW layout or of videos")
+    split = source.read(SPLIT_FILE) if any(entry.key == SPLIT_FILE for entry in entries) else None
+    return find_clips([SourceFile(e.key, e.size, e.tag) for e in entries], split, str(source))
+
+
+def is_rendered(source: Place) -> bool:
+    """Whether the clips are synthetic people."""
+    return source.exists(MARKER)
+
+
+def hash_of(clip: ClipSource, source: Place) -> str:
+    """Of the clip's content; a bucket knows it without a download."""
+    return tag_hash(clip) if source.is_s3 else content_hash(clip, source.folder)
+
+
+def local_root(clip: ClipSource, source: Place, scratch: Path) -> Path:
+    """A folder that holds the clip's files under their keys: the source itself, or a download."""
+    if not source.is_s3:
+        return source.folder
+
+    def fetch(file: SourceFile) -> None:
+        source.copy(Entry(file.key, file.size, file.tag), scratch / file.key)
+
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        list(pool.map(fetch, clip.files))
+    return scratch

@@ -1,0 +1,172 @@
+"""The doctor's checks of what a job talks to: Ray's ports and token, the storage and its clock, MLflow."""
+
+import errno
+import http.client
+import os
+import secrets
+import socket
+import stat
+import time
+import urllib.error
+import urllib.request
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from cluster.doctor.check_result import Finding, fail, not_checked, ok
+from cluster.storage.uri import place
+from facegan.errors import UserError
+
+_PORTS = {6379: "the head's GCS", 8265: "its dashboard and jobs", 10001: "Ray clients", 52365: "each node's agent"}
+_RAY = ("gcs_server", "raylet", "ray::", "ray/dashboard", "ray/util/client")
+_SECRET_FILES = (".facegan/cluster.env", ".facegan/node.env")
+_SKEW_SECONDS = 30.0
+_PATIENCE_SECONDS = 5.0
+_OFF = "no"
+
+
+def ports() -> Finding:
+    """Ray's fixed ports: free, or held by Ray, or by a tunnel to the dashboard of Ray elsewhere."""
+    held = [port for port in _PORTS if _is_held(port)]
+    if not held:
+        return ok("ports", f"{', '.join(map(str, _PORTS))} are free")
+    if _ray_runs():
+        return ok("ports", f"{', '.join(map(str, held))} in use, and Ray runs here")
+    others = [port for port in held if not _is_dashboard(port)]
+    if not others:
+        return ok("ports", f"{', '.join(map(str, held))} leads to Ray's dashboard elsewhere")
+    taken = ", ".join(f"{port} ({_PORTS[port]})" for port in others)
+    return fail("ports", f"{taken} in use, and no Ray runs here: end what holds them (`ss -ltnp`), or give Ray other ports")
+
+
+def _is_dashboard(port: int) -> bool:
+    try:  # a path that answers without a token
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/gcs_healthz", timeout=_PATIENCE_SECONDS) as answer:
+            return b"success" in answer.read(100)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _is_held(port: int) -> bool:
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was just closed is free
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # no IPv6 here
+                return True
+    return False
+
+
+def _ray_runs() -> bool:
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        if any(name in line for name in _RAY):
+            return True
+    return False
+
+
+def auth_token() -> Finding:
+    """Ray's token: that there is one, and that nobody else can read its file."""
+    mode = os.environ.get("RAY_AUTH_MODE", "").lower()
+    if mode == "disabled":
+        return fail("Ray token", "RAY_AUTH_MODE is disabled: whoever reaches the head runs code on all nodes; set it to token")
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return ok("Ray token", "in RAY_AUTH_TOKEN")
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if path.is_file() and path.read_text().strip():
+        return _private("Ray token", [path])
+    cure = "ray get-auth-token --generate > /dev/null && chmod 600 ~/.ray/auth_token"
+    if mode == "token" or os.environ.get("RAY_AUTH_TOKEN_PATH") or os.environ.get("RAY_ADDRESS"):
+        return fail("Ray token", f"none in RAY_AUTH_TOKEN and none in {path}: {cure}")
+    return not_checked("Ray token", f"none here; Ray on this machine alone makes one by itself, for a cluster: {cure}")
+
+
+def secret_files() -> Finding:
+    """The files with S3 keys and the token that travel to the nodes."""
+    there = [Path.home() / name for name in _SECRET_FILES if (Path.home() / name).exists()]
+    return _private("secrets", there) if there else not_checked("secrets", "no ~/.facegan/cluster.env here")
+
+
+def _private(subject: str, paths: list[Path]) -> Finding:
+    for path in paths:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            return fail(subject, f"{path} has mode {mode:04o}, so others can read it: chmod 600 {path}")
+    return ok(subject, f"{', '.join(map(str, paths))}, for its owner alone")
+
+
+def storage(uri: str) -> Finding:
+    """Write, read and delete an object."""
+    if not uri:
+        return not_checked("storage", "no --storage was named")
+    where, key = place("--storage", uri), f"doctor-{secrets.token_hex(8)}"
+    content = secrets.token_bytes(1024)
+    try:
+        where.check()
+        started = time.monotonic()
+        where.write(key, content)
+        read = where.read(key)
+        where.remove(key)
+        took = time.monotonic() - started
+        if read != content or where.exists(key):
+            return fail("storage", f"{where} gave back something else than what was written: do not use this server")
+    except UserError as mistake:
+        return fail("storage", str(mistake))
+    return ok("storage", f"{where} wrote, read and deleted 1 KiB in {took:.2f} s")
+
+
+def clock(uri: str) -> Finding:
+    """This machine's clock against the storage server's; S3 refuses requests at 15 minutes, and logs mislead before."""
+    if not uri.startswith("s3://"):
+        return not_checked("clock", "no --storage on a server to compare with")
+    from cluster.storage.s3_client import client
+
+    url = client().meta.endpoint_url
+    asked = time.time()
+    try:
+        date = _date_of(url)
+    except OSError as error:
+        return fail("clock", f"{url} did not answer ({error}): set AWS_ENDPOINT_URL to the server's address, or start it")
+    if date is None:
+        return not_checked("clock", f"{url} tells no time")
+    skew = (asked + time.time()) / 2 - parsedate_to_datetime(date).timestamp() - 0.5  # the header has whole seconds
+    if abs(skew) > _SKEW_SECONDS:
+        return fail("clock", f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} {url}: timedatectl set-ntp true")
+    return ok("clock", f"within {abs(skew) + 0.5:.0f} s of {url}")
+
+
+def _date_of(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE_SECONDS) as answer:
+            headers = answer.headers
+    except urllib.error.HTTPError as refusal:  # it does not know us, but has a clock
+        headers = refusal.headers
+    return str(headers["Date"]) if "Date" in headers else None
+
+
+def mlflow_server(uri: str) -> Finding:
+    """The tracking server answers, and lets us in."""
+    if not uri or uri == _OFF:
+        return not_checked("MLflow", "no --mlflow and no MLFLOW_TRACKING_URI: runs go to a sqlite file beside the study")
+    if not uri.startswith(("http://", "https://")):
+        return not_checked("MLflow", f"{uri} is no server")
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_PATIENCE_SECONDS):
+            pass
+    except (OSError, ValueError) as error:
+        return fail("MLflow", f"{uri} did not answer ({error}): start the server or its tunnel, or correct MLFLOW_TRACKING_URI")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        MlflowClient(uri).search_experiments(max_results=1)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:150]
+        return fail("MLflow", f"{uri} refused ({reason}): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+    return ok("MLflow", f"{uri} answers")

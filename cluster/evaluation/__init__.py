@@ -1,0 +1,1 @@
+"""Evaluate checkpoints on the cluster."""

@@ -1,0 +1,178 @@
+"""Checkpoints judged on the cluster: a Ray task some clips, each clip's part kept under a hash of all that it depends on."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import ray
+import torch
+
+from cluster.datasets.dataset import DataSet
+from cluster.evaluation.checkpoints import Given, Subject
+from cluster.runtime.device import assigned_device
+from cluster.runtime.ray_results import first_ready, next_of
+from cluster.runtime.start import start_ray, total
+from cluster.storage.uri import Place
+from cluster.storage.weights import stage_judges
+from cluster.studies.progress import duration
+from facegan import checkpoint
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.errors import UserError
+from facegan.inference import drawer
+from facegan.metrics.clip_scores import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
+from facegan.metrics.evaluation_config import JudgesConfig, Sampling
+from facegan.metrics.evaluators import Judges, build_judges, refuse_loss_networks
+from facegan.metrics.measure import draw_all, measure, prepare_truth
+from facegan.metrics.pairs import choose_pairs
+from facegan.study.design.plan import code_version
+
+RESULT = "evaluation.json"
+_REFERENCES = "references"
+_TASKS_PER_CPU = 4
+_GPUS_PER_TASK = 0.25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """What to judge and how; it travels into tasks. Parts of it that are done lie under `out`."""
+
+    subjects: list[Subject]
+    data: DataSet
+    judges: JudgesConfig
+    sampling: Sampling
+    fingerprint: str
+    """Of the judges' networks."""
+    out: Place
+
+    def part_key(self, subject: str, clip: str) -> str:
+        """Where a clip's part of a checkpoint (by its sha256) or of the references lies."""
+        about = [subject, self.data.sha256, clip, self.fingerprint, asdict(self.sampling), code_version()]
+        return f"parts/{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]}.npz"
+
+    def names(self) -> list[str]:
+        """Of the references and of each subject, as `part_key` takes them."""
+        return [_REFERENCES, *dict.fromkeys(subject.sha256 for subject in self.subjects)]
+
+
+def plan_evaluation(given: Given, data: DataSet, judges: JudgesConfig, sampling: Sampling, out: Place) -> Evaluation:
+    """Refuse what cannot be judged, before Ray starts."""
+    out.check()
+    size = data.manifest()["ingest"]["size"]
+    for subject in given.subjects:
+        if subject.config.data.size != size:
+            raise UserError(
+                f"--data holds images of {size} pixels, {subject.label} draws {subject.config.data.size}: name others"
+            )
+    stage_judges(judges)
+    refuse_loss_networks(judges, [subject.config.vgg for subject in given.subjects])
+    choose_pairs(data.open(), "test", Config(), per_clip=1)
+    fingerprint = build_judges(judges).fingerprint()
+    return Evaluation(subjects=given.subjects, data=data, judges=judges, sampling=sampling, fingerprint=fingerprint, out=out)
+
+
+def run_evaluation(evaluation: Evaluation, weights: list[bytes]) -> dict[str, Any]:
+    """Make the parts that are missing, on the cluster, and put all together; the result is also written to `out`."""
+    data = evaluation.data.open()
+    clips = _clips(data)
+    there = {entry.key for entry in evaluation.out.entries("parts/")}
+    todo = [c for c in clips if any(evaluation.part_key(n, c) not in there for n in evaluation.names())]
+    print(f"evaluate {len(clips) - len(todo)} of {len(clips)} clips are done already", flush=True)
+    if todo:
+        _run(evaluation, weights, todo)
+    result = gather(evaluation, data)
+    evaluation.out.write(RESULT, json.dumps(result, indent=1, allow_nan=False).encode())
+    return result
+
+
+def _clips(data: FaceData) -> list[str]:
+    return list(dict.fromkeys(choose_pairs(data, "test", Config(), per_clip=1).clip))
+
+
+def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None:
+    start_ray()
+    gpus = _GPUS_PER_TASK if total("GPU") else 0
+    task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(judge_clips)
+    stored = [ray.put(content) for content in weights]
+    each = max(1, math.floor(len(clips) / (_TASKS_PER_CPU * max(1.0, total("CPU")))))
+    running = [task.remote(evaluation, stored, clips[i : i + each]) for i in range(0, len(clips), each)]
+    started, done = time.monotonic(), 0
+    while running:
+        ready = first_ready(running, {"CPU": 1, "GPU": gpus})
+        clip = next_of(ready)
+        if clip is None:
+            running.remove(ready)
+            continue
+        done += 1
+        seconds = time.monotonic() - started
+        left = duration(seconds / done * (len(clips) - done))
+        print(f"evaluate {done}/{len(clips)} clips, {done / seconds * 60:.1f} clips/min, ETA {left}  ({clip})", flush=True)
+
+
+def judge_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) -> Iterator[str]:
+    """Make the missing parts of some clips, in this process; the name of each clip when it is done.
+
+    `weights` are those of the subjects, or Ray's references to them: a task holds one network at a time.
+    """
+    device = assigned_device()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    judges, data = _judges_of_process(evaluation.judges, device.type), evaluation.data.open()
+    for clip in clips:
+        _judge_clip(evaluation, weights, clip, data, judges, device)
+        yield clip
+
+
+@cache
+def _judges_of_process(config: JudgesConfig, device: str) -> Judges:
+    """Loading and hashing them takes seconds, and Ray gives a process many tasks."""
+    stage_judges(config)
+    return build_judges(config, device)
+
+
+def _judge_clip(
+    evaluation: Evaluation, weights: list[Any], clip: str, data: FaceData, judges: Judges, device: torch.device
+) -> None:
+    out = evaluation.out
+    todo = [name for name in evaluation.names() if not out.exists(evaluation.part_key(name, clip))]
+    truth = prepare_truth(data, judges, None, evaluation.sampling, only=clip)
+    if _REFERENCES in todo:
+        out.write(evaluation.part_key(_REFERENCES, clip), pack(reference_part(data, truth, judges)))
+    for subject, content in zip(evaluation.subjects, weights, strict=True):
+        if subject.sha256 in todo:
+            found = content if isinstance(content, bytes) else ray.get(content)
+            draw = drawer(checkpoint.generator_of(subject.config, found).to(device), subject.config, device)
+            part: Part = dict(measure(draw_all(draw, data, truth), truth, judges))
+            out.write(evaluation.part_key(subject.sha256, clip), pack(part))
+
+
+def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
+    """The result, from parts that are all there."""
+    judges, clips = build_judges(evaluation.judges), _clips(data)
+
+    def parts(name: str) -> dict[str, Part]:
+        return {clip: unpack(evaluation.out.read(evaluation.part_key(name, clip))) for clip in clips}
+
+    references = parts(_REFERENCES)
+    return {
+        "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest["ingest"]["landmarks"]},
+        "judges": judges.describe(),
+        "judges_and_losses": refuse_loss_networks(evaluation.judges, [s.config.vgg for s in evaluation.subjects]),
+        "sampling": asdict(evaluation.sampling),
+        "code": code_version(),
+        "discrimination": discrimination_of(references),
+        "references": reference_cards(references, data, judges),
+        "checkpoints": [
+            {
+                **{name: getattr(s, name) for name in ("label", "arm", "seed", "candidate", "images", "sha256")},
+                "vgg": s.config.vgg.weights,
+                "scores": card_of(parts(s.sha256), data, judges),
+            }
+            for s in evaluation.subjects
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Ray: starting it, its devices, resources and waiting."""

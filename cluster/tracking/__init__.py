@@ -1,0 +1,1 @@
+"""MLflow: runs of a study and the registered model."""

@@ -1,0 +1,202 @@
+"""MLflow's view of a study: a parent run, a child run a trial. Filled from the study folder, so it can be made anew from it."""
+
+import getpass
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
+
+from cluster.tracking.model_registry import register_generator
+from facegan.study.design.plan import Plan, Trial
+from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
+
+EXPERIMENT = "facegan"
+_PARENT = "mlflow.parentRunId"
+_NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
+_STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
+_ELSEWHERE = ("images", "time", "seconds")
+"""Of a row: the clock. Beside it the anatomy is left out, a figure, and learning rates, for many keys make the UI slow."""
+_SCORES = ("face_error", "landmark_error", "faces_found", "identity_to_target", "ssim", "source_likeness")
+"""Scores that are metrics of a trial's run: with the 19 of its rows they make 25 keys. scores.json has all."""
+_FILES = (
+    "report.html",
+    "figure2.png",
+    "losses.png",
+    "losses_images.png",
+    "anatomy.png",
+    "contact_sheet.png",
+    "plan.json",
+    "summary.json",
+    "manifest.json",
+)
+
+
+def default_uri(study: Path) -> str:
+    """MLFLOW_TRACKING_URI, else the sqlite file beside the study."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(study.resolve().parent / 'mlflow.db')}"
+
+
+class Tracker:
+    """The only writer of a study's runs. `sync` sends what is new; calling it again sends nothing twice."""
+
+    def __init__(self, plan: Plan, study: Path) -> None:
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        # Bars, and the address of each run that ends: the console says where all of them are.
+        os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+        self.plan, self.study = plan, study
+        self.uri = default_uri(study)
+        mlflow.set_tracking_uri(self.uri)
+        self.client = MlflowClient(self.uri)
+        self.experiment = self._experiment()
+        mlflow.set_experiment(experiment_id=self.experiment)  # models are logged there too
+        self.parent = self._run(study.name, "study", plan.id(), None)
+        self._children = {trial.key: self._child(trial) for trial in plan.trials}
+        self._describe_parent()
+
+    def sync(self) -> None:
+        """Send the rows, samples, scores and outcomes that the study folder has gained."""
+        for trial in self.plan.trials:
+            self._children[trial.key].sync()
+
+    def finish(self, note: str, answers: dict[str, str]) -> None:
+        """Send the study's files, put the note on the parent run's page, the answers into its tags, and close it."""
+        self.sync()
+        for claim, answer in answers.items():
+            self.client.set_tag(self.parent.info.run_id, claim, answer)
+        self.client.set_tag(self.parent.info.run_id, "mlflow.note.content", note)
+        for name in _FILES:
+            if (self.study / name).exists():
+                self.client.log_artifact(self.parent.info.run_id, str(self.study / name))
+        self.client.set_terminated(self.parent.info.run_id, "FINISHED")
+
+    def register(self, trial: Trial, summary: dict[str, Any]) -> str:
+        """Log a trial's generator as a version of the registered model; its URI for mlflow.pyfunc.load_model."""
+        uri = register_generator(self.client, self._children[trial.key].run_id, self.study, trial, summary)
+        self.client.set_tag(self.parent.info.run_id, "best_generator", uri)
+        return uri
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith("sqlite")
+        place = (self.study.resolve().parent / "mlartifacts").as_uri() if local else None
+        # The kind makes the UI open on training runs rather than on chat traces.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self.client.create_experiment(EXPERIMENT, artifact_location=place, tags=kind))
+
+    def _run(self, name: str, kind: str, key: str, parent: str | None) -> Run:
+        """The run of a key, made where there is none: a restarted trial goes on in its own run."""
+        study = f" and tags.study = '{self.plan.id()}'"
+        found = self.client.search_runs([self.experiment], f"tags.kind = '{kind}' and tags.key = '{key}'{study}")
+        if found:
+            self.client.update_run(found[0].info.run_id, "RUNNING")
+            return found[0]
+        tags = {_NAME: name, _USER: getpass.getuser(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
+        tags |= {"study": self.plan.id()} | ({_PARENT: parent} if parent else {})
+        run = self.client.create_run(self.experiment, tags=tags)
+        self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
+        return run
+
+    def _child(self, trial: Trial) -> "_Child":
+        labels = {arm.name: arm.label for arm in self.plan.arms}
+        name = f"{labels[trial.arm]} seed {trial.seed}" + (f" candidate {trial.candidate}" if trial.candidate else "")
+        run = self._run(name, "trial", trial.key, self.parent.info.run_id)
+        return _Child(self.client, run, trial, trial_folder(self.study, trial), _provenance(self.plan))
+
+    def _describe_parent(self) -> None:
+        params = {"design": self.plan.design, "preset": self.plan.preset, "trials": str(len(self.plan.trials))}
+        params["budget"] = self.plan.budget.kind
+        self.client.log_batch(
+            self.parent.info.run_id,
+            params=[Param(k, v) for k, v in params.items()],
+            tags=[RunTag(k, v) for k, v in _provenance(self.plan).items()],
+        )
+
+
+class _Child:
+    """A trial's run."""
+
+    def __init__(self, client: MlflowClient, run: Run, trial: Trial, folder: TrialFolder, provenance: dict[str, str]) -> None:
+        self.client, self.run_id, self.folder = client, run.info.run_id, folder
+        self.closed = False
+        self.images_sent = self._last_step()
+        self.samples_sent = {a.path for a in client.list_artifacts(self.run_id, "samples")}
+        params = [Param(name, str(value)) for name, value in trial.config.flat().items()]
+        tags = [RunTag(k, v) for k, v in (provenance | {"arm": trial.arm}).items()]
+        client.log_batch(self.run_id, params=params, tags=tags)
+        client.log_dict(self.run_id, trial.config.to_dict(), "config.json")
+
+    def _last_step(self) -> int:
+        history = self.client.get_metric_history(self.run_id, "images_per_second")
+        return max((m.step for m in history), default=0)
+
+    def sync(self) -> None:
+        if self.closed:
+            return
+        # The state is read first: what it says is final has no rows after it.
+        state = self.folder.state()["state"]
+        self._send_rows()
+        self._send_samples()
+        if state in FINAL or state == "FAILED":
+            self._close(state)
+
+    def _send_rows(self) -> None:
+        rows = [row for row in self.folder.rows() if row["images"] > self.images_sent]
+        metrics = [metric for row in rows for metric in _metrics(row)]
+        for start in range(0, len(metrics), 1000):
+            self.client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
+        self.images_sent = max([self.images_sent, *(row["images"] for row in rows)])
+
+    def _send_samples(self) -> None:
+        for path in sorted(self.folder.samples.glob("*.png")):
+            name = f"samples/{path.name}"
+            if name not in self.samples_sent:
+                self.client.log_artifact(self.run_id, str(path), "samples")
+                self.samples_sent.add(name)
+
+    def _close(self, state: str) -> None:
+        scores = self.folder.scores() or {}
+        values = {
+            f"score/{name}": entry["mean"] for name, entry in scores.items() if name in _SCORES and entry["mean"] is not None
+        }
+        found = self.folder.state()
+        now = int(self.folder.path.joinpath("state.json").stat().st_mtime * 1000)
+        metrics = [Metric(name, value, now, found["images"]) for name, value in values.items()]
+        tags = [RunTag("state", state)] + ([RunTag("error", found["error"])] if found["error"] else [])
+        self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
+        self.client.set_terminated(self.run_id, _STATUS[state])
+        self.closed = True
+
+
+def _metrics(row: dict[str, Any]) -> list[Metric]:
+    when, step = int(row["time"] * 1000), row["images"]
+    names = [name for name in row if name not in _ELSEWHERE and not name.startswith(("gradient_", "learning_rate/"))]
+    return [Metric(name, row[name], when, step) for name in names]
+
+
+def _dataset(plan: Plan) -> Dataset:
+    """What MLflow shows in its column of data sets."""
+    kind = "rendered" if plan.data["synthetic"] else "real"
+    uri = plan.data["uri"]
+    where = json.dumps({"uri": uri})
+    name = f"{kind} faces, {plan.base.data.size} px"
+    return Dataset(name, plan.data["sha256"][:12], "s3" if uri.startswith("s3:") else "local", where)
+
+
+def _provenance(plan: Plan) -> dict[str, str]:
+    return {
+        "data": plan.data["uri"],
+        "data_sha256": plan.data["sha256"],
+        "synthetic": str(plan.data["synthetic"]).lower(),
+        "vgg": plan.vgg,
+        "commit": plan.commit,
+        "code": plan.code,
+    }

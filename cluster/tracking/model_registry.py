@@ -1,0 +1,153 @@
+"""The best generator of a study as an MLflow model: signature, example, metric card, a version of one registered name."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+import facegan
+from cluster.tracking import served_generator
+from cluster.tracking.served_generator import CHECKPOINT
+from facegan.checkpoint import DRAWING_FILES
+from facegan.data.crop import crop_face, face_square
+from facegan.data.ingest_config import IngestConfig
+from facegan.landmarks.points import POINTS
+from facegan.metrics.table import METRICS
+from facegan.study.design.plan import Trial
+from facegan.study.folder.trial_folder import trial_folder
+from facegan.synthetic.clips import FIRST_TEST_ID, ClipJob, film
+
+NAME = "facegan-generator"
+"""The registered model; each study adds one version."""
+_CODE = Path(served_generator.__file__)
+_NEEDS = ("mlflow", "torch", "numpy", "safetensors")
+"""All that drawing imports; a machine that serves needs no image library."""
+
+
+def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
+    """Log the trial's generator to its run as a version of `NAME`, unless it is there already; its `models:/` URI."""
+    found = client.search_model_versions(f"name = '{NAME}' and run_id = '{run}'")
+    made = found[0].version if found else _log(client, run, study, trial, summary)
+    return f"models:/{NAME}/{made}"
+
+
+def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
+    about = _about(study, trial, summary)
+    with _data(study, trial, about) as data:
+        info = Model.log(
+            artifact_path=None,
+            name=f"generator-{study.name}",
+            flavor=mlflow.pyfunc,
+            run_id=run,
+            # The run's scores were logged at this step: MLflow shows those beside the model.
+            step=trial_folder(study, trial).state()["images"],
+            registered_model_name=NAME,
+            loader_module=_CODE.stem,
+            code_paths=[str(_CODE), str(Path(facegan.__file__).parent)],
+            data_path=str(data),
+            signature=signature(trial.config.data.size),
+            input_example=example(trial.config.data.size),
+            pip_requirements=[f"{name}=={_public(version(name))}" for name in _NEEDS],
+            tags=about["tags"],
+        )
+    made = str(info.registered_model_version)
+    client.update_model_version(NAME, made, description=_card(about))
+    for key, value in about["tags"].items():
+        client.set_model_version_tag(NAME, made, key, value)
+    return made
+
+
+def _public(found: str) -> str:
+    """2.13.0 of 2.13.0+cpu: a registry has no local builds."""
+    return found.partition("+")[0]
+
+
+def signature(size: int) -> ModelSignature:
+    """Images and the landmarks to move their faces to, in; images out."""
+    images = (-1, size, size, 3)
+    asks = Schema(
+        [TensorSpec(np.dtype(np.uint8), images, "image"), TensorSpec(np.dtype(np.float32), (-1, POINTS, 2), "landmarks")]
+    )
+    return ModelSignature(asks, Schema([TensorSpec(np.dtype(np.uint8), images)]))
+
+
+def example(size: int) -> dict[str, np.ndarray[Any, Any]]:
+    """A rendered person, never a real one, and the landmarks of a later frame."""
+    (picture, now), *_, (_, later) = film(ClipJob(Path(), FIRST_TEST_ID, seed=0, frames=24, size=160))
+    scale = IngestConfig().crop_scale
+    faces = [
+        crop_face(picture, points.astype(np.float32), face_square(points.astype(np.float32), scale), size)
+        for points in (now, later)
+    ]
+    return {"image": faces[0].image[None, :, :, ::-1].copy(), "landmarks": faces[1].points[None]}
+
+
+def _about(study: Path, trial: Trial, summary: dict[str, Any]) -> dict[str, Any]:
+    """The metric card with what it is a card of, and the tags of the model."""
+    arm = next(arm for arm in summary["arms"] if arm["name"] == trial.arm)
+    faces = "rendered" if summary["data"]["synthetic"] else "real"
+    tags = {"study": study.name, "arm": arm["label"], "seed": trial.seed, "faces": faces, "trial": trial.key}
+    references = {name: _means(card) for name, card in summary["references"].items()}
+    return {
+        "tags": {name: str(value) for name, value in tags.items()},
+        "images_seen": trial_folder(study, trial).state()["images"],
+        "scores": trial_folder(study, trial).scores() or {},
+        "references": references,
+        "verdict_on_the_arm": arm["verdict"],
+    }
+
+
+def _means(card: dict[str, Any]) -> dict[str, float | None]:
+    return {metric: entry["mean"] for metric, entry in card.items()}
+
+
+@contextmanager
+def _data(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[Path]:
+    """A folder of what the model carries: of the checkpoint only what drawing needs, and the metric card."""
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch) / "data"
+        (data / CHECKPOINT).mkdir(parents=True)
+        for name in DRAWING_FILES:
+            shutil.copy(trial_folder(study, trial).checkpoint / name, data / CHECKPOINT / name)
+        (data / "card.json").write_text(json.dumps(about, indent=1))
+        yield data
+
+
+def _card(about: dict[str, Any]) -> str:
+    """The metric card in Markdown, for the version's page."""
+    tags, rows = about["tags"], []
+    for metric, entry in about["scores"].items():
+        between = " | ".join(_number(card.get(metric)) for card in about["references"].values())
+        low, high = entry["interval"]
+        own = f"{_number(entry['mean'])} ({_number(low)} to {_number(high)})"
+        rows.append(f"| {metric} | {own} | {between} | {entry.get('note', METRICS[metric])} |")
+    head = " | ".join(about["references"])
+    return "\n".join(
+        [
+            f"Generator of **{tags['arm']}**, seed {tags['seed']}, {about['images_seen']} images of {tags['faces']} faces seen",
+            f"(study {tags['study']}). The arm {about['verdict_on_the_arm']}",
+            "",
+            "Chosen on validation clips: the arm by its mean over seeds, of its seeds the one in the middle. Scores are on",
+            "people never trained on, means over clips (95 % interval, clips resampled), beside the reference rows.",
+            "",
+            f"| score | this generator | {head} | |",
+            "|---|---|" + "---|" * len(about["references"]) + "---|",
+            *rows,
+            "",
+            f"`mlflow.pyfunc.load_model('models:/{NAME}/<version>').predict({{'image': ..., 'landmarks': ...}})`",
+        ]
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

@@ -1,0 +1,79 @@
+"""What is in a data set, in lines of text: clips, frames, split, sizes, quarantine, and statistics of the landmarks."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegan.data.face_data import FaceData
+from facegan.landmarks.points import EYE_CORNERS, NOSE_TIP
+
+_EXAMPLES = 3
+
+
+def describe(data: FaceData, quarantine: list[dict[str, Any]]) -> list[str]:
+    """Lines for a console, given the rows of the quarantine table."""
+    manifest = data.manifest
+    how = ", ".join(f"{name} {value}" for name, value in manifest["ingest"].items())
+    kind = "SYNTHETIC faces, rendered by a program" if data.synthetic else "frames of real people"
+    return [
+        f"{kind}; {how}",
+        *(f"source   {uri}" for uri in manifest["sources"]),
+        "",
+        *_categories(manifest),
+        "",
+        f"{manifest['frames_read']} frames read = {manifest['rows']} written + {manifest['quarantined']} quarantined",
+        *_quarantine(quarantine),
+        "",
+        *_sizes(manifest),
+        "",
+        *_landmarks(data.points, data.size),
+    ]
+
+
+def _categories(manifest: dict[str, Any]) -> list[str]:
+    lines = [f"{'category':<14}{'split':<8}{'clips':>7}{'frames':>9}{'quarantined':>13}   frames a clip"]
+    for category in sorted({clip["category"] for clip in manifest["clips"]}, key=lambda name: (name != "train", name)):
+        clips = [clip for clip in manifest["clips"] if clip["category"] == category]
+        rows, bad = [clip["rows"] for clip in clips], sum(clip["quarantined"] for clip in clips)
+        spread = f"{min(rows)} to {max(rows)}, median {np.median(rows):.0f}"
+        lines.append(f"{category:<14}{clips[0]['split']:<8}{len(clips):>7}{sum(rows):>9}{bad:>13}   {spread}")
+    return lines
+
+
+def _quarantine(rows: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for reason, count in Counter(row["reason"] for row in rows).most_common():
+        first = [f"{row['where']} frame {row['frame']}" for row in rows if row["reason"] == reason][:_EXAMPLES]
+        lines.append(f"  {count:>7} x {reason}: {', '.join(first)}{', ...' if count > _EXAMPLES else ''}")
+    return lines
+
+
+def _sizes(manifest: dict[str, Any]) -> list[str]:
+    images = sum(clip["image_bytes"] for clip in manifest["clips"])
+    files = sum(clip["file_bytes"] for clip in manifest["clips"])
+    return [
+        f"{images / manifest['rows'] / 1000:.1f} kB an image; images {images / 1e6:.1f} MB, files {files / 1e6:.1f} MB",
+    ]
+
+
+def _landmarks(points: NDArray[np.float32], size: int) -> list[str]:
+    left, right = (points[:, corner] for corner in EYE_CORNERS)
+    across = right - left
+    distance = np.linalg.norm(across, axis=1)
+    turn = ((points[:, NOSE_TIP] - (left + right) / 2) * across).sum(axis=1) / np.maximum(distance, 1e-6) ** 2
+    tilt = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
+    outside = (np.abs(points - (size - 1) / 2) > size / 2).any(axis=2)
+    return [
+        f"{'landmarks':<44}{'5 %':>8}{'median':>9}{'95 %':>9}",
+        _row("distance of the outer eye corners, pixels", distance),
+        _row("tilt of the eyes, degrees", tilt),
+        _row("turn: nose tip sideways, in eye distances", turn),
+        f"  outside of the crop: {outside.mean():.2%} of the landmarks, in {outside.any(axis=1).mean():.2%} of the frames",
+    ]
+
+
+def _row(name: str, values: NDArray[Any]) -> str:
+    low, middle, high = np.percentile(values, [5, 50, 95])
+    return f"  {name:<42}{low:>8.2f}{middle:>9.2f}{high:>9.2f}"

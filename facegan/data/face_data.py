@@ -1,0 +1,95 @@
+"""Which frames a step sees: a pure function of (seed, step), and a data set held in memory that serves them.
+
+The global batch does not depend on rank, number of workers or wall clock; a rank takes its slice. So there is no loader state
+to save, arms of one seed see the same batches, and a run can go on with another number of workers.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facegan.data.batch import Batch, Triplets
+from facegan.data.local_copy import copy_of_folder
+from facegan.data.shards import decode_image
+from facegan.landmarks.points import mirror
+
+
+class FaceData:
+    """A local copy of a data set (see facegan.data.local_copy), mapped into memory that all processes of the machine share."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
+        # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
+        self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
+        self.size = int(self.manifest["ingest"]["size"])
+        self.synthetic = bool(self.manifest["synthetic"])
+        self._clips = _rows_by_clip(self.manifest)
+
+    def clips(self, part: str, validation_fraction: float) -> dict[str, NDArray[np.int64]]:
+        """Rows of each clip of 'train', 'validation' or 'test'; validation clips are spread evenly over training's ids."""
+        names = [c["clip"] for c in self.manifest["clips"] if c["rows"] and (c["split"] == "test") == (part == "test")]
+        if part != "test":
+            count = round(len(names) * validation_fraction) if len(names) > 1 else 0
+            count = max(count, 1) if validation_fraction and len(names) > 1 else count
+            held = {names[int((i + 0.5) * len(names) / count)] for i in range(count)}
+            names = [n for n in names if (n in held) == (part == "validation")]
+        return {name: self._clips[name] for name in names}
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """[size, size, 3] uint8 RGB."""
+        return decode_image(self.encoded(row))
+
+    def encoded(self, row: int) -> NDArray[np.uint8]:
+        """The image as it is stored: [bytes] of a JPEG or PNG file."""
+        return self._bytes[self._offsets[row] : self._offsets[row + 1]]
+
+    def batch(self, triplets: Triplets) -> Batch:
+        """Decode and mirror; only the source and the target need their images."""
+        flips = triplets.mirrored
+        return Batch(
+            self._images(triplets.source, flips),
+            self._images(triplets.target, flips),
+            *(self.points_of(rows, flips) for rows in (triplets.source, triplets.target, triplets.third)),
+        )
+
+    def _images(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
+        images = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for place, (row, flip) in enumerate(zip(rows, mirrored, strict=True)):
+            if flip:
+                cv2.flip(self.image(row), 1, dst=images[place])  # NumPy would take as long as the decoder
+            else:
+                images[place] = self.image(row)
+        # Channels come first by strides alone: the pixels are put in another order on the device, where that costs nothing.
+        return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+    def points_of(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
+        """Landmarks [n, 68, 2] of rows, mirrored where the image is."""
+        points = self.points[rows]
+        points[mirrored] = mirror(points[mirrored], self.size)
+        return torch.from_numpy(points)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """A plain array over a file that all processes of the machine share, read-only."""
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def open_data(folder: Path) -> FaceData:
+    """The newest version of a data set in a folder, by way of this machine's copy of it."""
+    return FaceData(copy_of_folder(folder))
+
+
+def _rows_by_clip(manifest: dict[str, Any]) -> dict[str, NDArray[np.int64]]:
+    rows, start = {}, 0
+    for clip in manifest["clips"]:
+        if clip["rows"]:
+            rows[clip["clip"]] = np.arange(start, start + clip["rows"])
+            start += clip["rows"]
+    return rows

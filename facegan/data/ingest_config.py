@@ -1,0 +1,34 @@
+"""How clips become rows of a data set."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from facegan.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngestConfig:
+    """How clips become rows."""
+
+    size: int = 128
+    """Side of the crops, pixels."""
+    crop_scale: float = 2.0
+    """Side of the crop over the larger side of the landmarks."""
+    crop_smoothing: float = 0.0
+    """Width, in frames, of a Gaussian that steadies the crop's place and size over time; 0: each frame by itself."""
+    encoding: Literal["jpeg", "png"] = "jpeg"
+    """jpeg: small; png: without loss, about five times larger."""
+    jpeg_quality: int = 95
+    """1 to 100."""
+    landmarks: Literal["annotations", "dlib", "face-alignment"] = "annotations"
+    """annotations: the .pts files; or found in the images by dlib's predictor or by face-alignment's network."""
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.size % 16:
+            raise UserError(f"size is {self.size}: a multiple of 16, at least 32")
+        if not 1 <= self.crop_scale <= 5:
+            raise UserError(f"crop_scale is {self.crop_scale}: between 1 and 5; 300VW's crops are 2.0 to 2.5")
+        if not 0 <= self.crop_smoothing <= 10:
+            raise UserError(f"crop_smoothing is {self.crop_smoothing}: between 0 and 10 frames")
+        if not 1 <= self.jpeg_quality <= 100:
+            raise UserError(f"jpeg_quality is {self.jpeg_quality}: between 1 and 100")

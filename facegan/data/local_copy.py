@@ -1,0 +1,159 @@
+"""A data set on this machine's disk, laid out to be mapped into memory: one copy that all processes of the machine share.
+
+    images.bin    the encoded images one after the other       offsets.npy   [rows + 1] where each begins
+    points.npy    [rows, 68, 2] landmarks in crop pixels       frames.npy    [rows] frame numbers of the source
+    boxes.npy     [rows, 3] left, top and side of the crop in source pixels
+    manifest.json what it is a copy of
+
+Parquet keeps images inside of pages that have to be decoded into memory of one's own; these files do not.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from facegan.cache import cache_folder
+from facegan.data.ingest_config import IngestConfig
+from facegan.data.manifest import (
+    CLIPS,
+    make_manifest,
+    manifest_hash,
+    manifest_key,
+    newest_version,
+    parse_manifest,
+    record_key,
+    to_bytes,
+)
+from facegan.data.shards import SCHEMA, write_clip
+from facegan.data.sources import ClipSource, content_hash, fingerprint
+from facegan.errors import UserError
+from facegan.files import file_sha256
+from facegan.landmarks.points import POINTS
+
+Fetch = Callable[[dict[str, Any], Path], Path]
+"""Given a clip of the manifest and a folder for downloads: a local Parquet file whose hash was checked."""
+
+
+def find_copy(sha256: str, cache: Path) -> Path | None:
+    """The folder of this machine's copy of the data with this hash, if there is one."""
+    folder = cache / "data" / sha256[:24]
+    return folder if _is_whole(folder) else None
+
+
+def local_copy(manifest: dict[str, Any], cache: Path, fetch: Fetch) -> Path:
+    """The folder of the machine's one copy; the first process that needs it makes it, others wait for that."""
+    found = find_copy(manifest_hash(manifest), cache)
+    if found:
+        return found
+    folder = cache / "data" / manifest_hash(manifest)[:24]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_whole(folder):
+            _make(manifest, folder, fetch)
+    return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """The folder appears by one rename, so it is whole unless somebody touched it: the images are looked at once more."""
+    try:
+        end = int(np.load(folder / "offsets.npy", mmap_mode="r")[-1])
+        return (folder / "images.bin").stat().st_size == end and (folder / "manifest.json").exists()
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _make(manifest: dict[str, Any], folder: Path, fetch: Fetch) -> None:
+    downloads, partial = folder.with_suffix(".downloads"), folder.with_suffix(".partial")
+    files = [fetch(clip, downloads) for clip in manifest["clips"] if clip["rows"]]
+    for stale in (partial, folder):
+        shutil.rmtree(stale, ignore_errors=True)
+    partial.mkdir()
+    _unpack(files, partial)
+    (partial / "manifest.json").write_bytes(to_bytes(manifest))
+    os.replace(partial, folder)
+    shutil.rmtree(downloads, ignore_errors=True)
+
+
+def _unpack(files: list[Path], into: Path) -> None:
+    """A row group in memory at a time; what is small is gathered."""
+    sizes, points, frames, boxes = [], [], [], []
+    with (into / "images.bin").open("wb") as sink:
+        for file in files:
+            for group in _row_groups(file):
+                sizes.append(_append_images(group.column("image"), sink))
+                points.append(_flat(group.column("landmarks")).reshape(-1, POINTS, 2))
+                boxes.append(_flat(group.column("crop_box")).reshape(-1, 3))
+                frames.append(group.column("frame").to_numpy())
+        sink.flush()
+        os.fsync(sink.fileno())
+    np.save(into / "offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64))
+    for name, parts in (("points", points), ("frames", frames), ("boxes", boxes)):
+        np.save(into / f"{name}.npy", np.concatenate(parts))
+
+
+def _row_groups(file: Path) -> Iterator[Any]:
+    with pa.memory_map(str(file)) as source:
+        parquet = pq.ParquetFile(source)
+        if not parquet.schema_arrow.equals(SCHEMA):
+            raise UserError(f"--data: {file} has other columns than this program writes; ingest the data set anew")
+        for number in range(parquet.num_row_groups):
+            yield from parquet.read_row_group(number).combine_chunks().to_batches()
+
+
+def _append_images(column: Any, sink: BinaryIO) -> NDArray[np.int64]:
+    images = [value.as_buffer() for value in column]
+    for image in images:
+        sink.write(image)
+    return np.array([image.size for image in images], np.int64)
+
+
+def _flat(column: Any) -> NDArray[Any]:
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False))
+
+
+def read_newest(folder: Path) -> dict[str, Any]:
+    """The newest manifest of a data set in a folder; a UserError says what the folder is if it is none."""
+    version = newest_version(os.listdir(folder)) if folder.is_dir() else 0
+    if not version:
+        raise UserError(f"--data is {str(folder)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
+    return parse_manifest((folder / manifest_key(version)).read_bytes(), str(folder))
+
+
+def checked_file(folder: Path, clip: dict[str, Any]) -> Path:
+    """A clip's Parquet file in a folder, once its bytes are known to be those that were ingested."""
+    path = folder / str(clip["file"])
+    try:
+        digest = file_sha256(path)
+    except FileNotFoundError:
+        raise UserError(f"--data: {path} is missing although the manifest names it; ingest the data set anew") from None
+    if digest != clip["sha256"]:
+        raise UserError(f"--data: {path} is not the file that was ingested (its sha256 differs); ingest the data set anew")
+    return path
+
+
+def copy_of_folder(folder: Path) -> Path:
+    """The local copy of the newest version of a data set in a folder."""
+    return local_copy(read_newest(folder), cache_folder(), lambda clip, _: checked_file(folder, clip))
+
+
+def ingest_folder(
+    clips: list[ClipSource], source: Path, folder: Path, config: IngestConfig, *, synthetic: bool
+) -> dict[str, Any]:
+    """Write version 1 of a data set in this process, clip after clip; jobs/ingest.py does it on a cluster, in safety."""
+    (folder / CLIPS).mkdir(parents=True, exist_ok=True)
+    records = [write_clip(clip, source, folder / CLIPS, config, content_hash(clip, source)) for clip in clips]
+    manifest, table = make_manifest(records, config, synthetic=synthetic, sources={str(source): fingerprint(clips)})
+    (folder / manifest["quarantine"]["file"]).write_bytes(table)
+    for record in records:
+        (folder / record_key(record.key)).write_bytes(record.to_json())
+    (folder / manifest_key(1)).write_bytes(to_bytes(manifest))
+    return manifest

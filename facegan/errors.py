@@ -1,0 +1,13 @@
+"""Errors that a user can cure."""
+
+import difflib
+
+
+class UserError(ValueError):
+    """A mistake of the user: one line with the value, what is allowed and the cure. Jobs print it and exit with code 2."""
+
+
+def did_you_mean(name: str, allowed: list[str]) -> str:
+    """': did you mean X?' where a close name exists, else the list of all that is allowed."""
+    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else "allowed: " + ", ".join(allowed)

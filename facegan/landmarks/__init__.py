@@ -1,0 +1,1 @@
+"""The 68 landmarks: conventions, drawn maps, and what finds them in images."""

@@ -1,0 +1,96 @@
+"""An evaluation, clip by clip: what is measured of a checkpoint or a reference on one clip, and the cards of all clips.
+
+The parts are independent of each other, so they can be made anywhere, in any order, and kept.
+"""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegan.data.face_data import FaceData
+from facegan.metrics.card import Scores, summarise, with_kid
+from facegan.metrics.discrimination import discrimination
+from facegan.metrics.evaluation_config import Sampling
+from facegan.metrics.evaluators import Judges
+from facegan.metrics.measure import Truth, measure_references, prepare_truth
+
+Part = dict[str, NDArray[Any]]
+"""What was measured on one clip, by name; of the references by `<row>|<name>`."""
+
+NO_MOTION = "not measured of another person: frames chosen by their pose are no motion"
+EMBEDDINGS, ROWS = "embeddings", "rows"
+
+
+def reference_part(data: FaceData, truth: Truth, judges: Judges) -> Part:
+    """The reference rows of a clip, and the embeddings of its real frames."""
+    rows = measure_references(data, truth, judges)
+    part: Part = {f"{row}|{name}": values for row, scores in rows.items() for name, values in scores.items()}
+    part[EMBEDDINGS] = np.concatenate([truth.source_embeddings, truth.target_embeddings])
+    part[ROWS] = np.concatenate([truth.pairs.source, truth.pairs.target])
+    return part
+
+
+def study_references(data: FaceData, judges: Judges, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The reference cards of a study, and how well the identity judge tells its test people apart."""
+    truth = prepare_truth(data, judges, cache, Sampling())
+    rows = measure_references(data, truth, judges)
+    people = [*truth.pairs.clip, *truth.pairs.clip]
+    cards = {row: make_card(measured, truth.pairs.clip, data, judges) for row, measured in rows.items()}
+    embeddings = np.concatenate([truth.source_embeddings, truth.target_embeddings])
+    return cards, discrimination(embeddings, np.concatenate([truth.pairs.source, truth.pairs.target]), people)
+
+
+def make_card(measured: Scores, clips: list[str], data: FaceData, judges: Judges) -> dict[str, Any]:
+    """The card of what was measured on pairs of these clips: every metric, with a note where it was not measured."""
+    scores, missing = with_kid(measured, clips, judges.config.kid_images)
+    still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
+    return summarise(scores, clips, categories_of(data), judges.missing | missing | still)
+
+
+def pack(part: Part) -> bytes:
+    """A part as bytes, without pickle."""
+    sink = io.BytesIO()
+    np.savez(sink, allow_pickle=False, **part)
+    return sink.getvalue()
+
+
+def unpack(content: bytes) -> Part:
+    """The inverse of `pack`."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def card_of(parts: Mapping[str, Part], data: FaceData, judges: Judges) -> dict[str, Any]:
+    """The card of a checkpoint from its parts by clip."""
+    clips = [clip for clip, part in parts.items() for _ in range(len(part["face_error"]))]
+    measured: Scores = {name: np.concatenate([part[name] for part in parts.values()]) for name in next(iter(parts.values()))}
+    return make_card(measured, clips, data, judges)
+
+
+def reference_cards(parts: Mapping[str, Part], data: FaceData, judges: Judges) -> dict[str, Any]:
+    """The cards of the reference rows from their parts by clip."""
+    names = list(dict.fromkeys(name.partition("|")[0] for part in parts.values() for name in part if "|" in name))
+    rows = {}
+    for row in names:
+        of_row = {
+            clip: {name.removeprefix(f"{row}|"): values for name, values in part.items() if name.startswith(f"{row}|")}
+            for clip, part in parts.items()
+        }
+        rows[row] = card_of(of_row, data, judges)
+    return rows
+
+
+def discrimination_of(parts: Mapping[str, Part]) -> dict[str, Any]:
+    """How well the identity judge tells the people of the reference parts apart."""
+    people = [clip for clip, part in parts.items() for _ in part[ROWS]]
+    embeddings, rows = (np.concatenate([part[name] for part in parts.values()]) for name in (EMBEDDINGS, ROWS))
+    return discrimination(embeddings, rows, people)
+
+
+def categories_of(data: FaceData) -> dict[str, str]:
+    """The category of each clip."""
+    return {clip["clip"]: clip["category"] for clip in data.manifest["clips"]}

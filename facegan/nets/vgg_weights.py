@@ -1,0 +1,44 @@
+"""The weights of VGG-19: where they are and what a result says of them."""
+
+from pathlib import Path
+
+import torch
+
+from facegan.cache import weights_copy
+from facegan.config import VggConfig
+from facegan.errors import UserError
+from facegan.files import file_sha256
+
+_PUBLIC_WEIGHTS = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+
+
+_PUBLIC_HASH_PREFIX = "dcbb9e9d"
+
+
+def weights_file(config: VggConfig) -> Path:
+    """The file of trained weights, fetched once into torch's hub folder for 'imagenet' and checked by its hash."""
+    if config.weights != "imagenet":
+        path = weights_copy(config.weights) if config.weights.startswith("s3://") else Path(config.weights)
+        if not path.is_file():
+            raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
+        return path
+    path = Path(torch.hub.get_dir()) / "checkpoints" / _PUBLIC_WEIGHTS.rsplit("/", 1)[1]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(_PUBLIC_WEIGHTS, str(path), _PUBLIC_HASH_PREFIX, progress=False)
+        except OSError as error:
+            raise UserError(
+                f"vgg.weights is 'imagenet': cannot fetch {_PUBLIC_WEIGHTS} ({error}); "
+                "give a file by --vgg.weights, or --vgg.weights random"
+            ) from None
+    if not file_sha256(path).startswith(_PUBLIC_HASH_PREFIX):
+        raise UserError(f"vgg.weights: {path} is damaged (its sha256 does not begin {_PUBLIC_HASH_PREFIX}); remove it")
+    return path
+
+
+def weights_name(config: VggConfig) -> str:
+    """What a result says of the weights: random and its seed, or the start of the file's sha256."""
+    if config.weights == "random":
+        return f"random weights (seed {config.seed}, width {config.width})"
+    return f"{config.weights} (sha256 {file_sha256(weights_file(config))[:12]})"

@@ -1,0 +1,82 @@
+"""The anatomy of the loss over training: which term rules, and which terms fight, an arm a row of two heat maps."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from facegan.study.analysis.gradients import anatomy_of_arms
+from facegan.study.design.plan import Plan
+
+_SHORT = {
+    "adversarial": "adv",
+    "pixel": "pix",
+    "self_consistency": "self",
+    "triple_consistency": "triple",
+    "perceptual": "percept",
+    "identity": "ident",
+    "style": "style",
+}
+_KINDS = (("share", "viridis", (0, 1)), ("cosine", "RdBu", (-1, 1)))
+_MEANINGS = {
+    "share": "share of the pull at the generated image",
+    "cosine": "cosine of two terms' pulls: -1 they fight, 1 they agree",
+}
+_ROW, _HEAD = 0.24, 0.55
+"""Inches of a row of a heat map, and of what stands around one."""
+
+
+def anatomy_figure(study: Path, plan: Plan) -> Figure | None:
+    """Left: each term's share of the pull at the generated image; right: cosines of two terms' pulls. None: not measured."""
+    arms = anatomy_of_arms(study, plan)
+    if not arms:
+        return None
+    heights = [_HEAD + _ROW * max(len(a["share"]), len(a["cosine"])) for a in arms.values()]
+    figure = Figure(figsize=(14, sum(heights) + 0.9), dpi=100, facecolor="white", layout="constrained")
+    grid = figure.add_gridspec(len(arms), 2, height_ratios=heights)
+    labels = {arm.name: arm.label for arm in plan.arms}
+    columns: tuple[list[Axes], list[Axes]] = ([], [])
+    for row, (name, found) in enumerate(arms.items()):
+        for column, (key, colours, bounds) in enumerate(_KINDS):
+            axes = figure.add_subplot(grid[row, column])
+            columns[column].append(axes)
+            axes.set_title(labels[name], loc="left", fontsize=11)
+            if found[key]:
+                _heat(axes, found[key], found["images"], colours, bounds)
+            else:
+                axes.axis("off")
+                axes.text(0.5, 0.5, "one term alone", ha="center", va="center", fontsize=10, transform=axes.transAxes)
+    for axes_of_column, (key, colours, bounds) in zip(columns, _KINDS, strict=True):
+        scale = ScalarMappable(Normalize(*bounds), colours)
+        figure.colorbar(scale, ax=axes_of_column, location="top", aspect=45, shrink=0.8, label=_MEANINGS[key])
+    return figure
+
+
+def _heat(axes: Axes, rows: dict[str, list[float]], images: list[int], colours: str, bounds: tuple[float, float]) -> None:
+    values: NDArray[np.float64] = np.array(list(rows.values()))
+    axes.imshow(values, cmap=colours, vmin=bounds[0], vmax=bounds[1], aspect="auto", interpolation="nearest")
+    axes.set_yticks(range(len(rows)), [_short(name) for name in rows], fontsize=9)
+    ticks = np.unique(np.linspace(0, len(images) - 1, min(6, len(images))).round().astype(int))
+    axes.set_xticks(ticks, [f"{images[i]:,}" for i in ticks], fontsize=9)
+    axes.set_xlabel("images seen", fontsize=9)
+    if values.shape[1] <= 8:
+        low, high = bounds
+        for y, x in np.ndindex(*values.shape):
+            # On viridis the dark end is low, on RdBu both ends are dark.
+            dark = values[y, x] < 0.6 if low == 0 else abs(values[y, x]) > 0.6 * high
+            axes.text(x, y, f"{values[y, x]:.2f}", ha="center", va="center", fontsize=7, color="white" if dark else "black")
+
+
+def _short(name: str) -> str:
+    return " ~ ".join(_SHORT.get(part, part) for part in name.split("~"))
+
+
+def write_anatomy_figure(study: Path, plan: Plan) -> None:
+    """Draw `anatomy.png` of a study folder, where anything was measured."""
+    figure = anatomy_figure(study, plan)
+    if figure is not None:
+        figure.savefig(study / "anatomy.png")

@@ -1,0 +1,184 @@
+"""Figure 2 left of the poster: how large each loss term is at the end, and how it moved over time and over images seen."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
+from numpy.typing import NDArray
+
+from facegan.config import TERMS
+from facegan.study.analysis.model_selection import runs_of_arms
+from facegan.study.design.plan import Plan
+from facegan.study.folder.trial_folder import trial_folder
+
+# Okabe and Ito's colours, told apart by every kind of eye; line styles help in print.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
+_STYLES = ("-", "--", "-.", ":")
+_ABSENT = "#777777"
+_END_SHARE = 0.1
+"""'At the end' is the mean over this share of the rows."""
+_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The rows of metrics of an arm's runs, one a seed, and how they are drawn: their mean, and the band that they span."""
+
+    label: str
+    runs: list[list[dict[str, Any]]]
+    colour: str
+    style: str
+
+    def series(self, metric: str, clock: str) -> NDArray[np.float64]:
+        """[4, n]: the clock ('seconds' or 'images'), mean, least and greatest over the runs, where the metric was measured.
+
+        Runs are put together where they have seen equally many images; the clock is their mean.
+        """
+        at: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        for row in (row for run in self.runs for row in run if metric in row):
+            at[row["images"]].append((row[clock], row[metric]))
+        columns = [np.array(at[images]) for images in sorted(at)]
+        found = [(c[:, 0].mean(), c[:, 1].mean(), c[:, 1].min(), c[:, 1].max()) for c in columns]
+        return np.array(found, np.float64).reshape(-1, 4).T
+
+    def at_end(self, metric: str) -> float | None:
+        """The mean over the last tenth of each run's rows and over the runs, or None where it was not computed."""
+        runs = [[row[metric] for row in run if metric in row] for run in self.runs]
+        ends = [np.mean(values[-max(1, round(len(values) * _END_SHARE)) :]) for values in runs if values]
+        return float(np.mean(ends)) if ends else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """What every panel counts: a key of the rows, its name, how many of it a unit has, and where the longest run ends."""
+
+    key: str
+    name: str
+    unit: float
+    end: float
+
+
+def curves(study: Path, plan: Plan) -> list[Curve]:
+    """One curve an arm, of all its seeds."""
+    found = []
+    for i, (arm, runs) in enumerate(zip(plan.arms, runs_of_arms(plan, study).values(), strict=True)):
+        rows = [trial_folder(study, trial).rows() for trial in runs]
+        found.append(Curve(arm.label, rows, _COLOURS[i % len(_COLOURS)], _STYLES[i % len(_STYLES)]))
+    return found
+
+
+def active_terms(plan: Plan) -> list[str]:
+    """The loss terms that any arm computes, in the order of the configuration."""
+    return [term for term in TERMS if any(term in trial.config.loss.active() for trial in plan.trials)]
+
+
+def losses_figure(study: Path, plan: Plan, clock_key: str = "seconds") -> Figure:
+    """Bars of each term at the end, one colour an arm, above small panels of its curve over 'seconds' or 'images'."""
+    lines, terms = curves(study, plan), active_terms(plan)
+    panels = _panels(lines, terms)
+    rows = -(-len(panels) // _COLUMNS)
+    figure = Figure(figsize=(14, 4.6 + 2.9 * rows), dpi=100, facecolor="white", layout="constrained")
+    grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[1.5, *[1.0] * rows])
+    _draw_bars(figure.add_subplot(grid[0, :]), lines, terms)
+    _legend(figure, lines)
+    clock = _clock(lines, clock_key)
+    for i, (metric, title) in enumerate(panels.items()):
+        axes = figure.add_subplot(grid[1 + i // _COLUMNS, i % _COLUMNS])
+        _draw_panel(axes, lines, metric, title, clock)
+    return figure
+
+
+def write_losses_figure(study: Path, plan: Plan) -> None:
+    """Draw `losses.png` (over training time) and `losses_images.png` (over images seen) of a study folder."""
+    losses_figure(study, plan).savefig(study / "losses.png")
+    losses_figure(study, plan, "images").savefig(study / "losses_images.png")
+
+
+def _panels(lines: Sequence[Curve], terms: Sequence[str]) -> dict[str, str]:
+    panels = {f"loss/{term}": term.replace("_", " ") for term in terms}
+    panels["discriminator/accuracy"] = "discriminator accuracy"
+    judged = {metric for line in lines for run in line.runs for row in run for metric in row if metric.endswith("/face_error")}
+    return panels | {metric: f"face error, {metric.split('/')[0]} clips, grey levels" for metric in sorted(judged)}
+
+
+def _draw_bars(axes: Axes, lines: Sequence[Curve], terms: Sequence[str]) -> None:
+    drawn = [line for line in lines if line.runs]
+    values = [[line.at_end(f"loss/{term}") for term in terms] for line in drawn]
+    logs = [[None if v is None or v <= 0 else float(np.log10(v)) for v in row] for row in values]
+    known = [v for row in logs for v in row if v is not None]
+    floor, ceiling = (float(np.floor(min(known))) - 0.5, max(known) + 0.5) if known else (-1.0, 1.0)
+    width = 0.84 / max(1, len(drawn))
+    for i, (line, row) in enumerate(zip(drawn, logs, strict=True)):
+        offset = (i - (len(drawn) - 1) / 2) * width
+        for t, value in enumerate(row):
+            _draw_bar(axes, t + offset, width, value, floor, line.colour)
+    axes.set_xticks(range(len(terms)), [term.replace("_", "\n") for term in terms], fontsize=11)
+    axes.set_ylim(floor, ceiling)
+    axes.set_ylabel("log10 of the loss, unweighted", fontsize=11)
+    axes.set_title("Each loss term at the end of training (mean over the last tenth of training)", loc="left", fontsize=13)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(figure: Figure, lines: Sequence[Curve]) -> None:
+    handles = [
+        Line2D([], [], color=line.colour, ls=line.style, lw=3, label=line.label + ("" if line.runs else " (no rows)"))
+        for line in lines
+    ]
+    absent = Line2D([], [], color=_ABSENT, marker="x", ls="", label="not computed: the arm leaves this term out")
+    figure.legend(handles=[*handles, absent], loc="outside upper left", ncols=len(handles) + 1, frameon=False, fontsize=12)
+
+
+def _draw_bar(axes: Axes, x: float, width: float, value: float | None, floor: float, colour: str) -> None:
+    if value is None:
+        axes.plot([x], [floor + 0.15], "x", color=_ABSENT)
+        return
+    axes.bar([x], [value - floor], width * 0.92, bottom=floor, color=colour)
+    axes.text(x, value + 0.04, f"{value:.1f}", ha="center", va="bottom", fontsize=9)
+
+
+def _draw_panel(axes: Axes, lines: Sequence[Curve], metric: str, title: str, clock: _Clock) -> None:
+    for line in lines:
+        along, mean, least, greatest = line.series(metric, clock.key)
+        marker = "o" if metric.endswith("/face_error") else ""
+        axes.plot(along / clock.unit, mean, line.style, color=line.colour, marker=marker, ms=3, lw=1.5)
+        if len(line.runs) > 1:
+            axes.fill_between(along / clock.unit, least, greatest, color=line.colour, alpha=0.18, lw=0)
+    if metric.startswith("loss/"):
+        _make_logarithmic(axes)
+    if metric == "discriminator/accuracy":
+        axes.set_ylim(0, 1)
+        axes.axhline(0.5, color="#999999", lw=0.8)
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlim(0, clock.end)
+    axes.set_xlabel(clock.name)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(color="#dddddd", lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _make_logarithmic(axes: Axes) -> None:
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high < 10 * low:
+        # Powers of ten are too far apart for a curve that stays within one.
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _clock(lines: Sequence[Curve], key: str) -> _Clock:
+    longest = max((row[key] for line in lines for run in line.runs for row in run), default=0.0)
+    if key == "images":
+        thousands = longest >= 10_000
+        name, unit = ("thousands of images seen", 1000.0) if thousands else ("images seen", 1.0)
+        return _Clock(key, name, unit, max(longest, 1.0) / unit * 1.03)
+    word, seconds = ("seconds", 1.0) if longest <= 300 else ("minutes", 60.0) if longest <= 3 * 3600 else ("hours", 3600.0)
+    return _Clock(key, f"training time, {word}", seconds, max(longest, 1.0) / seconds * 1.03)

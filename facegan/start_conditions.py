@@ -1,0 +1,38 @@
+"""What a run starts from, as hashes."""
+
+import hashlib
+from typing import Any
+
+import torch
+
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.data.sampling import sample, training_clips
+from facegan.step import TrainState
+
+_BATCHES = 100
+
+
+def start_conditions(state: TrainState, data: FaceData) -> dict[str, Any]:
+    """What a trial starts from: hashes of both networks' weights and of the first 100 batches, and where it runs."""
+    assert not state.images, "the trial has begun"
+    name = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else "cpu"
+    return {"start_weights": _weights_hash(state), "first_batches": batches_hash(data, state.config), "device": name}
+
+
+def _weights_hash(state: TrainState) -> str:
+    digest = hashlib.sha256()
+    for network in (state.generator, state.discriminator):
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def batches_hash(data: FaceData, config: Config) -> str:
+    """Of the rows and flips of the first 100 global batches."""
+    clips, digest = training_clips(data, config), hashlib.sha256()
+    for number in range(_BATCHES):
+        batch = sample(clips, config.seed, number, config.optim.batch, config.data.flip)
+        for part in (batch.source, batch.target, batch.third, batch.mirrored):
+            digest.update(part.tobytes())
+    return digest.hexdigest()[:12]

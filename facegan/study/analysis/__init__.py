@@ -1,0 +1,1 @@
+"""The statistics of a study: runs, linear model, effects, intervals."""

@@ -1,0 +1,1 @@
+"""Designs, arms, budgets and the plan of a study."""

@@ -1,0 +1,218 @@
+"""Arms: sets of loss weights to compare, and candidates: variations of an arm's weights to choose among."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+
+from facegan.config import TERMS, Config
+from facegan.errors import UserError, did_you_mean
+from facegan.study.design.two_level import Fraction, Row, add_one, factorial, fraction, leave_one_out
+
+CONSISTENCY_TERMS = ("self_consistency", "triple_consistency")
+PIXEL_TERMS = ("pixel", *CONSISTENCY_TERMS)
+FEATURE_TERMS = ("perceptual", "identity", "style")
+GROUPS = {"consistency": CONSISTENCY_TERMS, "pixel_space": PIXEL_TERMS, "feature_space": FEATURE_TERMS}
+"""Terms that are switched together under one name; of a group only those count that the configuration has on."""
+
+_DECADES = 1.0
+"""Candidates' weights lie within this many powers of ten of the arm's."""
+_FIGURE2 = {
+    "consistency": ("no_consistency", "-Cons."),
+    "pixel": ("no_pixel", "-Pixel"),
+    "feature_space": ("no_feature", "-Feature"),
+}
+_LABELS = {
+    "self_consistency": ("Self", "Self"),
+    "triple_consistency": ("Triple", "Trip"),
+    "adversarial": ("Adversarial", "Adv"),
+    "pixel": ("Pixel", "Pix"),
+    "perceptual": ("Perceptual", "Perc"),
+    "identity": ("Identity", "Id"),
+    "style": ("Style", "Sty"),
+    "consistency": ("Cons.", "Cons"),
+    "pixel_space": ("Pixel space", "PixSp"),
+    "feature_space": ("Feature space", "FeatSp"),
+}
+_LONGEST_LABEL = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Terms of the generator's loss that a design switches on and off together."""
+
+    name: str
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A set of loss weights: its name on the command line, its label in figures, the terms it leaves out and the level of
+    each factor of its design, +1 (on) or -1 (off)."""
+
+    name: str
+    label: str
+    without: tuple[str, ...]
+    levels: Row = field(default_factory=dict)
+
+    def apply(self, config: Config) -> Config:
+        """The configuration with this arm's terms left out."""
+        return config.override({f"loss.{term}": 0.0 for term in self.without})
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What a study compares: factors that are on or off, and the arms that combine them."""
+
+    name: str
+    factors: tuple[Factor, ...]
+    arms: tuple[Arm, ...]
+
+
+DESIGNS = ("figure2", "loo", "add-one", "factorial", "fraction")
+"""figure2: the four models of the poster's Figure 2, in its order; loo: each factor left out of the full loss; add-one: each
+added to the loss without any; factorial: all combinations; fraction: a half or a quarter of them."""
+
+
+def choose_design(
+    name: str, config: Config, *, factors: Sequence[str] = (), size: str = "", names: Sequence[str] = ()
+) -> Design:
+    """The design over the named factors of a configuration, by default each of its terms but the adversarial one.
+
+    A factor is a term, a group (`GROUPS`) or terms joined by '+'. `size` is that of a fraction, 'half' or 'quarter';
+    `names` keeps these arms only.
+    """
+    if name not in DESIGNS:
+        raise UserError(f"--design is {name!r}: {did_you_mean(name, list(DESIGNS))}")
+    if (name == "fraction") != bool(size):
+        raise UserError(f"--fraction is {size!r}: half or quarter with --design fraction, nothing with another")
+    if name == "figure2" and factors:
+        raise UserError(f"--factors is {' '.join(factors)!r}: figure2 has its own; name another --design")
+    chosen = _factors(name, config, factors)
+    arms = [_arm(row, chosen) for row in _rows(name, [f.name for f in chosen], size)]
+    if name == "figure2":
+        arms = [_as_in_figure2(arm) for arm in arms]
+    kept = tuple(arm for arm in arms if not names or arm.name in names)
+    _check(name, config, arms, kept, names, chosen)
+    return Design(name, chosen, kept)
+
+
+def choose_arms(design: str, names: Sequence[str] = ()) -> tuple[Arm, ...]:
+    """The arms of a design over the default configuration, or the named ones of them in the design's order."""
+    return choose_design(design, Config(), names=names).arms
+
+
+def _factors(design: str, config: Config, names: Sequence[str]) -> tuple[Factor, ...]:
+    if design == "figure2":
+        return tuple(_figure2_factor(name, config) for name in _FIGURE2)
+    if names:
+        found = tuple(_factor(name, config) for name in names)
+    else:
+        found = tuple(Factor(term, (term,)) for term in config.loss.active() if term != "adversarial")
+    if not found:
+        raise UserError(f"--design is {design!r}: no term is on but the adversarial one, so there is nothing to switch")
+    owners: dict[str, str] = {}
+    for factor in found:
+        for term in factor.terms:
+            if term in owners:
+                raise UserError(f"--factors has {owners[term]!r} and {factor.name!r}: both switch {term}; keep one of them")
+            owners[term] = factor.name
+    return found
+
+
+def _figure2_factor(name: str, config: Config) -> Factor:
+    """What is on of it; all of it where nothing is, which is refused where an arm would switch it."""
+    terms = GROUPS.get(name, (name,))
+    return Factor(name, tuple(term for term in terms if term in config.loss.active()) or terms)
+
+
+def _factor(name: str, config: Config) -> Factor:
+    """A factor by its name on the command line."""
+    terms: list[str] = []
+    for part in name.split("+"):
+        if part not in (*TERMS, *GROUPS):
+            raise UserError(f"--factors has {part!r}: {did_you_mean(part, [*TERMS, *GROUPS])}")
+        on = [term for term in GROUPS.get(part, (part,)) if term in config.loss.active()]
+        if not on:
+            first = GROUPS.get(part, (part,))[0]
+            raise UserError(
+                f"--factors has {name!r}: {part} is off in this configuration; give it a weight, as --loss.{first} 1"
+            )
+        terms += on
+    if len(set(terms)) < len(terms):
+        raise UserError(f"--factors has {name!r}: it names a term twice")
+    return Factor(name, tuple(terms))
+
+
+def _rows(design: str, factors: list[str], size: str) -> list[Row]:
+    if design in ("figure2", "loo"):
+        return leave_one_out(factors)
+    if design == "add-one":
+        return add_one(factors)
+    if design == "factorial":
+        return factorial(factors)
+    for allowed in get_args(Fraction):
+        if size == allowed:
+            return fraction(factors, allowed)
+    raise UserError(f"--fraction is {size!r}: {did_you_mean(size, list(get_args(Fraction)))}")
+
+
+def _arm(row: Row, factors: Sequence[Factor]) -> Arm:
+    """The arm of a row of levels: named by what is off, or by what is on where that is shorter."""
+    on, off = ([f.name for f in factors if row[f.name] == level] for level in (1, -1))
+    without = tuple(term for f in factors if row[f.name] == -1 for term in f.terms)
+    if not off:
+        return Arm("full", "Full", without, row)
+    if not on:
+        return Arm("base", "Base", without, row)
+    sign, word, shown = ("-", "no", off) if len(off) <= len(on) else ("+", "only", on)
+    return Arm(f"{word}_{'+'.join(shown)}", _label(sign, shown), without, row)
+
+
+def _label(sign: str, factors: list[str]) -> str:
+    """'-Pixel -Identity', in short forms where that is too long for a figure."""
+    labels = [" ".join(sign + "+".join(_LABELS[part][form] for part in f.split("+")) for f in factors) for form in (0, 1)]
+    return labels[0] if len(labels[0]) <= _LONGEST_LABEL else labels[1]
+
+
+def _as_in_figure2(arm: Arm) -> Arm:
+    off = [f for f, level in arm.levels.items() if level == -1]
+    return Arm(*_FIGURE2[off[0]], arm.without, arm.levels) if off else arm
+
+
+def _check(
+    design: str, config: Config, arms: Sequence[Arm], kept: Sequence[Arm], names: Sequence[str], factors: Sequence[Factor]
+) -> None:
+    known = [arm.name for arm in arms]
+    for name in names:
+        if name not in known:
+            raise UserError(f"--arms has {name!r}, no arm of {design}: {did_you_mean(name, known)}")
+    for factor in factors:
+        is_switched = any(arm.levels[factor.name] == -1 for arm in kept)
+        if is_switched and not set(factor.terms) & set(config.loss.active()):
+            raise UserError(
+                f"--design is {design!r}: it switches {factor.name}, which is off in this configuration; "
+                "give it a weight, or name the other arms with --arms"
+            )
+    for arm in kept:
+        if not set(config.loss.active()) - set(arm.without):
+            raise UserError(
+                f"--design is {design!r}: its arm {arm.name!r} leaves no term of the generator's loss; "
+                "keep one out of --factors, or name the other arms with --arms"
+            )
+
+
+def candidate(config: Config, arm: str, number: int) -> Config:
+    """Candidate 0 is the arm itself; the others draw each active weight log-uniformly about it, by arm and number alone.
+
+    The adversarial weight stays: the scale of the whole loss means nothing to Adam, so one weight is the unit.
+    """
+    if number == 0:
+        return config
+    rng = np.random.default_rng([number, *arm.encode()])
+    factors = dict(zip(TERMS, 10 ** rng.uniform(-_DECADES, _DECADES, len(TERMS)), strict=True))
+    weights = config.loss.weights()
+    return config.override(
+        {f"loss.{t}": float(f"{weights[t] * factors[t]:.3g}") for t in config.loss.active() if t != "adversarial"}
+    )

@@ -1,0 +1,1 @@
+"""The study folder: the files of a study and of its trials."""

@@ -1,0 +1,1 @@
+"""The renderer: synthetic people, in the 300VW layout, for trials without real data."""

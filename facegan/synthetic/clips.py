@@ -1,0 +1,129 @@
+"""Rendered stand-in for 300VW: the same folders, moving synthetic people, exact landmarks."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facegan.synthetic.canvas import Array, Pixels
+from facegan.synthetic.face import neutral_points, pose_head
+from facegan.synthetic.motion import invent_motion
+from facegan.synthetic.paint import paint_person
+from facegan.synthetic.person import invent_person
+from facegan.synthetic.scene import invent_background, invent_camera, invent_strands
+
+GENERATOR_VERSION = 1
+MARKER = "synthetic.json"
+FRAMES_PER_SECOND = 25
+FIRST_TRAIN_ID, FIRST_TEST_ID = 1001, 5001
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """All that a worker needs for one clip; seed and number pick its random stream."""
+
+    folder: Path
+    number: int
+    seed: int
+    frames: int
+    size: int
+
+
+def write_synthetic(
+    root: Path,
+    *,
+    people: int,
+    test_people: int,
+    frames: int,
+    size: int = 160,
+    seed: int = 0,
+    workers: int | None = None,
+    on_clip: Callable[[int, int], None] | None = None,
+) -> None:
+    """Render one clip a person below `root`; `on_clip(done, total)` is called after each."""
+    train = [str(FIRST_TRAIN_ID + number) for number in range(people)]
+    test = [str(FIRST_TEST_ID + number) for number in range(test_people)]
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MARKER).unlink(missing_ok=True)
+    jobs = [ClipJob(root / clip, int(clip), seed, frames, size) for clip in train + test]
+    _render_all(jobs, workers or os.cpu_count() or 1, on_clip)
+    _write_json(root / "split.json", {"train": train, "test": test})
+    facts = {
+        "seed": seed,
+        "people": people,
+        "test_people": test_people,
+        "frames": frames,
+        "size": size,
+    }
+    _write_json(root / MARKER, {"synthetic": True, "generator_version": GENERATOR_VERSION, **facts})
+
+
+def is_synthetic(root: Path) -> bool:
+    """Whether a folder holds a complete rendered set."""
+    return (root / MARKER).is_file()
+
+
+def render_clip(job: ClipJob) -> None:
+    """Render one clip and its landmarks, replacing whatever its folder holds."""
+    cv2.setNumThreads(1)
+    (job.folder / "annot").mkdir(parents=True, exist_ok=True)
+    for stale in (job.folder / "annot").glob("*.pts"):
+        stale.unlink()
+    height, width = frame_shape(job.size)
+    codec = cv2.VideoWriter.fourcc(*"MJPG")
+    video = cv2.VideoWriter(str(job.folder / "vid.avi"), codec, FRAMES_PER_SECOND, (width, height))
+    if not video.isOpened():
+        raise OSError(f"cannot write {job.folder / 'vid.avi'}: this OpenCV has no MJPG encoder")
+    for index, (picture, landmarks) in enumerate(film(job), start=1):
+        video.write(picture)
+        (job.folder / "annot" / f"{index:06d}.pts").write_text(format_points(landmarks))
+    video.release()
+
+
+def format_points(landmarks: Array) -> str:
+    """The text of a .pts file, which counts from 1, for landmarks that count from 0."""
+    rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in landmarks + 1)
+    return f"version: 1\nn_points: {len(landmarks)}\n{{\n{rows}\n}}\n"
+
+
+def film(job: ClipJob) -> Iterator[tuple[Pixels, Array]]:
+    """The frames of a clip with their landmarks, which count pixel centres from 0."""
+    rng = np.random.default_rng([job.seed, job.number])
+    height, width = frame_shape(job.size)
+    person, moments, camera = (
+        invent_person(rng),
+        invent_motion(rng, job.frames),
+        invent_camera(rng, height, width),
+    )
+    background, strands = invent_background(rng, height, width), invent_strands(rng, height, width)
+    neutral = neutral_points(person.build)
+    for moment in moments:
+        head = pose_head(neutral, moment, width, height)
+        landmarks = head.landmarks()
+        light = paint_person(head, landmarks, person, background, strands)
+        yield camera.record(light, rng), landmarks
+
+
+def frame_shape(size: int) -> tuple[int, int]:
+    """Height and width of a frame: wider than high, so that cropping has something to do."""
+    return size, size * 5 // 4
+
+
+def _render_all(jobs: list[ClipJob], workers: int, on_clip: Callable[[int, int], None] | None) -> None:
+    with ProcessPoolExecutor(min(workers, len(jobs)) or 1, get_context("spawn")) as pool:
+        for done, future in enumerate(as_completed([pool.submit(render_clip, job) for job in jobs]), start=1):
+            future.result()
+            if on_clip is not None:
+                on_clip(done, len(jobs))
+
+
+def _write_json(path: Path, content: object) -> None:
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(content, indent=1))
+    os.replace(unfinished, path)

@@ -1,0 +1,137 @@
+"""What the anatomy of the loss costs a training run: the loop with it against the same loop without it, in turns.
+
+Each preset is run as it is: its networks, its batch and its anatomy_every. A period is the steps between two dissections,
+one of them with. `loop` is the training loop over whole periods, with and without; on a noisy machine its ratio is good to a
+few points only, so `step` prices the same from pairs of steps: (one with - one without) / one without / steps a period.
+"""
+
+import argparse
+import dataclasses
+import os
+import statistics
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
+
+from facegan.config import Config, preset
+from facegan.data.ingest_config import IngestConfig
+from facegan.data.local_copy import ingest_folder
+from facegan.data.sources import clips_in
+from facegan.errors import UserError
+from facegan.synthetic.clips import write_synthetic
+from jobs.bench.machine import as_measured, device_parser, machine, parse, say, write_results
+from jobs.bench.process import Measured
+
+BOUND = 0.05
+"""The anatomy may cost this share of a run."""
+WITH, WITHOUT = "with anatomy", "without"
+
+
+def main() -> None:
+    """Measure each preset, print it as soon as it is there, and write all of it as JSON."""
+    args = _arguments()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["FACEGAN_CACHE"] = scratch
+        clips = Path(scratch) / "clips"
+        write_synthetic(clips, people=6, test_people=2, frames=8, size=160, seed=0, workers=1)
+        found: dict[str, Any] = {"conditions": _conditions(args), "bound": BOUND, "presets": {}}
+        for name, periods in zip(args.presets, args.periods, strict=True):
+            found["presets"][name] = measure(_as_it_runs(preset(name), args.set), clips, args, periods)
+    write_results(found, args.out)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = device_parser(__doc__)
+    parser.add_argument("--presets", nargs="+", default=["demo", "poster"], help="the configurations measured")
+    parser.add_argument("--periods", nargs="+", type=int, default=[5, 1], help="whole periods of the loop, of each preset")
+    parser.add_argument("--rounds", type=int, default=9, help="pairs of a step with and one without; their median counts")
+    parser.add_argument("--threads", type=int, default=1, help="threads on the CPU; a trial has 1")
+    args = parse(parser)
+    if len(args.periods) != len(args.presets):
+        parser.error(
+            f"--periods has {len(args.periods)} numbers for {len(args.presets)} presets: one each, 0 to leave the loop out"
+        )
+    return args
+
+
+def _conditions(args: argparse.Namespace) -> dict[str, Any]:
+    return {**machine(args.device), "threads": args.threads, "rounds": args.rounds, "set": args.set}
+
+
+def _as_it_runs(config: Config, changed: list[str]) -> Config:
+    """A preset without an end, that reports once a period."""
+    config = as_measured(config, changed)
+    if not config.anatomy_every:
+        raise UserError("anatomy_every is 0: this preset has no anatomy, so there is nothing to measure")
+    endless = config.anatomy_every * 10**6
+    return dataclasses.replace(config, images=endless, checkpoint_every=endless, report_every=config.anatomy_every)
+
+
+def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int) -> dict[str, Any]:
+    """The cost of the anatomy in a configuration, by its loop and by its step."""
+    data = clips.parent / f"data{config.data.size}"
+    if not data.exists():
+        ingest_folder(clips_in(clips), clips, data, IngestConfig(size=config.data.size), synthetic=True)
+    steps = config.anatomy_every // config.optim.batch
+    found: dict[str, Any] = {"batch": config.optim.batch, "anatomy_every": config.anatomy_every, "steps_a_period": steps}
+    found["terms"] = len(config.loss.active())
+    say(f"{config.data.size} pixels, batch {config.optim.batch}: an anatomy every {steps} steps")
+    with closing(Measured("ours", config, data, args.device, args.threads)) as process:
+        found["step"] = _by_step(process, args.rounds, steps)
+    if periods:
+        kinds = {WITH: config, WITHOUT: config.override({"anatomy_every": 0})}
+        # Both with the same history: a process that has dissected before has its memory already.
+        running = {kind: Measured("ours", c, data, args.device, args.threads) for kind, c in kinds.items()}
+        with closing(running[WITH]), closing(running[WITHOUT]):
+            found["loop"] = _by_loop(running, periods)
+    costs = [
+        part[name] for part in (found["step"], found.get("loop", {})) for name in ("cost_cpu", "cost_wall") if name in part
+    ]
+    say("cost: " + ", ".join(f"{cost:.2%}" for cost in costs) + f"; bound {BOUND:.0%}")
+    # Of CPU seconds: with others on the machine the wall clock measures them too.
+    return {**found, "holds": all(found[part]["cost_cpu"] < BOUND for part in ("step", "loop") if part in found)}
+
+
+def _by_step(process: Measured, rounds: int, steps: int) -> dict[str, Any]:
+    """Pairs of steps of one process."""
+    for what in ("steps", "dissected"):
+        process.ask(what, 2)
+    pairs = [(process.ask("dissected", 1), process.ask("steps", 1)) for _ in range(rounds)]
+    found: dict[str, Any] = {"with": _medians([a for a, _ in pairs]), "without": _medians([b for _, b in pairs])}
+    for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds")):
+        found[name] = statistics.median((a[clock] - b[clock]) / b[clock] for a, b in pairs) / steps
+        found[f"{name}_of_the_step"] = found[name] * steps
+    say(f"a step with anatomy takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
+    return found
+
+
+def _by_loop(running: dict[str, Measured], periods: int) -> dict[str, Any]:
+    """Whole periods in turns, the order changed from one to the next."""
+    for process in running.values():
+        process.ask("steps", 2)
+    rounds = []
+    for number in range(periods):
+        order = list(running) if number % 2 else list(reversed(running))
+        rounds.append({kind: running[kind].ask("loop", 1) for kind in order})
+        say(f"period {number + 1}/{periods}: " + ", ".join(f"{k} {r['cpu']:.3f} CPU-s a step" for k, r in rounds[-1].items()))
+    costs = {
+        name: statistics.median(r[WITH][clock] / r[WITHOUT][clock] for r in rounds) - 1
+        for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds"))
+    }
+    return {"rounds": rounds, **costs}
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as mistake:
+        print(f"gradients.py: {mistake}", file=sys.stderr)
+        sys.exit(2)

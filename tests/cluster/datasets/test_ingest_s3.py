@@ -1,0 +1,45 @@
+"""Ingest from a bucket into a bucket, read by way of this node's copy, with the same frames as from folders."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+
+from cluster.datasets.dataset import existing
+from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.runtime.start import start_ray
+from cluster.storage.uri import Place
+from facegan.data.ingest_config import IngestConfig
+from facegan.errors import UserError
+from tests.cluster.storage.s3_environment import s3_client
+
+pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def bucket(moto: str) -> Iterator[Place]:
+    """A bucket on this machine, which Ray's workers know too."""
+    start_ray()  # only now, for they have the environment that it was started in
+    yield Place("s3://faces")
+    ray.shutdown()
+
+
+def test_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Path, tmp_path: Path) -> None:
+    """Source, data set and this node's copy by way of S3, with the same frames as from folders."""
+    source, data = bucket / "source", bucket / "set"
+    for path in (p for p in clips.rglob("*") if p.is_file()):
+        source.write(path.relative_to(clips).as_posix(), path.read_bytes())
+    request = IngestRequest(config=IngestConfig(size=32))
+    made = ingest(source, data, request)
+    assert ingest(source, data, request) == made
+    here, there = existing(Place(str(data_folder))).open(), made.open()
+    assert np.array_equal(here.points, there.points)
+    assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
+    lost = made.manifest()["clips"][0]["file"]
+    s3_client().delete_object(Bucket="faces", Key=f"set/{lost}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEGAN_CACHE", str(tmp_path / "elsewhere"))
+        with pytest.raises(UserError, match="is missing although the manifest names it"):
+            made.open()

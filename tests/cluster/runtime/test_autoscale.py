@@ -1,0 +1,45 @@
+"""Waiting for GPUs on a cluster whose nodes come later, as an autoscaler adds them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from cluster.runtime.autoscale import wait_for_gpus
+from cluster.runtime.trial_resources import Share
+from facegan.errors import UserError
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_it_waits_until_all_are_there_and_gives_them_back(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for_gpus, 2, minutes=3)
+        idle_head.add_node(num_cpus=1, num_gpus=1)
+        assert not waiting.done()
+        idle_head.add_node(num_cpus=1, num_gpus=1)
+        waiting.result()
+    assert "2 are there\n" in capsys.readouterr().out
+    ask = ray.remote(num_cpus=0, num_gpus=1)(lambda: 1)
+    assert ray.get([ask.remote(), ask.remote()], timeout=60) == [1, 1]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_it_goes_on_with_fewer(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    idle_head.add_node(num_cpus=1, num_gpus=1)
+    wait_for_gpus(2, minutes=0.5)
+    assert "1 are there, going on with them of 2" in capsys.readouterr().out
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_none_at_all_is_one_line(idle_head: Cluster) -> None:
+    with pytest.raises(UserError, match="--gpus is 2: none came"):
+        wait_for_gpus(2, minutes=0.02)
+
+
+def test_fewer_than_none_are_refused() -> None:
+    with pytest.raises(UserError, match="--gpus is -1"):
+        Share(gpus=-1)

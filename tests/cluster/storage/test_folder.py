@@ -1,0 +1,138 @@
+"""What only folders do: links, unfinished files of killed processes, and what a disk refuses."""
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.storage.leftovers import sweep_partials
+from cluster.storage.uri import Place
+from facegan.errors import UserError
+from tests.cluster.storage.contract import alone
+
+ROOT = Path(__file__).parents[3]
+KILLED = """
+import os, sys
+from cluster.storage.uri import Place
+import cluster.storage.folder
+cluster.storage.folder.flush = lambda sink: os.kill(os.getpid(), 9)
+Place(sys.argv[1]).write("x", b"never seen")
+"""
+
+
+def test_a_link_whose_answer_was_lost_has_won(folder: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on NFS: the link is made, the answer is lost, and the second attempt says that the target exists."""
+
+    def twice(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    link: Callable[[Path, Path], None] = os.link
+    monkeypatch.setattr("cluster.storage.folder.os.link", twice)
+    folder.write("x", b"mine", only_if_absent=True)
+    assert folder.read("x") == b"mine"
+
+
+def test_only_what_dead_processes_of_this_host_left_is_swept(folder: Place) -> None:
+    killed = alone(KILLED, str(folder / "deep/er"))
+    killed.communicate(timeout=30)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = (folder / "deep/er").folder.glob(".partial/*")
+    assert folder.entries() == [] and not (folder / "deep/er").exists("x")
+    kept = [f"elsewhere+{killed.pid}+1", f"{socket.gethostname()}+{os.getpid()}+1", f"{socket.gethostname()}+1+1", "x.parquet"]
+    for name in kept:
+        (left.parent / name).write_bytes(b"")
+    outside = folder.folder / f"{socket.gethostname()}+{killed.pid}+1"
+    outside.write_bytes(b"an object that is called so")
+    sweep_partials(folder)
+    assert sorted(path.name for path in left.parent.iterdir()) == sorted(kept) and outside.exists()
+    sweep_partials(Place(str(folder.folder / "nothing")))
+
+
+def test_links_are_followed_and_loops_end(folder: Place, tmp_path: Path) -> None:
+    (tmp_path / "disk" / "clip").mkdir(parents=True)
+    (tmp_path / "disk" / "clip" / "1.jpg").write_bytes(b"1")
+    folder.folder.mkdir()
+    for name in ("a", "b"):
+        (folder.folder / name).symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "clip" / "up").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "clip" / "self").symlink_to("self")
+    (tmp_path / "disk" / "clip" / "broken").symlink_to("nothing")
+    (folder.folder / "home").symlink_to(folder.folder)
+    (folder.folder / "c").mkdir()
+    (folder.folder / "c" / "again").symlink_to(tmp_path / "disk" / "clip")
+    assert [entry.key for entry in folder.entries()] == ["a/clip/1.jpg", "b/clip/1.jpg", "c/again/1.jpg"]
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may do everything: be somebody else for a while, where these tests run as root."""
+    if os.getuid():
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A folder that may not be entered, in one that everybody may enter."""
+    home = Path(tempfile.mkdtemp())
+    home.chmod(0o755)
+    (home / "locked" / "in").mkdir(parents=True)
+    (home / "locked" / "x").write_bytes(b"x")
+    (home / "locked").chmod(0)
+    yield home / "locked"
+    (home / "locked").chmod(0o755)
+    shutil.rmtree(home)
+
+
+def test_what_may_not_be_read_or_written_is_one_line(locked: Path, here: Path) -> None:
+    uses: list[Callable[[], Any]] = [
+        Place(str(locked)).check,
+        Place(str(locked / "in")).check,
+        lambda: Place(str(locked)).entries(),
+        lambda: Place(str(locked.parent)).entries(),
+        lambda: Place(str(locked)).exists("x"),
+        lambda: Place(str(locked)).read("x"),
+        lambda: Place(str(locked)).write("y", b""),
+        lambda: Place(str(locked)).download("x", locked.parent / "copy", size=1, sha256=""),
+    ]
+    for use in uses:
+        with as_nobody(), pytest.raises(UserError, match=rf"^{locked.parent}.*(ermission|may not be read)") as refused:
+            use()
+        assert "\n" not in str(refused.value)
+
+
+def test_what_a_disk_refuses_is_one_line(folder: Place, here: Path) -> None:
+    (here / "file").write_bytes(b"")
+    folder.write("a/b", b"")
+    long = "n" * 300
+    uses: list[Callable[[], Any]] = [
+        Place(str(here / "file")).check,
+        Place(str(here / "file" / "below")).check,
+        lambda: Place(str(here / "file")).write("x", b""),
+        lambda: Place(str(here / "file")).entries(),
+        lambda: folder.write("a/b/c", b""),
+        lambda: folder.write("a", b""),
+        lambda: folder.write("a", b"", only_if_absent=True),
+        lambda: folder.write(long, b""),
+        lambda: folder.exists(long),
+        lambda: folder.read(long),
+        lambda: folder.download("a/b", here / "file" / "copy", size=1, sha256=""),
+    ]
+    for use in uses:
+        with pytest.raises(UserError) as refused:
+            use()
+        assert "\n" not in str(refused.value) and str(here.parent) in str(refused.value)
+    assert [entry.key for entry in folder.entries()] == ["a/b"]

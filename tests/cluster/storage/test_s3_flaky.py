@@ -1,0 +1,253 @@
+"""Buckets behind a bad network: what gets through, what goes on where it stopped, and when it is given up."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cluster.storage.objects import AlreadyThere
+from cluster.storage.uri import Place
+from facegan.errors import UserError
+from tests.cluster.storage.contract import BIG, sha256
+from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
+from tests.cluster.storage.s3_environment import end_uploads, s3_client
+
+pytestmark = pytest.mark.s3
+
+CONTENT = os.urandom(5 << 20)
+SMALL = b"small"
+
+
+@pytest.fixture
+def proxy(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A network that does as it is told, on the way to the bucket; around it the bucket is asked directly."""
+    with proxy_to(moto) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", between.url)
+        yield between
+    server = s3_client(endpoint_url=moto)
+    assert server.list_multipart_uploads(Bucket="faces").get("Uploads", []) == []
+
+
+@pytest.fixture
+def bucket(moto: str, proxy: Proxy, request: pytest.FixtureRequest) -> Place:
+    """A prefix that no other test uses, with CONTENT at `x`."""
+    prefix = "".join(c if c.isalnum() else "-" for c in request.node.name)
+    s3_client(endpoint_url=moto).put_object(Bucket="faces", Key=f"{prefix}/x", Body=CONTENT)
+    return Place(f"s3://faces/{prefix}")
+
+
+def operations(place: Place, folder: Path) -> dict[str, Callable[[], object]]:
+    (folder / "small").write_bytes(SMALL)
+    (folder / "big").write_bytes(BIG)
+    return {
+        "exists": lambda: place.exists("x"),
+        "entries": lambda: place.entries(),
+        "read": lambda: place.read("x"),
+        "write": lambda: place.write("y", b""),
+        "claim": lambda: place.write("z", b"", only_if_absent=True),
+        "upload": lambda: place.upload("small", folder / "small", sha256=sha256(SMALL)),
+        "upload in parts": lambda: place.upload("big", folder / "big", sha256=sha256(BIG)),
+        "download": lambda: place.download("x", folder / "copy", size=len(CONTENT), sha256=sha256(CONTENT)),
+    }
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(status=500), Fault(lost=True)], ids=["503", "500", "lost"])
+def test_what_fails_five_times_gets_through(
+    fault: Fault, bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
+    for name, operation in operations(bucket, tmp_path).items():
+        pauses.clear()
+        proxy.faults.extend([fault] * 5)
+        operation()
+        assert not proxy.faults, name
+        assert len(pauses) == 5 and max(pauses) <= 20, name
+    if fault.lost:
+        end_uploads()
+    assert (tmp_path / "copy").read_bytes() == CONTENT == bucket.read("x")
+    assert [entry.key for entry in bucket.entries()] == ["big", "small", "x", "y", "z"]
+
+
+def test_what_never_gets_better_is_given_up(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+    for fault, reason in {
+        Fault(status=503): "failed several times (503); try again later",
+        Fault(lost=True): "reached",
+    }.items():
+        for name, operation in (operations(bucket, tmp_path) | {"check": bucket.check}).items():
+            proxy.always = fault
+            proxy.requests.clear()
+            with pytest.raises(UserError, match=str(bucket)) as refused:
+                operation()
+            assert reason in str(refused.value) and "\n" not in str(refused.value), name
+            assert len(proxy.requests) == (2 if name == "check" else 6), name
+            proxy.always = Fault()
+            if name in ("write", "claim", "upload", "upload in parts") and fault.status:
+                assert len(bucket.entries()) == 1, name
+    end_uploads()
+    assert sum(pauses) > 60, "15 s are waited for a server on average, however often it failed before"
+
+
+def test_pauses_grow_and_differ(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+    """Without jitter all workers that were turned away together come back together."""
+    proxy.always = Fault(cut=9, method="GET")
+    for _ in range(8):
+        with pytest.raises(UserError, match="cannot be reached"):
+            bucket.read("x")
+    runs = [pauses[at : at + 5] for at in range(0, len(pauses), 5)]
+    assert len(pauses) == 40 and len({round(run[0], 6) for run in runs}) == 8
+    for run in runs:
+        assert all(0.5 <= pause / (0.2 * 2 ** (n + 1)) <= 1.0 for n, pause in enumerate(run))
+
+
+def test_a_read_whose_answer_breaks_begins_again(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+    proxy.faults.extend([Fault(cut=0), Fault(cut=1), Fault(cut=len(CONTENT) - 1)])
+    assert bucket.read("x") == CONTENT
+    assert len(proxy.requests) == 4
+
+
+def test_a_download_goes_on_where_the_stream_broke(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+    # More breaks than attempts: while it gets on by a MiB each time, it is not given up.
+    proxy.faults.extend([Fault(cut=(1 << 20) + (1 << 18))] * 3 + [Fault(cut=0)] * 4)
+    bucket.download("x", tmp_path / "copy", size=len(CONTENT), sha256=sha256(CONTENT))
+    assert (tmp_path / "copy").read_bytes() == CONTENT
+    assert not proxy.faults and proxy.sent < len(CONTENT) + 3 * (1 << 18) + 1
+
+
+def test_an_interrupted_download_is_gone_on_with_later(
+    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
+    proxy.always = Fault(cut=600_000)
+    with pytest.raises(UserError, match="cannot be reached"):
+        bucket.download("x", tmp_path / "copy", size=len(CONTENT), sha256=sha256(CONTENT))
+    assert len(proxy.requests) == 6 and not (tmp_path / "copy").exists()
+    kept = (tmp_path / "copy.partial").stat().st_size
+    assert kept > 2 << 20
+    proxy.always, proxy.sent = Fault(), 0
+    bucket.download("x", tmp_path / "copy", size=len(CONTENT), sha256=sha256(CONTENT))
+    assert (tmp_path / "copy").read_bytes() == CONTENT and proxy.sent == len(CONTENT) - kept
+
+
+def test_a_copy_of_what_changes_on_the_way_is_refused(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+    (entry,) = bucket.entries()
+    proxy.always = Fault(cut=1 << 19)
+    with pytest.raises(UserError, match="cannot be reached"):
+        bucket.copy(entry, tmp_path / "copy")
+    proxy.always = Fault()
+    bucket.write("x", CONTENT[::-1])
+    with pytest.raises(UserError, match="has changed since it was listed"):
+        bucket.copy(entry, tmp_path / "copy")
+    bucket.write("x", CONTENT[: 3 << 20])
+    (tmp_path / "copy.partial").write_bytes(bytes(4 << 20))
+    with pytest.raises(UserError, match="run again"):
+        bucket.download("x", tmp_path / "copy", size=len(CONTENT), sha256=sha256(CONTENT))
+    assert not (tmp_path / "copy").exists()
+
+
+def test_two_downloads_at_once_fetch_once(bucket: Place, proxy: Proxy, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        copy = tmp_path / "copy"
+        downloads = [pool.submit(bucket.download, "x", copy, size=len(CONTENT), sha256=sha256(CONTENT)) for _ in range(4)]
+    assert [download.result() for download in downloads] == [None] * 4
+    assert len(proxy.requests) == 1 and proxy.sent == len(CONTENT)
+
+
+def test_a_claim_whose_answer_was_lost_is_its_writers(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+    proxy.faults.append(Fault(lost=True))
+    bucket.write("claim", b"the same", only_if_absent=True)
+    # Another writer of the same content has lost, also where its own answer was lost.
+    proxy.faults.append(Fault(lost=True))
+    with pytest.raises(AlreadyThere):
+        bucket.write("claim", b"the same", only_if_absent=True)
+    with pytest.raises(AlreadyThere):
+        bucket.write("claim", b"other", only_if_absent=True)
+    assert bucket.read("claim") == b"the same"
+
+
+def test_a_replacement_whose_answer_was_lost_is_its_writers(
+    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
+    (tmp_path / "file").write_bytes(b"the same")
+    first = bucket.replace("file", tmp_path / "file", "")
+    (tmp_path / "file").write_bytes(b"changed")
+    proxy.faults.append(Fault(lost=True))
+    second = bucket.replace("file", tmp_path / "file", first)
+    assert second == next(entry.tag for entry in bucket.entries("file"))
+    proxy.faults.append(Fault(lost=True))
+    with pytest.raises(AlreadyThere):
+        bucket.replace("file", tmp_path / "file", first)
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_a_replacement_in_parts_whose_answer_was_lost(
+    overtaken: bool, bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
+    """A server that holds to the condition refuses the second attempt, whoever made the object that this meets."""
+    (tmp_path / "big").write_bytes(BIG)
+    first = bucket.replace("big", tmp_path / "big", "")
+    (tmp_path / "big").write_bytes(b"changed" + BIG)
+    lost = Fault(status=503, method="POST") if overtaken else Fault(lost=True, method="POST")
+    proxy.faults.extend([Fault(method="POST"), lost, Fault(status=412, code="PreconditionFailed", method="POST")])
+    if overtaken:
+        with pytest.raises(AlreadyThere):
+            bucket.replace("big", tmp_path / "big", first)
+        assert bucket.read("big") == BIG
+    else:
+        assert bucket.replace("big", tmp_path / "big", first) == bucket.entries("big")[0].tag
+        assert bucket.read("big") == b"changed" + BIG
+    assert not proxy.faults
+
+
+def test_a_claim_that_meets_another_at_work(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+    """409: the other one may yet fail, so it has not won."""
+    proxy.faults.extend([Fault(status=409)] * 5)
+    bucket.write("claim", b"mine", only_if_absent=True)
+    assert bucket.read("claim") == b"mine"
+    proxy.always = Fault(status=409)
+    with pytest.raises(UserError, match=f"{bucket}/new: .*409"):
+        bucket.write("new", b"mine", only_if_absent=True)
+
+
+def test_parts_that_fail_leave_nothing(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+    proxy.always = Fault(status=503, method="PUT")
+    with pytest.raises(UserError, match="failed several times"):
+        operations(bucket, tmp_path)["upload in parts"]()
+    assert not bucket.exists("big")
+    proxy.always = Fault()
+    proxy.faults.extend([Fault(status=503, method="PUT"), Fault(lost=True, method="PUT"), Fault(lost=True, method="PUT")])
+    operations(bucket, tmp_path)["upload in parts"]()
+    assert bucket.read("big") == BIG and not proxy.faults
+
+
+def test_an_upload_that_somebody_ends_is_said(bucket: Place, proxy: Proxy, tmp_path: Path) -> None:
+    """As the cleaning rules of buckets do with uploads that take long."""
+    proxy.faults.extend([Fault(method="POST"), Fault(status=404, code="NoSuchUpload", method="POST")])
+    with pytest.raises(UserError, match=f"{bucket}/big: the server does not hold what was sent to it; run again"):
+        operations(bucket, tmp_path)["upload in parts"]()
+    assert not bucket.exists("big") and end_uploads() == 1
+
+
+def test_an_upload_that_cannot_be_ended_is_said(
+    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy.faults.append(Fault())  # it begins
+    proxy.always = Fault(status=503)
+    with pytest.raises(UserError, match="failed several times"):
+        operations(bucket, tmp_path)["upload in parts"]()
+    assert capsys.readouterr().out == f"storage  an unfinished upload stays, out of sight, at {bucket}/big\n"
+    proxy.always = Fault()
+    assert end_uploads() == 1
+
+
+def test_a_slow_server_is_waited_for(
+    bucket: Place, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    """Slow is not silent: bytes that come all the time are waited for, longer in all than the silence that is allowed."""
+    monkeypatch.setattr("cluster.storage.s3_client._SILENCE_SECONDS", 0.4)
+    proxy.always = Fault(pause=0.01)  # 80 pieces of 64 KiB
+    for operation in operations(bucket, tmp_path).values():
+        operation()
+    assert pauses == [] and bucket.read("x") == CONTENT
+    proxy.faults.append(Fault(pause=1.0))
+    bucket.download("x", tmp_path / "second", size=len(CONTENT), sha256=sha256(CONTENT))
+    assert len(pauses) == 1, "a silence is a break, and it goes on after it"

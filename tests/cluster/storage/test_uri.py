@@ -1,0 +1,154 @@
+"""Folders as places: the contract, names of places, and what only a folder can do wrong."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.storage.folder import Folder
+from cluster.storage.uri import Place, place
+from facegan.errors import UserError
+from tests.cluster.storage.contract import CASES, alone, sha256
+
+ROOT = Path(__file__).parents[3]
+CLAIM = """
+import sys
+from cluster.storage.uri import AlreadyThere, Place
+sys.stdin.readline()
+for number in range(20):
+    try:
+        Place(sys.argv[1]).write(f"claim/{number}", sys.argv[2].encode(), only_if_absent=True)
+        print(number)
+    except AlreadyThere:
+        pass
+"""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_contract(case: Callable[[Place, Path], None], folder: Place, here: Path) -> None:
+    case(folder, here)
+
+
+def test_uris_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.chdir(tmp_path)
+    for uri, meant in {
+        "/mnt/faces/": "/mnt/faces",
+        "faces": f"{tmp_path}/faces",
+        "../faces": f"{tmp_path.parent}/faces",
+        "~/faces": "/home/anna/faces",
+        "/": "/",
+        "file:///mnt/a%20b": "/mnt/a b",
+        "FILE://localhost/mnt": "/mnt",
+        "a:b": f"{tmp_path}/a:b",
+        "s3://faces": "s3://faces",
+        "s3://faces/": "s3://faces",
+        "S3://faces/300vw/small/": "s3://faces/300vw/small",
+    }.items():
+        assert str(place("--data", uri)) == meant
+        assert place("--data", uri).is_s3 == meant.startswith("s3://")
+    assert Place("s3://faces") / "a/b" == Place("s3://faces/a/b") and Place("/") / "a" == Place("/a")
+
+
+REFUSED = (
+    "://x file://mnt/x file://~/x file:// file:/mnt/x gs://faces/x http://a/b s3:// s3:///x s3://../x s3:/faces/x s3:faces"
+)
+REFUSED += (
+    " s3://faces/../x s3://faces//x s3://faces/a/./b s3://faces/x.partial s3://faces/.partial/x ~nobody-of-that-name/faces"
+)
+
+
+@pytest.mark.parametrize("uri", ["", "  ", "s3://fa ces/x", *REFUSED.split()])
+def test_uris_refused(uri: str) -> None:
+    with pytest.raises(UserError) as refused:
+        place("--data", uri)
+    assert "\n" not in str(refused.value) and uri.strip() in str(refused.value)
+    assert "--data" in str(refused.value)
+
+
+def test_a_reader_never_sees_a_part(folder: Place, here: Path) -> None:
+    contents = [bytes([n]) * (200_000 + n) for n in range(2)]
+    (here / "local").write_bytes(contents[1])
+    done = threading.Event()
+    folder.write("x", contents[0])
+
+    def write() -> None:
+        while not done.is_set():
+            folder.upload("x", here / "local", sha256=sha256(contents[1]))
+            folder.write("x", contents[0])
+            folder.write("y/z", contents[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write) for _ in range(2)]
+        try:
+            for _ in range(300):
+                assert folder.read("x") in contents
+                found = {entry.key: entry.size for entry in folder.entries()}
+                assert set(found) <= {"x", "y/z"} and found["x"] in (200_000, 200_001)
+        finally:
+            done.set()
+        for writer in writers:
+            writer.result()
+    assert list(folder.folder.glob(".partial/*")) == []
+
+
+def test_of_many_processes_one_wins(folder: Place) -> None:
+    claimers = [alone(CLAIM, str(folder), f"process {n}") for n in range(3)]
+    for claimer in claimers:
+        assert claimer.stdin
+        claimer.stdin.write("go\n")
+        claimer.stdin.flush()
+    won = [claimer.communicate(timeout=30)[0].split() for claimer in claimers]
+    assert [claimer.returncode for claimer in claimers] == [0, 0, 0]
+    assert sorted(int(number) for numbers in won for number in numbers) == list(range(20))
+    for n, numbers in enumerate(won):
+        assert all(folder.read(f"claim/{number}") == f"process {n}".encode() for number in numbers)
+    assert list(folder.folder.glob(".partial/*")) == []
+
+
+def test_two_downloads_at_once_fetch_once(folder: Place, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = os.urandom(3 << 20)
+    folder.write("x", content)
+    fetched = list[str]()
+    append = Folder.append
+
+    def counted(store: Folder, key: str, *rest: Any) -> None:
+        fetched.append(key)
+        append(store, key, *rest)
+
+    monkeypatch.setattr(Folder, "append", counted)
+    for number in range(5):
+        with ThreadPoolExecutor(4) as pool:
+            copy = here / f"{number}"
+            downloads = [pool.submit(folder.download, "x", copy, size=len(content), sha256=sha256(content)) for _ in range(4)]
+        assert [download.result() for download in downloads] == [None] * 4
+        assert copy.read_bytes() == content and len(fetched) == number + 1
+    assert not list(here.glob("*.partial"))
+
+
+def test_who_waits_for_a_download_that_fails_begins_anew(folder: Place, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that it waited for is gone by then."""
+    folder.write("x", b"content")
+    started, go_on, append = threading.Event(), threading.Event(), Folder.append
+
+    def slow(store: Folder, *rest: Any) -> None:
+        started.set()
+        go_on.wait(20)
+        append(store, *rest)
+
+    monkeypatch.setattr(Folder, "append", slow)
+    with ThreadPoolExecutor(2) as pool:
+        fails = pool.submit(folder.download, "x", here / "copy", size=7, sha256=sha256(b"another"))
+        started.wait(20)
+        waits = pool.submit(folder.download, "x", here / "copy", size=7, sha256=sha256(b"content"))
+        time.sleep(0.2)  # it waits for the lock now
+        go_on.set()
+        with pytest.raises(UserError, match="damaged or another version"):
+            fails.result()
+        waits.result()
+    assert (here / "copy").read_bytes() == b"content"

@@ -1,0 +1,151 @@
+"""A budget of seconds: a run ends at the first report after them, goes on with those it had, stops on all ranks at once."""
+
+import math
+import os
+import socket
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch.multiprocessing.spawn import spawn
+
+from cluster.datasets.dataset import existing
+from cluster.runtime.trial_resources import Share
+from cluster.storage.uri import Place
+from cluster.studies.study_store import StudyHome
+from cluster.studies.sweep import check_candidates, run_sweep
+from facegan import trial
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.errors import UserError
+from facegan.step import new_state
+from facegan.study.analysis.parity import prove_fairness
+from facegan.study.design.arms import choose_arms
+from facegan.study.design.budget import choose_budget
+from facegan.study.design.plan import make_plan
+from facegan.study.folder.trial_folder import TrialFolder, trial_folder
+from facegan.trial import AloneRun, run_trial
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def endless(tiny: Config) -> Config:
+    return tiny.override({"images": 4_000_000})
+
+
+@pytest.fixture
+def a_second_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training loop asks for the time when it starts to count and when it reports."""
+    monkeypatch.setattr("facegan.train.time", SimpleNamespace(perf_counter=map(float, count()).__next__))
+
+
+@pytest.fixture
+def not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring takes seconds and is not what these tests are about."""
+    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.say("COMPLETED"))
+
+
+class Killed(Exception):
+    """What ends a run from outside."""
+
+
+class KilledRun:
+    """A run that is killed at its first checkpoint."""
+
+    def report(self, metrics: dict[str, float]) -> None:
+        """Does not return."""
+        raise Killed
+
+
+def run(root: Path, config: Config, data: FaceData, seconds: float, how: AloneRun | KilledRun) -> TrialFolder:
+    with StudyHome(Place(str(root))).trial("key") as home:
+        run_trial(config, home, data, CPU, how, seconds)
+    return TrialFolder(root / "trials" / "key")
+
+
+def reports(folder: TrialFolder) -> list[tuple[int, float]]:
+    return [(row["images"], row["seconds"]) for row in folder.rows()]
+
+
+@pytest.mark.usefixtures("a_second_a_report", "not_scored")
+@pytest.mark.parametrize(("seconds", "ends"), [(3.0, 24), (2.5, 24), (3.1, 32)])
+def test_a_run_ends_at_the_first_report_after_its_seconds(
+    seconds: float, ends: int, endless: Config, data: FaceData, tmp_path: Path
+) -> None:
+    folder = run(tmp_path, endless, data, seconds, AloneRun())
+    assert reports(folder) == [(8 * i, float(i)) for i in range(1, ends // 8 + 1)]
+    assert folder.state()["state"] == "COMPLETED" and folder.state()["images"] == ends
+    # The last report is a checkpoint, wherever it falls.
+    assert "validation/face_error" in folder.rows()[-1]
+    assert (folder.samples / f"{ends:09d}.png").exists()
+
+
+@pytest.mark.usefixtures("a_second_a_report", "not_scored")
+def test_a_killed_run_goes_on_with_the_seconds_it_had(endless: Config, data: FaceData, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path, endless, data, 5.0, KilledRun())
+    folder = run(tmp_path, endless, data, 5.0, AloneRun())
+    assert reports(folder) == [(8 * i, float(i)) for i in range(1, 6)]
+
+
+@pytest.mark.usefixtures("a_second_a_report")
+def test_a_run_killed_while_it_is_scored_trains_no_further(
+    endless: Config, data: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(self: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial._Writer, "finish", killed)
+        with pytest.raises(Killed):
+            run(tmp_path, endless, data, 3.0, AloneRun())
+    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.say("COMPLETED"))
+    folder = run(tmp_path, endless, data, 3.0, AloneRun())
+    assert folder.state()["images"] == 24
+
+
+def test_a_grace_of_candidates_is_bounded_by_images_only_where_these_are_the_budget(tiny: Config) -> None:
+    held_out = tiny.override({"data.validation_fraction": 0.2})
+    check_candidates(held_out, 4_000, most=math.inf)
+    with pytest.raises(UserError, match="--grace_images is 4000"):
+        check_candidates(held_out, 4_000)
+
+
+def _rank(rank: int, world: int, port: int, config: Config, out: str) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
+    dist.init_process_group("gloo", rank=rank, world_size=world)
+    state = new_state(config, CPU)
+    state.seconds = 4.0 + rank
+    answers = [trial._is_over(state, seconds) for seconds in (4.5, 5.5)]
+    Path(f"{out}{rank}").write_text(str(answers))
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_ranks_whose_clocks_differ_stop_at_the_same_step(endless: Config, tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    spawn(_rank, args=(2, port, endless, str(tmp_path / "said")), nprocs=2)
+    assert [(tmp_path / f"said{rank}").read_text() for rank in (0, 1)] == ["[True, False]"] * 2
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("local_ray")
+def test_a_study_of_equal_seconds(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+    arms = choose_arms("figure2", ("full", "no_consistency"))
+    budget = choose_budget("seconds", 1.5, tiny, arms)
+    given = {"uri": "", "sha256": "", "synthetic": True}
+    plan = make_plan(
+        tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=given, commit="", budget=budget
+    )
+    run_sweep(plan, StudyHome(Place(str(tmp_path))), existing(Place(str(data_folder))), Share(1, None), 8)
+    assert [trial_folder(tmp_path, t).state()["state"] for t in plan.trials] == ["COMPLETED", "COMPLETED"]
+    for trial_of_plan in plan.trials:
+        *before, last = [row["seconds"] for row in trial_folder(tmp_path, trial_of_plan).rows()]
+        assert last >= 1.5 and all(value < 1.5 for value in before)
+    assert prove_fairness(tmp_path, plan)["trials"][0]["seconds"] >= 1.5

@@ -1,0 +1,336 @@
+"""Scores on images whose scores are known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.inference import to_bytes
+from facegan.landmarks.points import EYE_CORNERS
+from facegan.metrics.card import GENERATED, TARGETS, summarise, with_kid
+from facegan.metrics.clip_scores import make_card
+from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
+from facegan.metrics.evaluation_config import JudgesConfig, Sampling
+from facegan.metrics.evaluators import Judges, build_judges
+from facegan.metrics.image_quality import face_error, face_masks, psnr, ssim
+from facegan.metrics.kid import kid, kid_pseudo_values
+from facegan.metrics.landmark_scores import area_under_curve, failed, identity_jitter, landmark_jitter, normalised_error
+from facegan.metrics.measure import Drawn, Truth, measure, measure_references, prepare_truth
+from facegan.metrics.pairs import Pairs, choose_pairs, choose_runs, images_of, of_another_person
+from facegan.metrics.table import METRICS
+
+SMALL = Sampling(pairs_per_clip=2, run_frames=2)
+
+
+def flat(value: int, n: int = 2) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.full((n, 16, 16, 3), value, np.uint8)
+
+
+def test_psnr_by_hand() -> None:
+    assert psnr(flat(100), flat(110))[0] == pytest.approx(10 * np.log10(255**2 / 100))
+    assert np.isfinite(psnr(flat(7), flat(7))).all()
+
+
+def test_ssim_of_equal_and_of_constant_images() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    assert ssim(noise, noise) == pytest.approx(1)
+    a, b, c1 = 100.0, 150.0, (0.01 * 255) ** 2
+    assert ssim(flat(100), flat(150)) == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), rel=1e-6)
+
+
+def test_face_error_counts_only_the_face() -> None:
+    points = np.zeros((1, 68, 2), np.float32)
+    points[0, :4] = [[4, 4], [4, 11], [11, 4], [11, 11]]
+    points[0, 4:] = 8
+    masks = face_masks(points, 16)
+    assert masks.sum() == 8 * 8
+    image = flat(50, 1)
+    outside = image.copy()
+    outside[0, :3] = 255
+    assert face_error(outside, image, masks)[0] == 0
+    inside = image.copy()
+    inside[0, 4:12, 4:8] = 60
+    assert face_error(inside, image, masks)[0] == pytest.approx(5)
+
+
+def test_float_images_are_refused() -> None:
+    with pytest.raises(AssertionError):
+        psnr(flat(1).astype(np.float32) / 255, flat(1))  # type: ignore[arg-type]
+
+
+def test_pairs_are_of_held_out_people_and_always_the_same(data: FaceData, tiny: Config) -> None:
+    pairs = choose_pairs(data, "test", tiny, 3)
+    again = choose_pairs(data, "test", tiny.override({"seed": 9, "loss.pixel": 0.0}), 3)
+    assert np.array_equal(pairs.source, again.source)
+    held_out = data.clips("test", 0.0)
+    assert all({a, b} <= set(held_out[c]) and a != b for a, b, c in zip(pairs.source, pairs.target, pairs.clip, strict=True))
+
+
+@pytest.fixture(scope="module")
+def judges() -> Judges:
+    return build_judges(JudgesConfig())
+
+
+@pytest.fixture(scope="module")
+def truth(data: FaceData, judges: Judges, tmp_path_factory: pytest.TempPathFactory) -> Truth:
+    return prepare_truth(data, judges, tmp_path_factory.mktemp("truth") / "truth.npy", SMALL)
+
+
+@pytest.fixture(scope="module")
+def references(data: FaceData, truth: Truth, judges: Judges) -> dict[str, Any]:
+    rows = measure_references(data, truth, judges)
+    return {name: make_card(measured, truth.pairs.clip, data, judges) for name, measured in rows.items()}
+
+
+def perfect(data: FaceData, truth: Truth) -> Drawn:
+    """What a generator would draw that knows the target."""
+    return Drawn(truth.targets, [images_of(data, run.rows) for run in truth.runs])
+
+
+def test_reference_rows_are_the_ceiling_and_the_floor(references: dict[str, Any]) -> None:
+    means = {name: {metric: entry["mean"] for metric, entry in card.items()} for name, card in references.items()}
+    real, copied, other = (means[name] for name in ("real target", "source copied", "another person"))
+    assert set(real) == set(copied) == set(other) == set(METRICS)
+    assert "no motion" in references["another person"]["landmark_jitter"]["note"]
+    assert real["ssim"] == pytest.approx(1)
+    assert real["identity_to_target"] == pytest.approx(1)
+    assert real["face_error"] == real["source_likeness"] == 0
+    assert copied["source_likeness"] == 1
+    assert copied["identity_to_source"] == pytest.approx(1)
+    assert copied["face_error"] > 0
+    assert copied["identity_jitter"] == pytest.approx(0), "one image again and again does not flicker"
+    assert copied["landmark_jitter"] > 0, "and does not move as it should"
+    assert other["identity_to_target"] < copied["identity_to_target"]
+
+
+def test_a_perfect_generator_scores_the_ceiling(
+    data: FaceData, truth: Truth, judges: Judges, references: dict[str, Any]
+) -> None:
+    """Its landmark scores are the judge's own error on real frames, which is the floor of that score."""
+    scores = measure(perfect(data, truth), truth, judges)
+    assert set(scores) | set(judges.missing) == set(METRICS)
+    assert scores["face_error"].max() == 0
+    assert scores["ssim"] == pytest.approx(1)
+    assert scores["identity_to_target"] == pytest.approx(1)
+    assert make_card(scores, truth.pairs.clip, data, judges) == references["real target"]
+    assert references["real target"]["landmark_error"]["mean"] > 0.02, "no judge is perfect"
+
+
+def test_a_swapped_person_falls_to_the_floor(data: FaceData, truth: Truth, judges: Judges, references: dict[str, Any]) -> None:
+    other = of_another_person(data, truth.pairs.target, truth.pairs.clip)
+    assert other is not None
+    swapped = Drawn(images_of(data, other), [images_of(data, run.rows) for run in truth.runs])
+    mean = measure(swapped, truth, judges)["identity_to_target"].mean()
+    floor, copied = (references[row]["identity_to_target"]["mean"] for row in ("another person", "source copied"))
+    # It is aligned by the target's landmarks, the reference by its own: the pose is near, not the same.
+    assert abs(mean - floor) < 0.3 * (copied - floor)
+
+
+def test_a_black_image_is_a_failure_and_not_left_out(data: FaceData, truth: Truth, judges: Judges) -> None:
+    drawn = perfect(data, truth)
+    half = drawn.images.copy()
+    half[::2] = 0
+    whole, scores = measure(drawn, truth, judges), measure(Drawn(half, drawn.runs), truth, judges)
+    assert not scores["faces_found"][::2].any()
+    assert scores["landmark_failure"][::2].all()
+    assert not scores["landmark_auc"][::2].any()
+    assert np.isnan(scores["landmark_error"][::2]).all()
+    for metric in ("landmark_failure", "landmark_auc", "faces_found", "landmark_error"):
+        assert np.array_equal(scores[metric][1::2], whole[metric][1::2], equal_nan=True)
+
+
+def test_kept_embeddings_are_used_again(
+    data: FaceData, truth: Truth, judges: Judges, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cache = tmp_path_factory.mktemp("again") / "truth.npy"
+    np.save(cache, np.stack([truth.source_embeddings * 0 + 3, truth.target_embeddings]))
+    assert (prepare_truth(data, judges, cache, SMALL).source_embeddings == 3).all()
+
+
+def test_one_clip_alone_has_the_pairs_that_it_has_among_all(data: FaceData, truth: Truth) -> None:
+    last = truth.pairs.clip[-1]
+    alone = choose_pairs(data, "test", Config(), SMALL.pairs_per_clip, last)
+    mine = np.array(truth.pairs.clip) == last
+    assert set(alone.clip) == {last}
+    assert np.array_equal(alone.source, truth.pairs.source[mine])
+
+
+def test_runs_are_consecutive_and_leave_gaps_and_the_source_out(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = data.clips("test", 0.0)
+    pairs = choose_pairs(data, "test", Config(), 2)
+    for run, (clip, rows) in zip(choose_runs(data, pairs, 3), clips.items(), strict=True):
+        assert run.clip == clip
+        assert run.source == pairs.source[pairs.clip.index(clip)]
+        assert set(run.rows) <= set(rows)
+        assert np.diff(run.rows).tolist() == [1, 1]
+    # The run in the middle would be rows 2 and 3; it moves away from a source that lies there.
+    rows = clips[pairs.clip[0]]
+    assert choose_runs(data, Pairs(rows[:1], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[2:4].tolist()
+    assert choose_runs(data, Pairs(rows[2:3], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[3:5].tolist()
+    frames = data.frame.copy()
+    first = clips[pairs.clip[0]]
+    frames[first] = [1, 2, 9, 20, 30, 40]
+    monkeypatch.setattr(data, "frame", frames)
+    assert choose_runs(data, pairs, 3)[0].rows.tolist() == first[:2].tolist()
+    frames[first] = [1, 3, 9, 20, 30, 40]
+    assert not len(choose_runs(data, pairs, 3)[0].rows)
+
+
+def test_poses_are_compared_without_place_and_size(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = data.clips("test", 0.0).values()
+    points = data.points.copy()
+    points[theirs[3]] = 0.5 * points[mine[0]] + 7
+    monkeypatch.setattr(data, "points", points)
+    assert of_another_person(data, mine[:1], list(data.clips("test", 0.0))[:1]) == [theirs[3]]
+
+
+def test_another_person_has_the_nearest_pose(data: FaceData) -> None:
+    clips = data.clips("test", 0.0)
+    mine, theirs = list(clips.values())
+    found = of_another_person(data, mine, [next(iter(clips))] * len(mine))
+    assert found is not None
+    assert set(found) <= set(theirs)
+
+    def shape(row: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        centred = data.points[row] - data.points[row].mean(axis=0)
+        return np.asarray(centred / np.sqrt((centred**2).mean()), np.float64)
+
+    for row, other in zip(mine, found, strict=True):
+        best = min(((shape(t) - shape(row)) ** 2).sum() for t in theirs)
+        assert ((shape(other) - shape(row)) ** 2).sum() == pytest.approx(best, rel=1e-4)
+
+
+def test_means_go_over_clips_not_frames() -> None:
+    scores = {"ssim": np.array([1.0, 1.0, 1.0, 0.0]), "landmark_error": np.array([np.nan, np.nan, np.nan, 0.2])}
+    card = summarise(scores, ["a", "a", "a", "b"])
+    assert card["ssim"]["mean"] == pytest.approx(0.5)
+    assert card["ssim"]["interval"] == [0.0, 1.0]
+    assert card["landmark_error"]["mean"] == pytest.approx(0.2)
+    assert card["landmark_error"]["clips"] == {"a": None, "b": pytest.approx(0.2)}
+
+
+def test_nothing_measured_is_none_not_zero() -> None:
+    card = summarise({"landmark_error": np.array([np.nan, np.nan])}, ["a", "b"])
+    assert card["landmark_error"]["mean"] is None
+    assert card["landmark_error"]["interval"] == [None, None]
+
+
+def face(scale: float = 10.0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """One face [1, 68, 2] whose eye corners are `scale` apart."""
+    points = np.random.default_rng(3).normal(size=(1, 68, 2)).astype(np.float32)
+    points[0, EYE_CORNERS[0]], points[0, EYE_CORNERS[1]] = (0, 0), (scale, 0)
+    return points
+
+
+def test_landmark_scores_by_hand() -> None:
+    wanted = np.concatenate([face()] * 4)
+    found = wanted + np.array([0, 0.4, 0.8, 2.0], np.float32)[:, None, None] * np.array([1, 0], np.float32)
+    found[1] = np.nan
+    error = normalised_error(found, wanted)
+    assert error[[0, 2, 3]] == pytest.approx([0, 0.08, 0.2], abs=1e-6)
+    assert np.isnan(error[1])
+    exact = np.array([0.0, np.nan, 0.02, 0.08, 0.2])
+    assert area_under_curve(exact) == pytest.approx([1, 0, 0.75, 0, 0])
+    assert failed(exact).tolist() == [0, 1, 0, 0, 1]
+    # The area under the stepped curve of all five images, added up in thin slices.
+    slices = np.linspace(0, 0.08, 80_001)
+    curve = (exact[:, None] <= slices[None]).mean(axis=0)
+    assert area_under_curve(exact).mean() == pytest.approx(np.trapezoid(curve, slices) / 0.08, abs=1e-4)
+    with pytest.raises(AssertionError):
+        normalised_error(found, found)
+
+
+def test_jitter_by_hand() -> None:
+    moving = np.concatenate([face() + 3 * i for i in range(4)])
+    assert landmark_jitter(moving + 5, moving) == pytest.approx(0, abs=1e-6), "an error that stays is no jitter"
+    shaken = moving + np.array([0, 1, 0, 1], np.float32)[:, None, None] * np.array([1, 0], np.float32)
+    assert landmark_jitter(shaken, moving) == pytest.approx(0.1, abs=1e-6)
+    shaken[1] = np.nan
+    assert landmark_jitter(shaken, moving) == pytest.approx(0.1, abs=1e-6)
+    assert np.isnan(landmark_jitter(shaken[:2], moving[:2]))
+    assert identity_jitter(np.array([[1.0, 0], [2, 0], [0, 1]])) == pytest.approx(0.5)
+    assert np.isnan(identity_jitter(np.ones((1, 2))))
+
+
+def test_kid_by_hand() -> None:
+    """The sums over i != j written out, with the kernel (x . y / d + 1)^3."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 3)) + 1
+    total = 0.0
+    for i in range(5):
+        for j in (j for j in range(5) if j != i):
+            k = [(a @ b / 3 + 1) ** 3 for a, b in ((x[i], x[j]), (y[i], y[j]), (x[i], y[j]), (x[j], y[i]))]
+            total += k[0] + k[1] - k[2] - k[3]
+    assert kid(x, y) == pytest.approx(total / 20)
+    assert kid(x, x) == 0
+    without = [kid(np.delete(x, i, 0), np.delete(y, i, 0)) for i in range(5)]
+    assert kid_pseudo_values(x, y) == pytest.approx(5 * kid(x, y) - 4 * np.array(without))
+
+
+def test_kid_is_unbiased_on_paired_sets() -> None:
+    """Two sets of one distribution whose members belong together: the mean over many draws is 0."""
+    rng = np.random.default_rng(2)
+    values = []
+    for _ in range(2_000):
+        x = rng.normal(size=(6, 4))
+        values.append(kid(x, 0.8 * x + 0.6 * rng.normal(size=x.shape)))
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
+
+
+def test_kid_is_taken_over_a_fixed_number_of_images() -> None:
+    rng = np.random.default_rng(4)
+    clips = ["a"] * 3 + ["b"] * 5
+    measured = {"ssim": np.ones(8), GENERATED: rng.normal(size=(8, 6)), TARGETS: rng.normal(size=(8, 6))}
+    scores, missing = with_kid(measured, clips, 8)
+    assert set(scores) == {"ssim", "kid"} and not missing
+    whole = kid(measured[GENERATED], measured[TARGETS])
+    assert summarise(scores, clips)["kid"]["mean"] == pytest.approx(whole), "clips of different size"
+    assert "kid" in with_kid(measured, clips, 4)[0]
+    scores, missing = with_kid(measured, clips, 9)
+    assert "kid" not in scores
+    assert missing == {"kid": "not measured: 8 pairs, fewer than --judges.kid_images 9"}
+
+
+def test_what_is_missing_is_said() -> None:
+    card = summarise({"ssim": np.ones(2)}, ["a", "b"], {"a": "x", "b": "y"}, {"lpips": "not measured: weights missing"})
+    assert card["lpips"] == {
+        "mean": None,
+        "interval": [None, None],
+        "clips": {"a": None, "b": None},
+        "note": "not measured: weights missing",
+    }
+
+
+def test_each_category_has_its_own_mean() -> None:
+    scores = {"ssim": np.array([1.0, 1.0, 0.5, 0.0])}
+    card = summarise(scores, ["a", "a", "b", "c"], {"a": "category_1", "b": "category_1", "c": "category_3"})
+    categories = card["ssim"]["categories"]
+    assert {name: (entry["mean"], entry["clips"]) for name, entry in categories.items()} == {
+        "category_1": (0.75, 2),
+        "category_3": (0.0, 1),
+    }
+
+
+def test_discrimination_by_hand() -> None:
+    same, different = np.array([0.9, 0.8, 0.4]), np.array([0.5, 0.4, 0.1])
+    assert area(same, different) == pytest.approx((3 + 3 + 1.5) / 9)
+    assert equal_error(same, different) == pytest.approx((1 / 3, 0.5))
+    assert equal_error(np.array([0.9, 0.8]), np.array([0.5, 0.85, 0.1])) == pytest.approx(((1 / 2 + 1 / 3) / 2, 0.85))
+    apart = discrimination(np.eye(4)[[0, 0, 1, 1, 0]] + 0.01, np.array([1, 2, 3, 4, 1]), ["a", "a", "b", "b", "a"])
+    assert (apart["auc"], apart["equal_error_rate"]) == (1, 0)
+    assert (apart["frames"], apart["same"]["pairs"], apart["different"]["pairs"]) == (4, 2, 4), "a frame twice counts once"
+    assert sum(apart["same"]["histogram"]) == 2
+    alone = discrimination(np.eye(2), np.array([0, 1]), ["a", "a"])
+    assert alone["auc"] is None
+    assert "two people" in sentence(alone, "it")
+
+
+def test_generated_images_out_of_range_are_refused() -> None:
+    greys = torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3).expand(1, 3, 1, 3)
+    assert to_bytes(greys)[0, 0].tolist() == [[0] * 3, [128] * 3, [255] * 3]
+    with pytest.raises(AssertionError, match=r"not in \[-1, 1\]"):
+        to_bytes(torch.full((1, 3, 4, 4), 200.0))

@@ -1,0 +1,66 @@
+"""Fairness: what a trial started from, and a table that sees an arm that was treated otherwise."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.memory import forget_peak_memory, peak_memory_bytes
+from facegan.start_conditions import batches_hash, start_conditions
+from facegan.step import new_state
+from facegan.study.analysis.parity import prove_fairness
+from facegan.study.design.arms import choose_arms
+from facegan.study.design.plan import Plan, make_plan
+from facegan.study.folder.trial_folder import trial_folder
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def plan(tiny: Config) -> Plan:
+    arms = choose_arms("figure2", ("full", "no_pixel"))
+    data = {"sha256": "", "synthetic": True}
+    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0, 1), candidates=1, data=data, commit="")
+
+
+def test_arms_of_a_seed_start_alike_and_seeds_differ(plan: Plan, data: FaceData) -> None:
+    found = {(t.arm, t.seed): start_conditions(new_state(t.config, CPU), data) for t in plan.trials}
+    assert found["full", 0] == found["no_pixel", 0]
+    assert found["full", 0]["start_weights"] != found["full", 1]["start_weights"]
+    assert found["full", 0]["first_batches"] != found["full", 1]["first_batches"]
+    smaller = plan.trials[0].config.override({"optim.batch": 2})
+    assert batches_hash(data, smaller) != found["full", 0]["first_batches"]
+
+
+def demands(study: Path, plan: Plan) -> dict[str, bool | None]:
+    return {row["demand"]: row["met"] for row in prove_fairness(study, plan)["demands"]}
+
+
+def test_an_arm_that_was_treated_otherwise_is_seen(plan: Plan, tmp_path: Path) -> None:
+    assert set(demands(tmp_path, plan).values()) == {None}
+    for trial in plan.trials:
+        folder = trial_folder(tmp_path, trial)
+        folder.write_state("COMPLETED", images=32, seconds=1.0, passes={"generator": 128, "discriminator": 96, "vgg": 64})
+        folder.write_conditions({"start_weights": f"w{trial.seed}", "first_batches": f"b{trial.seed}", "device": "cpu"})
+    assert set(demands(tmp_path, plan).values()) == {True}
+    odd = trial_folder(tmp_path, plan.trials[0])
+    odd.write_conditions({"first_batches": "others"})
+    odd.write_state("COMPLETED", images=16, seconds=1.0, passes={"generator": 128})
+    found = demands(tmp_path, plan)
+    unmet = [demand for demand, met in found.items() if not met]
+    assert unmet == ["equal first 100 batches in all arms of a seed", "equal images"]
+    rows = prove_fairness(tmp_path, plan)["trials"]
+    assert (rows[1]["generator_passes"], rows[1]["vgg_passes"], rows[1]["peak_memory_bytes"]) == (128, 64, None)
+
+
+def test_the_peak_is_of_the_trial_and_not_of_one_before() -> None:
+    large = torch.ones(64 * 2**20)
+    before = peak_memory_bytes(CPU)
+    assert before is not None
+    del large
+    forget_peak_memory(CPU)
+    after = peak_memory_bytes(CPU)
+    assert after is not None
+    assert after < before - 200 * 2**20
