@@ -1,4 +1,4 @@
-"""Where this machine keeps copies of what lies elsewhere: data sets, weights, and the scratch of unfinished work."""
+"""Where this machine keeps local copies: data sets, trained weights, and temporary files of unfinished work."""
 
 import hashlib
 import os
@@ -6,12 +6,22 @@ from pathlib import Path, PurePosixPath
 
 
 def cache_folder() -> Path:
-    """FACEGAN_CACHE, or facegan in XDG_CACHE_HOME or ~/.cache."""
+    """FACEGAN_CACHE, or `facegan` in XDG_CACHE_HOME or ~/.cache."""
     named = os.environ.get("FACEGAN_CACHE")
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facegan"
 
 
-def weights_copy(uri: str) -> Path:
-    """Where the copy of weights on object storage belongs."""
-    name = PurePosixPath(uri).name
-    return cache_folder() / "weights" / f"{hashlib.sha256(uri.encode()).hexdigest()[:12]}-{name}"
+def is_remote(location: str) -> bool:
+    """Whether a file or folder is named by a URI, so that this machine needs a local copy of it."""
+    return "://" in location
+
+
+def local_weights(location: str) -> Path:
+    """The local path of trained weights: the path itself, or for a URI the place of its copy in the cache.
+
+    Copies are made by the caller (`cluster.storage.weights`); this only says where they are.
+    """
+    if not is_remote(location):
+        return Path(location)
+    digest = hashlib.sha256(location.encode()).hexdigest()[:12]
+    return cache_folder() / "weights" / f"{digest}-{PurePosixPath(location).name}"

@@ -1,51 +1,60 @@
-"""The configuration of one training run: frozen dataclasses, presets, dotted overrides, a JSON round trip.
+"""The configuration of one training run: frozen dataclasses, presets, overrides by dotted name, and a JSON round trip.
 
-A value has one spelling everywhere: the field `loss.triple_consistency` is the flag `--loss.triple_consistency`, the key of an
-arm's override, the MLflow parameter, and its metrics are `loss/triple_consistency` and `weighted/triple_consistency`.
+A value has one name everywhere. The field `loss.triple_consistency` is also the flag `--loss.triple_consistency`, the key of an
+override and the MLflow parameter. Its metrics are `loss/triple_consistency` and `weighted/triple_consistency`.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from facegan.errors import UserError, did_you_mean
+from facegan.records import BadRecord, from_json
 
-TERMS = (
-    "adversarial",
-    "pixel",
-    "self_consistency",
-    "triple_consistency",
-    "perceptual",
-    "identity",
-    "style",
-)
+Group = Literal["consistency", "pixel_space", "feature_space"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """How a term of the generator's loss is shown, and the groups of terms that a design can switch it with."""
+
+    label: str
+    short: str
+    """Label where there is little room."""
+    groups: tuple[Group, ...] = ()
+
+
+def _term(weight: float, label: str, short: str, *groups: Group) -> Any:
+    return field(default=weight, metadata={"term": Term(label, short, groups)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossConfig:
-    """Weights of the generator's terms (a term of weight 0 is not computed) and the form of the pixel-space ones."""
+    """Weights of the generator's terms, and the distance that the pixel-space ones use. A term of weight 0 is not computed.
 
-    adversarial: float = 1.0
-    """Non-saturating binary cross-entropy on the discriminator's logits, a patch at a time."""
-    pixel: float = 10.0
-    """Distance of the generated image and the target."""
-    self_consistency: float = 100.0
-    """Distance of the source and the generated image driven back to the source's landmarks."""
-    triple_consistency: float = 100.0
-    """Distance of the generated image and the one that took a detour over a third pose."""
-    perceptual: float = 10.0
+    To add a term, add its weight here and its formula to `facegan.losses.FORMULAS`.
+    """
+
+    adversarial: float = _term(1.0, "Adversarial", "Adv")
+    """Non-saturating binary cross-entropy on the discriminator's patch logits."""
+    pixel: float = _term(10.0, "Pixel", "Pix", "pixel_space")
+    """Distance between the generated image and the target."""
+    self_consistency: float = _term(100.0, "Self", "Self", "consistency", "pixel_space")
+    """Distance between the source and the generated image moved back to the source's landmarks."""
+    triple_consistency: float = _term(100.0, "Triple", "Trip", "consistency", "pixel_space")
+    """Distance between the generated image and the one that reached the target by way of a third pose."""
+    perceptual: float = _term(10.0, "Perceptual", "Perc", "feature_space")
     """L1 of VGG-19 activations at relu1_2, relu2_2, relu3_3 and relu4_3."""
-    identity: float = 1.0
+    identity: float = _term(1.0, "Identity", "Id", "feature_space")
     """L1 of VGG-19 activations at relu3_2."""
-    style: float = 0.0
+    style: float = _term(0.0, "Style", "Sty", "feature_space")
     """L1 of the Gram matrices at the perceptual layers."""
     pixel_form: Literal["l2", "l1_squared", "l1"] = "l2"
-    """l2: mean squared error; l1_squared: as in the 2019 code, the square of an image's mean absolute error; l1."""
+    """l2: mean squared error; l1_squared: the square of an image's mean absolute error, as in the 2019 code; l1."""
     consistency_form: Literal["l1_squared", "l1", "l2"] = "l1_squared"
-    """The form of both consistency terms."""
+    """The distance of both consistency terms."""
 
     def __post_init__(self) -> None:
         for term, weight in self.weights().items():
@@ -63,6 +72,24 @@ class LossConfig:
         return [term for term, weight in self.weights().items() if weight]
 
 
+TERMS: dict[str, Term] = {f.name: f.metadata["term"] for f in dataclasses.fields(LossConfig) if "term" in f.metadata}
+"""The terms by name, in the order in which they are computed and shown."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    group: tuple(name for name, term in TERMS.items() if group in term.groups)
+    for group in ("consistency", "pixel_space", "feature_space")
+}
+"""The terms of each group, which a design can switch together under the group's name."""
+
+LABELS: dict[str, Term] = {
+    **TERMS,
+    "consistency": Term("Cons.", "Cons"),
+    "pixel_space": Term("Pixel space", "PixSp"),
+    "feature_space": Term("Feature space", "FeatSp"),
+}
+"""How terms and groups are shown."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
     """What of a data set a run sees."""
@@ -74,7 +101,7 @@ class DataConfig:
     resident: bool = False
     """Decode every training frame once and keep it on the device, where memory allows; the batches are the same."""
     validation_fraction: float = 0.1
-    """Share of the training clips that no run trains on: curves and the lambda search are judged on them."""
+    """TrialResources of the training clips that no run trains on: curves and the lambda search are judged on them."""
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 16:
@@ -170,18 +197,21 @@ class Config:
     """Images between two rows of metrics."""
     checkpoint_every: int = 40_000
     """Images between two checkpoints, sample grids and validation scores."""
-
-    anatomy_every: int = 400
+    gradient_diagnostics_every: int = 400
     """Images between two gradient diagnostics of the loss (facegan.gradient_diagnostics); 0: none."""
 
     def __post_init__(self) -> None:
-        for name in ("images", "report_every", "checkpoint_every", "anatomy_every"):
-            value, batch = getattr(self, name), self.optim.batch
-            if name == "anatomy_every" and value == 0:
-                continue
-            if value < batch or value % batch:
-                nearest = max(batch, round(value / batch) * batch)
-                raise UserError(f"{name} is {value}: a multiple of optim.batch ({batch}), such as {nearest}")
+        batch = self.optim.batch
+        wrong = {}
+        for name in _COUNTED_IN_IMAGES:
+            value = getattr(self, name)
+            may_be_zero = name == "gradient_diagnostics_every" and value == 0
+            if not may_be_zero and (value < batch or value % batch):
+                wrong[name] = value
+        if wrong:
+            given = ", ".join(f"{name} is {value}" for name, value in wrong.items())
+            cure = " ".join(f"--{name} {_nearest_multiple(value, batch)}" for name, value in wrong.items())
+            raise UserError(f"{given}: a multiple of optim.batch ({batch}), such as {cure}")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}: at least 0")
 
@@ -194,21 +224,40 @@ class Config:
         return dict(_flatten("", self.to_dict()))
 
     def override(self, values: Mapping[str, Any]) -> "Config":
-        """A copy with values replaced by dotted name; unknown names and values of another type are refused."""
-        config = self
+        """A copy with values replaced by dotted name.
+
+        All values are replaced before the configuration is checked, so their order does not matter. Raises UserError for an
+        unknown name, a value of another type, or a combination that the configuration refuses.
+        """
+        nested = self.to_dict()
         for name, value in values.items():
-            config = _replace(config, name, name.split("."), value)
-        return config
+            *groups, last = _checked_path(name)
+            group = nested
+            for step in groups:
+                group = group[step]
+            group[last] = value
+        return from_dict(nested)
+
+    def with_batch(self, batch: int) -> "Config":
+        """A copy with another batch size; counts of images become the nearest multiples of it."""
+        counts = {name: getattr(self, name) for name in _COUNTED_IN_IMAGES}
+        rounded = {name: _nearest_multiple(count, batch) if count else 0 for name, count in counts.items()}
+        return self.override({"optim.batch": batch, **rounded})
+
+
+_COUNTED_IN_IMAGES = ("images", "report_every", "checkpoint_every", "gradient_diagnostics_every")
+
+
+def _nearest_multiple(value: int, batch: int) -> int:
+    return max(batch, round(value / batch) * batch)
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
-    """The inverse of `Config.to_dict`, every field checked."""
-    return Config().override(dict(_flatten("", values)))
-
-
-def from_json(text: str) -> Config:
-    """The configuration that `json.dumps(config.to_dict())` wrote."""
-    return from_dict(json.loads(text))
+    """The inverse of `Config.to_dict`. Raises UserError if a field is missing, unknown, of another type or refused."""
+    try:
+        return from_json(Config, dict(values))
+    except BadRecord as reason:
+        raise UserError(str(reason)) from None
 
 
 def _flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -218,29 +267,18 @@ def _flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return rows
 
 
-def _replace(node: Any, name: str, path: list[str], value: Any) -> Any:
-    names = [f.name for f in fields(node)]
-    if path[0] not in names:
-        raise UserError(f"{name!r} is no field of the configuration: {did_you_mean(path[0], names)}")
-    child = getattr(node, path[0])
-    is_group = dataclasses.is_dataclass(child)
-    if is_group != (len(path) > 1):
-        raise UserError(f"{name!r} is {'a group' if is_group else 'a single value'} of the configuration: name one field")
-    new = _replace(child, name, path[1:], value) if is_group else _checked(node, path[0], name, value)
-    return replace(node, **{path[0]: new})
-
-
-def _checked(node: Any, attribute: str, name: str, value: Any) -> Any:
-    kind = get_type_hints(type(node))[attribute]
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise UserError(f"{name} is {value!r}: one of {', '.join(get_args(kind))}")
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not kind:
-        raise UserError(f"{name} is {value!r}: it takes a value of type {kind.__name__}")
-    return value
+def _checked_path(name: str) -> list[str]:
+    """The parts of a dotted name, once it is known to name a single value of the configuration."""
+    path, node = name.split("."), Config()
+    for depth, part in enumerate(path):
+        names = [f.name for f in dataclasses.fields(node)]
+        if part not in names:
+            raise UserError(f"{name!r} is no field of the configuration: {did_you_mean(part, names)}")
+        node = getattr(node, part)
+        is_group, is_last = dataclasses.is_dataclass(node), depth == len(path) - 1
+        if is_group == is_last:
+            raise UserError(f"{name!r} is {'a group' if is_group else 'a single value'} of the configuration: name one field")
+    return path
 
 
 PRESETS: dict[str, Config] = {
@@ -262,7 +300,7 @@ PRESETS: dict[str, Config] = {
         report_every=400,
         checkpoint_every=2_000,
     ),
-    "poster": Config(data=DataConfig(validation_fraction=0.0)),
+    "poster": Config(),
 }
 
 

@@ -1,12 +1,15 @@
-"""Files of this machine: hashes, whole reads, atomic replacement."""
+"""Files of this machine: hashes, fast reads, atomic replacement and JSON."""
 
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_PART = 1 << 16
+_CHUNK = 1 << 16
 
 
 def file_sha256(path: Path) -> str:
@@ -16,32 +19,61 @@ def file_sha256(path: Path) -> str:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """A file's content, in half of the time that open() takes: for clips, which have thousands of small files."""
+    """A file's content. Twice as fast as `open()` for the thousands of small annotation files of a clip."""
     file = os.open(path, os.O_RDONLY)
     try:
         content = b""
-        while part := os.read(file, _PART):
+        while part := os.read(file, _CHUNK):
             content += part
         return content
     finally:
         os.close(file)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace a file as a whole."""
-    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success move it to `path` in one atomic step.
+
+    Works for files and for folders. If the block raises, `path` stays as it was and the temporary file is removed.
+    A folder that exists already is moved aside to `<path>.previous` first, because a rename cannot replace it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    _remove(partial)
+    try:
+        yield partial
+        if partial.is_dir() and path.exists():
+            previous = path.with_name(f"{path.name}.previous")
+            _remove(previous)
+            os.rename(path, previous)
+            os.rename(partial, path)
+            _remove(previous)
+        else:
+            os.replace(partial, path)
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """The same for any content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    """Replace a file's content atomically; missing parent folders are made."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file by a JSON value, atomically; NaN is refused with ValueError."""
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
 
 
 def read_json(path: Path) -> Any:
-    """A file's value, or None where there is no file."""
+    """A file's JSON value, or None if there is no file."""
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Loss anatomy: how hard each weighted term pulls at the generated image, and which terms pull the same way or fight.
+"""Loss gradient_diagnostics: how hard each weighted term pulls at the generated image, and which terms pull the same way or fight.
 
 Measured where all terms meet, at the generator's output: dL/dF of each weighted term, whose sum is the gradient that training
 follows. A term's value says little of this: a distance of 100 that changes nothing pulls less than one of 1 that changes much.
@@ -23,7 +23,7 @@ def term_gradients(weighted: dict[str, Tensor], generated: Tensor) -> Tensor:
     return torch.stack([gradient.float().flatten(1) for gradient in found])
 
 
-def dissect(weighted: dict[str, Tensor], generated: Tensor) -> dict[str, Tensor]:
+def measure_gradients(weighted: dict[str, Tensor], generated: Tensor) -> dict[str, Tensor]:
     """Named scalars on the device, means over the batch.
 
     gradient_norm/<term>       L2 norm of an image's gradient, of the loss of that image alone (the mean's 1/batch is undone)

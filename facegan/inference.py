@@ -20,7 +20,7 @@ Draw = Callable[[Images, NDArray[np.float32]], Images]
 _BATCH = 32
 
 
-def drawer(generator: Generator, config: Config, device: torch.device) -> Draw:
+def image_generator(generator: Generator, config: Config, device: torch.device) -> Draw:
     """A function from source images and target points [n, 68, 2] to generated images, rounded to 8 bits."""
 
     @torch.no_grad()

@@ -1,15 +1,73 @@
-"""The terms of the loss, one pure function each; values are means over the batch, so they do not depend on its size."""
+"""The terms of the loss: one formula each, over what the networks made of a batch.
 
-from typing import Literal
+Values are means over the batch, so they do not depend on its size. F = G(source, target landmarks) is the generated image.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Form = Literal["l2", "l1_squared", "l1"]
+from facegan.config import LossConfig
+from facegan.nets.vgg import IDENTITY_LAYER, PERCEPTUAL_LAYERS
+
+Distance = Literal["l2", "l1_squared", "l1"]
+Cycle = Literal["back_to_source", "by_way_of_third"]
 
 
-def distance(a: Tensor, b: Tensor, form: Form) -> Tensor:
+class Passes(Protocol):
+    """What terms can read of one training step. Images are [batch, 3, size, size] in [-1, 1].
+
+    A network pass is made when a term reads its result for the first time, so terms that are off cost nothing.
+    """
+
+    @property
+    def source(self) -> Tensor:
+        """The source image."""
+
+    @property
+    def target(self) -> Tensor:
+        """The target image."""
+
+    @property
+    def generated(self) -> Tensor:
+        """F, the generated image."""
+
+    @property
+    def generated_logits(self) -> Tensor:
+        """The discriminator's patch logits [batch, 1, h, w] of F."""
+
+    def cycle(self, name: Cycle) -> Tensor:
+        """back_to_source: G(F, source landmarks); by_way_of_third: G(G(source, third landmarks), target landmarks)."""
+
+    @property
+    def generated_features(self) -> dict[int, Tensor]:
+        """VGG-19's activations of F, by layer."""
+
+    @property
+    def target_features(self) -> dict[int, Tensor]:
+        """VGG-19's activations of the target, by layer; they carry no gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """The unweighted value of a term, and the passes that must be planned for it before the first generator call."""
+
+    value: Callable[[Passes, LossConfig], Tensor]
+    text: str
+    """The formula in words and symbols, for tables."""
+    discriminator: bool = False
+    """Whether it reads the discriminator, which is then trained."""
+    cycle: Cycle | None = None
+    """The second generator pass that it reads."""
+    vgg_layers: tuple[int, ...] = ()
+    """The layers of VGG-19 that it reads."""
+
+
+def distance(a: Tensor, b: Tensor, form: Distance) -> Tensor:
     """Distance of images [batch, 3, h, w] in pixel space, a scalar.
 
     l1: mean |a - b|; l2: mean (a - b)^2; l1_squared: the mean over samples of (mean |a - b| of the sample)^2, as in 2019.
@@ -20,24 +78,19 @@ def distance(a: Tensor, b: Tensor, form: Form) -> Tensor:
     return per_sample.square().mean() if form == "l1_squared" else per_sample.mean()
 
 
-def full(values: Tensor) -> Tensor:
-    """At least float32: sums over many small values need it."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
 def adversarial(logits: Tensor) -> Tensor:
-    """Non-saturating generator loss: binary cross-entropy of the fake's patch logits against 'real'."""
-    return F.softplus(-full(logits)).mean()
+    """Non-saturating generator loss (Goodfellow et al. 2014): binary cross-entropy of F's patch logits against 'real'."""
+    return F.softplus(-_full(logits)).mean()
 
 
 def discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Binary cross-entropy of patch logits, real against 1 and fake against 0, averaged."""
-    return (F.softplus(-full(real)).mean() + F.softplus(full(fake)).mean()) / 2
+    return (F.softplus(-_full(real)).mean() + F.softplus(_full(fake)).mean()) / 2
 
 
 def feature_l1(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple[int, ...]) -> Tensor:
-    """Sum over layers of the mean absolute difference of activations."""
-    return torch.stack([(full(generated[k]) - full(target[k])).abs().mean() for k in layers]).sum()
+    """Sum over layers of the mean absolute difference of activations (Johnson et al. 2016, with L1)."""
+    return torch.stack([(_full(generated[k]) - _full(target[k])).abs().mean() for k in layers]).sum()
 
 
 def style(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple[int, ...]) -> Tensor:
@@ -47,5 +100,49 @@ def style(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple
 
 def gram(features: Tensor) -> Tensor:
     """[batch, c, h, w] to [batch, c, c]: inner products of a sample's channels over its positions, divided by c h w."""
-    flat = full(features).flatten(2)
+    flat = _full(features).flatten(2)
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+
+
+def _full(values: Tensor) -> Tensor:
+    """At least float32, which sums over many small values need."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+FORMULAS: dict[str, Formula] = {
+    "adversarial": Formula(
+        lambda passes, _: adversarial(passes.generated_logits),
+        "-log sigmoid(D(F)), mean over patches",
+        discriminator=True,
+    ),
+    "pixel": Formula(
+        lambda passes, config: distance(passes.generated, passes.target, config.pixel_form),
+        "\\|F - T\\|², mean over pixels",
+    ),
+    "self_consistency": Formula(
+        lambda passes, config: distance(passes.cycle("back_to_source"), passes.source, config.consistency_form),
+        "(mean \\|G(F, s) - S\\|)²",
+        cycle="back_to_source",
+    ),
+    "triple_consistency": Formula(
+        lambda passes, config: distance(passes.cycle("by_way_of_third"), passes.generated, config.consistency_form),
+        "(mean \\|G(G(S, u), t) - F\\|)²",
+        cycle="by_way_of_third",
+    ),
+    "perceptual": Formula(
+        lambda passes, _: feature_l1(passes.generated_features, passes.target_features, PERCEPTUAL_LAYERS),
+        "mean \\|φ(F) - φ(T)\\| at four VGG-19 layers, summed",
+        vgg_layers=PERCEPTUAL_LAYERS,
+    ),
+    "identity": Formula(
+        lambda passes, _: feature_l1(passes.generated_features, passes.target_features, (IDENTITY_LAYER,)),
+        "mean \\|φ(F) - φ(T)\\| at relu3_2",
+        vgg_layers=(IDENTITY_LAYER,),
+    ),
+    "style": Formula(
+        lambda passes, _: style(passes.generated_features, passes.target_features, PERCEPTUAL_LAYERS),
+        "mean \\|Gram φ(F) - Gram φ(T)\\| at four VGG-19 layers, summed",
+        vgg_layers=PERCEPTUAL_LAYERS,
+    ),
+}
+"""Each term of `facegan.config.TERMS`, by its name."""

@@ -1,10 +1,11 @@
 """One training step: the discriminator learns, then the generator, from one shared forward pass.
 
-F = G(source, target's landmarks) and M = G(source, third's landmarks) are one call of twice the batch, the way back from both
-another. Terms of weight 0 cost nothing: their passes are not made.
+F = G(source, target landmarks) and the third pose M = G(source, third landmarks) are one call of twice the batch, and so are
+the second passes of both consistency terms. Passes that no active term needs are not made.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -12,43 +13,44 @@ from torch import Tensor, nn
 from facegan import losses
 from facegan.config import Config
 from facegan.data.batch import Batch
-from facegan.gradient_diagnostics import dissect
+from facegan.gradient_diagnostics import measure_gradients
 from facegan.landmarks.maps import landmark_input
+from facegan.losses import FORMULAS, Cycle
 from facegan.memory import keep_freed_memory
 from facegan.nets.discriminator import Discriminator, build_discriminator
 from facegan.nets.generator import Generator, build_generator
-from facegan.nets.vgg import IDENTITY_LAYER, PERCEPTUAL_LAYERS, Vgg19, build_vgg
-from facegan.parallel import wrap
-
-FEATURE_TERMS = ("perceptual", "identity", "style")
+from facegan.nets.vgg import Vgg19, build_vgg
+from facegan.parallel import rank_and_world, wrap
 
 
 @dataclass
 class TrainState:
-    """Everything a step changes, and the frozen VGG-19. `images` and `seconds` count what the run has had so far."""
+    """Everything a step changes, and the frozen VGG-19."""
 
     config: Config
     device: torch.device
     generator: Generator
     discriminator: Discriminator
     vgg: Vgg19 | None
-    generator_optimizer: torch.optim.Adam
-    discriminator_optimizer: torch.optim.SGD
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
     parallel_generator: nn.Module
     parallel_discriminator: nn.Module
     images: int = 0
+    """Images seen so far, over all ranks."""
     seconds: float = 0.0
+    """Training time so far, without checkpoints and scoring."""
     passes: dict[str, int] = field(default_factory=lambda: {"generator": 0, "discriminator": 0, "vgg": 0})
+    """Images that each network was applied to so far, over all ranks."""
 
 
 def new_state(config: Config, device: torch.device) -> TrainState:
-    """Start weights follow from the seed alone: equal in every arm, on every rank."""
+    """A state before its first step. Start weights follow from the seed alone: equal in every arm and on every rank."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         generator = build_generator(config.model)
         discriminator = build_discriminator(config.model)
-    needs_vgg = any(term in FEATURE_TERMS for term in config.loss.active())
-    vgg = build_vgg(config.vgg) if needs_vgg else None
+    vgg = build_vgg(config.vgg) if _vgg_layers(config) else None
     if device.type == "cpu":
         keep_freed_memory()
     for network in (generator, discriminator, vgg):
@@ -76,67 +78,53 @@ def _layout(device: torch.device, network: nn.Module) -> torch.memory_format:
     return torch.contiguous_format if trains and device.type == "cpu" else torch.channels_last
 
 
-def to_signed(images: Tensor) -> Tensor:
-    """uint8 in [0, 255] to floats in [-1, 1]."""
-    # A CPU trains in the contiguous layout; on a GPU the pixels may stay in the order that they came in, channels last.
-    return (images if images.is_cuda else images.contiguous()) / 127.5 - 1
+def _vgg_layers(config: Config) -> tuple[int, ...]:
+    """The layers of VGG-19 that the active terms read, in order."""
+    return tuple(sorted({layer for term in config.loss.active() for layer in FORMULAS[term].vgg_layers}))
 
 
-def _mixed_precision(state: TrainState) -> torch.autocast:
-    """The networks' passes in bfloat16 where the configuration says so; losses stay outside, in float32."""
-    wanted = state.config.optim.precision
-    enabled = state.device.type == "cuda" if wanted == "auto" else wanted == "bf16"
-    return torch.autocast(state.device.type, torch.bfloat16, enabled=enabled)
+def step(state: TrainState, batch: Batch, *, gradient_diagnostics: bool = False) -> dict[str, Tensor]:
+    """Train both networks on a rank's batch; returns named scalars that are still on the device, so nothing waits for it.
 
-
-def step(state: TrainState, batch: Batch, *, anatomy: bool = False) -> dict[str, Tensor]:
-    """Train both networks on a rank's batch; returns named scalars still on the device, so nothing waits for it.
-
-    Keys: `loss/<term>` unweighted and `weighted/<term>` for each active term, `loss/generator`, `loss/discriminator` and
-    `discriminator/accuracy`, the share of patches classified correctly; with `anatomy` also those of `dissect`.
+    Keys: `loss/<term>` (unweighted) and `weighted/<term>` for each active term, `loss/generator`, `loss/discriminator` and
+    `discriminator/accuracy`, the share of patches that it classifies correctly. With `gradient_diagnostics` also the keys of
+    `facegan.gradient_diagnostics.measure_gradients`.
     """
-    scene = _Scene(state, batch)
+    loss = state.config.loss
+    active = loss.active()
     values: dict[str, Tensor] = {}
-    if "adversarial" in state.config.loss.active():
-        values |= _discriminator_phase(state, scene)
-    return values | _generator_phase(state, scene, anatomy)
+
+    # The generator's first pass, shared by both phases.
+    passes = _StepPasses(state, batch)
+
+    # The discriminator learns: target against F, which gets no gradient here.
+    if any(FORMULAS[term].discriminator for term in active):
+        values |= train_discriminator(state, passes)
+
+    # The generator learns. The discriminator is frozen: a gradient passes through it, none reaches its weights.
+    state.discriminator.requires_grad_(False)
+    weights = loss.weights()
+    terms = {term: FORMULAS[term].value(passes, loss) for term in active}
+    weighted = {term: weights[term] * value for term, value in terms.items()}
+    total = torch.stack(list(weighted.values())).sum()
+    diagnostics = measure_gradients(weighted, passes.generated) if gradient_diagnostics else {}
+    state.generator_optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    state.generator_optimizer.step()
+
+    values |= {"loss/generator": total.detach(), **diagnostics}
+    for term in active:
+        values |= {f"loss/{term}": terms[term].detach(), f"weighted/{term}": weighted[term].detach()}
+    return values
 
 
-class _Scene:
-    """The batch on the device, its landmarks, and the generator's first pass, shared by both phases."""
-
-    def __init__(self, state: TrainState, batch: Batch) -> None:
-        config, size = state.config, batch.source.shape[-1]
-        active = config.loss.active()
-        batch = batch.to(state.device)
-        self.source, self.target = to_signed(batch.source), to_signed(batch.target)
-        self.target_landmarks = landmark_input(batch.target_points, size, config.model)
-        images, landmarks = [self.source], [self.target_landmarks]
-        if "triple_consistency" in active:
-            images.append(self.source)
-            landmarks.append(landmark_input(batch.third_points, size, config.model))
-        if "self_consistency" in active:
-            self.source_landmarks = landmark_input(batch.source_points, size, config.model)
-        out = _generate(state, images, landmarks)
-        self.generated = out[0]
-        self.detour = out[1] if len(out) > 1 else None
-
-
-def _generate(state: TrainState, images: list[Tensor], landmarks: list[Tensor]) -> list[Tensor]:
-    """Several generator passes as one call."""
-    state.passes["generator"] += sum(len(group) for group in images)
-    with _mixed_precision(state):
-        out: Tensor = state.parallel_generator(torch.cat(images), torch.cat(landmarks))
-    return list(out.split([len(group) for group in images]))
-
-
-def _discriminator_phase(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
+def train_discriminator(state: TrainState, passes: "_StepPasses") -> dict[str, Tensor]:
+    """One step of the discriminator on real and generated images, in a single pass; its loss and accuracy."""
     state.discriminator.requires_grad_(True)
-    size = len(scene.source)
-    images = torch.cat([scene.target, scene.generated.detach()])
-    state.passes["discriminator"] += 2 * size
-    with _mixed_precision(state):
-        logits = state.parallel_discriminator(images, torch.cat([scene.target_landmarks] * 2))
+    size = len(passes.source)
+    logits = passes.discriminate(
+        torch.cat([passes.target, passes.generated.detach()]), torch.cat([passes.target_landmarks] * 2), train=True
+    )
     real, fake = logits[:size], logits[size:]
     loss = losses.discriminator(real, fake)
     state.discriminator_optimizer.zero_grad(set_to_none=True)
@@ -146,67 +134,92 @@ def _discriminator_phase(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
     return {"loss/discriminator": loss.detach(), "discriminator/accuracy": accuracy}
 
 
-def _generator_phase(state: TrainState, scene: _Scene, anatomy: bool) -> dict[str, Tensor]:
-    # The discriminator only judges here: no gradient for its weights, only through it.
-    state.discriminator.requires_grad_(False)
-    weights = state.config.loss.weights()
-    terms = generator_terms(state, scene)
-    weighted = {term: weights[term] * value for term, value in terms.items()}
-    total = torch.stack(list(weighted.values())).sum()
-    dissected = dissect(weighted, scene.generated) if anatomy else {}
-    state.generator_optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    state.generator_optimizer.step()
-    values = {"loss/generator": total.detach(), **dissected}
-    for term in terms:
-        values |= {f"loss/{term}": terms[term].detach(), f"weighted/{term}": weighted[term].detach()}
-    return values
+class _StepPasses:
+    """The networks' results on one batch (see `facegan.losses.Passes`): the first generator pass now, the rest when read.
+
+    Several generator passes are made as one call wherever they do not depend on each other.
+    """
+
+    def __init__(self, state: TrainState, batch: Batch) -> None:
+        config, size = state.config, batch.source.shape[-1]
+        self._state = state
+        self._cycles = [cycle for term in config.loss.active() if (cycle := FORMULAS[term].cycle)]
+        batch = batch.to(state.device)
+        self.source, self.target = to_signed(batch.source), to_signed(batch.target)
+        self.target_landmarks = landmark_input(batch.target_points, size, config.model)
+        images, landmarks = [self.source], [self.target_landmarks]
+        if "by_way_of_third" in self._cycles:
+            images.append(self.source)
+            landmarks.append(landmark_input(batch.third_points, size, config.model))
+        if "back_to_source" in self._cycles:
+            self._source_landmarks = landmark_input(batch.source_points, size, config.model)
+        self.generated, *self._third_pose = self._generate(images, landmarks)
+
+    def cycle(self, name: Cycle) -> Tensor:
+        return self._second_passes[name]
+
+    @cached_property
+    def _second_passes(self) -> dict[Cycle, Tensor]:
+        images, landmarks = [], []
+        for cycle in self._cycles:
+            if cycle == "back_to_source":
+                images.append(self.generated)
+                landmarks.append(self._source_landmarks)
+            else:
+                images.append(self._third_pose[0])
+                landmarks.append(self.target_landmarks)
+        return dict(zip(self._cycles, self._generate(images, landmarks), strict=True))
+
+    @cached_property
+    def generated_logits(self) -> Tensor:
+        return self.discriminate(self.generated, self.target_landmarks, train=False)
+
+    @cached_property
+    def target_features(self) -> dict[int, Tensor]:
+        with torch.no_grad():
+            return self._features(self.target)
+
+    @cached_property
+    def generated_features(self) -> dict[int, Tensor]:
+        # The target first, as in every term that compares the two: the order of passes decides the last digits of a sum.
+        _ = self.target_features
+        return self._features(self.generated)
+
+    def _generate(self, images: list[Tensor], landmarks: list[Tensor]) -> list[Tensor]:
+        self._count("generator", sum(len(group) for group in images))
+        with mixed_precision(self._state):
+            out: Tensor = self._state.parallel_generator(torch.cat(images), torch.cat(landmarks))
+        return list(out.split([len(group) for group in images]))
+
+    def discriminate(self, images: Tensor, landmarks: Tensor, *, train: bool) -> Tensor:
+        """Patch logits. While it trains the discriminator goes through its data-parallel wrapper, which averages gradients."""
+        self._count("discriminator", len(images))
+        network = self._state.parallel_discriminator if train else self._state.discriminator
+        with mixed_precision(self._state):
+            logits: Tensor = network(images, landmarks)
+        return logits
+
+    def _features(self, images: Tensor) -> dict[int, Tensor]:
+        vgg = self._state.vgg
+        assert vgg is not None, "no active term declares a layer of VGG-19 (facegan.losses.FORMULAS)"
+        self._count("vgg", len(images))
+        with mixed_precision(self._state):
+            features: dict[int, Tensor] = vgg(images, _vgg_layers(self._state.config))
+        return features
+
+    def _count(self, network: str, images: int) -> None:
+        # Every rank makes as many passes, so the sum over ranks needs no communication.
+        self._state.passes[network] += images * rank_and_world()[1]
 
 
-def generator_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
-    """The unweighted value of each active term, by name."""
-    loss, active = state.config.loss, state.config.loss.active()
-    terms: dict[str, Tensor] = {}
-    if "adversarial" in active:
-        state.passes["discriminator"] += len(scene.source)
-        with _mixed_precision(state):
-            judged = state.discriminator(scene.generated, scene.target_landmarks)
-        terms["adversarial"] = losses.adversarial(judged)
-    if "pixel" in active:
-        terms["pixel"] = losses.distance(scene.generated, scene.target, loss.pixel_form)
-    terms |= _consistency_terms(state, scene)
-    terms |= _feature_terms(state, scene)
-    return terms
+def mixed_precision(state: TrainState) -> torch.autocast:
+    """The networks' passes in bfloat16 where the configuration says so; losses stay outside, in float32."""
+    wanted = state.config.optim.precision
+    enabled = state.device.type == "cuda" if wanted == "auto" else wanted == "bf16"
+    return torch.autocast(state.device.type, torch.bfloat16, enabled=enabled)
 
 
-def _consistency_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
-    active, form = state.config.loss.active(), state.config.loss.consistency_form
-    goals = {}
-    if "self_consistency" in active:
-        goals["self_consistency"] = (scene.generated, scene.source_landmarks, scene.source)
-    if scene.detour is not None:
-        goals["triple_consistency"] = (scene.detour, scene.target_landmarks, scene.generated)
-    if not goals:
-        return {}
-    images, landmarks, aims = (list(column) for column in zip(*goals.values(), strict=True))
-    returned = _generate(state, images, landmarks)
-    return {term: losses.distance(a, b, form) for term, a, b in zip(goals, returned, aims, strict=True)}
-
-
-def _feature_terms(state: TrainState, scene: _Scene) -> dict[str, Tensor]:
-    active = [term for term in state.config.loss.active() if term in FEATURE_TERMS]
-    if not active:
-        return {}
-    assert state.vgg is not None
-    layers = tuple(sorted({k for t in active for k in ((IDENTITY_LAYER,) if t == "identity" else PERCEPTUAL_LAYERS)}))
-    state.passes["vgg"] += 2 * len(scene.source)
-    with torch.no_grad(), _mixed_precision(state):
-        target = state.vgg(scene.target, layers)
-    with _mixed_precision(state):
-        generated = state.vgg(scene.generated, layers)
-    terms = {
-        "perceptual": lambda: losses.feature_l1(generated, target, PERCEPTUAL_LAYERS),
-        "identity": lambda: losses.feature_l1(generated, target, (IDENTITY_LAYER,)),
-        "style": lambda: losses.style(generated, target, PERCEPTUAL_LAYERS),
-    }
-    return {term: terms[term]() for term in active}
+def to_signed(images: Tensor) -> Tensor:
+    """uint8 images in [0, 255] as floats in [-1, 1]."""
+    # A CPU trains in the contiguous layout; on a GPU the pixels may stay in the order that they came in, channels last.
+    return (images if images.is_cuda else images.contiguous()) / 127.5 - 1

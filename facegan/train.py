@@ -43,20 +43,20 @@ def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
         raise UserError(f"optim.batch is {config.optim.batch}: a multiple of the {world} workers")
     first_step = state.images // config.optim.batch
     feed = _feed(state, data, first_step, rank, world)
-    sums, dissected = _Sums(), _Sums()
+    sums, gradient_sums = _Sums(), _Sums()
     reported_images, resumed_at = state.images, time.perf_counter()
     while state.images < config.images:
-        with_anatomy = bool(config.anatomy_every) and state.images % config.anatomy_every == 0
-        values = step(state, next(feed), anatomy=with_anatomy)
-        anatomy = {name: values.pop(name) for name in list(values) if name.startswith("gradient_")}
+        with_anatomy = bool(config.gradient_diagnostics_every) and state.images % config.gradient_diagnostics_every == 0
+        values = step(state, next(feed), gradient_diagnostics=with_anatomy)
+        gradient_diagnostics = {name: values.pop(name) for name in list(values) if name.startswith("gradient_")}
         sums.add(values)
-        if anatomy:
-            dissected.add(anatomy)
+        if gradient_diagnostics:
+            gradient_sums.add(gradient_diagnostics)
         state.images += config.optim.batch
         at_checkpoint = state.images % config.checkpoint_every == 0 or state.images == config.images
         if not (at_checkpoint or state.images % config.report_every == 0):
             continue
-        metrics = sums.read() | dissected.read()
+        metrics = sums.read() | gradient_sums.read()
         seconds = time.perf_counter() - resumed_at
         state.seconds += seconds
         metrics["images_per_second"] = (state.images - reported_images) / seconds

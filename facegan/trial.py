@@ -14,18 +14,18 @@ import torch
 
 from cluster.datasets.dataset import DataSet
 from cluster.storage.weights import stage_vgg
-from cluster.studies.study_store import StudyHome, TrialHome
+from cluster.studies.study_store import StudyStore, TrialStore
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import write_json
-from facegan.inference import drawer
+from facegan.inference import image_generator
 from facegan.memory import forget_peak_memory, peak_memory_bytes
 from facegan.metrics.clip_scores import make_card
-from facegan.metrics.evaluation_config import JudgesConfig, Sampling
-from facegan.metrics.evaluators import build_judges
+from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluators import build_evaluators
 from facegan.metrics.image_quality import face_error, face_masks
-from facegan.metrics.measure import draw_all, measure, prepare_truth
+from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
 from facegan.metrics.pairs import choose_pairs, images_of
 from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
@@ -34,7 +34,7 @@ from facegan.step import TrainState, new_state
 from facegan.study.folder.trial_folder import State
 from facegan.train import Diverged, Progress, train
 
-TRUTH = "truth.npy"
+REFERENCE_EMBEDDINGS = "reference_embeddings.npy"
 _WATCHED_PAIRS_PER_CLIP = 4
 _WATCHED_PAIRS = 32
 _GRID_ROWS = 6
@@ -55,16 +55,16 @@ class AloneRun:
 
 
 def run_trial(
-    config: Config, home: TrialHome, data: FaceData, device: torch.device, run: Run, seconds: float | None = None
+    config: Config, store: TrialStore, data: FaceData, device: torch.device, run: Run, seconds: float | None = None
 ) -> State:
     """Train to the end from whatever checkpoint is there, score, and leave everything in the trial's folder.
 
     The end is the configuration's images, or the first report at which the whole run has trained for `seconds`.
     """
     stage_vgg(config.vgg.weights)
-    home.fetch_checkpoint()
-    state = checkpoint.load(home.folder.checkpoint, config, device) or new_state(config, device)
-    writer = _Writer(home, state, data) if rank_and_world()[0] == 0 else None
+    store.fetch_checkpoint()
+    state = checkpoint.load(store.folder.checkpoint, config, device) or new_state(config, device)
+    writer = _Writer(store, state, data) if rank_and_world()[0] == 0 else None
     last: dict[str, float] = {"images": float(state.images)}
     try:
         for progress in _train_until(state, data, seconds):
@@ -103,8 +103,8 @@ def _is_over(state: TrainState, seconds: float | None) -> bool:
 class _Writer:
     """Rank 0's pen: rows of metrics, sample grids, checkpoints, the state and at last the scores."""
 
-    def __init__(self, home: TrialHome, state: TrainState, data: FaceData) -> None:
-        self.home, self.folder, self.state, self.data = home, home.folder, state, data
+    def __init__(self, store: TrialStore, state: TrainState, data: FaceData) -> None:
+        self.store, self.folder, self.state, self.data = store, store.folder, state, data
         self.folder.samples.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.path / "config.json", state.config.to_dict())
         self.folder.forget_rows_after(state.images)
@@ -117,7 +117,7 @@ class _Writer:
     def say(self, name: State, error: str = "", *, now: bool = True) -> None:
         s = self.state
         self.folder.write_state(name, images=s.images, seconds=s.seconds, passes=s.passes, error=error)
-        self.home.publish(now=now)
+        self.store.publish(now=now)
 
     def write(self, progress: Progress) -> dict[str, float]:
         row: dict[str, Any] = {"images": progress.images, "seconds": progress.seconds, "time": time.time()}
@@ -137,11 +137,11 @@ class _Writer:
         self.folder.write_conditions({"peak_memory_bytes": max((peak for peak in known if peak), default=None)})
 
     def finish(self) -> None:
-        judges = build_judges(JudgesConfig())
-        truth = prepare_truth(self.data, judges, self.home.of_study(TRUTH), Sampling())
-        draw = drawer(self.state.generator, self.state.config, self.state.device)
-        measured = measure(draw_all(draw, self.data, truth), truth, judges)
-        write_json(self.folder.path / "scores.json", make_card(measured, truth.pairs.clip, self.data, judges))
+        evaluators = build_evaluators(EvaluatorsConfig())
+        evaluation_set = prepare_evaluation_set(self.data, evaluators, self.store.of_study(REFERENCE_EMBEDDINGS), Sampling())
+        draw = image_generator(self.state.generator, self.state.config, self.state.device)
+        measured = measure(generate_all(draw, self.data, evaluation_set), evaluation_set, evaluators)
+        write_json(self.folder.path / "scores.json", make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
         self.say("COMPLETED")
 
 
@@ -159,13 +159,13 @@ class _Watch:
         self.masks = face_masks(self.points, data.size)
 
     def look(self, state: TrainState) -> tuple[dict[str, float], np.ndarray[Any, np.dtype[np.uint8]]]:
-        images = drawer(state.generator, state.config, state.device)(self.sources, self.points)
+        images = image_generator(state.generator, state.config, state.device)(self.sources, self.points)
         error = float(face_error(images, self.targets, self.masks).mean())
         rows = np.linspace(0, len(images) - 1, min(_GRID_ROWS, len(images))).round().astype(int)
         return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])
 
 
-def precompute_truth(home: StudyHome, data: DataSet) -> None:
+def precompute_reference_embeddings(store: StudyStore, data: DataSet) -> None:
     """Embed the judged pairs' real frames once, so that the trials of a study need not."""
-    with home.making(TRUTH) as path:
-        prepare_truth(data.open(), build_judges(JudgesConfig()), path, Sampling())
+    with store.making(REFERENCE_EMBEDDINGS) as path:
+        prepare_evaluation_set(data.open(), build_evaluators(EvaluatorsConfig()), path, Sampling())

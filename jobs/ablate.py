@@ -8,7 +8,7 @@ import tyro
 
 from cluster.cli.arguments import StudyArguments
 from cluster.cli.command_line import no_seed, run_job
-from cluster.runtime.trial_resources import Share
+from cluster.runtime.trial_resources import TrialResources
 from cluster.studies.run_study import Request, run_study
 from cluster.studies.sweep import check_candidates, run_sweep
 from facegan.config import preset
@@ -44,7 +44,7 @@ class Ablate:
     """Sets of weights tried within each arm, the first being the arm's own; ASHA ends the worse ones early."""
     grace_images: int = 1_760
     """Images that every candidate gets before ASHA may end it."""
-    share: Annotated[Share, tyro.conf.arg(name="")] = field(default_factory=Share)
+    share: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
 def main(args: Ablate) -> None:
@@ -68,7 +68,7 @@ def main(args: Ablate) -> None:
         factors=design.factors,
         budget=choose_budget(args.budget, args.seconds, args.shared.config, design.arms),
     )
-    run_study(request, lambda plan, home, data: run_sweep(plan, home, data, args.share, args.grace_images))
+    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.share, args.grace_images))
 
 
 def _check_seconds(args: Ablate) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import existing
-from cluster.storage.uri import place
+from cluster.storage.uri import storage_uri
 from facegan.data.describe import describe
 from facegan.errors import UserError
 from facegan.report.sheets import contact_sheet
@@ -38,7 +38,7 @@ def main(args: Describe) -> None:
         raise UserError(f"--people is {args.people}: at least 1")
     if args.sheet.suffix.lower() != ".png" or not args.sheet.resolve().parent.is_dir():
         raise UserError(f"--sheet is {str(args.sheet)!r}: a .png in a folder that exists")
-    where = place("--data", args.data)
+    where = storage_uri("--data", args.data)
     found = existing(where)
     data = found.open()
     quarantine = pq.read_table(io.BytesIO(where.read(data.manifest["quarantine"]["file"]))).to_pylist()

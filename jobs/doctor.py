@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cluster.cli.command_line import run_job
 from cluster.doctor.diagnose import diagnose
-from cluster.storage.uri import place
+from cluster.storage.uri import storage_uri
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Doctor:
 def main(args: Doctor) -> None:
     """Print the findings as they come."""
     if args.storage:
-        place("--storage", args.storage)
+        storage_uri("--storage", args.storage)
     failed = 0
     for finding in diagnose(args.storage, args.mlflow):
         print(finding, flush=True)

@@ -10,11 +10,11 @@ import tyro
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import existing
-from cluster.evaluation.checkpoints import read_subjects
+from cluster.evaluation.checkpoints import read_checkpoints
 from cluster.evaluation.evaluate_checkpoints import RESULT, plan_evaluation, run_evaluation
-from cluster.storage.uri import place
+from cluster.storage.uri import storage_uri
 from facegan.errors import UserError
-from facegan.metrics.evaluation_config import JudgesConfig, Sampling
+from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.report.score_table import score_lines
 
 
@@ -28,7 +28,7 @@ class Evaluate:
     """A data set made by jobs/ingest.py: a folder or s3://bucket/prefix; by default the one of the study."""
     out: str = ""
     """Folder or s3://bucket/prefix for the scores; by default evaluations/<name of the study or trial>."""
-    judges: JudgesConfig = field(default_factory=JudgesConfig)
+    evaluators: EvaluatorsConfig = field(default_factory=EvaluatorsConfig)
     sampling: Annotated[Sampling, tyro.conf.arg(name="")] = field(default_factory=Sampling)
 
 
@@ -36,13 +36,13 @@ def main(args: Evaluate) -> None:
     """Refuse what cannot be judged, then judge what is missing."""
     if not args.checkpoint:
         raise UserError("--checkpoint is missing: name a trial's checkpoint folder or a study")
-    given = read_subjects(args.checkpoint)
+    given = read_checkpoints(args.checkpoint)
     if not args.data and given.planned is None:
         raise UserError("--data is missing: a checkpoint alone does not say on which people to judge it")
-    data = existing(place("--data", args.data)) if args.data else given.planned
+    data = existing(storage_uri("--data", args.data)) if args.data else given.planned
     assert data is not None
-    out = place("--out", args.out or f"evaluations/{given.name}")
-    result = run_evaluation(plan_evaluation(given, data, args.judges, args.sampling, out), given.weights)
+    out = storage_uri("--out", args.out or f"evaluations/{given.name}")
+    result = run_evaluation(plan_evaluation(given, data, args.evaluators, args.sampling, out), given.weights)
     kind = "SYNTHETIC faces" if result["data"]["synthetic"] else "real faces"
     print(f"\n{len(given.subjects)} checkpoints on people never trained on ({kind}); means over clips\n")
     print("\n".join(score_lines(result)))

@@ -11,7 +11,7 @@ import tyro
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.ingest import IngestRequest, ingest
-from cluster.storage.uri import place
+from cluster.storage.uri import storage_uri
 from facegan.data.ingest_config import IngestConfig
 from facegan.errors import UserError
 
@@ -25,7 +25,7 @@ class Ingest:
     data: str = ""
     """Where to make or extend the data set: a folder or s3://bucket/prefix."""
     max_quarantined: float = 0.2
-    """Share of bad frames above which the job fails and makes no version."""
+    """TrialResources of bad frames above which the job fails and makes no version."""
     replace: bool = False
     """Make a new version also where clips have changed or were ingested in another way."""
     landmark_weights: str = ""
@@ -43,7 +43,7 @@ def main(args: Ingest) -> None:
     request = IngestRequest(
         config=args.ingest, max_quarantined=args.max_quarantined, replace=args.replace, landmark_weights=args.landmark_weights
     )
-    ingest(place("--source", args.source), place("--data", args.data), request)
+    ingest(storage_uri("--source", args.source), storage_uri("--data", args.data), request)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import planned_data
-from cluster.storage.uri import place
+from cluster.storage.uri import storage_uri
 from cluster.studies.outputs import conclude
-from cluster.studies.study_store import StudyHome
+from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.study.folder.study_folder import read_plan
 
@@ -28,18 +28,18 @@ def main(args: Report) -> None:
     """Read the folder, write into it."""
     if not args.study:
         raise UserError("--study is missing: name a study's folder or s3://bucket/prefix")
-    home = StudyHome(place("--study", args.study))
-    home.place.check()
-    home.pull()
-    plan = read_plan(home.folder)
-    home.fetch_shown_checkpoints()
-    summary = conclude(plan, home.folder, planned_data(plan).open(), include_faces=args.include_faces)
-    home.push()
+    store = StudyStore(storage_uri("--study", args.study))
+    store.place.check()
+    store.pull()
+    plan = read_plan(store.folder)
+    store.fetch_shown_checkpoints()
+    summary = conclude(plan, store.folder, planned_data(plan).open(), include_faces=args.include_faces)
+    store.push()
     for claim in summary["claims"]:
         print(f"{claim['question']}\n  {claim['sentence']}")
     states = [trial["state"] for trial in summary["trials"]]
     print(f"runs     {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}")
-    print(f"report   {home.place}/report.html")
+    print(f"report   {store.place}/report.html")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ import tyro
 
 from cluster.cli.arguments import StudyArguments
 from cluster.cli.command_line import no_seed, run_job
-from cluster.runtime.trial_resources import Share
+from cluster.runtime.trial_resources import TrialResources
 from cluster.studies.run_study import Request, run_study
-from cluster.studies.sweep import METRIC, check_candidates, run_sweep
+from cluster.studies.sweep import check_candidates, run_sweep
 from facegan.errors import UserError
+from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.conclusions.summary import rank_candidates
 from facegan.study.design.arms import Arm
 
@@ -28,7 +29,7 @@ class Search:
     """Sets of weights, the first being the given one; the others lie within a factor of ten of each active weight."""
     grace_images: int = 1_760
     """Images that every candidate gets before ASHA may end it."""
-    share: Annotated[Share, tyro.conf.arg(name="")] = field(default_factory=Share)
+    share: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
 def main(args: Search) -> None:
@@ -45,8 +46,8 @@ def main(args: Search) -> None:
         seeds=(0,),
         candidates=args.candidates,
     )
-    study, plan = run_study(request, lambda plan, home, data: run_sweep(plan, home, data, args.share, args.grace_images))
-    print(f"\ncandidates by {METRIC}, best first (ASHA ended the STOPPED ones)")
+    study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.share, args.grace_images))
+    print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
     for row in rank_candidates(study, plan):
         print(f"  {row}")
 

@@ -11,7 +11,7 @@ from cluster.datasets.dataset import DataSet
 from cluster.runtime.start import total
 from cluster.studies.data_parallel import run_data_parallel
 from cluster.studies.run_study import Request, run_study
-from cluster.studies.study_store import StudyHome
+from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan
@@ -41,13 +41,13 @@ def main(args: Train) -> None:
         candidates=1,
     )
 
-    def run(plan: Plan, home: StudyHome, data: DataSet) -> None:
+    def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
         gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
         if args.workers > there:
             raise UserError(f"--workers is {args.workers}: the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}")
         trial = plan.trials[0]
-        if trial_folder(home.folder, trial).state()["state"] not in ("COMPLETED", "DIVERGED"):
-            run_data_parallel(trial, home, data, workers=args.workers, gpu=gpu)
+        if trial_folder(store.folder, trial).state()["state"] not in ("COMPLETED", "DIVERGED"):
+            run_data_parallel(trial, store, data, workers=args.workers, gpu=gpu)
 
     run_study(request, run)
 

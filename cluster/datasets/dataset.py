@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.data.face_data import FaceData
 from facegan.data.local_copy import checked_file, find_copy, local_copy
@@ -23,7 +23,7 @@ class DataSet:
 
     def manifest(self) -> dict[str, Any]:
         """The manifest as it lies on storage."""
-        return parse_manifest(Place(self.uri).read(manifest_key(self.version)), self.uri)
+        return parse_manifest(StorageURI(self.uri).read(manifest_key(self.version)), self.uri)
 
     def open(self) -> FaceData:
         """The data, by way of the node's copy: downloaded once, by whoever comes first."""
@@ -37,7 +37,7 @@ class DataSet:
         return local_copy(manifest, cache, self._fetch)
 
     def _fetch(self, clip: dict[str, Any], downloads: Path) -> Path:
-        place = Place(self.uri)
+        place = StorageURI(self.uri)
         if not place.is_s3:
             return checked_file(place.folder, clip)
         local = downloads / Path(clip["file"]).name
@@ -58,7 +58,7 @@ def planned_data(plan: Plan) -> DataSet:
     return DataSet(plan.data["uri"], plan.data["version"], plan.data["sha256"])
 
 
-def newest(place: Place) -> DataSet | None:
+def newest(place: StorageURI) -> DataSet | None:
     """The newest version at a place, or None where there is no data set."""
     version = newest_version(entry.key for entry in place.entries("manifest-"))
     if not version:
@@ -67,7 +67,7 @@ def newest(place: Place) -> DataSet | None:
     return DataSet(str(place), version, manifest_hash(manifest))
 
 
-def existing(place: Place) -> DataSet:
+def existing(place: StorageURI) -> DataSet:
     """The newest version; a UserError where the place holds none."""
     place.check()
     found = newest(place)

@@ -15,11 +15,11 @@ from cluster.datasets.ingest_task import ingest_clip
 from cluster.datasets.progress import following
 from cluster.datasets.source import clips_of, is_rendered
 from cluster.runtime.ray_results import first_ready, next_of
-from cluster.runtime.shared_paths import check_seen_everywhere
+from cluster.runtime.shared_paths import check_shared_paths
 from cluster.runtime.start import start_ray, total
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.objects import AlreadyThere
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.manifest import make_manifest, manifest_hash, manifest_key, to_bytes
 from facegan.data.shards import ClipRecord, record_from_json
@@ -43,7 +43,7 @@ class IngestRequest:
     landmark_weights: str = ""
 
 
-def ingest(source: Place, data: Place, request: IngestRequest) -> DataSet:
+def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> DataSet:
     """Make or extend the data set, unless all is there. Says its progress; returns the version that holds the clips."""
     data.check()
     clips = clips_of(source)
@@ -56,7 +56,7 @@ def ingest(source: Place, data: Place, request: IngestRequest) -> DataSet:
             return found
     start_ray()
     if not source.is_s3:
-        check_seen_everywhere({"--source": source.folder / clips[0].files[0].key})
+        check_shared_paths({"--source": source.folder / clips[0].files[0].key})
     sweep_partials(data)
     records = list(_run(clips, source, data, request))
     _check_records(records, source, request)
@@ -65,7 +65,7 @@ def ingest(source: Place, data: Place, request: IngestRequest) -> DataSet:
     return made
 
 
-def _check_configuration(manifest: dict[str, Any], data: Place, request: IngestRequest) -> None:
+def _check_configuration(manifest: dict[str, Any], data: StorageURI, request: IngestRequest) -> None:
     made, wanted = manifest["ingest"], asdict(request.config)
     other = [f"{name} {made[name]} there, {wanted[name]} here" for name in wanted if made[name] != wanted[name]]
     if other and not request.replace:
@@ -75,7 +75,7 @@ def _check_configuration(manifest: dict[str, Any], data: Place, request: IngestR
         )
 
 
-def _run(clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> Iterator[ClipRecord]:
+def _run(clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest) -> Iterator[ClipRecord]:
     """The record of each clip as it is done, no more than a few tasks under way."""
     gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
     needs = {"CPU": 1, "GPU": gpus}
@@ -102,7 +102,7 @@ def _window() -> int:
     return max(2, int(_TASKS_PER_CPU * total("CPU")))
 
 
-def _check_records(records: list[ClipRecord], source: Place, request: IngestRequest) -> None:
+def _check_records(records: list[ClipRecord], source: StorageURI, request: IngestRequest) -> None:
     quarantined = [row for record in records for row in record.quarantined]
     read, rows = sum(record.frames_read for record in records), sum(record.rows for record in records)
     first = f"; the first: {quarantined[0].where}, frame {quarantined[0].frame}: {quarantined[0].reason}" if quarantined else ""
@@ -115,7 +115,9 @@ def _check_records(records: list[ClipRecord], source: Place, request: IngestRequ
         )
 
 
-def _publish(records: list[ClipRecord], clips: list[ClipSource], source: Place, data: Place, request: IngestRequest) -> DataSet:
+def _publish(
+    records: list[ClipRecord], clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest
+) -> DataSet:
     """The next version: what is there and these clips. Of two writers one comes second and builds on the first's version."""
     synthetic = is_rendered(source)
     for _ in range(_ATTEMPTS):
@@ -140,7 +142,7 @@ def _publish(records: list[ClipRecord], clips: list[ClipSource], source: Place, 
     raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
 
 
-def _others(before: dict[str, Any], records: list[ClipRecord], data: Place, request: IngestRequest) -> list[ClipRecord]:
+def _others(before: dict[str, Any], records: list[ClipRecord], data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
     """The records of the clips that the data set has besides; one that has changed is refused unless it may be replaced."""
     mine = {record.clip: record for record in records}
     changed = [c["clip"] for c in before["clips"] if c["clip"] in mine and c["source_sha256"] != mine[c["clip"]].source_sha256]
@@ -152,7 +154,7 @@ def _others(before: dict[str, Any], records: list[ClipRecord], data: Place, requ
     return [record_from_json(data.read(c["record"])) for c in before["clips"] if c["clip"] not in mine]
 
 
-def _say(made: DataSet, clips: int, data: Place) -> None:
+def _say(made: DataSet, clips: int, data: StorageURI) -> None:
     manifest = made.manifest()
     print(
         f"data     {data}: version {made.version}, {manifest['rows']} frames of {len(manifest['clips'])} clips "

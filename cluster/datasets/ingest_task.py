@@ -10,7 +10,7 @@ import torch
 from cluster.datasets.source import hash_of, local_root
 from cluster.runtime.device import assigned_device
 from cluster.storage.scratch import scratch
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_landmark_weights
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.manifest import file_key, record_key
@@ -23,7 +23,7 @@ _STEP_EVERY_SECONDS = 2.0
 
 
 def ingest_clip(
-    clip: ClipSource, source: Place, data: Place, config: IngestConfig, landmark_weights: str
+    clip: ClipSource, source: StorageURI, data: StorageURI, config: IngestConfig, landmark_weights: str
 ) -> Iterator[ClipProgress | ClipRecord]:
     """How far it is, now and then, and at last the clip's record.
 
@@ -47,7 +47,7 @@ def ingest_clip(
             yield step
 
 
-def _publish(record: ClipRecord, parquet: Path, data: Place) -> None:
+def _publish(record: ClipRecord, parquet: Path, data: StorageURI) -> None:
     if record.rows:
         data.upload(file_key(record.key), parquet, sha256=record.sha256)
     data.write(record_key(record.key), record.to_json())
@@ -62,7 +62,7 @@ def _now_and_then(steps: Iterator[ClipProgress | ClipRecord]) -> Iterator[ClipPr
             yield step
 
 
-def finished(data: Place, key: str) -> ClipRecord | None:
+def finished(data: StorageURI, key: str) -> ClipRecord | None:
     """The record of a clip that is done: it reads, and its file is there in its size."""
     try:
         content = data.read(record_key(key))

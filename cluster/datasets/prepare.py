@@ -8,7 +8,7 @@ from typing import Any
 from cluster.datasets.dataset import DataSet, existing
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.datasets.source import clips_of
-from cluster.storage.uri import Place, place
+from cluster.storage.uri import StorageURI, storage_uri
 from facegan.config import Config
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.sampling import training_clips
@@ -24,7 +24,7 @@ def check_source(source: str) -> None:
     """Refuse a place without clips of both splits, before anything starts."""
     if not source:
         return
-    splits = {clip.split for clip in clips_of(place("--source", source))}
+    splits = {clip.split for clip in clips_of(storage_uri("--source", source))}
     for split in ("train", "test"):
         if split not in splits:
             raise UserError(f"--source is {source!r}: it has no {split} clip, and a study needs people for both")
@@ -33,10 +33,10 @@ def check_source(source: str) -> None:
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> DataSet:
     """A data set ready to train on: found, ingested, or rendered and ingested."""
     if data and not source:
-        return _usable(existing(place("--data", data)), config)
-    clips = place("--source", source) if source else place("--source", str(render(synthetic)))
+        return _usable(existing(storage_uri("--data", data)), config)
+    clips = storage_uri("--source", source) if source else storage_uri("--source", str(render(synthetic)))
     how = IngestConfig(size=config.data.size)
-    where = place("--data", data or str(HOME / _name(clips, how)))
+    where = storage_uri("--data", data or str(HOME / _name(clips, how)))
     return _usable(ingest(clips, where, IngestRequest(config=how)), config)
 
 
@@ -71,7 +71,7 @@ def _say_clip(done: int, clips: int) -> None:
         print(f"render   {done}/{clips} clips", flush=True)
 
 
-def _name(source: Place, how: IngestConfig) -> str:
+def _name(source: StorageURI, how: IngestConfig) -> str:
     digest = hashlib.sha256(repr((source.uri, asdict(how))).encode()).hexdigest()[:8]
     return f"{source.uri.rpartition('/')[2]}-{how.size}px-{digest}"
 

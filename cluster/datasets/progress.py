@@ -11,7 +11,7 @@ from facegan.data.sources import ClipSource
 
 _LINE_EVERY_SECONDS = 5.0
 _TELLING = 0.005
-"""Share of the bytes from which on a rate tells when the rest will be done."""
+"""TrialResources of the bytes from which on a rate tells when the rest will be done."""
 
 
 @contextmanager

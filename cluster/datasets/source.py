@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cluster.storage.objects import Entry
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.sources import SPLIT_FILE, ClipSource, SourceFile, clips_in, content_hash, find_clips, tag_hash
 from facegan.errors import UserError
 from facegan.synthetic.clips import MARKER
@@ -13,7 +13,7 @@ _DOWNLOADS = 16
 """Files of a clip fetched at a time: annotations are thousands of small ones."""
 
 
-def clips_of(source: Place) -> list[ClipSource]:
+def clips_of(source: StorageURI) -> list[ClipSource]:
     """The clips of a source; a UserError names what is missing."""
     if not source.is_s3:
         return clips_in(source.folder)
@@ -25,17 +25,17 @@ def clips_of(source: Place) -> list[ClipSource]:
     return find_clips([SourceFile(e.key, e.size, e.tag) for e in entries], split, str(source))
 
 
-def is_rendered(source: Place) -> bool:
+def is_rendered(source: StorageURI) -> bool:
     """Whether the clips are synthetic people."""
     return source.exists(MARKER)
 
 
-def hash_of(clip: ClipSource, source: Place) -> str:
+def hash_of(clip: ClipSource, source: StorageURI) -> str:
     """Of the clip's content; a bucket knows it without a download."""
     return tag_hash(clip) if source.is_s3 else content_hash(clip, source.folder)
 
 
-def local_root(clip: ClipSource, source: Place, scratch: Path) -> Path:
+def local_root(clip: ClipSource, source: StorageURI, scratch: Path) -> Path:
     """A folder that holds the clip's files under their keys: the source itself, or a download."""
     if not source.is_s3:
         return source.folder

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line of the doctor's."""
 
     state: Literal["ok", "FAIL", "not checked"]
@@ -17,16 +17,16 @@ class Finding:
         return f"{self.state + (':' if self.state == 'not checked' else ''):<12} {self.subject:<12} {self.says}"
 
 
-def ok(subject: str, says: str) -> Finding:
+def ok(subject: str, says: str) -> CheckResult:
     """It is as it should be."""
-    return Finding("ok", subject, says)
+    return CheckResult("ok", subject, says)
 
 
-def fail(subject: str, says: str) -> Finding:
+def fail(subject: str, says: str) -> CheckResult:
     """It will stop a job, and how to mend it."""
-    return Finding("FAIL", subject, says)
+    return CheckResult("FAIL", subject, says)
 
 
-def not_checked(subject: str, why: str) -> Finding:
+def not_checked(subject: str, why: str) -> CheckResult:
     """Nobody looked."""
-    return Finding("not checked", subject, why)
+    return CheckResult("not checked", subject, why)

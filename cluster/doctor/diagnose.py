@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 
-from cluster.doctor.check_result import Finding, fail
+from cluster.doctor.check_result import CheckResult, fail
 from cluster.doctor.machine import cache_disk, gpus, open_files, packages, python, shared_memory, temporary_disk, video
 from cluster.doctor.services import auth_token, clock, mlflow_server, ports, secret_files, storage
 
 
-def diagnose(storage_uri: str, mlflow_uri: str) -> Iterator[Finding]:
+def diagnose(storage_uri: str, mlflow_uri: str) -> Iterator[CheckResult]:
     """The findings as they come; empty URIs are not checked. What a check did not foresee is a FAIL of that check."""
-    checks: list[tuple[str, Callable[[], Finding | list[Finding]]]] = [
+    checks: list[tuple[str, Callable[[], CheckResult | list[CheckResult]]]] = [
         ("python", python),
         ("packages", packages),
         ("GPU", gpus),

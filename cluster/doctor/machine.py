@@ -10,7 +10,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from cluster.doctor.check_result import Finding, fail, not_checked, ok
+from cluster.doctor.check_result import CheckResult, fail, not_checked, ok
 from facegan.cache import cache_folder
 from facegan.study.design.plan import code_version
 
@@ -24,7 +24,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 _SHARED_MEMORY = Path("/dev/shm")
 
 
-def python(root: Path = _ROOT) -> Finding:
+def python(root: Path = _ROOT) -> CheckResult:
     """This Python against pyproject.toml."""
     here = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     if not (root / "pyproject.toml").exists():
@@ -37,7 +37,7 @@ def python(root: Path = _ROOT) -> Finding:
     return ok("python", f"{here}; this code is {code_version()}, which jobs say in their line `code`")
 
 
-def packages(root: Path = _ROOT) -> Finding:
+def packages(root: Path = _ROOT) -> CheckResult:
     """The installed packages against the lock; a build's local part, as in 2.13.0+cpu, may differ."""
     if not (root / "constraints.txt").exists():
         return not_checked("packages", f"{root} holds no constraints.txt")
@@ -68,7 +68,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def gpus() -> Finding | list[Finding]:
+def gpus() -> CheckResult | list[CheckResult]:
     """Each GPU multiplies two bfloat16 matrices."""
     import torch
 
@@ -84,7 +84,7 @@ def gpus() -> Finding | list[Finding]:
     return [_one_gpu(index) for index in range(torch.cuda.device_count())]
 
 
-def _one_gpu(index: int) -> Finding:
+def _one_gpu(index: int) -> CheckResult:
     import torch
 
     name = f"GPU {index}"
@@ -99,7 +99,7 @@ def _one_gpu(index: int) -> Finding:
     return ok(name, f"{torch.cuda.get_device_name(index)}, {free / _GIB:.1f} of {whole / _GIB:.1f} GiB free")
 
 
-def video() -> Finding:
+def video() -> CheckResult:
     """OpenCV writes a tiny video and reads it again."""
     try:
         import cv2
@@ -123,17 +123,17 @@ def video() -> Finding:
     return ok("video", f"OpenCV {cv2.__version__} writes and reads")
 
 
-def cache_disk() -> Finding:
+def cache_disk() -> CheckResult:
     """Room for copies of data sets and weights."""
     return _disk("cache disk", cache_folder(), _CACHE_BYTES, "free some, or let FACEGAN_CACHE name a folder on a larger disk")
 
 
-def temporary_disk() -> Finding:
+def temporary_disk() -> CheckResult:
     """Room for Ray's session and spilled objects."""
     return _disk("/tmp disk", Path("/tmp"), _TEMPORARY_BYTES, "free some, or start Ray with --temp-dir on a larger disk")
 
 
-def _disk(subject: str, folder: Path, least: int, cure: str) -> Finding:
+def _disk(subject: str, folder: Path, least: int, cure: str) -> CheckResult:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(there, os.W_OK):
         return fail(subject, f"{there} may not be written: change its owner, or let FACEGAN_CACHE name another folder")
@@ -146,7 +146,7 @@ def _disk(subject: str, folder: Path, least: int, cure: str) -> Finding:
     return ok(subject, room)
 
 
-def open_files() -> Finding:
+def open_files() -> CheckResult:
     """The limit on open files, which Ray's connections count against."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= _OPEN_FILES:
@@ -155,7 +155,7 @@ def open_files() -> Finding:
     return fail("open files", f"up to {soft}, Ray wants {_OPEN_FILES} or more: {cure}")
 
 
-def shared_memory() -> Finding:
+def shared_memory() -> CheckResult:
     """Ray's object store lives there, and falls back to a slow disk where it is small."""
     if not _SHARED_MEMORY.is_dir():
         return fail("/dev/shm", f"there is no {_SHARED_MEMORY}: mount a tmpfs there")

@@ -12,8 +12,8 @@ import urllib.request
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from cluster.doctor.check_result import Finding, fail, not_checked, ok
-from cluster.storage.uri import place
+from cluster.doctor.check_result import CheckResult, fail, not_checked, ok
+from cluster.storage.uri import storage_uri
 from facegan.errors import UserError
 
 _PORTS = {6379: "the head's GCS", 8265: "its dashboard and jobs", 10001: "Ray clients", 52365: "each node's agent"}
@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 5.0
 _OFF = "no"
 
 
-def ports() -> Finding:
+def ports() -> CheckResult:
     """Ray's fixed ports: free, or held by Ray, or by a tunnel to the dashboard of Ray elsewhere."""
     held = [port for port in _PORTS if _is_held(port)]
     if not held:
@@ -71,7 +71,7 @@ def _ray_runs() -> bool:
     return False
 
 
-def auth_token() -> Finding:
+def auth_token() -> CheckResult:
     """Ray's token: that there is one, and that nobody else can read its file."""
     mode = os.environ.get("RAY_AUTH_MODE", "").lower()
     if mode == "disabled":
@@ -87,13 +87,13 @@ def auth_token() -> Finding:
     return not_checked("Ray token", f"none here; Ray on this machine alone makes one by itself, for a cluster: {cure}")
 
 
-def secret_files() -> Finding:
+def secret_files() -> CheckResult:
     """The files with S3 keys and the token that travel to the nodes."""
     there = [Path.home() / name for name in _SECRET_FILES if (Path.home() / name).exists()]
     return _private("secrets", there) if there else not_checked("secrets", "no ~/.facegan/cluster.env here")
 
 
-def _private(subject: str, paths: list[Path]) -> Finding:
+def _private(subject: str, paths: list[Path]) -> CheckResult:
     for path in paths:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
@@ -101,11 +101,11 @@ def _private(subject: str, paths: list[Path]) -> Finding:
     return ok(subject, f"{', '.join(map(str, paths))}, for its owner alone")
 
 
-def storage(uri: str) -> Finding:
+def storage(uri: str) -> CheckResult:
     """Write, read and delete an object."""
     if not uri:
         return not_checked("storage", "no --storage was named")
-    where, key = place("--storage", uri), f"doctor-{secrets.token_hex(8)}"
+    where, key = storage_uri("--storage", uri), f"doctor-{secrets.token_hex(8)}"
     content = secrets.token_bytes(1024)
     try:
         where.check()
@@ -121,7 +121,7 @@ def storage(uri: str) -> Finding:
     return ok("storage", f"{where} wrote, read and deleted 1 KiB in {took:.2f} s")
 
 
-def clock(uri: str) -> Finding:
+def clock(uri: str) -> CheckResult:
     """This machine's clock against the storage server's; S3 refuses requests at 15 minutes, and logs mislead before."""
     if not uri.startswith("s3://"):
         return not_checked("clock", "no --storage on a server to compare with")
@@ -150,7 +150,7 @@ def _date_of(url: str) -> str | None:
     return str(headers["Date"]) if "Date" in headers else None
 
 
-def mlflow_server(uri: str) -> Finding:
+def mlflow_server(uri: str) -> CheckResult:
     """The tracking server answers, and lets us in."""
     if not uri or uri == _OFF:
         return not_checked("MLflow", "no --mlflow and no MLFLOW_TRACKING_URI: runs go to a sqlite file beside the study")

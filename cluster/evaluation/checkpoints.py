@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.datasets.dataset import DataSet, planned_data
-from cluster.storage.uri import place
-from cluster.studies.study_store import StudyHome
+from cluster.storage.uri import storage_uri
+from cluster.studies.study_store import StudyStore
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.errors import UserError
@@ -16,7 +16,7 @@ from facegan.study.folder.trial_folder import trial_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Checkpoint:
     """A generator to judge; its weights travel on their own. `sha256` is of all that decides what it draws."""
 
     label: str
@@ -29,44 +29,46 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CheckpointSet:
     """The subjects with their weights (the bytes of a safetensors file), and the data set that their study was planned on."""
 
     name: str
-    subjects: list[Subject]
+    subjects: list[Checkpoint]
     weights: list[bytes]
     planned: DataSet | None
 
 
-def read_subjects(uri: str) -> Given:
+def read_checkpoints(uri: str) -> CheckpointSet:
     """The checkpoint or the study that a user named."""
-    where = place("--checkpoint", uri)
+    where = storage_uri("--checkpoint", uri)
     if where.is_s3 or (where.folder / PLAN).exists():
-        return _of_study(StudyHome(where))
+        return _of_study(StudyStore(where))
     if not where.folder.is_dir():
         raise UserError(f"--checkpoint is {uri!r}: no such folder; name a trial's checkpoint folder or a study")
     subject, weights = _read(where.folder, where.folder.parent.name, "", 0)
-    return Given(where.folder.parent.name, [subject], [weights], None)
+    return CheckpointSet(where.folder.parent.name, [subject], [weights], None)
 
 
-def _of_study(home: StudyHome) -> Given:
-    home.pull()
-    plan = read_plan(home.folder)
-    home.fetch_checkpoints(plan.trials)
+def _of_study(store: StudyStore) -> CheckpointSet:
+    store.pull()
+    plan = read_plan(store.folder)
+    store.fetch_checkpoints(plan.trials)
     labels = {arm.name: arm.label for arm in plan.arms}
     found = []
-    for trial in (t for t in plan.trials if trial_folder(home.folder, t).checkpoint.exists()):
+    for trial in (t for t in plan.trials if trial_folder(store.folder, t).checkpoint.exists()):
         number = f" #{trial.candidate}" if any(t.candidate for t in plan.trials) else ""
         label = f"{labels[trial.arm]}{number} seed {trial.seed}"
-        found.append(_read(trial_folder(home.folder, trial).checkpoint, label, trial.arm, trial.candidate))
+        found.append(_read(trial_folder(store.folder, trial).checkpoint, label, trial.arm, trial.candidate))
     if not found:
-        raise UserError(f"--checkpoint is {str(home.place)!r}: a study of which no trial has a checkpoint yet")
-    return Given(home.folder.name, [subject for subject, _ in found], [weights for _, weights in found], planned_data(plan))
+        raise UserError(f"--checkpoint is {str(store.place)!r}: a study of which no trial has a checkpoint yet")
+    return CheckpointSet(
+        store.folder.name, [subject for subject, _ in found], [weights for _, weights in found], planned_data(plan)
+    )
 
 
-def _read(folder: Path, label: str, arm: str, candidate: int) -> tuple[Subject, bytes]:
+def _read(folder: Path, label: str, arm: str, candidate: int) -> tuple[Checkpoint, bytes]:
     config, images = checkpoint.read_config(folder)
     weights = checkpoint.generator_bytes(folder)
     about = json.dumps([config.to_dict()["model"], config.data.size], sort_keys=True).encode()
     digest = hashlib.sha256(about + weights).hexdigest()
-    return Subject(label, arm, config.seed, candidate, images, config, digest), weights
+    return Checkpoint(label, arm, config.seed, candidate, images, config, digest), weights

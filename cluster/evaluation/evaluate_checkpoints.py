@@ -13,22 +13,22 @@ import ray
 import torch
 
 from cluster.datasets.dataset import DataSet
-from cluster.evaluation.checkpoints import Given, Subject
+from cluster.evaluation.checkpoints import Checkpoint, CheckpointSet
 from cluster.runtime.device import assigned_device
 from cluster.runtime.ray_results import first_ready, next_of
 from cluster.runtime.start import start_ray, total
-from cluster.storage.uri import Place
-from cluster.storage.weights import stage_judges
+from cluster.storage.uri import StorageURI
+from cluster.storage.weights import stage_evaluators
 from cluster.studies.progress import duration
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.inference import drawer
+from facegan.inference import image_generator
 from facegan.metrics.clip_scores import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
-from facegan.metrics.evaluation_config import JudgesConfig, Sampling
-from facegan.metrics.evaluators import Judges, build_judges, refuse_loss_networks
-from facegan.metrics.measure import draw_all, measure, prepare_truth
+from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
+from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
 from facegan.metrics.pairs import choose_pairs
 from facegan.study.design.plan import code_version
 
@@ -42,13 +42,13 @@ _GPUS_PER_TASK = 0.25
 class Evaluation:
     """What to judge and how; it travels into tasks. Parts of it that are done lie under `out`."""
 
-    subjects: list[Subject]
+    subjects: list[Checkpoint]
     data: DataSet
-    judges: JudgesConfig
+    evaluators: EvaluatorsConfig
     sampling: Sampling
     fingerprint: str
-    """Of the judges' networks."""
-    out: Place
+    """Of the evaluators' networks."""
+    out: StorageURI
 
     def part_key(self, subject: str, clip: str) -> str:
         """Where a clip's part of a checkpoint (by its sha256) or of the references lies."""
@@ -60,7 +60,9 @@ class Evaluation:
         return [_REFERENCES, *dict.fromkeys(subject.sha256 for subject in self.subjects)]
 
 
-def plan_evaluation(given: Given, data: DataSet, judges: JudgesConfig, sampling: Sampling, out: Place) -> Evaluation:
+def plan_evaluation(
+    given: CheckpointSet, data: DataSet, evaluators: EvaluatorsConfig, sampling: Sampling, out: StorageURI
+) -> Evaluation:
     """Refuse what cannot be judged, before Ray starts."""
     out.check()
     size = data.manifest()["ingest"]["size"]
@@ -69,11 +71,13 @@ def plan_evaluation(given: Given, data: DataSet, judges: JudgesConfig, sampling:
             raise UserError(
                 f"--data holds images of {size} pixels, {subject.label} draws {subject.config.data.size}: name others"
             )
-    stage_judges(judges)
-    refuse_loss_networks(judges, [subject.config.vgg for subject in given.subjects])
+    stage_evaluators(evaluators)
+    refuse_loss_networks(evaluators, [subject.config.vgg for subject in given.subjects])
     choose_pairs(data.open(), "test", Config(), per_clip=1)
-    fingerprint = build_judges(judges).fingerprint()
-    return Evaluation(subjects=given.subjects, data=data, judges=judges, sampling=sampling, fingerprint=fingerprint, out=out)
+    fingerprint = build_evaluators(evaluators).fingerprint()
+    return Evaluation(
+        subjects=given.subjects, data=data, evaluators=evaluators, sampling=sampling, fingerprint=fingerprint, out=out
+    )
 
 
 def run_evaluation(evaluation: Evaluation, weights: list[bytes]) -> dict[str, Any]:
@@ -97,7 +101,7 @@ def _clips(data: FaceData) -> list[str]:
 def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None:
     start_ray()
     gpus = _GPUS_PER_TASK if total("GPU") else 0
-    task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(judge_clips)
+    task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(evaluate_clips)
     stored = [ray.put(content) for content in weights]
     each = max(1, math.floor(len(clips) / (_TASKS_PER_CPU * max(1.0, total("CPU")))))
     running = [task.remote(evaluation, stored, clips[i : i + each]) for i in range(0, len(clips), each)]
@@ -114,7 +118,7 @@ def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None
         print(f"evaluate {done}/{len(clips)} clips, {done / seconds * 60:.1f} clips/min, ETA {left}  ({clip})", flush=True)
 
 
-def judge_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) -> Iterator[str]:
+def evaluate_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) -> Iterator[str]:
     """Make the missing parts of some clips, in this process; the name of each clip when it is done.
 
     `weights` are those of the subjects, or Ray's references to them: a task holds one network at a time.
@@ -122,38 +126,38 @@ def judge_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) ->
     device = assigned_device()
     if device.type == "cpu":
         torch.set_num_threads(1)
-    judges, data = _judges_of_process(evaluation.judges, device.type), evaluation.data.open()
+    evaluators, data = _evaluators_of_process(evaluation.evaluators, device.type), evaluation.data.open()
     for clip in clips:
-        _judge_clip(evaluation, weights, clip, data, judges, device)
+        _evaluate_clip(evaluation, weights, clip, data, evaluators, device)
         yield clip
 
 
 @cache
-def _judges_of_process(config: JudgesConfig, device: str) -> Judges:
+def _evaluators_of_process(config: EvaluatorsConfig, device: str) -> Evaluators:
     """Loading and hashing them takes seconds, and Ray gives a process many tasks."""
-    stage_judges(config)
-    return build_judges(config, device)
+    stage_evaluators(config)
+    return build_evaluators(config, device)
 
 
-def _judge_clip(
-    evaluation: Evaluation, weights: list[Any], clip: str, data: FaceData, judges: Judges, device: torch.device
+def _evaluate_clip(
+    evaluation: Evaluation, weights: list[Any], clip: str, data: FaceData, evaluators: Evaluators, device: torch.device
 ) -> None:
     out = evaluation.out
     todo = [name for name in evaluation.names() if not out.exists(evaluation.part_key(name, clip))]
-    truth = prepare_truth(data, judges, None, evaluation.sampling, only=clip)
+    evaluation_set = prepare_evaluation_set(data, evaluators, None, evaluation.sampling, only=clip)
     if _REFERENCES in todo:
-        out.write(evaluation.part_key(_REFERENCES, clip), pack(reference_part(data, truth, judges)))
+        out.write(evaluation.part_key(_REFERENCES, clip), pack(reference_part(data, evaluation_set, evaluators)))
     for subject, content in zip(evaluation.subjects, weights, strict=True):
         if subject.sha256 in todo:
             found = content if isinstance(content, bytes) else ray.get(content)
-            draw = drawer(checkpoint.generator_of(subject.config, found).to(device), subject.config, device)
-            part: Part = dict(measure(draw_all(draw, data, truth), truth, judges))
+            draw = image_generator(checkpoint.generator_of(subject.config, found).to(device), subject.config, device)
+            part: Part = dict(measure(generate_all(draw, data, evaluation_set), evaluation_set, evaluators))
             out.write(evaluation.part_key(subject.sha256, clip), pack(part))
 
 
 def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
     """The result, from parts that are all there."""
-    judges, clips = build_judges(evaluation.judges), _clips(data)
+    evaluators, clips = build_evaluators(evaluation.evaluators), _clips(data)
 
     def parts(name: str) -> dict[str, Part]:
         return {clip: unpack(evaluation.out.read(evaluation.part_key(name, clip))) for clip in clips}
@@ -161,17 +165,17 @@ def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
     references = parts(_REFERENCES)
     return {
         "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest["ingest"]["landmarks"]},
-        "judges": judges.describe(),
-        "judges_and_losses": refuse_loss_networks(evaluation.judges, [s.config.vgg for s in evaluation.subjects]),
+        "evaluators": evaluators.describe(),
+        "evaluators_and_losses": refuse_loss_networks(evaluation.evaluators, [s.config.vgg for s in evaluation.subjects]),
         "sampling": asdict(evaluation.sampling),
         "code": code_version(),
         "discrimination": discrimination_of(references),
-        "references": reference_cards(references, data, judges),
+        "references": reference_cards(references, data, evaluators),
         "checkpoints": [
             {
                 **{name: getattr(s, name) for name in ("label", "arm", "seed", "candidate", "images", "sha256")},
                 "vgg": s.config.vgg.weights,
-                "scores": card_of(parts(s.sha256), data, judges),
+                "scores": card_of(parts(s.sha256), data, evaluators),
             }
             for s in evaluation.subjects
         ],

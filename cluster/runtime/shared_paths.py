@@ -9,7 +9,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from facegan.errors import UserError
 
 
-def check_seen_everywhere(files: Mapping[str, Path]) -> None:
+def check_shared_paths(files: Mapping[str, Path]) -> None:
     """Refuse a file, given by the flag that named its folder, which a node that takes work does not see."""
     here = ray.get_runtime_context().get_node_id()
     others = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU") and n["NodeID"] != here]

@@ -20,7 +20,7 @@ _SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class TrialResources:
     """What one trial takes of the cluster."""
 
     cpus_per_trial: float = 1
@@ -57,7 +57,7 @@ class Share:
         return fits
 
 
-def settle_share(share: Share, config: Config, study: Path) -> Share:
+def choose_trial_resources(share: TrialResources, config: Config, study: Path) -> TrialResources:
     """The share as it was asked for, or with as many trials to a GPU as the probe found best; it is kept in the study."""
     gpus = total("GPU")
     if share.gpus_per_trial is not None or not gpus:

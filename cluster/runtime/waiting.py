@@ -26,7 +26,7 @@ def why_waiting(needs: Mapping[str, float]) -> str | None:
 
 
 @contextmanager
-def explaining(begun: Callable[[], bool], needs: Mapping[str, float]) -> Iterator[None]:
+def explain_waiting(begun: Callable[[], bool], needs: Mapping[str, float]) -> Iterator[None]:
     """While the body runs and nothing has begun, say now and then why."""
     ended = threading.Event()
 

@@ -4,10 +4,10 @@ import os
 import socket
 
 from cluster.storage.objects import PARTIAL
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 
 
-def sweep_partials(place: Place) -> None:
+def sweep_partials(place: StorageURI) -> None:
     """Remove the unfinished files that processes of this host left in a folder when they were killed."""
     for partial in place.folder.glob(f"**/{PARTIAL}/*+*+*") if not place.is_s3 else ():
         if is_left_behind(partial.name):

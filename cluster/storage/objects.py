@@ -30,7 +30,7 @@ class Entry:
 
 
 @contextmanager
-def said(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """What the disk refuses as one line for the user; a missing file stays FileNotFoundError."""
     try:
         yield

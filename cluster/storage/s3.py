@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from cluster.storage.objects import AlreadyThere, Entry
 from cluster.storage.s3_client import ATTEMPTS, check_sent, client, head, md5, tag_of, unless_changed
-from cluster.storage.s3_errors import said
+from cluster.storage.s3_errors import translate_errors
 from cluster.storage.s3_parts import PART, InParts
 from facegan.errors import UserError
 from facegan.files import file_sha256
@@ -154,7 +154,7 @@ class Bucket:
         return f"s3://{self.name}/{self._full(key)}".rstrip("/")
 
     def _said(self, key: str = "") -> AbstractContextManager[None]:
-        return said(self._uri(key))
+        return translate_errors(self._uri(key))
 
 
 def _pause(attempt: int) -> None:

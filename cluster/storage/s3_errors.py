@@ -56,7 +56,7 @@ _REASONS = {
 
 
 @contextmanager
-def said(uri: str) -> Iterator[None]:
+def translate_errors(uri: str) -> Iterator[None]:
     """A UserError for what a server or the client refuses; FileNotFoundError where the server has no such object."""
     try:
         yield

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
 
-from cluster.storage.objects import PARTIAL, Entry, flush, said
+from cluster.storage.objects import PARTIAL, Entry, flush, translate_errors
 from facegan.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StorageURI:
     """A folder or a prefix in a bucket, by its URI alone, so that it travels into tasks."""
 
     uri: str
@@ -29,8 +29,8 @@ class Place:
     def __str__(self) -> str:
         return self.uri
 
-    def __truediv__(self, below: str) -> "Place":
-        return Place(f"{self.uri.rstrip('/')}/{_checked(self.uri, below)}")
+    def __truediv__(self, below: str) -> "StorageURI":
+        return StorageURI(f"{self.uri.rstrip('/')}/{_checked(self.uri, below)}")
 
     @property
     def is_s3(self) -> bool:
@@ -96,7 +96,7 @@ class Place:
 
     def download(self, key: str, local: Path, *, size: int, sha256: str) -> None:
         """A checked local copy; one that was interrupted goes on where it stopped, and one that is there is left as it is."""
-        with said(local), _alone(_beside(local)) as sink:
+        with translate_errors(local), _alone(_beside(local)) as sink:
             if not _has(local, size, sha256):
                 self._fill(_checked(self.uri, key), sink, size, "")
                 if not _has(_beside(local), size, sha256):
@@ -108,7 +108,7 @@ class Place:
     def copy(self, entry: Entry, local: Path) -> None:
         """A local copy of an object as a listing showed it, where no hash of it is known: its tag stands for its content."""
         tag = local.with_name(f"{local.name}.tag")
-        with said(local), _alone(_beside(local)) as sink:
+        with translate_errors(local), _alone(_beside(local)) as sink:
             if not (local.exists() and tag.exists() and tag.read_text() == entry.tag):
                 sink.truncate(0)
                 self._fill(entry.key, sink, entry.size, entry.tag)
@@ -133,7 +133,7 @@ class Place:
             raise UserError(f"{self.uri}/{key}: {sink.tell()} bytes came, {size} were to come; run again")
 
 
-def place(name: str, uri: str) -> Place:
+def storage_uri(name: str, uri: str) -> StorageURI:
     """The place that a user named; `name` is the flag, for messages."""
     scheme, found, rest = uri.partition("://")
     if found and scheme.lower() == "s3":
@@ -151,14 +151,14 @@ def place(name: str, uri: str) -> Place:
         raise UserError(
             f"{name} is {uri!r}: there is no such user here; name a folder by its path, or ./~... for one so called"
         )
-    return Place(os.path.abspath(path))
+    return StorageURI(os.path.abspath(path))
 
 
-def _s3_place(name: str, uri: str, rest: str) -> Place:
+def _s3_place(name: str, uri: str, rest: str) -> StorageURI:
     bucket, _, prefix = rest.partition("/")
     if not re.fullmatch(r"[A-Za-z0-9._-]+", bucket) or not bucket.strip("."):
         raise UserError(f"{name} is {uri!r}: after s3:// comes the name of a bucket, as in s3://faces/300vw")
-    return Place(f"s3://{bucket}/{_checked(f'{name} {uri}', prefix)}" if prefix else f"s3://{bucket}")
+    return StorageURI(f"s3://{bucket}/{_checked(f'{name} {uri}', prefix)}" if prefix else f"s3://{bucket}")
 
 
 def _checked(uri: str, key: str) -> str:

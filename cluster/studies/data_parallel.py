@@ -8,34 +8,34 @@ import torch
 
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.device import assigned_device
-from cluster.studies.study_store import StudyHome
+from cluster.studies.study_store import StudyStore
 from facegan.config import from_dict
 from facegan.study.design.plan import Trial
 from facegan.trial import run_trial
 
 
-def run_data_parallel(trial: Trial, home: StudyHome, data: DataSet, *, workers: int, gpu: bool) -> None:
+def run_data_parallel(trial: Trial, store: StudyStore, data: DataSet, *, workers: int, gpu: bool) -> None:
     """Train one configuration on `workers` workers; a run that was interrupted goes on from its checkpoint."""
     trainer = ray.train.torch.TorchTrainer(
         _worker,
         train_loop_config={
             "config": trial.config.to_dict(),
             "key": trial.key,
-            "home": home,
+            "store": store,
             "data": data,
         },
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
         torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
         run_config=ray.train.RunConfig(
             name="ray-train",
-            storage_path=str((home.folder / "trials" / trial.key).resolve()),
+            storage_path=str((store.folder / "trials" / trial.key).resolve()),
             failure_config=ray.train.FailureConfig(max_failures=2),
         ),
     )
     try:
         trainer.fit()
     except Exception as error:  # whatever broke in a worker is this trial's outcome
-        with home.trial(trial.key) as broken:
+        with store.trial(trial.key) as broken:
             broken.folder.write_failure(error)
             broken.publish(now=True)
 
@@ -47,8 +47,8 @@ def _worker(given: dict[str, Any]) -> None:
     assert isinstance(device, torch.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    with given["home"].trial(given["key"]) as home:
-        run_trial(from_dict(given["config"]), home, given["data"].open(), device, _TrainRun())
+    with given["store"].trial(given["key"]) as store:
+        run_trial(from_dict(given["config"]), store, given["data"].open(), device, _TrainRun())
 
 
 class _TrainRun:

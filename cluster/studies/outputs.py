@@ -9,16 +9,16 @@ from facegan.data.face_data import FaceData
 from facegan.data.manifest import to_bytes
 from facegan.files import read_json, write_bytes, write_json
 from facegan.metrics.clip_scores import study_references
-from facegan.metrics.evaluation_config import JudgesConfig
-from facegan.metrics.evaluators import build_judges
+from facegan.metrics.evaluation_config import EvaluatorsConfig
+from facegan.metrics.evaluators import build_evaluators
 from facegan.report.figure2 import write_figure2
-from facegan.report.gradient_figure import write_anatomy_figure
+from facegan.report.gradient_figure import write_gradient_figure
 from facegan.report.loss_curves import write_losses_figure
 from facegan.report.page import write_report
 from facegan.report.sheets import contact_sheet
 from facegan.study.conclusions.summary import summarise_study
 from facegan.study.design.plan import Plan
-from facegan.trial import TRUTH
+from facegan.trial import REFERENCE_EMBEDDINGS
 
 REFERENCES, DISCRIMINATION = "references.json", "discrimination.json"
 """The reference rows' cards, and how well the judge of identity tells the test people apart."""
@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 def conclude(plan: Plan, study: Path, data: FaceData, *, include_faces: bool) -> dict[str, Any]:
     """Write all that shows what a study has found so far; returns the summary."""
     if read_json(study / REFERENCES) is None or read_json(study / DISCRIMINATION) is None:
-        rows, apart = study_references(data, build_judges(JudgesConfig()), study / TRUTH)
+        rows, apart = study_references(data, build_evaluators(EvaluatorsConfig()), study / REFERENCE_EMBEDDINGS)
         write_json(study / REFERENCES, rows)
         write_json(study / DISCRIMINATION, apart)
     summary = summarise_study(study, plan, read_json(study / REFERENCES))
@@ -39,6 +39,6 @@ def conclude(plan: Plan, study: Path, data: FaceData, *, include_faces: bool) ->
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
     write_figure2(study, plan, data)
     write_losses_figure(study, plan)
-    write_anatomy_figure(study, plan)
+    write_gradient_figure(study, plan)
     write_report(study, summary, plan.base, include_faces=include_faces)
     return summary

@@ -15,21 +15,22 @@ import ray
 from cluster.cli.arguments import StudyArguments
 from cluster.datasets.dataset import DataSet
 from cluster.datasets.prepare import describe_data, prepare_data
-from cluster.runtime.shared_paths import check_seen_everywhere
+from cluster.runtime.shared_paths import check_shared_paths
 from cluster.runtime.start import start_ray
-from cluster.storage.uri import Place, place
+from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.outputs import conclude
 from cluster.studies.progress import duration, following
-from cluster.studies.study_store import StudyHome
+from cluster.studies.study_store import StudyStore
 from cluster.tracking.mlflow_tracker import Tracker
 from facegan.data.manifest import manifest_key
-from facegan.study.analysis.effects import spoken
+from facegan.metrics.table import display_name
+from facegan.report.score_table import study_table
 from facegan.study.analysis.model_selection import best_generator
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN
-from facegan.trial import precompute_truth
+from facegan.trial import precompute_reference_embeddings
 
 HOME = Path("studies")
 
@@ -47,10 +48,7 @@ class Request:
     budget: Budget = field(default_factory=Budget)
 
 
-_TABLE = {"face_error": 1, "landmark_error": 3, "identity_to_target": 3, "ssim": 3, "source_likeness": 2}
-"""Metrics of the console's table and their decimals."""
-
-Runner = Callable[[Plan, StudyHome, DataSet], None]
+Runner = Callable[[Plan, StudyStore, DataSet], None]
 """Runs what is missing of a plan, given where the study lies and the data set."""
 
 
@@ -59,7 +57,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     started = time.monotonic()
     shared = request.shared
     if shared.study:
-        StudyHome(place("--study", shared.study)).check()
+        StudyStore(storage_uri("--study", shared.study)).check()
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
     plan = make_plan(
         shared.config,
@@ -74,44 +72,45 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
         budget=request.budget,
     )
     default = HOME / f"{request.design}-{shared.preset}-{plan.id()}"
-    home = StudyHome(place("--study", shared.study or str(default)))
-    home.open(plan)
-    study = home.folder
+    store = StudyStore(storage_uri("--study", shared.study or str(default)))
+    store.open(plan)
+    study = store.folder
     start_ray()
-    check_seen_everywhere(_local_files(home, data))
-    _announce(plan, home)
-    truth = ray.remote(num_cpus=1)(precompute_truth).remote(home, data)
+    check_shared_paths(_local_files(store, data))
+    _announce(plan, store)
+    evaluation_set = ray.remote(num_cpus=1)(precompute_reference_embeddings).remote(store, data)
     tracker = Tracker(plan, study)
 
     def look() -> None:
-        home.pull()
+        store.pull()
         tracker.sync()
 
     with following(plan, study, look):
-        runner(plan, home, data)
-    ray.get(truth)
-    home.pull()
-    home.fetch_shown_checkpoints()
+        runner(plan, store, data)
+    ray.get(evaluation_set)
+    store.pull()
+    store.fetch_shown_checkpoints()
     summary = conclude(plan, study, data.open(), include_faces=shared.include_faces)
-    home.push()
-    model = _register_best(plan, home, tracker, summary)
+    store.push()
+    model = _register_best(plan, store, tracker, summary)
     tracker.finish(_note(summary), {claim["claim"]: claim["answer"] for claim in summary["claims"]})
-    _say_results(summary, home, tracker.uri, model, time.monotonic() - started)
+    _say_results(summary, store, tracker.uri, model, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
 
 
-def _local_files(home: StudyHome, data: DataSet) -> dict[str, Path]:
+def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:
     """A file of each place that is a folder, by the flag that names it."""
-    files = {} if home.place.is_s3 else {"--study": home.folder / PLAN}
-    return files if (at := Place(data.uri)).is_s3 else files | {"--data": at.folder / manifest_key(data.version)}
+    files = {} if store.place.is_s3 else {"--study": store.folder / PLAN}
+    return files if (at := StorageURI(data.uri)).is_s3 else files | {"--data": at.folder / manifest_key(data.version)}
 
 
 def _note(summary: dict[str, Any]) -> str:
     """The study's answers in Markdown, for the page of its MLflow run."""
     claims = [f"- **{claim['question']}** {claim['sentence']}" for claim in summary["claims"]]
     answers = [
-        f"- **{row['factor']}, {spoken(row['metric'])}**: {row['answer']}; {row['sentence']}" for row in summary["answers"]
+        f"- **{row['factor']}, {display_name(row['metric'])}**: {row['answer']}; {row['sentence']}"
+        for row in summary["answers"]
     ]
     arms = [f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]]
     if (summary["effects"] or {}).get("replaced"):
@@ -119,22 +118,22 @@ def _note(summary: dict[str, Any]) -> str:
     return "\n".join([*claims, *answers, *arms])
 
 
-def _register_best(plan: Plan, home: StudyHome, tracker: Tracker, summary: dict[str, Any]) -> str:
+def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: dict[str, Any]) -> str:
     """Register the study's best generator; says where it is, or why there is none."""
-    best = best_generator(plan, home.folder)
+    best = best_generator(plan, store.folder)
     if best is None:
         return "none registered: no arm has a score on validation clips in all of its runs (data.validation_fraction)"
-    home.fetch_checkpoints([best])
+    store.fetch_checkpoints([best])
     label = next(arm.label for arm in plan.arms if arm.name == best.arm)
     return f"{tracker.register(best, summary)}  ({label}, seed {best.seed}; mlflow.pyfunc.load_model draws with it)"
 
 
-def _announce(plan: Plan, home: StudyHome) -> None:
+def _announce(plan: Plan, store: StudyStore) -> None:
     kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
     images, seconds = sum(t.config.images for t in plan.trials), plan.budget.seconds
     amount = f"{images} images" if seconds is None else f"{seconds * len(plan.trials):g} s of training"
     print(
-        f"study    {_short(home)}: {plan.design}, {len(plan.trials)} trials, {amount}, {kind}, VGG-19 {plan.vgg}",
+        f"study    {_short(store)}: {plan.design}, {len(plan.trials)} trials, {amount}, {kind}, VGG-19 {plan.vgg}",
         flush=True,
     )
     # The same hash as `jobs/doctor.py` says elsewhere: a cluster runs what `ray up` brought it.
@@ -143,15 +142,15 @@ def _announce(plan: Plan, home: StudyHome) -> None:
         print(f"budget   equal {plan.budget.equalised()}", flush=True)
 
 
-def _say_results(summary: dict[str, Any], home: StudyHome, uri: str, model: str, seconds: float) -> None:
+def _say_results(summary: dict[str, Any], store: StudyStore, uri: str, model: str, seconds: float) -> None:
     print(f"\ndone in {duration(seconds)}; on people never trained on:\n")
-    print("\n".join(score_table(summary)), end="\n\n")
+    print("\n".join(study_table(summary)), end="\n\n")
     for arm in summary["arms"]:
         print(f"  {arm['label']:<15} {arm['verdict'].split(':')[0]}")
     for claim in summary["claims"]:
         print(f"\n  {claim['question']}\n  {claim['sentence']}")
     print()
-    study = _short(home)
+    study = _short(store)
     print(f"report   {study}/report.html")
     print(f"figures  {study}/figure2.png  {study}/losses.png  {study}/contact_sheet.png")
     print(f"model    {model}")
@@ -166,23 +165,11 @@ def _how_to_open(uri: str) -> str:
     return "  of the cluster's head (make mlflow-tunnel brings it to this address of yours)" if here else ""
 
 
-def _short(home: StudyHome) -> str:
+def _short(store: StudyStore) -> str:
     """Where the study lies, as a person types it."""
-    if home.place.is_s3:
-        return home.place.uri
-    return os.path.relpath(home.folder) if home.folder.is_relative_to(Path.cwd()) else str(home.folder)
-
-
-def score_table(summary: dict[str, Any]) -> list[str]:
-    """The main scores as lines of text: reference rows first, then the arms; '-' where nothing was measured."""
-    rows = dict(summary["references"])
-    rows |= {arm["label"]: arm["scores"] for arm in summary["arms"]}
-    lines = [" " * 17 + "".join(f"{metric.replace('_', ' '):>20}" for metric in _TABLE)]
-    for name, scores in rows.items():
-        means = [scores.get(metric, {"mean": None})["mean"] for metric in _TABLE]
-        cells = ["-" if m is None else f"{m:.{d}f}" for m, d in zip(means, _TABLE.values(), strict=True)]
-        lines.append(f"  {name:<15}" + "".join(f"{cell:>20}" for cell in cells))
-    return lines
+    if store.place.is_s3:
+        return store.place.uri
+    return os.path.relpath(store.folder) if store.folder.is_relative_to(Path.cwd()) else str(store.folder)
 
 
 def _end_badly_where_trials_failed(summary: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cluster.storage.objects import AlreadyThere, Entry
 from cluster.storage.scratch import scratch
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.errors import UserError
 from facegan.files import read_json, write_bytes, write_json
@@ -28,10 +28,10 @@ _PUBLISH_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class StudyHome:
+class StudyStore:
     """A study's place; it travels into tasks."""
 
-    place: Place
+    place: StorageURI
 
     @property
     def folder(self) -> Path:
@@ -108,10 +108,10 @@ class StudyHome:
             self._unpack(there[f"trials/{trial.key}/{_CHECKPOINT}"], self.folder / "trials" / trial.key)
 
     @contextmanager
-    def trial(self, key: str) -> Iterator["TrialHome"]:
+    def trial(self, key: str) -> Iterator["TrialStore"]:
         """A trial's folder to work in, and how what is done there is published."""
         if not self.place.is_s3:
-            yield TrialHome(self, TrialFolder(self.folder / "trials" / key))
+            yield TrialStore(self, TrialFolder(self.folder / "trials" / key))
             return
         with scratch() as study:
             tags = {}
@@ -119,7 +119,7 @@ class StudyHome:
                 tags[entry.key] = entry.tag
                 if not entry.key.endswith(_CHECKPOINT):
                     write_bytes(study / entry.key, self.place.read(entry.key))
-            yield TrialHome(self, TrialFolder(study / "trials" / key), tags)
+            yield TrialStore(self, TrialFolder(study / "trials" / key), tags)
 
     def _unpack(self, entry: Entry, trial: Path) -> None:
         self.place.copy(entry, trial / _CHECKPOINT)
@@ -128,10 +128,10 @@ class StudyHome:
 
 
 @dataclass(slots=True)
-class TrialHome:
+class TrialStore:
     """A trial at work in its folder. On a bucket, `publish` sends what has changed there."""
 
-    home: StudyHome
+    store: StudyStore
     folder: TrialFolder
     _tags: dict[str, str] = field(default_factory=dict)
     """Of what is published, as it was found or last replaced."""
@@ -140,21 +140,21 @@ class TrialHome:
 
     def fetch_checkpoint(self) -> None:
         """See that the folder holds the trial's last checkpoint, if it has one."""
-        if self.home.place.is_s3:
+        if self.store.place.is_s3:
             prefix = f"trials/{self.folder.path.name}/{_CHECKPOINT}"
-            for entry in self.home.place.entries(prefix):
-                self.home._unpack(entry, self.folder.path)
+            for entry in self.store.place.entries(prefix):
+                self.store._unpack(entry, self.folder.path)
 
     def of_study(self, name: str) -> Path:
         """A file of the whole study, fetched if it is there."""
         path = self.folder.path.parent.parent / name
-        if self.home.place.is_s3 and not path.exists() and self.home.place.exists(name):
-            write_bytes(path, self.home.place.read(name))
+        if self.store.place.is_s3 and not path.exists() and self.store.place.exists(name):
+            write_bytes(path, self.store.place.read(name))
         return path
 
     def publish(self, *, now: bool) -> None:
         """Send what has changed, at once or when some seconds have passed since the last time."""
-        if not self.home.place.is_s3 or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
+        if not self.store.place.is_s3 or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
             return
         # As in a folder: a checkpoint never without the rows that led to it, for a resumed run drops those after it but
         # cannot make up for any before. The state comes last: what it says is there already.
@@ -173,10 +173,10 @@ class TrialHome:
         # A node that was cut off may come back while its trial is run again elsewhere, or after that has ended.
         key = self._key(path)
         try:
-            self._tags[key] = self.home.place.replace(key, path, self._tags.get(key, ""))
+            self._tags[key] = self.store.place.replace(key, path, self._tags.get(key, ""))
         except AlreadyThere:
             raise UserError(
-                f"{self.home.place}/{key} was written by another run of this trial, which goes on; this one ends, and the same "
+                f"{self.store.place}/{key} was written by another run of this trial, which goes on; this one ends, and the same "
                 "command tries again what is missing then"
             ) from None
 

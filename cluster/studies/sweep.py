@@ -14,16 +14,16 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.autoscale import wait_for_gpus
 from cluster.runtime.device import assigned_device
-from cluster.runtime.trial_resources import Share, settle_share
-from cluster.runtime.waiting import explaining
-from cluster.studies.study_store import StudyHome
+from cluster.runtime.trial_resources import TrialResources, choose_trial_resources
+from cluster.runtime.waiting import explain_waiting
+from cluster.studies.study_store import StudyStore
 from facegan.config import Config
 from facegan.errors import UserError
+from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, trial_folder
 from facegan.trial import run_trial
 
-METRIC = "validation/face_error"
 _RETRIES = 2
 
 
@@ -39,9 +39,9 @@ def check_candidates(config: Config, grace_images: int, *, most: float | None = 
         )
 
 
-def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_images: int) -> None:
+def run_sweep(plan: Plan, store: StudyStore, data: DataSet, share: TrialResources, grace_images: int) -> None:
     """Run what is missing of a plan; each trial's outcome is in its folder when this returns."""
-    study = home.folder
+    study = store.folder
     # In the plan's order a study that is broken off has seen every factor on and off equally often; longest first would
     # save a little time at the end and leave the short arms for last.
     missing = [t for t in plan.run_order() if trial_folder(study, t).state()["state"] not in FINAL]
@@ -50,18 +50,18 @@ def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_im
     wait_for_gpus(share.gpus)
     if plan.budget.seconds is None:
         # Runs that share a GPU take each other's seconds: then each has one of its own.
-        share = settle_share(share, plan.trials[0].config, study)
+        share = choose_trial_resources(share, plan.trials[0].config, study)
     several = any(t.candidate for t in plan.trials)
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_tune_trial, home=home, data=data, trials=_by_key(missing), seconds=plan.budget.seconds),
+            tune.with_parameters(_tune_trial, store=store, data=data, trials=_by_key(missing), seconds=plan.budget.seconds),
             share.resources(),
         ),
         param_space={"key": tune.grid_search([t.key for t in missing])},
         tune_config=tune.TuneConfig(
             max_concurrent_trials=share.at_once(),
             reuse_actors=True,
-            scheduler=_AshaPerArm(missing, home, grace_images) if several else FIFOScheduler(),
+            scheduler=_AshaPerArm(missing, store, grace_images) if several else FIFOScheduler(),
             trial_name_creator=lambda trial: f"trial_{trial.config['key']}",
             trial_dirname_creator=lambda trial: trial.config["key"],
         ),
@@ -76,12 +76,12 @@ def run_sweep(plan: Plan, home: StudyHome, data: DataSet, share: Share, grace_im
     )
     before = _states(missing, study)
     needs = {name.upper(): amount for name, amount in share.resources().items()}
-    with explaining(lambda: _states(missing, study) != before, needs):
+    with explain_waiting(lambda: _states(missing, study) != before, needs):
         results = tuner.fit()
     errors = {str(result.config["key"]): result.error for result in results if result.error}
     for trial in missing:
         if trial.key in errors:
-            with home.trial(trial.key) as broken:
+            with store.trial(trial.key) as broken:
                 broken.folder.write_failure(errors[trial.key])
                 broken.publish(now=True)
 
@@ -95,13 +95,13 @@ def _by_key(trials: Sequence[Trial]) -> dict[str, Trial]:
 
 
 def _tune_trial(
-    config: dict[str, Any], *, home: StudyHome, data: DataSet, trials: dict[str, Trial], seconds: float | None
+    config: dict[str, Any], *, store: StudyStore, data: DataSet, trials: dict[str, Trial], seconds: float | None
 ) -> None:
     trial = trials[config["key"]]
     device = assigned_device()
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-    with home.trial(trial.key) as mine:
+    with store.trial(trial.key) as mine:
         run_trial(trial.config, mine, data.open(), device, _TuneRun(), seconds)
 
 
@@ -114,14 +114,14 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
     """One ASHA an arm: it compares candidates of an arm by their score on validation clips, on the clock of images seen:
     candidates of an arm cost the same an image, so it is fair with a budget of seconds too, and repeatable."""
 
-    def __init__(self, trials: Sequence[Trial], home: StudyHome, grace_images: int) -> None:
+    def __init__(self, trials: Sequence[Trial], store: StudyStore, grace_images: int) -> None:
         super().__init__()
         self._arm = {t.key: t.arm for t in trials}
-        self._home = home
+        self._store = store
         self._asha = {
             arm: ASHAScheduler(
                 time_attr="images",
-                metric=METRIC,
+                metric=SELECTION,
                 mode="min",
                 max_t=max(t.config.images for t in trials if t.arm == arm),
                 grace_period=grace_images,
@@ -137,7 +137,7 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        if METRIC not in result:  # a trial that was resumed behind its last image
+        if SELECTION not in result:  # a trial that was resumed behind its last image
             return str(TrialScheduler.CONTINUE)
         decision: str = self._of(trial).on_trial_result(tune_controller, trial, result)
         if decision == TrialScheduler.STOP:
@@ -146,7 +146,7 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
 
     def _say_stopped(self, key: str) -> None:
         # The trial waits in its report meanwhile, so nobody else writes.
-        with self._home.trial(key) as stopped:
+        with self._store.trial(key) as stopped:
             found = stopped.folder.state()
             if found["state"] not in FINAL:
                 stopped.folder.write_state("STOPPED", **{k: found[k] for k in ("images", "seconds", "passes")})
@@ -154,7 +154,7 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
         # A diverged trial completes without a score; ASHA has nothing to learn from it.
-        if METRIC in result:
+        if SELECTION in result:
             self._of(trial).on_trial_complete(tune_controller, trial, result)
 
     def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 
 from cluster.tracking.model_registry import register_generator
+from facegan.metrics.table import METRICS
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
 
@@ -21,15 +22,13 @@ _PARENT = "mlflow.parentRunId"
 _NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
 _STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
 _ELSEWHERE = ("images", "time", "seconds")
-"""Of a row: the clock. Beside it the anatomy is left out, a figure, and learning rates, for many keys make the UI slow."""
-_SCORES = ("face_error", "landmark_error", "faces_found", "identity_to_target", "ssim", "source_likeness")
-"""Scores that are metrics of a trial's run: with the 19 of its rows they make 25 keys. scores.json has all."""
+"""Of a row: the clock. Beside it the gradient diagnostics is left out, a figure, and learning rates, for many keys make the UI slow."""
 _FILES = (
     "report.html",
     "figure2.png",
     "losses.png",
     "losses_images.png",
-    "anatomy.png",
+    "gradient_diagnostics.png",
     "contact_sheet.png",
     "plan.json",
     "summary.json",
@@ -165,7 +164,9 @@ class _Child:
     def _close(self, state: str) -> None:
         scores = self.folder.scores() or {}
         values = {
-            f"score/{name}": entry["mean"] for name, entry in scores.items() if name in _SCORES and entry["mean"] is not None
+            f"score/{name}": entry["mean"]
+            for name, entry in scores.items()
+            if METRICS[name].tracked and entry["mean"] is not None
         }
         found = self.folder.state()
         now = int(self.folder.path.joinpath("state.json").stat().st_mtime * 1000)

@@ -22,7 +22,7 @@ from facegan.checkpoint import DRAWING_FILES
 from facegan.data.crop import crop_face, face_square
 from facegan.data.ingest_config import IngestConfig
 from facegan.landmarks.points import POINTS
-from facegan.metrics.table import METRICS
+from facegan.metrics.table import meaning
 from facegan.study.design.plan import Trial
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.synthetic.clips import FIRST_TEST_ID, ClipJob, film
@@ -130,7 +130,7 @@ def _card(about: dict[str, Any]) -> str:
         between = " | ".join(_number(card.get(metric)) for card in about["references"].values())
         low, high = entry["interval"]
         own = f"{_number(entry['mean'])} ({_number(low)} to {_number(high)})"
-        rows.append(f"| {metric} | {own} | {between} | {entry.get('note', METRICS[metric])} |")
+        rows.append(f"| {metric} | {own} | {between} | {entry.get('note', meaning(metric))} |")
     head = " | ".join(about["references"])
     return "\n".join(
         [

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from facegan.checkpoint import load_generator
-from facegan.inference import Images, drawer
+from facegan.inference import Images, image_generator
 
 CHECKPOINT = "checkpoint"
 """The folder, among the model's data, with the part of a checkpoint that drawing reads."""
@@ -21,7 +21,7 @@ class ServedGenerator:
     def __init__(self, data: Path) -> None:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         generator, config = load_generator(data / CHECKPOINT)
-        self._draw = drawer(generator.to(device), config, device)
+        self._draw = image_generator(generator.to(device), config, device)
 
     def predict(self, model_input: dict[str, Any], params: dict[str, Any] | None = None) -> Images:
         """Each person with their face moved to the landmarks."""

@@ -20,7 +20,7 @@ _READ_AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class LocatedFrame:
     """A good frame: number from 1, image [height, width, 3] uint8 BGR, points [68, 2] in its pixels."""
 
     frame: int
@@ -55,7 +55,7 @@ class ClipReader:
         known = max(self.claimed, self._decoded)
         return max(known + sum(not 1 <= number <= known for number in self._annotations), 1)
 
-    def read(self) -> Iterator[Located | Quarantined]:
+    def read(self) -> Iterator[LocatedFrame | Quarantined]:
         """Every frame once: the decoded ones in order, then those that the header or the annotations know besides."""
         if self._finder:
             self._finder.restart()
@@ -84,7 +84,7 @@ class ClipReader:
         if not known and not self._annotations:
             yield self._bad(0, UNREADABLE)
 
-    def _locate(self, frames: list[Frame]) -> list[Located | Quarantined]:
+    def _locate(self, frames: list[Frame]) -> list[LocatedFrame | Quarantined]:
         if self._finder is None:
             return [self._annotated(frame) for frame in frames]
         found = self._finder.find([frame.image for frame in frames]) if frames else []
@@ -93,7 +93,7 @@ class ClipReader:
             for frame, points in zip(frames, found, strict=True)
         ]
 
-    def _annotated(self, frame: Frame) -> Located | Quarantined:
+    def _annotated(self, frame: Frame) -> LocatedFrame | Quarantined:
         if frame.number not in self._ahead:
             # By groups: between two frames, whose pixels have pushed all else out of the caches, it would take twice as long.
             self._ahead = {number: self._read_pts(number) for number in range(frame.number, frame.number + _READ_AHEAD)}
@@ -110,11 +110,11 @@ class ClipReader:
         except BadAnnotation as reason:
             return str(reason), key
 
-    def _checked(self, frame: Frame, points: NDArray[np.float32], where: str) -> Located | Quarantined:
+    def _checked(self, frame: Frame, points: NDArray[np.float32], where: str) -> LocatedFrame | Quarantined:
         height, width = frame.image.shape[:2]
         if _share_inside(points, width, height) < 0.5:
             return Quarantined(self._clip.clip, frame.number, OUTSIDE, where)
-        return Located(frame.number, frame.image, points)
+        return LocatedFrame(frame.number, frame.image, points)
 
     def _bad(self, number: int, reason: str) -> Quarantined:
         return Quarantined(self._clip.clip, number, reason, self._clip.video)

@@ -39,7 +39,7 @@ from facegan.files import file_sha256
 from facegan.landmarks.points import POINTS
 
 Fetch = Callable[[dict[str, Any], Path], Path]
-"""Given a clip of the manifest and a folder for downloads: a local Parquet file whose hash was checked."""
+"""CheckpointSet a clip of the manifest and a folder for downloads: a local Parquet file whose hash was checked."""
 
 
 def find_copy(sha256: str, cache: Path) -> Path | None:

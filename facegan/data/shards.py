@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from facegan.data.clip_reader import ClipReader, Located, Quarantined
+from facegan.data.clip_reader import ClipReader, LocatedFrame, Quarantined
 from facegan.data.crop import Crop, crop_face, face_square, steady
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.sources import ClipSource
@@ -129,7 +129,7 @@ def _rows(
     clip: ClipSource, reader: ClipReader, config: IngestConfig, quarantine: Callable[[Quarantined], None]
 ) -> Iterator[dict[str, Any]]:
     scale = config.crop_scale
-    squares = ((f.frame, face_square(f.points, scale) if isinstance(f, Located) else None, f) for f in reader.read())
+    squares = ((f.frame, face_square(f.points, scale) if isinstance(f, LocatedFrame) else None, f) for f in reader.read())
     for square, frame in steady(squares, config.crop_smoothing):
         if isinstance(frame, Quarantined):
             quarantine(frame)
@@ -138,7 +138,7 @@ def _rows(
         yield _row(clip, frame, crop_face(frame.image, frame.points, square, config.size), config)
 
 
-def _row(clip: ClipSource, frame: Located, crop: Crop, config: IngestConfig) -> dict[str, Any]:
+def _row(clip: ClipSource, frame: LocatedFrame, crop: Crop, config: IngestConfig) -> dict[str, Any]:
     return {
         "clip": clip.clip,
         "split": clip.split,

@@ -28,7 +28,7 @@ def with_kid(measured: Scores, clips: list[str], images: int) -> tuple[Scores, d
     if GENERATED not in measured:
         return scores, {}
     if len(clips) < images:
-        return scores, {"kid": f"not measured: {len(clips)} pairs, fewer than --judges.kid_images {images}"}
+        return scores, {"kid": f"not measured: {len(clips)} pairs, fewer than --evaluators.kid_images {images}"}
     chosen = np.linspace(0, len(clips) - 1, images).round().astype(int)
     values = kid_pseudo_values(measured[GENERATED][chosen], measured[TARGETS][chosen])
     # Clips weigh alike in a card; in KID each image does, also where one clip gives more of them than another.

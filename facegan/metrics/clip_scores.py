@@ -15,8 +15,8 @@ from facegan.data.face_data import FaceData
 from facegan.metrics.card import Scores, summarise, with_kid
 from facegan.metrics.discrimination import discrimination
 from facegan.metrics.evaluation_config import Sampling
-from facegan.metrics.evaluators import Judges
-from facegan.metrics.measure import Truth, measure_references, prepare_truth
+from facegan.metrics.evaluators import Evaluators
+from facegan.metrics.measure import EvaluationSet, measure_references, prepare_evaluation_set
 
 Part = dict[str, NDArray[Any]]
 """What was measured on one clip, by name; of the references by `<row>|<name>`."""
@@ -25,30 +25,30 @@ NO_MOTION = "not measured of another person: frames chosen by their pose are no 
 EMBEDDINGS, ROWS = "embeddings", "rows"
 
 
-def reference_part(data: FaceData, truth: Truth, judges: Judges) -> Part:
+def reference_part(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> Part:
     """The reference rows of a clip, and the embeddings of its real frames."""
-    rows = measure_references(data, truth, judges)
+    rows = measure_references(data, evaluation_set, evaluators)
     part: Part = {f"{row}|{name}": values for row, scores in rows.items() for name, values in scores.items()}
-    part[EMBEDDINGS] = np.concatenate([truth.source_embeddings, truth.target_embeddings])
-    part[ROWS] = np.concatenate([truth.pairs.source, truth.pairs.target])
+    part[EMBEDDINGS] = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
+    part[ROWS] = np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target])
     return part
 
 
-def study_references(data: FaceData, judges: Judges, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The reference cards of a study, and how well the identity judge tells its test people apart."""
-    truth = prepare_truth(data, judges, cache, Sampling())
-    rows = measure_references(data, truth, judges)
-    people = [*truth.pairs.clip, *truth.pairs.clip]
-    cards = {row: make_card(measured, truth.pairs.clip, data, judges) for row, measured in rows.items()}
-    embeddings = np.concatenate([truth.source_embeddings, truth.target_embeddings])
-    return cards, discrimination(embeddings, np.concatenate([truth.pairs.source, truth.pairs.target]), people)
+    evaluation_set = prepare_evaluation_set(data, evaluators, cache, Sampling())
+    rows = measure_references(data, evaluation_set, evaluators)
+    people = [*evaluation_set.pairs.clip, *evaluation_set.pairs.clip]
+    cards = {row: make_card(measured, evaluation_set.pairs.clip, data, evaluators) for row, measured in rows.items()}
+    embeddings = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
+    return cards, discrimination(embeddings, np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target]), people)
 
 
-def make_card(measured: Scores, clips: list[str], data: FaceData, judges: Judges) -> dict[str, Any]:
+def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
     """The card of what was measured on pairs of these clips: every metric, with a note where it was not measured."""
-    scores, missing = with_kid(measured, clips, judges.config.kid_images)
+    scores, missing = with_kid(measured, clips, evaluators.config.kid_images)
     still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
-    return summarise(scores, clips, categories_of(data), judges.missing | missing | still)
+    return summarise(scores, clips, categories_of(data), evaluators.missing | missing | still)
 
 
 def pack(part: Part) -> bytes:
@@ -64,14 +64,14 @@ def unpack(content: bytes) -> Part:
         return dict(archive)
 
 
-def card_of(parts: Mapping[str, Part], data: FaceData, judges: Judges) -> dict[str, Any]:
+def card_of(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
     """The card of a checkpoint from its parts by clip."""
     clips = [clip for clip, part in parts.items() for _ in range(len(part["face_error"]))]
     measured: Scores = {name: np.concatenate([part[name] for part in parts.values()]) for name in next(iter(parts.values()))}
-    return make_card(measured, clips, data, judges)
+    return make_card(measured, clips, data, evaluators)
 
 
-def reference_cards(parts: Mapping[str, Part], data: FaceData, judges: Judges) -> dict[str, Any]:
+def reference_cards(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
     """The cards of the reference rows from their parts by clip."""
     names = list(dict.fromkeys(name.partition("|")[0] for part in parts.values() for name in part if "|" in name))
     rows = {}
@@ -80,7 +80,7 @@ def reference_cards(parts: Mapping[str, Part], data: FaceData, judges: Judges) -
             clip: {name.removeprefix(f"{row}|"): values for name, values in part.items() if name.startswith(f"{row}|")}
             for clip, part in parts.items()
         }
-        rows[row] = card_of(of_row, data, judges)
+        rows[row] = card_of(of_row, data, evaluators)
     return rows
 
 

@@ -7,35 +7,35 @@ from facegan.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JudgesConfig:
-    """The judges. They are no part of a run's configuration: the same checkpoint can be judged by others."""
+class EvaluatorsConfig:
+    """The evaluators. They are no part of a run's configuration: the same checkpoint can be judged by others."""
 
     identity: str = "dlib"
-    """'dlib' (comes with a pip package), or an ArcFace network: an .onnx file or s3://bucket/key."""
+    """'dlib' (comes with a pip package), or an ArcFace network: an .onnx file or a URI."""
     landmarks: Literal["dlib", "face-alignment"] = "dlib"
     """What finds landmarks again in a generated face."""
     landmark_weights: str = ""
-    """Folder or s3://bucket/prefix with face-alignment's two files; by default where torch keeps its downloads."""
+    """Folder or URI with face-alignment's two files; by default where torch keeps its downloads."""
     lpips_weights: str = ""
-    """torchvision's AlexNet (alexnet-owt-7be5be79.pth), a file or s3://bucket/key; without it LPIPS is not measured."""
+    """torchvision's AlexNet (alexnet-owt-7be5be79.pth), a file or a URI; without it LPIPS is not measured."""
     kid_weights: str = ""
-    """FID's Inception (pt_inception-2015-12-05-6726825d.pth), a file or s3://bucket/key; without it KID is not measured."""
+    """FID's Inception (pt_inception-2015-12-05-6726825d.pth), a file or a URI; without it KID is not measured."""
     kid_images: int = 48
     """Images that KID is taken over, always as many: evenly chosen among the pairs of all test clips."""
 
     def __post_init__(self) -> None:
         if self.identity != "dlib" and not self.identity.endswith(".onnx"):
-            raise UserError(f"--judges.identity is {self.identity!r}: 'dlib', or a file or s3://bucket/key that ends in .onnx")
+            raise UserError(f"--evaluators.identity is {self.identity!r}: 'dlib', or a file or a URI that ends in .onnx")
         if self.landmark_weights and self.landmarks != "face-alignment":
-            raise UserError(f"--judges.landmark_weights is for --judges.landmarks face-alignment, not {self.landmarks}")
+            raise UserError(f"--evaluators.landmark_weights is for --evaluators.landmarks face-alignment, not {self.landmarks}")
         if self.kid_images < 3:
-            raise UserError(f"--judges.kid_images is {self.kid_images}: at least 3")
+            raise UserError(f"--evaluators.kid_images is {self.kid_images}: at least 3")
 
     def files(self) -> dict[str, str]:
         """The single files that were named, by their flags."""
         named = {"lpips_weights": self.lpips_weights, "kid_weights": self.kid_weights}
         named |= {"identity": self.identity} if self.identity != "dlib" else {}
-        return {f"--judges.{field}": value for field, value in named.items() if value}
+        return {f"--evaluators.{field}": value for field, value in named.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,11 +44,11 @@ class Sampling:
 
     pairs_per_clip: int = 4
     """Pairs of a source and a target frame."""
-    run_frames: int = 3
+    sequence_frames: int = 3
     """Consecutive frames that jitter is measured on; 0 leaves jitter out."""
 
     def __post_init__(self) -> None:
         if self.pairs_per_clip < 1:
             raise UserError(f"--pairs_per_clip is {self.pairs_per_clip}: at least 1")
-        if self.run_frames == 1 or self.run_frames < 0:
-            raise UserError(f"--run_frames is {self.run_frames}: 0, or at least 2")
+        if self.sequence_frames == 1 or self.sequence_frames < 0:
+            raise UserError(f"--sequence_frames is {self.sequence_frames}: 0, or at least 2")

@@ -1,4 +1,4 @@
-"""Who judges: networks for identity, landmarks, perceptual distance and KID, each named with the sha256 of its file.
+"""Who evaluators: networks for identity, landmarks, perceptual distance and KID, each named with the sha256 of its file.
 
 A judge is never a network that a loss uses: an arm would be scored by what it was trained on.
 """
@@ -7,13 +7,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.cache import weights_copy
+from facegan.cache import local_weights
 from facegan.config import VggConfig
 from facegan.errors import UserError
 from facegan.files import file_sha256
@@ -23,14 +22,14 @@ from facegan.metrics.backbones.dlib_networks import DlibIdentity, DlibLandmarks
 from facegan.metrics.backbones.fan import FaceAlignmentLandmarks
 from facegan.metrics.backbones.inception import Inception, build_inception
 from facegan.metrics.backbones.lpips import Lpips, build_lpips
-from facegan.metrics.backbones.weights import judge_file
-from facegan.metrics.evaluation_config import JudgesConfig
+from facegan.metrics.backbones.weights import weight_file
+from facegan.metrics.evaluation_config import EvaluatorsConfig
 
 IMAGENET_VGG = "dcbb9e9d"
 """The start of the sha256 of VGG-19's public file."""
 
 
-class IdentityJudge(Protocol):
+class IdentityEvaluator(Protocol):
     """Embeds faces [n, size, size, 3] whose landmarks [n, 68, 2] are known: [n, d], close in angle for one person."""
 
     name: str
@@ -40,7 +39,7 @@ class IdentityJudge(Protocol):
         """[n, d]."""
 
 
-class LandmarkJudge(Protocol):
+class LandmarkEvaluator(Protocol):
     """Finds landmarks [n, 68, 2] in images of which it knows nothing; NaN where it finds no face."""
 
     name: str
@@ -51,18 +50,18 @@ class LandmarkJudge(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Judges:
+class Evaluators:
     """The networks, built. `missing` says of each metric that cannot be measured why."""
 
-    config: JudgesConfig
-    identity: IdentityJudge
-    landmarks: LandmarkJudge
+    config: EvaluatorsConfig
+    identity: IdentityEvaluator
+    landmarks: LandmarkEvaluator
     lpips: Lpips | None
     inception: Inception | None
     missing: dict[str, str]
 
     def describe(self) -> dict[str, str]:
-        """Who judges what, for a result: names and the sha256 of their files."""
+        """Who evaluators what, for a result: names and the sha256 of their files."""
         said = {
             judge: f"{by.name} (sha256 {by.sha256})"
             for judge, by in (("identity", self.identity), ("landmarks", self.landmarks))
@@ -74,40 +73,40 @@ class Judges:
         return {**self.missing, **said}
 
     def fingerprint(self) -> str:
-        """Twelve hex digits: the same judges, the same scores."""
+        """Twelve hex digits: the same evaluators, the same scores."""
         return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def build_judges(config: JudgesConfig, device: str = "cpu") -> Judges:
+def build_evaluators(config: EvaluatorsConfig, device: str = "cpu") -> Evaluators:
     """Load the networks; a UserError says which file is missing or wrong. dlib and onnxruntime judge on the CPU."""
-    files = {flag: judge_file(value, flag) for flag, value in config.files().items()}
-    lpips, kid, identity = (files.get(f"--judges.{name}") for name in ("lpips_weights", "kid_weights", "identity"))
+    files = {flag: weight_file(value, flag) for flag, value in config.files().items()}
+    lpips, kid, identity = (files.get(f"--evaluators.{name}") for name in ("lpips_weights", "kid_weights", "identity"))
     missing = {
-        metric: f"not measured: weights missing (--judges.{metric}_weights)"
+        metric: f"not measured: weights missing (--evaluators.{metric}_weights)"
         for metric, file in (("lpips", lpips), ("kid", kid))
         if file is None
     }
-    return Judges(
+    return Evaluators(
         config,
         ArcFace(identity) if identity else DlibIdentity(),
-        _landmark_judge(config, device),
-        build_lpips(lpips, "--judges.lpips_weights").to(device) if lpips else None,
-        build_inception(kid, "--judges.kid_weights").to(device) if kid else None,
+        _landmark_evaluator(config, device),
+        build_lpips(lpips, "--evaluators.lpips_weights").to(device) if lpips else None,
+        build_inception(kid, "--evaluators.kid_weights").to(device) if kid else None,
         missing,
     )
 
 
-def _landmark_judge(config: JudgesConfig, device: str) -> LandmarkJudge:
+def _landmark_evaluator(config: EvaluatorsConfig, device: str) -> LandmarkEvaluator:
     if config.landmarks == "dlib":
         return DlibLandmarks()
     weights = config.landmark_weights
-    folder = (weights_copy(weights) if weights.startswith("s3://") else Path(weights)) if weights else None
+    folder = local_weights(weights) if weights else None
     return FaceAlignmentLandmarks(device, folder)
 
 
-def refuse_loss_networks(config: JudgesConfig, losses: Iterable[VggConfig]) -> str:
+def refuse_loss_networks(config: EvaluatorsConfig, losses: Iterable[VggConfig]) -> str:
     """A UserError where a judge's file is one that a loss uses, whatever its name; how far that could be checked."""
-    files = {flag: judge_file(value, flag) for flag, value in config.files().items()}
+    files = {flag: weight_file(value, flag) for flag, value in config.files().items()}
     hashes = {flag: file_sha256(file) for flag, file in files.items()}
     unknown = []
     for vgg in dict.fromkeys(losses):
@@ -131,5 +130,5 @@ def _loss_sha256(vgg: VggConfig) -> str | None:
         return None
     if vgg.weights == "imagenet":
         return IMAGENET_VGG
-    path = weights_copy(vgg.weights) if vgg.weights.startswith("s3://") else Path(vgg.weights)
+    path = local_weights(vgg.weights)
     return file_sha256(path) if path.is_file() else None

@@ -27,7 +27,7 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FrameSequence:
     """Consecutive rows of a clip, [n], all drawn from one source row; fewer than two where the clip has no such frames."""
 
     clip: str
@@ -56,7 +56,7 @@ def choose_pairs(data: FaceData, part: str, config: Config, per_clip: int, only:
     return Pairs(np.array(source), np.array(target), names)
 
 
-def choose_runs(data: FaceData, pairs: Pairs, frames: int) -> list[Run]:
+def choose_sequences(data: FaceData, pairs: Pairs, frames: int) -> list[FrameSequence]:
     """A run of at most `frames` consecutive frames of each test clip that has pairs, from the source of its first pair.
 
     It is the longest there is up to `frames`, without the source where that is possible, and otherwise the one in the middle.
@@ -69,7 +69,7 @@ def choose_runs(data: FaceData, pairs: Pairs, frames: int) -> list[Run]:
         windows = [piece[i : i + frames] for piece in pieces for i in range(max(1, len(piece) - frames + 1))]
         middle = float(rows.mean())
         chosen = min(windows, key=lambda w: (-len(w), source in w, abs(w.mean() - middle)), default=rows[:0])
-        runs.append(Run(clip, source, chosen))
+        runs.append(FrameSequence(clip, source, chosen))
     return runs
 
 

@@ -1,18 +1,117 @@
-"""The metrics."""
+"""The metrics: what each one means, which way is better, and where it is shown.
 
-METRICS: dict[str, str] = {
-    "face_error": "mean absolute error inside the face, grey levels of 255; less is better",
-    "landmark_error": "landmarks found again against the wanted ones, over the eye distance; found faces only; less is better",
-    "landmark_auc": "area under the cumulative curve of that error up to 0.08, faces not found counted; more is better",
-    "landmark_failure": "share of images with that error above 0.08 or without a face; less is better",
-    "faces_found": "share of images in which the landmark judge finds a face",
-    "identity_to_target": "cosine of face embeddings, image and target; more is better",
-    "identity_to_source": "cosine of face embeddings, image and source",
-    "ssim": "structural similarity to the target; more is better",
-    "psnr": "peak signal to noise ratio against the target, dB; more is better",
-    "lpips": "perceptual distance to the target (AlexNet); less is better",
-    "kid": "kernel inception distance of the images and their targets as sets, unbiased, so it can be below 0; less is better",
-    "identity_jitter": "1 - cosine of the face embeddings of a frame and the next; more than the real target's is flicker",
-    "landmark_jitter": "change of found minus wanted landmarks from a frame to the next, over the eye distance; less is better",
-    "source_likeness": "0: inside the face it is the target, 1: it is the source, above 0.5: it is closer to the source",
+This is the only place that says so. The metric card, the effects, the report, the console and MLflow read it. To add a metric,
+add a row here and compute its values in `facegan.metrics.measure`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A score of generated images on people never trained on."""
+
+    meaning: str
+    better: Literal["more", "less", ""]
+    """Empty where neither is better: the metric describes."""
+    digits: int
+    """Decimals in tables."""
+    display_name: str = ""
+    """Name in texts, where the metric's own name with spaces will not do."""
+    headline: int = 0
+    """Place among the metrics whose effects are analysed, from 1; 0: not among them."""
+    stand_in: str = ""
+    """For a headline: the metric analysed in its place if a run has no value of it on most clips."""
+    console: bool = False
+    """Shown in the table that a study prints at its end."""
+    tracked: bool = False
+    """Logged to the tracker. MLflow's UI is slow with many keys, so this is a choice; scores.json has all."""
+
+
+METRICS: dict[str, Metric] = {
+    "face_error": Metric(
+        meaning="mean absolute error inside the face, grey levels of 255",
+        better="less",
+        digits=1,
+        headline=3,
+        console=True,
+        tracked=True,
+    ),
+    "landmark_error": Metric(
+        meaning="mean distance of found to target landmarks, over the eye distance; images with a found face only",
+        better="less",
+        digits=3,
+        headline=2,
+        stand_in="landmark_auc",
+        console=True,
+        tracked=True,
+    ),
+    "landmark_auc": Metric(
+        meaning="area under the cumulative curve of the landmark error up to 0.08; an image without a face counts as a failure",
+        better="more",
+        digits=3,
+        display_name="landmark area up to 0.08 (no face counts as failure)",
+    ),
+    "landmark_failure": Metric(
+        meaning="share of images with a landmark error above 0.08 or without a face", better="less", digits=2
+    ),
+    "faces_found": Metric(
+        meaning="share of images in which the landmark evaluator finds a face", better="more", digits=2, tracked=True
+    ),
+    "identity_to_target": Metric(
+        meaning="cosine of the face embeddings of image and target",
+        better="more",
+        digits=3,
+        headline=1,
+        console=True,
+        tracked=True,
+    ),
+    "identity_to_source": Metric(meaning="cosine of the face embeddings of image and source", better="", digits=3),
+    "ssim": Metric(meaning="structural similarity to the target", better="more", digits=3, console=True, tracked=True),
+    "psnr": Metric(meaning="peak signal to noise ratio against the target, dB", better="more", digits=1),
+    "lpips": Metric(meaning="perceptual distance to the target (AlexNet)", better="less", digits=3),
+    "kid": Metric(
+        meaning="kernel inception distance between the images and their targets as sets; unbiased, so it can be below 0",
+        better="less",
+        digits=4,
+    ),
+    "identity_jitter": Metric(
+        meaning="1 - cosine of the face embeddings of a frame and the next; more than the real target's is flicker",
+        better="",
+        digits=4,
+    ),
+    "landmark_jitter": Metric(
+        meaning="change of found minus target landmarks from a frame to the next, over the eye distance",
+        better="less",
+        digits=3,
+    ),
+    "source_likeness": Metric(
+        meaning="0: inside the face it equals the target, 1: it equals the source, above 0.5: it is closer to the source",
+        better="",
+        digits=2,
+        console=True,
+        tracked=True,
+    ),
 }
+
+HEADLINES: tuple[str, ...] = tuple(
+    sorted((name for name, metric in METRICS.items() if metric.headline), key=lambda name: METRICS[name].headline)
+)
+"""The metrics whose effects are analysed, in their order."""
+
+
+def display_name(metric: str) -> str:
+    """A metric's name in a text."""
+    return METRICS[metric].display_name or metric.replace("_", " ")
+
+
+def meaning(metric: str) -> str:
+    """What a metric measures and which way is better."""
+    found = METRICS[metric]
+    return f"{found.meaning}; {found.better} is better" if found.better else found.meaning
+
+
+def formatted(metric: str, value: float | None) -> str:
+    """A value with the metric's decimals; '-' where nothing was measured."""
+    return "-" if value is None else f"{value:.{METRICS[metric].digits}f}"

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from facegan.config import ModelConfig
 from facegan.landmarks.maps import map_channels
-from facegan.losses import full
 from facegan.nets.first_layer import FirstLayer
 from facegan.nets.norm import NormLeaky
 
@@ -67,7 +66,8 @@ class Generator(nn.Module):
         for block in self.up:
             x = block(x) + skips.pop()
         # bfloat16 has fewer levels near 1 than an 8-bit image.
-        out = full(self.last(x))
+        out = self.last(x)
+        out = out.to(torch.promote_types(out.dtype, torch.float32))
         colour = torch.tanh(out[:, :3])
         if self.head == "colour":
             return colour

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from facegan.cache import weights_copy
+from facegan.cache import local_weights
 from facegan.config import VggConfig
 from facegan.errors import UserError
 from facegan.files import file_sha256
@@ -18,7 +18,7 @@ _PUBLIC_HASH_PREFIX = "dcbb9e9d"
 def weights_file(config: VggConfig) -> Path:
     """The file of trained weights, fetched once into torch's hub folder for 'imagenet' and checked by its hash."""
     if config.weights != "imagenet":
-        path = weights_copy(config.weights) if config.weights.startswith("s3://") else Path(config.weights)
+        path = local_weights(config.weights)
         if not path.is_file():
             raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
         return path

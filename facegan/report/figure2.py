@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facegan.checkpoint import load_generator
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.inference import Images, drawer
+from facegan.inference import Images, image_generator
 from facegan.metrics.pairs import Pairs, images_of
 from facegan.report.sheets import Image, landmark_tile
 from facegan.study.analysis.model_selection import best_trials
@@ -89,7 +89,7 @@ def _generated(study: Path, plan: Plan, sources: Images, points: NDArray[np.floa
             images.append(None)
             continue
         generator, config = load_generator(trial_folder(study, shown[arm.name]).checkpoint)
-        images.append(drawer(generator, config, torch.device("cpu"))(sources, points))
+        images.append(image_generator(generator, config, torch.device("cpu"))(sources, points))
     return images
 
 

@@ -1,4 +1,4 @@
-"""The anatomy of the loss over training: which term rules, and which terms fight, an arm a row of two heat maps."""
+"""The gradient diagnostics of the loss over training: which term rules, and which terms fight, an arm a row of two heat maps."""
 
 from pathlib import Path
 
@@ -9,18 +9,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from facegan.study.analysis.gradients import anatomy_of_arms
+from facegan.config import TERMS
+from facegan.study.analysis.gradients import gradients_of_arms
 from facegan.study.design.plan import Plan
 
-_SHORT = {
-    "adversarial": "adv",
-    "pixel": "pix",
-    "self_consistency": "self",
-    "triple_consistency": "triple",
-    "perceptual": "percept",
-    "identity": "ident",
-    "style": "style",
-}
 _KINDS = (("share", "viridis", (0, 1)), ("cosine", "RdBu", (-1, 1)))
 _MEANINGS = {
     "share": "share of the pull at the generated image",
@@ -30,9 +22,9 @@ _ROW, _HEAD = 0.24, 0.55
 """Inches of a row of a heat map, and of what stands around one."""
 
 
-def anatomy_figure(study: Path, plan: Plan) -> Figure | None:
+def gradient_figure(study: Path, plan: Plan) -> Figure | None:
     """Left: each term's share of the pull at the generated image; right: cosines of two terms' pulls. None: not measured."""
-    arms = anatomy_of_arms(study, plan)
+    arms = gradients_of_arms(study, plan)
     if not arms:
         return None
     heights = [_HEAD + _ROW * max(len(a["share"]), len(a["cosine"])) for a in arms.values()]
@@ -72,11 +64,11 @@ def _heat(axes: Axes, rows: dict[str, list[float]], images: list[int], colours: 
 
 
 def _short(name: str) -> str:
-    return " ~ ".join(_SHORT.get(part, part) for part in name.split("~"))
+    return " ~ ".join(TERMS[part].short for part in name.split("~"))
 
 
-def write_anatomy_figure(study: Path, plan: Plan) -> None:
-    """Draw `anatomy.png` of a study folder, where anything was measured."""
-    figure = anatomy_figure(study, plan)
+def write_gradient_figure(study: Path, plan: Plan) -> None:
+    """Draw `gradient_diagnostics.png` of a study folder, where anything was measured."""
+    figure = gradient_figure(study, plan)
     if figure is not None:
-        figure.savefig(study / "anatomy.png")
+        figure.savefig(study / "gradient_diagnostics.png")

@@ -11,19 +11,11 @@ import cv2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from facegan.config import Config
+from facegan.files import write_bytes
 from facegan.metrics.discrimination import sentence
-from facegan.metrics.table import METRICS
+from facegan.metrics.table import METRICS, display_name, formatted, meaning
 from facegan.report.forest_plot import forest, matrix
-from facegan.study.analysis.effects import spoken
 
-_DIGITS = {
-    "face_error": 1,
-    "landmark_error": 3,
-    "landmark_failure": 2,
-    "faces_found": 2,
-    "psnr": 1,
-    "source_likeness": 2,
-}
 _ROW_MEANINGS = {
     "real target": "the best there is: the target frame itself",
     "source copied": "what a generator scores that ignores the landmarks",
@@ -38,7 +30,13 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
     folder = Path(__file__).parent / "templates"
     page = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page.filters.update(
-        number=_number, count=_count, duration=_duration, signed=_signed, p_value=_p_value, words=_words, spoken=spoken
+        number=_number,
+        count=_count,
+        duration=_duration,
+        signed=_signed,
+        p_value=_p_value,
+        words=_words,
+        display_name=display_name,
     )
     show_faces = bool(summary["data"]["synthetic"]) or include_faces
     notes = _notes(summary)
@@ -48,7 +46,7 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
         images=_images(study, show_faces),
         show_faces=show_faces,
         folder=str(study.resolve()),
-        metrics=METRICS,
+        metrics={metric: meaning(metric) for metric in METRICS},
         notes=notes,
         missing_weights=[metric for metric, note in notes.items() if "weights missing" in note],
         judge=sentence(summary["discrimination"], "identity judge") if summary.get("discrimination") else "",
@@ -61,14 +59,12 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
         has_errors=any(trial["error"] for trial in summary["trials"]),
         versions=_versions(),
     )
-    partial = study / "report.html.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(study / "report.html")
+    write_bytes(study / "report.html", text.encode())
 
 
 def _images(study: Path, show_faces: bool) -> dict[str, str]:
     """data: addresses of the figures that are there and may be shown."""
-    plots = ("losses", "losses_images", "anatomy")
+    plots = ("losses", "losses_images", "gradient_diagnostics")
     names = (*plots, "figure2", "contact_sheet") if show_faces else plots
     return {name: _address(study / f"{name}.png") for name in names if (study / f"{name}.png").exists()}
 
@@ -128,7 +124,7 @@ def _versions() -> dict[str, str]:
 
 
 def _number(value: float, metric: str) -> str:
-    return f"{value:.{_DIGITS.get(metric, 3)}f}"
+    return formatted(metric, value)
 
 
 def _signed(value: float) -> str:

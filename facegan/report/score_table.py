@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from facegan.metrics.discrimination import sentence
-from facegan.metrics.table import METRICS
+from facegan.metrics.table import METRICS, formatted
 
-_DECIMALS = {"face_error": 1, "psnr": 1, "faces_found": 2, "source_likeness": 2, "identity_jitter": 4, "kid": 4}
 _WIDTH = 12
 
 
@@ -39,5 +38,12 @@ def _table(title: str, rows: Mapping[str, dict[str, Any]]) -> list[str]:
 
 
 def _cell(card: dict[str, Any], metric: str) -> str:
-    mean = card.get(metric, {}).get("mean")
-    return "-" if mean is None else f"{mean:.{_DECIMALS.get(metric, 3)}f}"
+    return formatted(metric, card.get(metric, {}).get("mean"))
+
+
+def study_table(summary: dict[str, Any]) -> list[str]:
+    """The main scores of a study as lines of text: reference rows first, then the arms."""
+    rows = dict(summary["references"]) | {arm["label"]: arm["scores"] for arm in summary["arms"]}
+    shown = [name for name, metric in METRICS.items() if metric.console]
+    lines = [" " * 17 + "".join(f"{metric.replace('_', ' '):>20}" for metric in shown)]
+    return lines + [f"  {name:<15}" + "".join(f"{_cell(card, metric):>20}" for metric in shown) for name, card in rows.items()]

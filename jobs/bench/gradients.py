@@ -1,6 +1,6 @@
-"""What the anatomy of the loss costs a training run: the loop with it against the same loop without it, in turns.
+"""What the gradient diagnostics of the loss costs a training run: the loop with it against the same loop without it, in turns.
 
-Each preset is run as it is: its networks, its batch and its anatomy_every. A period is the steps between two dissections,
+Each preset is run as it is: its networks, its batch and its gradient_diagnostics_every. A period is the steps between two dissections,
 one of them with. `loop` is the training loop over whole periods, with and without; on a noisy machine its ratio is good to a
 few points only, so `step` prices the same from pairs of steps: (one with - one without) / one without / steps a period.
 """
@@ -27,8 +27,8 @@ from jobs.bench.machine import as_measured, device_parser, machine, parse, say, 
 from jobs.bench.process import Measured
 
 BOUND = 0.05
-"""The anatomy may cost this share of a run."""
-WITH, WITHOUT = "with anatomy", "without"
+"""The gradient diagnostics may cost this share of a run."""
+WITH, WITHOUT = "with gradient diagnostics", "without"
 
 
 def main() -> None:
@@ -65,26 +65,32 @@ def _conditions(args: argparse.Namespace) -> dict[str, Any]:
 def _as_it_runs(config: Config, changed: list[str]) -> Config:
     """A preset without an end, that reports once a period."""
     config = as_measured(config, changed)
-    if not config.anatomy_every:
-        raise UserError("anatomy_every is 0: this preset has no anatomy, so there is nothing to measure")
-    endless = config.anatomy_every * 10**6
-    return dataclasses.replace(config, images=endless, checkpoint_every=endless, report_every=config.anatomy_every)
+    if not config.gradient_diagnostics_every:
+        raise UserError(
+            "gradient_diagnostics_every is 0: this preset has no gradient_diagnostics, so there is nothing to measure"
+        )
+    endless = config.gradient_diagnostics_every * 10**6
+    return dataclasses.replace(config, images=endless, checkpoint_every=endless, report_every=config.gradient_diagnostics_every)
 
 
 def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int) -> dict[str, Any]:
-    """The cost of the anatomy in a configuration, by its loop and by its step."""
+    """The cost of the gradient diagnostics in a configuration, by its loop and by its step."""
     data = clips.parent / f"data{config.data.size}"
     if not data.exists():
         ingest_folder(clips_in(clips), clips, data, IngestConfig(size=config.data.size), synthetic=True)
-    steps = config.anatomy_every // config.optim.batch
-    found: dict[str, Any] = {"batch": config.optim.batch, "anatomy_every": config.anatomy_every, "steps_a_period": steps}
+    steps = config.gradient_diagnostics_every // config.optim.batch
+    found: dict[str, Any] = {
+        "batch": config.optim.batch,
+        "gradient_diagnostics_every": config.gradient_diagnostics_every,
+        "steps_a_period": steps,
+    }
     found["terms"] = len(config.loss.active())
-    say(f"{config.data.size} pixels, batch {config.optim.batch}: an anatomy every {steps} steps")
+    say(f"{config.data.size} pixels, batch {config.optim.batch}: an gradient_diagnostics every {steps} steps")
     with closing(Measured("ours", config, data, args.device, args.threads)) as process:
         found["step"] = _by_step(process, args.rounds, steps)
     if periods:
-        kinds = {WITH: config, WITHOUT: config.override({"anatomy_every": 0})}
-        # Both with the same history: a process that has dissected before has its memory already.
+        kinds = {WITH: config, WITHOUT: config.override({"gradient_diagnostics_every": 0})}
+        # Both with the same history: a process that has gradient_sums before has its memory already.
         running = {kind: Measured("ours", c, data, args.device, args.threads) for kind, c in kinds.items()}
         with closing(running[WITH]), closing(running[WITHOUT]):
             found["loop"] = _by_loop(running, periods)
@@ -98,14 +104,14 @@ def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int)
 
 def _by_step(process: Measured, rounds: int, steps: int) -> dict[str, Any]:
     """Pairs of steps of one process."""
-    for what in ("steps", "dissected"):
+    for what in ("steps", "gradient_sums"):
         process.ask(what, 2)
-    pairs = [(process.ask("dissected", 1), process.ask("steps", 1)) for _ in range(rounds)]
+    pairs = [(process.ask("gradient_sums", 1), process.ask("steps", 1)) for _ in range(rounds)]
     found: dict[str, Any] = {"with": _medians([a for a, _ in pairs]), "without": _medians([b for _, b in pairs])}
     for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds")):
         found[name] = statistics.median((a[clock] - b[clock]) / b[clock] for a, b in pairs) / steps
         found[f"{name}_of_the_step"] = found[name] * steps
-    say(f"a step with anatomy takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
+    say(f"a step with gradient_diagnostics takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
     return found
 
 

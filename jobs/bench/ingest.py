@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the benchmarks s
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.datasets.ingest_task import ingest_clip
 from cluster.runtime.start import start_ray
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.crop import face_square
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.sources import ClipSource, clips_in
@@ -115,7 +115,8 @@ def _one_core(source: Path, scratch: Path, config: IngestConfig, rounds: int) ->
     ways: dict[str, Callable[[int], object]] = {
         "bare loop": lambda _: [_bare(source / clip.video, boxes[clip.clip], config) for clip in clips],
         "ingest": lambda n: [
-            list(ingest_clip(clip, Place(str(source)), Place(str(scratch / f"alone{n}")), config, "")) for clip in clips
+            list(ingest_clip(clip, StorageURI(str(source)), StorageURI(str(scratch / f"alone{n}")), config, ""))
+            for clip in clips
         ],
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -165,9 +166,11 @@ def _workers(source: Path, scratch: Path, config: IngestConfig, args: argparse.N
     for number in range(args.rounds):
         for cpus in (1, 2):
             start_ray(cpus)
-            ingest(Place(str(source)), Place(str(scratch / "warm" / f"{number}-{cpus}")), _request(config, 64))
+            ingest(StorageURI(str(source)), StorageURI(str(scratch / "warm" / f"{number}-{cpus}")), _request(config, 64))
             started = time.perf_counter()
-            ingest(Place(str(source)), Place(str(scratch / "timed" / f"{number}-{cpus}")), _request(config, args.size))
+            ingest(
+                StorageURI(str(source)), StorageURI(str(scratch / "timed" / f"{number}-{cpus}")), _request(config, args.size)
+            )
             rates[str(cpus)].append(frames / (time.perf_counter() - started))
             ray.shutdown()
     ratios = [two / one for one, two in zip(rates["1"], rates["2"], strict=True)]

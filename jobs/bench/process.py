@@ -33,7 +33,7 @@ class Measured:
         theirs.close()
 
     def ask(self, what: str, *arguments: Any) -> Any:
-        """`steps` n, `dissected` n, `loop` n, `split` n, `operations` or `peak`; see the methods of `_Bench`."""
+        """`steps` n, `gradient_sums` n, `loop` n, `split` n, `operations` or `peak`; see the methods of `_Bench`."""
         self._pipe.send((what, arguments))
         return self._pipe.recv()
 
@@ -66,9 +66,9 @@ class _Bench:
         """Seconds of wall clock, of CPU over all threads, and of waiting for input, each a step."""
         return self._steps(count, self.once)
 
-    def dissected(self, count: int) -> dict[str, float]:
-        """The same of steps with the anatomy of their loss."""
-        return self._steps(count, lambda batch: step(self._state(), batch, anatomy=True))
+    def gradient_sums(self, count: int) -> dict[str, float]:
+        """The same of steps with the gradient_diagnostics of their loss."""
+        return self._steps(count, lambda batch: step(self._state(), batch, gradient_diagnostics=True))
 
     def loop(self, reports: int) -> dict[str, float]:
         """Seconds of wall clock and of CPU a step, of the training loop itself up to so many of its reports."""

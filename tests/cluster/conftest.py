@@ -9,7 +9,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from cluster.runtime.start import start_ray
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.serving import free_port
 
@@ -61,9 +61,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Place:
+def folder(tmp_path: Path) -> StorageURI:
     """A place that is not there yet."""
-    return Place(str(tmp_path / "place"))
+    return StorageURI(str(tmp_path / "place"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Loss anatomy: gradients that add up to training's own, terms that fight, and a step that is the same with and without."""
+"""Gradient diagnostics: gradients that add up to training's own, opposed terms, and a step that they do not change."""
 
 import pytest
 import torch
@@ -6,29 +6,30 @@ import torch
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import batches
-from facegan.gradient_diagnostics import dissect, term_gradients
-from facegan.step import TrainState, _Scene, generator_terms, new_state, step
+from facegan.gradient_diagnostics import measure_gradients, term_gradients
+from facegan.losses import FORMULAS
+from facegan.step import TrainState, _StepPasses, new_state, step
 from facegan.train import train
 
 STYLE = {"loss.style": 1.0}
 
 
-def weighted_terms(state: TrainState, scene: _Scene) -> dict[str, torch.Tensor]:
+def weighted_terms(state: TrainState, scene: _StepPasses) -> dict[str, torch.Tensor]:
     weights = state.config.loss.weights()
-    return {term: weights[term] * value for term, value in generator_terms(state, scene).items()}
+    return {term: weights[term] * FORMULAS[term].value(scene, state.config.loss) for term in state.config.loss.active()}
 
 
 @pytest.fixture
-def scene(data: FaceData, tiny: Config) -> tuple[TrainState, _Scene]:
+def scene(data: FaceData, tiny: Config) -> tuple[TrainState, _StepPasses]:
     config = tiny.override(STYLE)
     state = new_state(config, torch.device("cpu"))
     feed = batches(data, config, 0, 0, 1, pin=False)
-    found = _Scene(state, next(feed))
+    found = _StepPasses(state, next(feed))
     feed.close()
     return state, found
 
 
-def test_the_weighted_gradients_add_up_to_the_total(scene: tuple[TrainState, _Scene]) -> None:
+def test_the_weighted_gradients_add_up_to_the_total(scene: tuple[TrainState, _StepPasses]) -> None:
     state, seen = scene
     weighted = weighted_terms(state, seen)
     assert list(weighted) == state.config.loss.active()
@@ -46,7 +47,7 @@ def test_by_hand() -> None:
         "left": -3 * image[:, 0].mean(),
         "nothing": 0 * image.sum(),
     }
-    found = {name: float(value) for name, value in dissect(weighted, image).items()}
+    found = {name: float(value) for name, value in measure_gradients(weighted, image).items()}
     assert found["gradient_norm/right"] == pytest.approx(3)
     assert found["gradient_norm/down"] == pytest.approx(4)
     assert found["gradient_share/down"] == pytest.approx(0.4)
@@ -60,7 +61,7 @@ def test_looking_changes_nothing(data: FaceData, tiny: Config) -> None:
     for state, look in zip(ways, (False, True), strict=True):
         feed = batches(data, tiny, 0, 0, 1, pin=False)
         for _ in range(2):
-            values = step(state, next(feed), anatomy=look)
+            values = step(state, next(feed), gradient_diagnostics=look)
         assert any(name.startswith("gradient_") for name in values) == look
         feed.close()
     plain, looked = (dict(state.generator.named_parameters()) for state in ways)
@@ -69,10 +70,10 @@ def test_looking_changes_nothing(data: FaceData, tiny: Config) -> None:
 
 
 def test_the_loop_reports_it_as_often_as_asked(data: FaceData, tiny: Config) -> None:
-    config = tiny.override({"anatomy_every": 16})
+    config = tiny.override({"gradient_diagnostics_every": 16})
     rows = list(train(new_state(config, torch.device("cpu")), data))
     assert [row.images for row in rows if "gradient_norm/pixel" in row.metrics] == [8, 24]
     shares = [value for name, value in rows[0].metrics.items() if name.startswith("gradient_share/")]
     assert sum(shares) == pytest.approx(1)
-    quiet = config.override({"anatomy_every": 0})
+    quiet = config.override({"gradient_diagnostics_every": 0})
     assert not [n for row in train(new_state(quiet, torch.device("cpu")), data) for n in row.metrics if "gradient" in n]

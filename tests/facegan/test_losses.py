@@ -12,7 +12,7 @@ B = torch.zeros(2, 3, 2, 2)
 
 
 @pytest.mark.parametrize(("form", "value"), [("l1", 1.0), ("l2", 2.0), ("l1_squared", 2.0)])
-def test_distance_of_constant_images(form: losses.Form, value: float) -> None:
+def test_distance_of_constant_images(form: losses.Distance, value: float) -> None:
     assert losses.distance(A, B, form).item() == pytest.approx(value)
 
 

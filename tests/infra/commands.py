@@ -11,10 +11,10 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.cluster.s3_environment import s3_environment
 
 from cluster.cli import parse
 from infra import cloud_setup, cloud_teardown
-from tests.cluster.s3_environment import s3_environment
 from tests.infra.images import make_images
 
 OWNER = "203.0.113.7/32"

@@ -18,7 +18,7 @@ from mlflow.entities import Run
 from cluster.datasets.dataset import planned_data
 from facegan.checkpoint import load_generator
 from facegan.config import TERMS
-from facegan.inference import drawer
+from facegan.inference import image_generator
 from facegan.report.figure2 import choose_rows, figure2_tiles
 from facegan.study.analysis.model_selection import best_generator
 from facegan.study.folder.study_folder import read_plan
@@ -192,5 +192,5 @@ def test_the_best_generator_is_a_model_that_loads_without_ray(
     assert not any("+" in version for version in named.values()), "a local build, which no registry has"
     generator, config = load_generator(trial_folder(jobs.study(), trial).checkpoint)
     with np.load(tmp_path / "drawn.npz") as found:
-        expected = drawer(generator, config, torch.device("cpu"))(found["image"], found["landmarks"])
+        expected = image_generator(generator, config, torch.device("cpu"))(found["image"], found["landmarks"])
         assert np.array_equal(found["drawn"], expected)

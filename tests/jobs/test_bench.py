@@ -62,7 +62,13 @@ def test_the_step_benchmark_runs_without_ray(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_anatomy_benchmark_measures_a_loop_with_and_without(tmp_path: Path) -> None:
-    small = ["model.generator_width=4", "model.discriminator_width=4", "vgg.width=4", "data.size=32", "anatomy_every=32"]
+    small = [
+        "model.generator_width=4",
+        "model.discriminator_width=4",
+        "vgg.width=4",
+        "data.size=32",
+        "gradient_diagnostics_every=32",
+    ]
     arguments = ["--presets", "demo", "--periods", "1", "--rounds", "2", "--set", *small, "--out", str(tmp_path / "out.json")]
     done = subprocess.run(
         [sys.executable, str(ROOT / "jobs" / "bench" / "gradients.py"), *arguments],
@@ -74,8 +80,8 @@ def test_the_anatomy_benchmark_measures_a_loop_with_and_without(tmp_path: Path) 
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     found = json.loads((tmp_path / "out.json").read_text())["presets"]["demo"]
-    assert (found["batch"], found["anatomy_every"], found["steps_a_period"], found["terms"]) == (8, 32, 4, 6)
-    assert set(found["loop"]["rounds"][0]) == {"with anatomy", "without"}
+    assert (found["batch"], found["gradient_diagnostics_every"], found["steps_a_period"], found["terms"]) == (8, 32, 4, 6)
+    assert set(found["loop"]["rounds"][0]) == {"with gradient_diagnostics", "without"}
     # Gradients of six terms are not free.
     assert found["step"]["cost_cpu_of_the_step"] > 0
 

@@ -14,8 +14,8 @@ import torch
 from mlflow import MlflowClient
 
 from cluster.datasets.dataset import planned_data
-from cluster.storage.uri import Place
-from cluster.studies.study_store import StudyHome
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
 from facegan.trial import AloneRun, run_trial
 
@@ -74,7 +74,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any
     killed.run("ablate", "--data", str(data_folder), *MORE)
     plan = read_plan(killed.study())
     for trial in plan.trials:
-        with StudyHome(Place(str(tmp_path / "whole"))).trial(trial.key) as undisturbed:
+        with StudyStore(StorageURI(str(tmp_path / "whole"))).trial(trial.key) as undisturbed:
             run_trial(trial.config, undisturbed, planned_data(plan).open(), torch.device("cpu"), AloneRun())
     assert science(killed.study()) == science(tmp_path / "whole")
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")

@@ -14,14 +14,14 @@ import torch
 from moto.server import ThreadedMotoServer
 
 from cluster.datasets.dataset import planned_data
-from cluster.storage.uri import Place
-from cluster.studies.study_store import StudyHome
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
 from facegan.trial import AloneRun, run_trial
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
-STUDY = Place("s3://lab/studies/one")
+STUDY = StorageURI("s3://lab/studies/one")
 MORE = ["--source", "s3://lab/clips", "--data", "s3://lab/set", "--study", STUDY.uri, "--arms", "full"]
 LENGTH = ["--images", "640", "--checkpoint_every", "32"]
 
@@ -36,7 +36,7 @@ def bucket(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     with s3_environment(f"http://{host}:{port}"):
         s3_client().create_bucket(Bucket="lab")
         for path in (p for p in clips.rglob("*") if p.is_file()):
-            Place("s3://lab/clips").write(path.relative_to(clips).as_posix(), path.read_bytes())
+            StorageURI("s3://lab/clips").write(path.relative_to(clips).as_posix(), path.read_bytes())
         yield
     server.stop()
 
@@ -48,7 +48,7 @@ def science(files: dict[str, bytes]) -> dict[str, Any]:
     return {"rows": kept, "scores": json.loads(files["scores.json"]), "samples": sorted(n for n in files if n.endswith("png"))}
 
 
-def objects(place: Place, prefix: str) -> dict[str, bytes]:
+def objects(place: StorageURI, prefix: str) -> dict[str, bytes]:
     """Content by the name below a prefix."""
     return {entry.key.removeprefix(prefix): place.read(entry.key) for entry in place.entries(prefix)}
 
@@ -80,8 +80,8 @@ def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
     assert {"plan.json", "summary.json", "report.html", "figure2.png", "references.json"} <= set(objects(STUDY, ""))
     (trial,) = json.loads(STUDY.read("summary.json"))["trials"]
     assert trial["state"] == "COMPLETED"
-    plan = read_plan(StudyHome(STUDY).folder)
-    whole = StudyHome(Place(str(tmp_path / "whole")))
+    plan = read_plan(StudyStore(STUDY).folder)
+    whole = StudyStore(StorageURI(str(tmp_path / "whole")))
     with whole.trial(trial["key"]) as alone:
         run_trial(plan.trials[0].config, alone, planned_data(plan).open(), torch.device("cpu"), AloneRun())
         root = alone.folder.path

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from cluster.datasets.dataset import planned_data
-from cluster.storage.uri import Place
-from cluster.studies.study_store import StudyHome
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
 from facegan.trial import AloneRun, run_trial
 
@@ -28,7 +28,7 @@ def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], data_fold
     assert (jobs.study() / "report.html").exists()
     plan = read_plan(jobs.study())
     (trial,) = plan.trials
-    with StudyHome(Place(str(tmp_path / "alone"))).trial(trial.key) as alone:
+    with StudyStore(StorageURI(str(tmp_path / "alone"))).trial(trial.key) as alone:
         run_trial(trial.config, alone, planned_data(plan).open(), torch.device("cpu"), AloneRun())
     for one, two in zip(alone.folder.rows(), rows(jobs.study()), strict=True):
         assert one["images"] == two["images"]

@@ -27,7 +27,7 @@ _BATCH = 16
 class ArcFace:
     """Embeds faces whose landmarks are known: [d] vectors, close in angle for one person."""
 
-    def __init__(self, file: Path, flag: str = "--judges.identity") -> None:
+    def __init__(self, file: Path, flag: str = "--evaluators.identity") -> None:
         import onnxruntime  # only those who ask for it wait for it
 
         self.sha256 = file_sha256(file)

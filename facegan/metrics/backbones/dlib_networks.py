@@ -1,4 +1,4 @@
-"""Two judges that come with pip packages: dlib's face embedding (identity) and its 68-point predictor (landmarks).
+"""Two evaluators that come with pip packages: dlib's face embedding (identity) and its 68-point predictor (landmarks).
 
 Neither is a network that a loss uses. The embedding is He et al.'s ResNet trained by Davis King; its file is public domain.
 """

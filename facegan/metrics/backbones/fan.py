@@ -14,7 +14,7 @@ class FaceAlignmentLandmarks:
     """Finds a face and its landmarks again in an image, knowing nothing of where it should be."""
 
     def __init__(self, device: str, weights: Path | None) -> None:
-        # Heavy, and it imports dlib's judges, so neither can wait at the top.
+        # Heavy, and it imports dlib's evaluators, so neither can wait at the top.
         from facegan.landmarks.face_alignment_finder import FACE_ALIGNMENT_FILES, face_alignment_finder
 
         self._finder = face_alignment_finder(device, weights)

@@ -1,4 +1,4 @@
-"""Files of trained weights for judges: found, read without pickle's dangers, and checked by the hash in their names."""
+"""Files of trained weights for evaluators: found, read without pickle's dangers, and checked by the hash in their names."""
 
 import pickle
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from facegan.cache import weights_copy
+from facegan.cache import local_weights
 from facegan.errors import UserError
 from facegan.files import file_sha256
 
@@ -16,11 +16,11 @@ from facegan.files import file_sha256
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|onnx)$")
 
 
-def judge_file(value: str, flag: str) -> Path:
-    """The local file of a path or an s3:// URI that was staged, its hash checked where the name ends in one."""
-    path = weights_copy(value) if value.startswith("s3://") else Path(value)
+def weight_file(value: str, flag: str) -> Path:
+    """The local file of a path, or of a URI that was copied here, its hash checked where the name ends in one."""
+    path = local_weights(value)
     if not path.is_file():
-        raise UserError(f"{flag} is {value!r}: no such file; give a file or s3://bucket/key")
+        raise UserError(f"{flag} is {value!r}: no such file; give a file or a URI")
     named = _HASH_IN_NAME.search(path.name)
     if named and not file_sha256(path).startswith(named[1]):
         raise UserError(f"{flag} is {value!r}: the file is damaged (its sha256 does not begin {named[1]}); fetch it again")

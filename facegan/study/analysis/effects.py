@@ -10,18 +10,12 @@ from typing import Any
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
+from facegan.metrics.table import HEADLINES, METRICS, display_name
 from facegan.study.analysis.contrasts import noise_by_arm, one_at_a_time
 from facegan.study.analysis.intervals import RESAMPLES, as_json, bootstrap, contrast_interval, detectable, percentile
 from facegan.study.analysis.model import Effect, Fit, Floats, Model, choose_model, effects_of, fit
 from facegan.study.analysis.runs import Run, Table, bounds, missing_as_json, tabulate
 from facegan.study.design.two_level import Row, alias_table, resolution, word_name, words
-
-HEADLINES = ("identity_to_target", "landmark_error", "face_error")
-"""What effects are told of. `LANDMARK_AUC` takes the place of the landmark error where a run has none (`choose_headlines`)."""
-LANDMARK_ERROR, LANDMARK_AUC = "landmark_error", "landmark_auc"
-BETTER = {"identity_to_target": 1, LANDMARK_ERROR: -1, LANDMARK_AUC: 1, "face_error": -1}
-"""1 where more is better and -1 where less is."""
-_SPOKEN = {LANDMARK_AUC: "landmark area up to 0.08 (no face counts as failure)"}
 
 _NOISY = 5
 """From one arm ten times as noisy on, 95 % intervals of three seeds cover in 90 % of simulated studies."""
@@ -59,21 +53,25 @@ def choose_headlines(runs: Mapping[str, Sequence[Run]]) -> tuple[tuple[str, ...]
     it the design falls apart, while the run failed at just what is asked. Its area under the cumulative error curve has a
     value on every clip, in which a face that is not found counts as a failure.
     """
-    without = tabulate(runs[LANDMARK_ERROR]).unmeasured
-    if not without or tabulate(runs[LANDMARK_AUC]).unmeasured or not any(run.clips for run in runs[LANDMARK_AUC]):
-        return HEADLINES, ""
-    names = ", ".join(f"{run.arm} (seed {run.seed})" for run in without)
-    sentence = (
-        f"On most clips no face was found in the images of {names}, so the landmark error has no value there. Landmark "
-        "fidelity is therefore told by the area under the cumulative curve of that error up to 0.08, in which a face that is "
-        "not found counts as a failure; the landmark error itself, over found faces, stays in the table of scores"
-    )
-    return tuple(LANDMARK_AUC if metric == LANDMARK_ERROR else metric for metric in HEADLINES), sentence
+    chosen, sentences = [], []
+    for metric in HEADLINES:
+        stand_in = METRICS[metric].stand_in
+        without = tabulate(runs[metric]).unmeasured if stand_in else ()
+        if not without or tabulate(runs[stand_in]).unmeasured or not any(run.clips for run in runs[stand_in]):
+            chosen.append(metric)
+            continue
+        chosen.append(stand_in)
+        names = ", ".join(f"{run.arm} (seed {run.seed})" for run in without)
+        sentences.append(
+            f"The {display_name(metric)} has no value on most clips in {names}, because no face was found there. The "
+            f"{display_name(stand_in)} is analysed instead. The {display_name(metric)} stays in the table of scores"
+        )
+    return tuple(chosen), ". ".join(sentences)
 
 
-def spoken(metric: str) -> str:
-    """A headline metric's name as it is read aloud; one that stands for another says what it is."""
-    return _SPOKEN.get(metric, metric.replace("_", " "))
+def direction(metric: str) -> int:
+    """1 if more of a metric is better, -1 if less is."""
+    return {"more": 1, "less": -1}[METRICS[metric].better]
 
 
 def analyse(metric: str, runs: Sequence[Run], planned: Sequence[Row]) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def analyse(metric: str, runs: Sequence[Run], planned: Sequence[Row]) -> dict[st
     factors = list(planned[0]) if planned else []
     return {
         "metric": metric,
-        "better": "more" if BETTER[metric] == 1 else "less",
+        "better": METRICS[metric].better,
         "runs": len(table.runs),
         "planned": len(runs),
         "seeds": len(set(table.seeds)),
@@ -96,7 +94,7 @@ def analyse(metric: str, runs: Sequence[Run], planned: Sequence[Row]) -> dict[st
         "noise_by_arm": noise_by_arm(table),
         "inference": _inference_words(fitted, table),
         "hc3": fitted.no_hc3 if fitted else "no effect can be estimated",
-        "effects": _effects(fitted, table, BETTER[metric]) if fitted else [],
+        "effects": _effects(fitted, table, direction(metric)) if fitted else [],
         "not_estimable": _not_estimable(model, planned),
         "leave_one_out": one_at_a_time(table, fitted, factors, 1),
         "added_alone": one_at_a_time(table, fitted, factors, -1),

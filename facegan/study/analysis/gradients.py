@@ -1,4 +1,4 @@
-"""The anatomy of each arm's loss over training, from its rows of metrics: who rules, who fights."""
+"""The gradient_diagnostics of each arm's loss over training, from its rows of metrics: who rules, who fights."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
 
 
-def anatomy_of_arms(study: Path, plan: Plan) -> dict[str, dict[str, Any]]:
+def gradients_of_arms(study: Path, plan: Plan) -> dict[str, dict[str, Any]]:
     """By arm: `images` [n], and the means over its seeds of `share` {term: [n]} and `cosine` {'a~b': [n]}; arms not measured
     are left out."""
     found = {}

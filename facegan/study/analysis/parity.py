@@ -14,7 +14,7 @@ _OVERSPENT = 0.1
 """Of a budget of seconds: runs that end further behind it had no equal time."""
 
 
-def prove_fairness(study: Path, plan: Plan) -> dict[str, Any]:
+def check_parity(study: Path, plan: Plan) -> dict[str, Any]:
     """Per trial what it got, and per demand whether all trials that are done were treated alike: a sentence each."""
     rows = [_row(study, plan, trial) for trial in plan.trials]
     done = [row for row in rows if row["state"] == "COMPLETED"]

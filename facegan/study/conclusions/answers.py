@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from facegan.study.analysis.effects import spoken
+from facegan.metrics.table import display_name
 
 HELPS, HURTS, UNDECIDED, TOO_FEW = "helps", "hurts", "undecided", "too few runs"
 _LEVEL = 0.05
@@ -21,7 +21,7 @@ def answer_factors(effects: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _answer(metric: str, found: dict[str, Any], effect: dict[str, Any], tests: int) -> dict[str, Any]:
     answer = _decide(effect)
-    moved = f"{effect['name'].replace('_', ' ')} changes {spoken(metric)} by {effect['estimate']:+.3g}"
+    moved = f"{effect['name'].replace('_', ' ')} changes {display_name(metric)} by {effect['estimate']:+.3g}"
     interval, p = effect["interval"], effect["p_holm"]
     if interval is None:
         numbers = f"no interval for other seeds: {found['inference']}"

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from facegan.study.analysis.effects import BETTER, fit_table
+from facegan.config import GROUPS
+from facegan.study.analysis.effects import direction, fit_table
 from facegan.study.analysis.intervals import Interval, as_json, bootstrap, contrast_interval, percentile
 from facegan.study.analysis.model import Fit, Floats, Model, choose_model
 from facegan.study.analysis.runs import Run, tabulate
-from facegan.study.design.arms import FEATURE_TERMS, PIXEL_TERMS, Factor
+from facegan.study.design.arms import Factor
 from facegan.study.design.two_level import Row, Word, sorted_word, word_name
 
 METRIC = "identity_to_target"
@@ -93,10 +94,14 @@ def answer_claims(design: str, factors: Sequence[Factor], runs: Sequence[Run], p
 
 def _groups(factors: Sequence[Factor]) -> _Groups | str:
     """The factors by group, or why they cannot be sorted."""
-    mixed = [f.name for f in factors if set(f.terms) & set(PIXEL_TERMS) and set(f.terms) & set(FEATURE_TERMS)]
+    mixed = [
+        f.name for f in factors if set(f.terms) & set(GROUPS["pixel_space"]) and set(f.terms) & set(GROUPS["feature_space"])
+    ]
     if mixed:
         return f"its factor {mixed[0]} switches terms of both groups at once"
-    sides = [tuple(f for f in factors if set(f.terms) & set(group)) for group in (PIXEL_TERMS, FEATURE_TERMS)]
+    sides = [
+        tuple(f for f in factors if set(f.terms) & set(group)) for group in (GROUPS["pixel_space"], GROUPS["feature_space"])
+    ]
     for name, side in zip(("pixel", "feature"), sides, strict=True):
         if not side:
             return f"it never switches a {name}-space term"
@@ -160,7 +165,7 @@ def _synergy(study: _Study) -> dict[str, Any]:
         is_unseen = not both_off and not fit.model.has_interactions
         why = "it has no arm with both groups off, so what they do together was not seen" if is_unseen else contrast
         return _without("synergy", _blame(study, pairs), why)
-    contrast = BETTER[METRIC] * contrast
+    contrast = direction(METRIC) * contrast
     estimate = float(contrast @ fit.estimates)
     sentence = (
         f"what one group does to {METRIC} differs by {_signed(2 * estimate)} between the other group on and off, "

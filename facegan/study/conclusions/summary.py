@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from facegan.metrics.card import Scores, summarise
-from facegan.metrics.table import METRICS
-from facegan.study.analysis.effects import BETTER, analyse_study
-from facegan.study.analysis.gradients import anatomy_of_arms
+from facegan.metrics.table import HEADLINES, METRICS
+from facegan.study.analysis.effects import analyse_study
+from facegan.study.analysis.gradients import gradients_of_arms
 from facegan.study.analysis.model_selection import SELECTION, rank
-from facegan.study.analysis.parity import prove_fairness
+from facegan.study.analysis.parity import check_parity
 from facegan.study.analysis.runs import Run
 from facegan.study.conclusions.answers import answer_factors
 from facegan.study.conclusions.claims import METRIC, answer_claims
@@ -19,6 +19,8 @@ from facegan.study.conclusions.verdict import COPY, Card, compare, judge
 from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
+
+_STAND_INS = tuple(METRICS[metric].stand_in for metric in HEADLINES if METRICS[metric].stand_in)
 
 
 def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None) -> dict[str, Any]:
@@ -31,8 +33,8 @@ def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None)
         "trials": [_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials],
         "arms": [_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms],
         "references": {name: _short(card) for name, card in rows.items()},
-        "fairness": prove_fairness(study, plan),
-        "anatomy": anatomy_of_arms(study, plan),
+        "parity": check_parity(study, plan),
+        "gradient_diagnostics": gradients_of_arms(study, plan),
         **_findings(study, plan, cards),
     }
 
@@ -42,7 +44,7 @@ def _findings(study: Path, plan: Plan, cards: dict[str, Card | None]) -> dict[st
     planned = [arm.levels for arm in plan.arms]
     if not plan.factors or not all(planned):
         return {"effects": None, "answers": [], "claims": []}
-    runs = {metric: _runs(study, plan, metric, cards) for metric in BETTER}
+    runs = {metric: _runs(study, plan, metric, cards) for metric in (*HEADLINES, *_STAND_INS)}
     effects = analyse_study(runs, planned)
     return {
         "effects": effects,

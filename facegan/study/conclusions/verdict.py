@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from facegan.metrics.card import summarise
+from facegan.metrics.table import display_name, formatted
 
 Card = dict[str, Any]
 """What `facegan.metrics.card.summarise` makes: per metric `mean`, `interval` and `clips`."""
 
 COPY = "source copied"
-_COMPARED = {"face_error": "face error", "landmark_error": "landmark error"}
-_DIGITS = {"face_error": 1, "landmark_error": 3}
+_COMPARED = ("face_error", "landmark_error")
 # An interval from resampling fewer clips than this says nothing.
 _FEWEST_CLIPS = 5
 _FEWEST_FACES = 0.75
@@ -88,15 +88,13 @@ def _likeness(card: Card) -> str:
 
 
 def _sentence(metric: str, found: dict[str, Any], card: Card, clips: int) -> str:
-    digits = _DIGITS[metric]
-    arm, copied, difference, low, high = (
-        f"{value:.{digits}f}" for value in (found["arm"], found["copied"], found["difference"], *found["interval"])
-    )
+    numbers = (found["arm"], found["copied"], found["difference"], *found["interval"])
+    arm, copied, difference, low, high = (formatted(metric, value) for value in numbers)
     part = "" if found["clips"] == clips else f", on the {found['clips']} of {clips} clips where both show a face"
     if metric == "landmark_error":
         part += f"; a face was found in {100 * card['faces_found']['mean']:.0f} % of its images"
     return (
-        f"{_COMPARED[metric]} {arm} against {copied} for the copied source "
+        f"{display_name(metric)} {arm} against {copied} for the copied source "
         f"(difference {difference}, 95 % interval {low} to {high}{part})"
     )
 

@@ -6,15 +6,9 @@ from typing import get_args
 
 import numpy as np
 
-from facegan.config import TERMS, Config
+from facegan.config import GROUPS, LABELS, TERMS, Config
 from facegan.errors import UserError, did_you_mean
 from facegan.study.design.two_level import Fraction, Row, add_one, factorial, fraction, leave_one_out
-
-CONSISTENCY_TERMS = ("self_consistency", "triple_consistency")
-PIXEL_TERMS = ("pixel", *CONSISTENCY_TERMS)
-FEATURE_TERMS = ("perceptual", "identity", "style")
-GROUPS = {"consistency": CONSISTENCY_TERMS, "pixel_space": PIXEL_TERMS, "feature_space": FEATURE_TERMS}
-"""Terms that are switched together under one name; of a group only those count that the configuration has on."""
 
 _DECADES = 1.0
 """Candidates' weights lie within this many powers of ten of the arm's."""
@@ -22,18 +16,6 @@ _FIGURE2 = {
     "consistency": ("no_consistency", "-Cons."),
     "pixel": ("no_pixel", "-Pixel"),
     "feature_space": ("no_feature", "-Feature"),
-}
-_LABELS = {
-    "self_consistency": ("Self", "Self"),
-    "triple_consistency": ("Triple", "Trip"),
-    "adversarial": ("Adversarial", "Adv"),
-    "pixel": ("Pixel", "Pix"),
-    "perceptual": ("Perceptual", "Perc"),
-    "identity": ("Identity", "Id"),
-    "style": ("Style", "Sty"),
-    "consistency": ("Cons.", "Cons"),
-    "pixel_space": ("Pixel space", "PixSp"),
-    "feature_space": ("Feature space", "FeatSp"),
 }
 _LONGEST_LABEL = 18
 
@@ -96,11 +78,6 @@ def choose_design(
     kept = tuple(arm for arm in arms if not names or arm.name in names)
     _check(name, config, arms, kept, names, chosen)
     return Design(name, chosen, kept)
-
-
-def choose_arms(design: str, names: Sequence[str] = ()) -> tuple[Arm, ...]:
-    """The arms of a design over the default configuration, or the named ones of them in the design's order."""
-    return choose_design(design, Config(), names=names).arms
 
 
 def _factors(design: str, config: Config, names: Sequence[str]) -> tuple[Factor, ...]:
@@ -172,8 +149,9 @@ def _arm(row: Row, factors: Sequence[Factor]) -> Arm:
 
 def _label(sign: str, factors: list[str]) -> str:
     """'-Pixel -Identity', in short forms where that is too long for a figure."""
-    labels = [" ".join(sign + "+".join(_LABELS[part][form] for part in f.split("+")) for f in factors) for form in (0, 1)]
-    return labels[0] if len(labels[0]) <= _LONGEST_LABEL else labels[1]
+    long = " ".join(sign + "+".join(LABELS[part].label for part in f.split("+")) for f in factors)
+    short = " ".join(sign + "+".join(LABELS[part].short for part in f.split("+")) for f in factors)
+    return long if len(long) <= _LONGEST_LABEL else short
 
 
 def _as_in_figure2(arm: Arm) -> Arm:

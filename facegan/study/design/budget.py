@@ -4,7 +4,7 @@ Compute is weighed in multiply-adds. A sum of passes would let a PatchGAN's pass
 work, and generator passes alone would make the VGG-19 of the feature terms free. So one step of each arm is counted, forward
 and backward as the step does them, by torch's own counter (FLOP: two a multiply-add of convolutions and matrix products). It
 runs on tensors without storage, so it takes a second at any size and gives the same number on every machine: a plan made on a
-laptop goes on on a GPU. Left out are elementwise work, the optimisers and the anatomy, which is a measurement. The first
+laptop goes on on a GPU. Left out are elementwise work, the optimisers and the gradient_diagnostics, which is a measurement. The first
 layer counts as it is defined, dense over the drawn maps; a CPU skips most of it, in every generator pass alike.
 """
 

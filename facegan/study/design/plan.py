@@ -15,7 +15,6 @@ from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
 from facegan.study.design.two_level import alias_table, balanced_order, resolution
 
-
 _NOT_IN_A_TRIAL = ("report", "study", "synthetic", "packing.py", "flops.py")
 """Parts of facegan that cannot change what a trial computes."""
 

@@ -8,19 +8,19 @@ from cluster.datasets.ingest import IngestRequest, _publish
 from cluster.datasets.ingest_task import ingest_clip
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.shards import ClipRecord
 
 
 def main() -> None:
     """What cluster.datasets.ingest does, without Ray, whose start takes longer than the ingest of a few small clips."""
-    source, data = Place(sys.argv[1]), Place(sys.argv[2])
+    source, data = StorageURI(sys.argv[1]), StorageURI(sys.argv[2])
     request = IngestRequest(config=IngestConfig(size=32))
     clips = clips_of(source)
     with tempfile.TemporaryDirectory() as elsewhere:
         # What loads at the first clip takes longer than all seven: kills are to fall into the work.
-        list(ingest_clip(clips[0], source, Place(elsewhere), request.config, ""))
+        list(ingest_clip(clips[0], source, StorageURI(elsewhere), request.config, ""))
     Path(sys.argv[3]).touch()
     sweep_partials(data)
     steps = [step for clip in clips for step in ingest_clip(clip, source, data, request.config, "")]

@@ -15,7 +15,7 @@ import pytest
 from cluster.datasets.dataset import DataSet, newest
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.datasets.ingest_task import finished
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
 from facegan.errors import UserError
 from tests.cluster.storage.s3_environment import s3_environment
@@ -26,10 +26,10 @@ HOW = IngestConfig(size=32)
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 
 
-def make(source: Path | Place, data: Path | Place, **wishes: object) -> DataSet:
+def make(source: Path | StorageURI, data: Path | StorageURI, **wishes: object) -> DataSet:
     """Ingest with a configuration of 32 pixels unless another is wished for."""
     request = IngestRequest(**{"config": HOW} | wishes)  # type: ignore[arg-type]
-    places = [where if isinstance(where, Place) else Place(str(where)) for where in (source, data)]
+    places = [where if isinstance(where, StorageURI) else StorageURI(str(where)) for where in (source, data)]
     return ingest(places[0], places[1], request)
 
 
@@ -71,12 +71,12 @@ def test_clips_added_later_make_a_new_version(clips: Path, undisturbed: Path, tm
     shutil.rmtree(part / "1005")
     assert make(part, data).version == 1
     first = bytes_of(data)
-    old = newest(Place(str(data)))
+    old = newest(StorageURI(str(data)))
     made = make(clips, data)
     assert made.version == 2
     now = bytes_of(data)
     assert first.items() <= now.items()
-    whole = newest(Place(str(undisturbed)))
+    whole = newest(StorageURI(str(undisturbed)))
     assert whole is not None
     # The same data as if all had been there at once; where it lay is not part of the hash.
     assert made.sha256 == whole.sha256
@@ -112,7 +112,7 @@ def test_too_many_bad_frames_fail_the_job(clips: Path, tmp_path: Path) -> None:
         (source / "1001" / "annot" / f"{number:06d}.pts").write_text("")
     with pytest.raises(UserError, match=r"3 of 42 frames are bad.*1001/annot/000001.pts, frame 1: annotation is not"):
         make(source, tmp_path / "data", max_quarantined=0.05)
-    assert newest(Place(str(tmp_path / "data"))) is None
+    assert newest(StorageURI(str(tmp_path / "data"))) is None
     made = make(source, tmp_path / "data", max_quarantined=0.1)
     manifest = made.manifest()
     assert manifest["frames_read"] == 42 == manifest["rows"] + manifest["quarantined"]
@@ -124,19 +124,19 @@ def test_a_record_that_cannot_be_read_is_no_clip_to_do_again(tmp_path: Path, pau
     """Nobody knows then whether the clip is done: the storage's word goes to the user. A damaged record is made again."""
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "y.json").write_text("{")
-    data = Place(str(tmp_path))
+    data = StorageURI(str(tmp_path))
     assert finished(data, "y") is None
     assert finished(data, "z") is None
     with s3_environment("http://127.0.0.1:1"), pytest.raises(UserError, match="cannot be reached"):
-        finished(Place("s3://faces/set"), "x")
+        finished(StorageURI("s3://faces/set"), "x")
 
 
 JOB = """
 import sys
 from cluster.datasets.ingest import IngestRequest, ingest
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.shards import IngestConfig
-ingest(Place(sys.argv[1]), Place(sys.argv[2]), IngestRequest(config=IngestConfig(size=32)))
+ingest(StorageURI(sys.argv[1]), StorageURI(sys.argv[2]), IngestRequest(config=IngestConfig(size=32)))
 """
 
 
@@ -151,7 +151,7 @@ def test_two_writers_at_once_make_one_data_set(clips: Path, undisturbed: Path, t
     command = [sys.executable, "-c", JOB]
     runs = [subprocess.Popen([*command, str(half), str(tmp_path / "data")], env=environment) for half in halves]
     assert [run.wait(200) for run in runs] == [0, 0]
-    both, whole = newest(Place(str(tmp_path / "data"))), newest(Place(str(undisturbed)))
+    both, whole = newest(StorageURI(str(tmp_path / "data"))), newest(StorageURI(str(undisturbed)))
     assert both is not None
     assert whole is not None
     assert (both.version, both.sha256) == (2, whole.sha256)

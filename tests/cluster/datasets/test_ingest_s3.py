@@ -10,7 +10,7 @@ import ray
 from cluster.datasets.dataset import existing
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.runtime.start import start_ray
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
 from facegan.errors import UserError
 from tests.cluster.storage.s3_environment import s3_client
@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def bucket(moto: str) -> Iterator[Place]:
+def bucket(moto: str) -> Iterator[StorageURI]:
     """A bucket on this machine, which Ray's workers know too."""
     start_ray()  # only now, for they have the environment that it was started in
-    yield Place("s3://faces")
+    yield StorageURI("s3://faces")
     ray.shutdown()
 
 
-def test_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Path, tmp_path: Path) -> None:
+def test_from_a_bucket_into_a_bucket(clips: Path, bucket: StorageURI, data_folder: Path, tmp_path: Path) -> None:
     """Source, data set and this node's copy by way of S3, with the same frames as from folders."""
     source, data = bucket / "source", bucket / "set"
     for path in (p for p in clips.rglob("*") if p.is_file()):
@@ -34,7 +34,7 @@ def test_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Pa
     request = IngestRequest(config=IngestConfig(size=32))
     made = ingest(source, data, request)
     assert ingest(source, data, request) == made
-    here, there = existing(Place(str(data_folder))).open(), made.open()
+    here, there = existing(StorageURI(str(data_folder))).open(), made.open()
     assert np.array_equal(here.points, there.points)
     assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
     lost = made.manifest()["clips"][0]["file"]

@@ -22,9 +22,9 @@ import torch
 import cluster.doctor.diagnose
 from cluster.cli.command_line import parse
 from cluster.doctor import machine, services
-from cluster.doctor.check_result import Finding
+from cluster.doctor.check_result import CheckResult
 from cluster.doctor.diagnose import diagnose
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
 from jobs.doctor import Doctor, main
 
@@ -33,16 +33,16 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty home, and an environment that names no cluster."""
+    """An empty store, and an environment that names no cluster."""
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
 
-def failed(finding: Finding | list[Finding], *words: str) -> None:
+def failed(finding: CheckResult | list[CheckResult], *words: str) -> None:
     """It is one FAIL, on one line, that says these words."""
-    assert isinstance(finding, Finding)
+    assert isinstance(finding, CheckResult)
     assert finding.state == "FAIL", finding
     assert "\n" not in str(finding)
     assert [word for word in words if word not in finding.says] == [], finding
@@ -133,7 +133,7 @@ def test_a_driver_that_torch_cannot_use(tmp_path: Path, monkeypatch: pytest.Monk
 def test_no_gpu_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_DRIVER", tmp_path / "none")
     found = machine.gpus()
-    assert isinstance(found, Finding) and found.state == "not checked" and "no NVIDIA driver" in found.says
+    assert isinstance(found, CheckResult) and found.state == "not checked" and "no NVIDIA driver" in found.says
 
 
 @pytest.mark.parametrize(("free", "product", "says"), [(1, 64.0, "1.0 of 80.0 GiB free"), (79, 63.0, "computes wrongly")])
@@ -207,7 +207,7 @@ def test_no_token_where_one_is_asked_for(nowhere: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("file", "check"), [(".ray/auth_token", services.auth_token), (".facegan/node.env", services.secret_files)]
 )
-def test_a_secret_that_others_can_read(nowhere: Path, file: str, check: Callable[[], Finding]) -> None:
+def test_a_secret_that_others_can_read(nowhere: Path, file: str, check: Callable[[], CheckResult]) -> None:
     path = nowhere / file
     path.parent.mkdir()
     path.write_text("secret")
@@ -223,18 +223,18 @@ def test_a_storage_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_storage_that_changes_what_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Place, "read", lambda place, key: b"else")
+    monkeypatch.setattr(StorageURI, "read", lambda place, key: b"else")
     failed(services.storage(str(tmp_path)), "something else than what was written")
 
 
 def test_a_storage_that_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Place, "remove", lambda place, key: None)
+    monkeypatch.setattr(StorageURI, "remove", lambda place, key: None)
     failed(services.storage(str(tmp_path)), "do not use this server")
 
 
 def test_a_storage_that_works_keeps_nothing(tmp_path: Path) -> None:
     assert services.storage(str(tmp_path)).state == "ok"
-    assert Place(str(tmp_path)).entries() == []
+    assert StorageURI(str(tmp_path)).entries() == []
 
 
 def test_a_clock_that_is_off(late: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +256,7 @@ def test_an_mlflow_that_is_not_there_or_is_something_else(late: str) -> None:
 
 
 def test_a_check_that_breaks_hides_no_other(monkeypatch: pytest.MonkeyPatch, nowhere: Path) -> None:
-    def broken() -> Finding:
+    def broken() -> CheckResult:
         raise RuntimeError("first line\nsecond line")
 
     monkeypatch.setattr(cluster.doctor.diagnose, "packages", broken)

@@ -9,41 +9,48 @@ import pytest
 import torch
 
 from cluster.datasets.dataset import existing
-from cluster.evaluation.checkpoints import Given, read_subjects
-from cluster.evaluation.evaluate_checkpoints import RESULT, Evaluation, gather, judge_clips, plan_evaluation, run_evaluation
-from cluster.storage.uri import Place
-from cluster.studies.study_store import StudyHome
+from cluster.evaluation.checkpoints import CheckpointSet, read_checkpoints
+from cluster.evaluation.evaluate_checkpoints import RESULT, Evaluation, evaluate_clips, gather, plan_evaluation, run_evaluation
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.files import read_json
-from facegan.metrics.evaluation_config import JudgesConfig, Sampling
+from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.table import METRICS
 from facegan.nets.vgg import Vgg19
 from facegan.report.score_table import score_lines
 from facegan.step import new_state
-from facegan.study.design.arms import choose_arms
+from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.trial import AloneRun, run_trial
 
 pytestmark = pytest.mark.ray
-FEW = Sampling(pairs_per_clip=2, run_frames=2)
+FEW = Sampling(pairs_per_clip=2, sequence_frames=2)
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData, data_folder: Path) -> tuple[Path, Plan]:
     """Four arms planned, of which one was trained and scored, one has a first checkpoint, and two never began."""
     root = tmp_path_factory.mktemp("study")
-    facts = {**existing(Place(str(data_folder))).to_dict(), "synthetic": True}
+    facts = {**existing(StorageURI(str(data_folder))).to_dict(), "synthetic": True}
     plan = make_plan(
-        tiny, choose_arms("figure2"), design="figure2", preset="demo", seeds=[3], candidates=1, data=facts, commit=""
+        tiny,
+        choose_design("figure2", Config()).arms,
+        design="figure2",
+        preset="demo",
+        seeds=[3],
+        candidates=1,
+        data=facts,
+        commit="",
     )
     open_study(root, plan)
-    with StudyHome(Place(str(root))).trial(plan.trials[0].key) as home:
-        assert run_trial(plan.trials[0].config, home, data, torch.device("cpu"), AloneRun()) == "COMPLETED"
+    with StudyStore(StorageURI(str(root))).trial(plan.trials[0].key) as store:
+        assert run_trial(plan.trials[0].config, store, data, torch.device("cpu"), AloneRun()) == "COMPLETED"
     begun = plan.trials[3]
     trial_folder(root, begun).path.mkdir(parents=True)
     checkpoint.save(new_state(begun.config, torch.device("cpu")), trial_folder(root, begun).checkpoint)
@@ -51,27 +58,27 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData
 
 
 @pytest.fixture(scope="module")
-def given(study: tuple[Path, Plan]) -> Given:
-    return read_subjects(str(study[0]))
+def given(study: tuple[Path, Plan]) -> CheckpointSet:
+    return read_checkpoints(str(study[0]))
 
 
-def planned(given: Given, out: Path, **options: Any) -> Evaluation:
+def planned(given: CheckpointSet, out: Path, **options: Any) -> Evaluation:
     assert given.planned is not None
-    return plan_evaluation(given, given.planned, JudgesConfig(**options), FEW, Place(str(out)))
+    return plan_evaluation(given, given.planned, EvaluatorsConfig(**options), FEW, StorageURI(str(out)))
 
 
 @pytest.fixture(scope="module")
-def here(given: Given, data: FaceData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, dict[str, Any]]:
+def here(given: CheckpointSet, data: FaceData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, dict[str, Any]]:
     """The evaluation in this process, without Ray."""
     evaluation = planned(given, tmp_path_factory.mktemp("here"))
-    assert list(judge_clips(evaluation, given.weights, ["5001", "5002"])) == ["5001", "5002"]
+    assert list(evaluate_clips(evaluation, given.weights, ["5001", "5002"])) == ["5001", "5002"]
     return evaluation, gather(evaluation, data)
 
 
-def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], given: Given) -> None:
+def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], given: CheckpointSet) -> None:
     assert [(s.label, s.seed, s.images) for s in given.subjects] == [("-Cons. seed 3", 3, 32), ("Full seed 3", 3, 0)]
     assert given.planned is not None and given.planned.sha256 == study[1].data["sha256"]
-    alone = read_subjects(str(trial_folder(study[0], study[1].trials[0]).checkpoint))
+    alone = read_checkpoints(str(trial_folder(study[0], study[1].trials[0]).checkpoint))
     assert alone.name == study[1].trials[0].key
     assert alone.subjects[0].sha256 == given.subjects[0].sha256 != given.subjects[1].sha256
 
@@ -83,20 +90,22 @@ def test_the_result_has_every_metric_and_says_what_is_missing(here: tuple[Evalua
     for found in result["checkpoints"]:
         assert set(found["scores"]) == set(METRICS)
         assert found["scores"]["face_error"]["categories"]["test"]["clips"] == 2
-        assert found["scores"]["kid"]["note"] == "not measured: weights missing (--judges.kid_weights)"
+        assert found["scores"]["kid"]["note"] == "not measured: weights missing (--evaluators.kid_weights)"
     assert result["references"]["real target"]["face_error"]["mean"] == 0
     assert result["discrimination"]["people"] == 2
-    assert "sha256" in result["judges"]["identity"]
-    assert result["judges_and_losses"] == "no judge's file has the hash of a loss's"
+    assert "sha256" in result["evaluators"]["identity"]
+    assert result["evaluators_and_losses"] == "no judge's file has the hash of a loss's"
 
 
-def test_it_agrees_with_the_trials_own_scores(study: tuple[Path, Plan], given: Given, data: FaceData, tmp_path: Path) -> None:
+def test_it_agrees_with_the_trials_own_scores(
+    study: tuple[Path, Plan], given: CheckpointSet, data: FaceData, tmp_path: Path
+) -> None:
     own = read_json(trial_folder(study[0], study[1].trials[0]).path / "scores.json")
     evaluation = replace(planned(given, tmp_path), subjects=given.subjects[:1], sampling=Sampling())
-    list(judge_clips(evaluation, given.weights[:1], ["5001", "5002"]))
+    list(evaluate_clips(evaluation, given.weights[:1], ["5001", "5002"]))
     card = gather(evaluation, data)["checkpoints"][0]["scores"]
     assert set(own) == set(card)
-    # Drawn in other batches, a pixel can be rounded to the next grey level.
+    # GeneratedImages in other batches, a pixel can be rounded to the next grey level.
     for metric in ("face_error", "ssim", "identity_to_target", "identity_jitter"):
         assert card[metric]["mean"] == pytest.approx(own[metric]["mean"], rel=1e-3, abs=1e-5)
 
@@ -106,7 +115,7 @@ def test_the_table_has_references_first_and_notes_below(here: tuple[Evaluation, 
     assert lines[0].startswith("all 2 clips")
     names = ["real target", "source copied", "another person", "-Cons. seed 3", "Full seed 3"]
     assert [line[: len(name)] for line, name in zip(lines[2:], names, strict=False)] == names
-    assert "lpips: not measured: weights missing (--judges.lpips_weights)" in lines
+    assert "lpips: not measured: weights missing (--evaluators.lpips_weights)" in lines
     assert lines[-1].startswith("identity judge on ")
     first = lines[2].split()
     assert first[2] == "0.0" and len(first) - 2 == len(METRICS)
@@ -125,7 +134,7 @@ def test_categories_have_tables_of_their_own(here: tuple[Evaluation, dict[str, A
 
 @pytest.mark.usefixtures("local_ray")
 def test_tasks_give_the_same_and_only_what_is_missing_is_done_again(
-    here: tuple[Evaluation, dict[str, Any]], given: Given, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    here: tuple[Evaluation, dict[str, Any]], given: CheckpointSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluation = planned(given, tmp_path)
     assert run_evaluation(evaluation, given.weights) == here[1]
@@ -143,28 +152,28 @@ def test_tasks_give_the_same_and_only_what_is_missing_is_done_again(
     assert json.loads((tmp_path / RESULT).read_text()) == here[1]
 
 
-def test_a_part_is_named_by_all_that_it_depends_on(given: Given, here: tuple[Evaluation, dict[str, Any]]) -> None:
+def test_a_part_is_named_by_all_that_it_depends_on(given: CheckpointSet, here: tuple[Evaluation, dict[str, Any]]) -> None:
     evaluation, first = here[0], given.subjects[0].sha256
     others = [
         evaluation.part_key(first, "5002"),
         evaluation.part_key(given.subjects[1].sha256, "5001"),
-        replace(evaluation, sampling=Sampling(pairs_per_clip=3, run_frames=2)).part_key(first, "5001"),
+        replace(evaluation, sampling=Sampling(pairs_per_clip=3, sequence_frames=2)).part_key(first, "5001"),
         replace(evaluation, fingerprint="0" * 12).part_key(first, "5001"),
         replace(evaluation, data=replace(evaluation.data, sha256="0" * 64)).part_key(first, "5001"),
     ]
     assert len({evaluation.part_key(first, "5001"), *others}) == 6
 
 
-def test_what_cannot_be_judged_is_refused(given: Given, tiny: Config, tmp_path: Path) -> None:
+def test_what_cannot_be_judged_is_refused(given: CheckpointSet, tiny: Config, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
-        read_subjects(str(tmp_path / "nowhere"))
+        read_checkpoints(str(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is no checkpoint"):
-        read_subjects(str(tmp_path / "empty"))
+        read_checkpoints(str(tmp_path / "empty"))
     large = [replace(given.subjects[0], config=tiny.override({"data.size": 48}))]
     with pytest.raises(UserError, match=r"images of 32 pixels, -Cons\. seed 3 draws 48"):
         planned(replace(given, subjects=large), tmp_path / "out")
-    with pytest.raises(UserError, match=r"--judges.lpips_weights is 'nowhere.pth': no such file"):
+    with pytest.raises(UserError, match=r"--evaluators.lpips_weights is 'nowhere.pth': no such file"):
         planned(given, tmp_path / "out", lpips_weights="nowhere.pth")
     torch.save(Vgg19(4).state_dict(), tmp_path / "vgg.pth")
     loss = tiny.override({"vgg.width": 64}).override({"vgg.weights": str(tmp_path / "vgg.pth")})

@@ -7,7 +7,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from cluster.runtime.autoscale import wait_for_gpus
-from cluster.runtime.trial_resources import Share
+from cluster.runtime.trial_resources import TrialResources
 from facegan.errors import UserError
 
 
@@ -42,4 +42,4 @@ def test_none_at_all_is_one_line(idle_head: Cluster) -> None:
 
 def test_fewer_than_none_are_refused() -> None:
     with pytest.raises(UserError, match="--gpus is -1"):
-        Share(gpus=-1)
+        TrialResources(gpus=-1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from cluster.runtime.shared_paths import check_seen_everywhere
+from cluster.runtime.shared_paths import check_shared_paths
 from facegan.errors import UserError
 
 pytestmark = pytest.mark.ray
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.ray
 def test_every_node_that_takes_work_is_asked(idle_head: Cluster, tmp_path: Path) -> None:
     seen, unseen = tmp_path / "seen", tmp_path / "unseen"
     seen.touch()
-    check_seen_everywhere({"--study": unseen})  # nobody but the driver's own node, which made it
+    check_shared_paths({"--study": unseen})  # nobody but the driver's own node, which made it
     idle_head.add_node(num_cpus=1)
     idle_head.wait_for_nodes()
-    check_seen_everywhere({"--study": seen})
+    check_shared_paths({"--study": seen})
     with pytest.raises(UserError, match=f"--data: node .* does not see {unseen}; name a folder that all nodes share"):
-        check_seen_everywhere({"--study": seen, "--data": unseen})
+        check_shared_paths({"--study": seen, "--data": unseen})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.runtime import trial_resources as module
-from cluster.runtime.trial_resources import Share, settle_share
+from cluster.runtime.trial_resources import TrialResources, choose_trial_resources
 from facegan.config import Config
 from facegan.errors import UserError
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
 
 def test_without_a_gpu_nothing_is_probed(tiny: Config, tmp_path: Path) -> None:
-    assert settle_share(Share(), tiny, tmp_path) == Share()
+    assert choose_trial_resources(TrialResources(), tiny, tmp_path) == TrialResources()
     assert not list(tmp_path.iterdir())
 
 
@@ -40,4 +40,4 @@ def test_a_gpu_is_shared_as_the_probe_found_unless_the_user_said(
     rows = [{"trials": n, "images_per_second": rate, "error": ""} for n, rate in rates.items()]
     (tmp_path / "packing.json").write_text(json.dumps(rows))
     monkeypatch.setattr(module, "total", lambda resource: {"GPU": 1.0, "CPU": 16.0}[resource])
-    assert settle_share(Share(gpus_per_trial=asked), tiny, tmp_path).gpus_per_trial == gets
+    assert choose_trial_resources(TrialResources(gpus_per_trial=asked), tiny, tmp_path).gpus_per_trial == gets

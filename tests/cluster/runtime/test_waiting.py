@@ -8,7 +8,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from cluster.runtime import ray_results, waiting
-from cluster.runtime.waiting import explaining, why_waiting
+from cluster.runtime.waiting import explain_waiting, why_waiting
 
 pytestmark = pytest.mark.ray
 
@@ -39,7 +39,7 @@ def test_what_is_missing_is_said_until_it_comes(
     idle_head: Cluster, impatient: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = ray.remote(num_cpus=1, num_returns="streaming")(numbers).remote()
-    with explaining(lambda: False, {"CPU": 1, "GPU": 0}):
+    with explain_waiting(lambda: False, {"CPU": 1, "GPU": 0}):
         time.sleep(0.8)
     said = capsys.readouterr().out
     assert said.count("waiting  no node has 1 CPU (nodes: 0 CPU and 0 GPU)") >= 2
@@ -58,6 +58,6 @@ def test_a_full_cluster_is_not_said_to_be_too_small(idle_head: Cluster) -> None:
 
 
 def test_nothing_is_said_once_it_has_begun(impatient: None, capsys: pytest.CaptureFixture[str]) -> None:
-    with explaining(lambda: True, {"CPU": 1000}):
+    with explain_waiting(lambda: True, {"CPU": 1000}):
         time.sleep(0.8)
     assert capsys.readouterr().out == ""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cluster.storage.objects import AlreadyThere
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -40,7 +40,7 @@ def said_by(use: Callable[..., Any], *arguments: Any, **named: Any) -> str:
     return str(refused.value)
 
 
-def what_is_written_is_read(place: Place, here: Path) -> None:
+def what_is_written_is_read(place: StorageURI, here: Path) -> None:
     for key, content in {"a/b/c": b"first", "empty": b"", ODD: b"odd", "a/b/d": bytes(range(256))}.items():
         assert not place.exists(key)
         place.write(key, content)
@@ -51,7 +51,7 @@ def what_is_written_is_read(place: Place, here: Path) -> None:
     assert (place / "a/b").read("c") == place.read("a/b/c")
 
 
-def what_is_not_there_is_said(place: Place, here: Path) -> None:
+def what_is_not_there_is_said(place: StorageURI, here: Path) -> None:
     place.write("a/bc", b"x")
     for key in ("a/b", "a/bc/d", "nothing/at/all"):
         assert not place.exists(key)
@@ -64,7 +64,7 @@ def what_is_not_there_is_said(place: Place, here: Path) -> None:
     assert (place / "nothing").entries() == []
 
 
-def listings_are_whole_and_in_order(place: Place, here: Path) -> None:
+def listings_are_whole_and_in_order(place: StorageURI, here: Path) -> None:
     keys = ["a", "a-b/x", "ab/1", "ab/10", "ab/2", "ab/2.d/deep/er", "b/é", ODD]
     for key in reversed(keys):
         place.write(key, key.encode())
@@ -78,7 +78,7 @@ def listings_are_whole_and_in_order(place: Place, here: Path) -> None:
     assert [entry.key for entry in (place / "ab/2.d").entries("m")] == ["more"]
 
 
-def names_that_leave_the_place_are_refused(place: Place, here: Path) -> None:
+def names_that_leave_the_place_are_refused(place: StorageURI, here: Path) -> None:
     for key in (
         "",
         "/a",
@@ -103,7 +103,7 @@ def names_that_leave_the_place_are_refused(place: Place, here: Path) -> None:
     assert place.entries() == []
 
 
-def of_many_writers_one_wins(place: Place, here: Path) -> None:
+def of_many_writers_one_wins(place: StorageURI, here: Path) -> None:
     for key in ("lock/1", "lock/2", "lock/3"):
         begin = threading.Barrier(6)
 
@@ -124,7 +124,7 @@ def of_many_writers_one_wins(place: Place, here: Path) -> None:
     assert [entry.key for entry in place.entries()] == ["lock/1", "lock/2", "lock/3"]
 
 
-def uploads_are_whole_and_checked(place: Place, here: Path) -> None:
+def uploads_are_whole_and_checked(place: StorageURI, here: Path) -> None:
     for key, content in {"small": b"small", "big": BIG, "empty": b""}.items():
         (here / key).write_bytes(content)
         assert "SHA-256" in said_by(place.upload, key, here / key, sha256=sha256(b"something else"))
@@ -139,7 +139,7 @@ def uploads_are_whole_and_checked(place: Place, here: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["big", "copy", "empty", "small"]
 
 
-def a_download_goes_on_where_it_stopped(place: Place, here: Path) -> None:
+def a_download_goes_on_where_it_stopped(place: StorageURI, here: Path) -> None:
     content = os.urandom(3 << 20)
     place.write("x", content)
     (here / "copy.partial").write_bytes(content[: 2 << 20])
@@ -158,7 +158,7 @@ def a_download_goes_on_where_it_stopped(place: Place, here: Path) -> None:
     assert (here / "whole").read_bytes() == content
 
 
-def damaged_downloads_are_refused(place: Place, here: Path) -> None:
+def damaged_downloads_are_refused(place: StorageURI, here: Path) -> None:
     place.write("x", b"what was stored")
     for size, hashed in ((15, b"what was promised"), (14, b"what was stored"), (99, b"what was stored")):
         assert "run again" in said_by(place.download, "x", here / "copy", size=size, sha256=sha256(hashed))
@@ -170,7 +170,7 @@ def damaged_downloads_are_refused(place: Place, here: Path) -> None:
     assert (here / "copy").read_bytes() == b"what was stored", "a damaged copy is fetched again"
 
 
-def copies_follow_the_tag(place: Place, here: Path) -> None:
+def copies_follow_the_tag(place: StorageURI, here: Path) -> None:
     place.write("x", b"first")
     (entry,) = place.entries()
     place.copy(entry, here / "below" / "copy")
@@ -190,7 +190,7 @@ def copies_follow_the_tag(place: Place, here: Path) -> None:
     assert not list(here.glob("below/*.partial"))
 
 
-def what_is_removed_is_gone(place: Place, here: Path) -> None:
+def what_is_removed_is_gone(place: StorageURI, here: Path) -> None:
     place.write("a/b", b"x")
     place.write("a/bc", b"y")
     place.remove("a/b")
@@ -200,7 +200,7 @@ def what_is_removed_is_gone(place: Place, here: Path) -> None:
         said_by(place.remove, key)
 
 
-def an_overtaken_writer_changes_nothing(bucket: Place, here: Path) -> None:
+def an_overtaken_writer_changes_nothing(bucket: StorageURI, here: Path) -> None:
     """Of a bucket alone: `replace` holds to the object that its tag is of, in one piece and in parts."""
     for name, content in (("small", b"mine"), ("big", BIG)):
         (here / name).write_bytes(content)
@@ -217,7 +217,7 @@ def an_overtaken_writer_changes_nothing(bucket: Place, here: Path) -> None:
         assert bucket.read(name) == content
 
 
-CASES: list[Callable[[Place, Path], None]] = [
+CASES: list[Callable[[StorageURI, Path], None]] = [
     what_is_written_is_read,
     what_is_not_there_is_said,
     listings_are_whole_and_in_order,

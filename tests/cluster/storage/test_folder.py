@@ -13,21 +13,21 @@ from typing import Any
 import pytest
 
 from cluster.storage.leftovers import sweep_partials
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
 from tests.cluster.storage.contract import alone
 
 ROOT = Path(__file__).parents[3]
 KILLED = """
 import os, sys
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 import cluster.storage.folder
 cluster.storage.folder.flush = lambda sink: os.kill(os.getpid(), 9)
-Place(sys.argv[1]).write("x", b"never seen")
+StorageURI(sys.argv[1]).write("x", b"never seen")
 """
 
 
-def test_a_link_whose_answer_was_lost_has_won(folder: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_whose_answer_was_lost_has_won(folder: StorageURI, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on NFS: the link is made, the answer is lost, and the second attempt says that the target exists."""
 
     def twice(source: Path, target: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_link_whose_answer_was_lost_has_won(folder: Place, monkeypatch: pytest
     assert folder.read("x") == b"mine"
 
 
-def test_only_what_dead_processes_of_this_host_left_is_swept(folder: Place) -> None:
+def test_only_what_dead_processes_of_this_host_left_is_swept(folder: StorageURI) -> None:
     killed = alone(KILLED, str(folder / "deep/er"))
     killed.communicate(timeout=30)
     assert killed.returncode == -signal.SIGKILL
@@ -53,10 +53,10 @@ def test_only_what_dead_processes_of_this_host_left_is_swept(folder: Place) -> N
     outside.write_bytes(b"an object that is called so")
     sweep_partials(folder)
     assert sorted(path.name for path in left.parent.iterdir()) == sorted(kept) and outside.exists()
-    sweep_partials(Place(str(folder.folder / "nothing")))
+    sweep_partials(StorageURI(str(folder.folder / "nothing")))
 
 
-def test_links_are_followed_and_loops_end(folder: Place, tmp_path: Path) -> None:
+def test_links_are_followed_and_loops_end(folder: StorageURI, tmp_path: Path) -> None:
     (tmp_path / "disk" / "clip").mkdir(parents=True)
     (tmp_path / "disk" / "clip" / "1.jpg").write_bytes(b"1")
     folder.folder.mkdir()
@@ -99,14 +99,14 @@ def locked() -> Iterator[Path]:
 
 def test_what_may_not_be_read_or_written_is_one_line(locked: Path, here: Path) -> None:
     uses: list[Callable[[], Any]] = [
-        Place(str(locked)).check,
-        Place(str(locked / "in")).check,
-        lambda: Place(str(locked)).entries(),
-        lambda: Place(str(locked.parent)).entries(),
-        lambda: Place(str(locked)).exists("x"),
-        lambda: Place(str(locked)).read("x"),
-        lambda: Place(str(locked)).write("y", b""),
-        lambda: Place(str(locked)).download("x", locked.parent / "copy", size=1, sha256=""),
+        StorageURI(str(locked)).check,
+        StorageURI(str(locked / "in")).check,
+        lambda: StorageURI(str(locked)).entries(),
+        lambda: StorageURI(str(locked.parent)).entries(),
+        lambda: StorageURI(str(locked)).exists("x"),
+        lambda: StorageURI(str(locked)).read("x"),
+        lambda: StorageURI(str(locked)).write("y", b""),
+        lambda: StorageURI(str(locked)).download("x", locked.parent / "copy", size=1, sha256=""),
     ]
     for use in uses:
         with as_nobody(), pytest.raises(UserError, match=rf"^{locked.parent}.*(ermission|may not be read)") as refused:
@@ -114,15 +114,15 @@ def test_what_may_not_be_read_or_written_is_one_line(locked: Path, here: Path) -
         assert "\n" not in str(refused.value)
 
 
-def test_what_a_disk_refuses_is_one_line(folder: Place, here: Path) -> None:
+def test_what_a_disk_refuses_is_one_line(folder: StorageURI, here: Path) -> None:
     (here / "file").write_bytes(b"")
     folder.write("a/b", b"")
     long = "n" * 300
     uses: list[Callable[[], Any]] = [
-        Place(str(here / "file")).check,
-        Place(str(here / "file" / "below")).check,
-        lambda: Place(str(here / "file")).write("x", b""),
-        lambda: Place(str(here / "file")).entries(),
+        StorageURI(str(here / "file")).check,
+        StorageURI(str(here / "file" / "below")).check,
+        lambda: StorageURI(str(here / "file")).write("x", b""),
+        lambda: StorageURI(str(here / "file")).entries(),
         lambda: folder.write("a/b/c", b""),
         lambda: folder.write("a", b""),
         lambda: folder.write("a", b"", only_if_absent=True),

@@ -21,7 +21,7 @@ from cluster.datasets.dataset import existing
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.runtime.start import start_ray
 from cluster.storage.objects import AlreadyThere
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
 from tests.cluster.storage.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
 from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
@@ -52,9 +52,9 @@ def server() -> Iterator[Radosgw]:
 
 
 @pytest.fixture
-def bucket(server: Radosgw, request: pytest.FixtureRequest) -> Iterator[Place]:
+def bucket(server: Radosgw, request: pytest.FixtureRequest) -> Iterator[StorageURI]:
     """A prefix that no other test uses."""
-    yield Place("s3://faces/" + "".join(c if c.isalnum() else "-" for c in request.node.name))
+    yield StorageURI("s3://faces/" + "".join(c if c.isalnum() else "-" for c in request.node.name))
     assert s3_client().list_multipart_uploads(Bucket="faces").get("Uploads", []) == []
 
 
@@ -67,11 +67,11 @@ def proxy(server: Radosgw, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_contract(case: Callable[[Place, Path], None], bucket: Place, tmp_path: Path) -> None:
+def test_contract(case: Callable[[StorageURI, Path], None], bucket: StorageURI, tmp_path: Path) -> None:
     case(bucket, tmp_path)
 
 
-def test_wrong_keys(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_keys(bucket: StorageURI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     for use in (bucket.check, lambda: bucket.read("x"), lambda: bucket.write("x", b"")):
         assert said_by(use).endswith(
@@ -81,7 +81,7 @@ def test_wrong_keys(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "the server does not know the access key (InvalidAccessKeyId)" in said_by(bucket.check)
 
 
-def test_a_bucket_of_somebody_else(server: Radosgw, bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_of_somebody_else(server: Radosgw, bucket: StorageURI, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ("--access-key", "other", "--secret-key", "other")
     server.ask("radosgw-admin", "user", "create", "--uid", "other", "--display-name", "other", *keys)
     bucket.write("x", b"")
@@ -89,11 +89,11 @@ def test_a_bucket_of_somebody_else(server: Radosgw, bucket: Place, monkeypatch: 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
     for use in (bucket.check, lambda: bucket.read("x"), lambda: bucket.write("x", b"")):
         assert "access denied to" in said_by(use)
-    assert "there is no such bucket" in said_by(Place("s3://elsewhere/x").check)
+    assert "there is no such bucket" in said_by(StorageURI("s3://elsewhere/x").check)
 
 
 def test_damaged_content_is_refused(
-    bucket: Place, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    bucket: StorageURI, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Content-MD5 that does not fit stands for bytes that were damaged after it was taken."""
     for user in (cluster.storage.s3, cluster.storage.s3_parts):
@@ -110,12 +110,12 @@ def test_damaged_content_is_refused(
     assert bucket.entries() == []
 
 
-def test_a_name_that_is_too_long(bucket: Place) -> None:
+def test_a_name_that_is_too_long(bucket: StorageURI) -> None:
     assert "no object can be called so (" in said_by(lambda: bucket.write("k" * 1025, b""))
 
 
 def test_an_upload_that_somebody_ends_is_said(
-    bucket: Place, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bucket: StorageURI, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As the cleaning rules of buckets do with uploads that take long."""
     send = cluster.storage.s3_parts.InParts._send_parts
@@ -133,7 +133,7 @@ def test_an_upload_that_somebody_ends_is_said(
 
 
 def test_a_completion_whose_answer_is_lost(
-    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
+    bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The upload has ended when it is asked for again, which the server calls an error."""
     proxy.faults.extend([Fault(method="POST"), Fault(lost=True, method="POST")])
@@ -143,7 +143,7 @@ def test_a_completion_whose_answer_is_lost(
     assert capsys.readouterr().out == ""
 
 
-def test_of_two_writers_one_wins_every_time(bucket: Place) -> None:
+def test_of_two_writers_one_wins_every_time(bucket: StorageURI) -> None:
     for number in range(12):
         begin = threading.Barrier(2)
 
@@ -162,7 +162,7 @@ def test_of_two_writers_one_wins_every_time(bucket: Place) -> None:
 
 
 def test_the_server_dies_while_parts_are_sent(
-    server: Radosgw, bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    server: Radosgw, bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = BIG * 4
     (tmp_path / "big").write_bytes(content)
@@ -189,7 +189,7 @@ def test_the_server_dies_while_parts_are_sent(
 
 
 def test_the_server_dies_while_a_download_runs(
-    server: Radosgw, bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+    server: Radosgw, bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
 ) -> None:
     content = os.urandom(24 << 20)
     bucket.write("x", content)
@@ -214,7 +214,7 @@ def test_the_server_dies_while_a_download_runs(
     assert (tmp_path / "copy").read_bytes() == content and proxy.sent == len(content) - kept
 
 
-def test_the_server_comes_back_while_it_is_waited_for(server: Radosgw, bucket: Place) -> None:
+def test_the_server_comes_back_while_it_is_waited_for(server: Radosgw, bucket: StorageURI) -> None:
     """With the pauses as they are: a server that is started anew is not even noticed."""
     server.kill()
     with ThreadPoolExecutor(1) as pool:
@@ -225,7 +225,7 @@ def test_the_server_comes_back_while_it_is_waited_for(server: Radosgw, bucket: P
     assert bucket.read("x") == b"content"
 
 
-def test_a_slow_server(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+def test_a_slow_server(bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
     proxy.always = Fault(pause=0.02)
     (tmp_path / "big").write_bytes(BIG)
     bucket.upload("big", tmp_path / "big", sha256=sha256(BIG))
@@ -235,19 +235,19 @@ def test_a_slow_server(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_ingest_from_a_bucket_into_a_bucket(clips: Path, bucket: Place, data_folder: Path) -> None:
+def test_ingest_from_a_bucket_into_a_bucket(clips: Path, bucket: StorageURI, data_folder: Path) -> None:
     """End to end, with the same frames as from folders."""
     start_ray()
     try:
         for path in (p for p in clips.rglob("*") if p.is_file()):
             (bucket / "source").write(path.relative_to(clips).as_posix(), path.read_bytes())
         made = ingest(bucket / "source", bucket / "set", IngestRequest(config=IngestConfig(size=32)))
-        here, there = existing(Place(str(data_folder))).open(), made.open()
+        here, there = existing(StorageURI(str(data_folder))).open(), made.open()
         assert np.array_equal(here.points, there.points) and len(here.frame) > 0
         assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
     finally:
         ray.shutdown()
 
 
-def test_an_overtaken_writer_changes_nothing(bucket: Place, tmp_path: Path) -> None:
+def test_an_overtaken_writer_changes_nothing(bucket: StorageURI, tmp_path: Path) -> None:
     an_overtaken_writer_changes_nothing(bucket, tmp_path)

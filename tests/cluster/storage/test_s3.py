@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from cluster.storage.leftovers import sweep_partials
-from cluster.storage.uri import Place, place
+from cluster.storage.uri import StorageURI, storage_uri
 from tests.cluster.storage.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
 from tests.cluster.storage.s3_environment import s3_client
 
 pytestmark = pytest.mark.s3
 
-OPERATIONS: dict[str, Callable[[Place, Path], Any]] = {
+OPERATIONS: dict[str, Callable[[StorageURI, Path], Any]] = {
     "check": lambda place, local: place.check(),
     "exists": lambda place, local: place.exists("x"),
     "entries": lambda place, local: place.entries(),
@@ -29,11 +29,11 @@ OPERATIONS: dict[str, Callable[[Place, Path], Any]] = {
 
 
 @pytest.fixture
-def bucket(moto: str, request: pytest.FixtureRequest) -> Iterator[Place]:
+def bucket(moto: str, request: pytest.FixtureRequest) -> Iterator[StorageURI]:
     """A prefix of the bucket that no other test uses, beside another whose name begins with it."""
     prefix = "".join(c if c.isalnum() else "-" for c in request.node.name)
     s3_client().put_object(Bucket="faces", Key=f"{prefix}2/of-another", Body=b"x")
-    yield Place(f"s3://faces/{prefix}")
+    yield StorageURI(f"s3://faces/{prefix}")
     assert s3_client().list_multipart_uploads(Bucket="faces").get("Uploads", []) == []
 
 
@@ -45,20 +45,20 @@ def local(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_contract(case: Callable[[Place, Path], None], bucket: Place, tmp_path: Path) -> None:
+def test_contract(case: Callable[[StorageURI, Path], None], bucket: StorageURI, tmp_path: Path) -> None:
     case(bucket, tmp_path)
 
 
 def test_a_whole_bucket_is_a_place(moto: str) -> None:
     s3_client().create_bucket(Bucket="whole")
-    whole = place("--data", "s3://whole/")
+    whole = storage_uri("--data", "s3://whole/")
     whole.check()
     whole.write("a/b", b"x")
     assert [entry.key for entry in whole.entries()] == ["a/b"] and whole.read("a/b") == b"x"
     sweep_partials(whole)  # nothing to sweep: a bucket shows nothing unfinished
 
 
-def test_large_files_go_up_in_parts(bucket: Place, local: Path) -> None:
+def test_large_files_go_up_in_parts(bucket: StorageURI, local: Path) -> None:
     for size, parts in ((8 << 20, ""), ((8 << 20) + 1, "-2"), ((40 << 20) + 7, "-6")):
         content = (BIG * 5)[:size]
         local.write_bytes(content)
@@ -68,7 +68,7 @@ def test_large_files_go_up_in_parts(bucket: Place, local: Path) -> None:
         assert bucket.read("large") == content
 
 
-def test_a_listing_of_many(bucket: Place) -> None:
+def test_a_listing_of_many(bucket: StorageURI) -> None:
     """A server lists no more than 1000 at a time."""
     keys = [f"{n % 7}/{n:04}" for n in range(1003)]
     with ThreadPoolExecutor(4) as pool:
@@ -76,7 +76,7 @@ def test_a_listing_of_many(bucket: Place) -> None:
     assert [entry.key for entry in bucket.entries()] == sorted(keys)
 
 
-def test_foreign_names_are_not_objects_of_a_place(bucket: Place) -> None:
+def test_foreign_names_are_not_objects_of_a_place(bucket: StorageURI) -> None:
     """What other programs wrote and no folder could hold: a copy of it would land outside the folder meant for it."""
     prefix = bucket.uri.removeprefix("s3://faces/")
     for key in ("../up", "a/../../up", "a//b", "/root", "folder/", "x.partial", "good"):
@@ -86,14 +86,14 @@ def test_foreign_names_are_not_objects_of_a_place(bucket: Place) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_bucket_that_is_not_there(moto: str, operation: str, local: Path) -> None:
-    said = said_by(OPERATIONS[operation], Place("s3://elsewhere/data"), local)
+    said = said_by(OPERATIONS[operation], StorageURI("s3://elsewhere/data"), local)
     assert said.startswith("s3://elsewhere/data") and "there is no such bucket (NoSuchBucket); create it or" in said
 
 
-def test_names_that_s3_refuses(bucket: Place, local: Path) -> None:
+def test_names_that_s3_refuses(bucket: StorageURI, local: Path) -> None:
     long = "f" * 256
     for operation in OPERATIONS.values():
-        said = said_by(operation, Place(f"s3://{long}/data"), local)
+        said = said_by(operation, StorageURI(f"s3://{long}/data"), local)
         assert said.startswith(f"s3://{long}/data") and "no bucket or object can be called so" in said
     assert "no bucket or object can be called so" in said_by(lambda: bucket.write("not-utf8-\udcff", b""))
 
@@ -102,20 +102,20 @@ def test_names_that_s3_refuses(bucket: Place, local: Path) -> None:
 def test_without_credentials(moto: str, operation: str, local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    said = said_by(OPERATIONS[operation], Place("s3://faces/data"), local)
+    said = said_by(OPERATIONS[operation], StorageURI("s3://faces/data"), local)
     assert said.startswith("s3://faces/data") and "there are no credentials" in said
     assert said.endswith("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 
 
 def test_half_credentials_and_wrong_variables(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert "there are no credentials (Partial credentials" in said_by(Place("s3://faces").check)
+    assert "there are no credentials (Partial credentials" in said_by(StorageURI("s3://faces").check)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
-    said = said_by(Place("s3://faces").check)
+    said = said_by(StorageURI("s3://faces").check)
     assert "Invalid endpoint: nonsense" in said and said.endswith("correct the variable AWS_... that this is about")
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    assert "nobody" in said_by(Place("s3://faces").check)
+    assert "nobody" in said_by(StorageURI("s3://faces").check)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -126,7 +126,7 @@ def test_a_server_that_does_not_run(
         nobody.bind(("127.0.0.1", 0))  # bound, and not listening
         server = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-        said = said_by(OPERATIONS[operation], Place("s3://faces/data"), local)
+        said = said_by(OPERATIONS[operation], StorageURI("s3://faces/data"), local)
     assert f"{server} cannot be reached" in said
     assert said.endswith("see that it runs, or set AWS_ENDPOINT_URL")
     assert len(pauses) == (1 if operation == "check" else 5)
@@ -139,7 +139,7 @@ def test_a_server_that_does_not_run_is_said_soon(moto: str, monkeypatch: pytest.
         nobody.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         begin = time.monotonic()
-        assert "cannot be reached" in said_by(Place("s3://faces").check)
+        assert "cannot be reached" in said_by(StorageURI("s3://faces").check)
         assert time.monotonic() - begin < 5
 
 
@@ -149,10 +149,10 @@ def test_a_server_that_says_nothing(moto: str, local: Path, monkeypatch: pytest.
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         for name in ("check", "read"):
             begin = time.monotonic()
-            said = said_by(OPERATIONS[name], Place("s3://faces/data"), local)
+            said = said_by(OPERATIONS[name], StorageURI("s3://faces/data"), local)
             assert "cannot be reached (Read timeout" in said
             assert time.monotonic() - begin < 5
 
 
-def test_an_overtaken_writer_changes_nothing(bucket: Place, tmp_path: Path) -> None:
+def test_an_overtaken_writer_changes_nothing(bucket: StorageURI, tmp_path: Path) -> None:
     an_overtaken_writer_changes_nothing(bucket, tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.storage.objects import AlreadyThere
-from cluster.storage.uri import Place
+from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
 from tests.cluster.storage.contract import BIG, sha256
 from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
@@ -31,14 +31,14 @@ def proxy(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def bucket(moto: str, proxy: Proxy, request: pytest.FixtureRequest) -> Place:
+def bucket(moto: str, proxy: Proxy, request: pytest.FixtureRequest) -> StorageURI:
     """A prefix that no other test uses, with CONTENT at `x`."""
     prefix = "".join(c if c.isalnum() else "-" for c in request.node.name)
     s3_client(endpoint_url=moto).put_object(Bucket="faces", Key=f"{prefix}/x", Body=CONTENT)
-    return Place(f"s3://faces/{prefix}")
+    return StorageURI(f"s3://faces/{prefix}")
 
 
-def operations(place: Place, folder: Path) -> dict[str, Callable[[], object]]:
+def operations(place: StorageURI, folder: Path) -> dict[str, Callable[[], object]]:
     (folder / "small").write_bytes(SMALL)
     (folder / "big").write_bytes(BIG)
     return {
@@ -55,7 +55,7 @@ def operations(place: Place, folder: Path) -> dict[str, Callable[[], object]]:
 
 @pytest.mark.parametrize("fault", [Fault(status=503), Fault(status=500), Fault(lost=True)], ids=["503", "500", "lost"])
 def test_what_fails_five_times_gets_through(
-    fault: Fault, bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+    fault: Fault, bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
 ) -> None:
     for name, operation in operations(bucket, tmp_path).items():
         pauses.clear()
@@ -69,7 +69,7 @@ def test_what_fails_five_times_gets_through(
     assert [entry.key for entry in bucket.entries()] == ["big", "small", "x", "y", "z"]
 
 
-def test_what_never_gets_better_is_given_up(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+def test_what_never_gets_better_is_given_up(bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
     for fault, reason in {
         Fault(status=503): "failed several times (503); try again later",
         Fault(lost=True): "reached",
@@ -88,7 +88,7 @@ def test_what_never_gets_better_is_given_up(bucket: Place, proxy: Proxy, tmp_pat
     assert sum(pauses) > 60, "15 s are waited for a server on average, however often it failed before"
 
 
-def test_pauses_grow_and_differ(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+def test_pauses_grow_and_differ(bucket: StorageURI, proxy: Proxy, pauses: list[float]) -> None:
     """Without jitter all workers that were turned away together come back together."""
     proxy.always = Fault(cut=9, method="GET")
     for _ in range(8):
@@ -100,13 +100,15 @@ def test_pauses_grow_and_differ(bucket: Place, proxy: Proxy, pauses: list[float]
         assert all(0.5 <= pause / (0.2 * 2 ** (n + 1)) <= 1.0 for n, pause in enumerate(run))
 
 
-def test_a_read_whose_answer_breaks_begins_again(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+def test_a_read_whose_answer_breaks_begins_again(bucket: StorageURI, proxy: Proxy, pauses: list[float]) -> None:
     proxy.faults.extend([Fault(cut=0), Fault(cut=1), Fault(cut=len(CONTENT) - 1)])
     assert bucket.read("x") == CONTENT
     assert len(proxy.requests) == 4
 
 
-def test_a_download_goes_on_where_the_stream_broke(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+def test_a_download_goes_on_where_the_stream_broke(
+    bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
     # More breaks than attempts: while it gets on by a MiB each time, it is not given up.
     proxy.faults.extend([Fault(cut=(1 << 20) + (1 << 18))] * 3 + [Fault(cut=0)] * 4)
     bucket.download("x", tmp_path / "copy", size=len(CONTENT), sha256=sha256(CONTENT))
@@ -115,7 +117,7 @@ def test_a_download_goes_on_where_the_stream_broke(bucket: Place, proxy: Proxy, 
 
 
 def test_an_interrupted_download_is_gone_on_with_later(
-    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+    bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
 ) -> None:
     proxy.always = Fault(cut=600_000)
     with pytest.raises(UserError, match="cannot be reached"):
@@ -128,7 +130,9 @@ def test_an_interrupted_download_is_gone_on_with_later(
     assert (tmp_path / "copy").read_bytes() == CONTENT and proxy.sent == len(CONTENT) - kept
 
 
-def test_a_copy_of_what_changes_on_the_way_is_refused(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+def test_a_copy_of_what_changes_on_the_way_is_refused(
+    bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
+) -> None:
     (entry,) = bucket.entries()
     proxy.always = Fault(cut=1 << 19)
     with pytest.raises(UserError, match="cannot be reached"):
@@ -144,7 +148,7 @@ def test_a_copy_of_what_changes_on_the_way_is_refused(bucket: Place, proxy: Prox
     assert not (tmp_path / "copy").exists()
 
 
-def test_two_downloads_at_once_fetch_once(bucket: Place, proxy: Proxy, tmp_path: Path) -> None:
+def test_two_downloads_at_once_fetch_once(bucket: StorageURI, proxy: Proxy, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         copy = tmp_path / "copy"
         downloads = [pool.submit(bucket.download, "x", copy, size=len(CONTENT), sha256=sha256(CONTENT)) for _ in range(4)]
@@ -152,7 +156,7 @@ def test_two_downloads_at_once_fetch_once(bucket: Place, proxy: Proxy, tmp_path:
     assert len(proxy.requests) == 1 and proxy.sent == len(CONTENT)
 
 
-def test_a_claim_whose_answer_was_lost_is_its_writers(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+def test_a_claim_whose_answer_was_lost_is_its_writers(bucket: StorageURI, proxy: Proxy, pauses: list[float]) -> None:
     proxy.faults.append(Fault(lost=True))
     bucket.write("claim", b"the same", only_if_absent=True)
     # Another writer of the same content has lost, also where its own answer was lost.
@@ -165,7 +169,7 @@ def test_a_claim_whose_answer_was_lost_is_its_writers(bucket: Place, proxy: Prox
 
 
 def test_a_replacement_whose_answer_was_lost_is_its_writers(
-    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+    bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
 ) -> None:
     (tmp_path / "file").write_bytes(b"the same")
     first = bucket.replace("file", tmp_path / "file", "")
@@ -180,7 +184,7 @@ def test_a_replacement_whose_answer_was_lost_is_its_writers(
 
 @pytest.mark.parametrize("overtaken", [False, True])
 def test_a_replacement_in_parts_whose_answer_was_lost(
-    overtaken: bool, bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]
+    overtaken: bool, bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
 ) -> None:
     """A server that holds to the condition refuses the second attempt, whoever made the object that this meets."""
     (tmp_path / "big").write_bytes(BIG)
@@ -198,7 +202,7 @@ def test_a_replacement_in_parts_whose_answer_was_lost(
     assert not proxy.faults
 
 
-def test_a_claim_that_meets_another_at_work(bucket: Place, proxy: Proxy, pauses: list[float]) -> None:
+def test_a_claim_that_meets_another_at_work(bucket: StorageURI, proxy: Proxy, pauses: list[float]) -> None:
     """409: the other one may yet fail, so it has not won."""
     proxy.faults.extend([Fault(status=409)] * 5)
     bucket.write("claim", b"mine", only_if_absent=True)
@@ -208,7 +212,7 @@ def test_a_claim_that_meets_another_at_work(bucket: Place, proxy: Proxy, pauses:
         bucket.write("new", b"mine", only_if_absent=True)
 
 
-def test_parts_that_fail_leave_nothing(bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+def test_parts_that_fail_leave_nothing(bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
     proxy.always = Fault(status=503, method="PUT")
     with pytest.raises(UserError, match="failed several times"):
         operations(bucket, tmp_path)["upload in parts"]()
@@ -219,7 +223,7 @@ def test_parts_that_fail_leave_nothing(bucket: Place, proxy: Proxy, tmp_path: Pa
     assert bucket.read("big") == BIG and not proxy.faults
 
 
-def test_an_upload_that_somebody_ends_is_said(bucket: Place, proxy: Proxy, tmp_path: Path) -> None:
+def test_an_upload_that_somebody_ends_is_said(bucket: StorageURI, proxy: Proxy, tmp_path: Path) -> None:
     """As the cleaning rules of buckets do with uploads that take long."""
     proxy.faults.extend([Fault(method="POST"), Fault(status=404, code="NoSuchUpload", method="POST")])
     with pytest.raises(UserError, match=f"{bucket}/big: the server does not hold what was sent to it; run again"):
@@ -228,7 +232,7 @@ def test_an_upload_that_somebody_ends_is_said(bucket: Place, proxy: Proxy, tmp_p
 
 
 def test_an_upload_that_cannot_be_ended_is_said(
-    bucket: Place, proxy: Proxy, tmp_path: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
+    bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     proxy.faults.append(Fault())  # it begins
     proxy.always = Fault(status=503)
@@ -240,7 +244,7 @@ def test_an_upload_that_cannot_be_ended_is_said(
 
 
 def test_a_slow_server_is_waited_for(
-    bucket: Place, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+    bucket: StorageURI, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     """Slow is not silent: bytes that come all the time are waited for, longer in all than the silence that is allowed."""
     monkeypatch.setattr("cluster.storage.s3_client._SILENCE_SECONDS", 0.4)

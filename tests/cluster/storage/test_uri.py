@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from cluster.storage.folder import Folder
-from cluster.storage.uri import Place, place
+from cluster.storage.uri import StorageURI, storage_uri
 from facegan.errors import UserError
 from tests.cluster.storage.contract import CASES, alone, sha256
 
 ROOT = Path(__file__).parents[3]
 CLAIM = """
 import sys
-from cluster.storage.uri import AlreadyThere, Place
+from cluster.storage.uri import AlreadyThere, StorageURI
 sys.stdin.readline()
 for number in range(20):
     try:
-        Place(sys.argv[1]).write(f"claim/{number}", sys.argv[2].encode(), only_if_absent=True)
+        StorageURI(sys.argv[1]).write(f"claim/{number}", sys.argv[2].encode(), only_if_absent=True)
         print(number)
     except AlreadyThere:
         pass
@@ -30,7 +30,7 @@ for number in range(20):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_contract(case: Callable[[Place, Path], None], folder: Place, here: Path) -> None:
+def test_contract(case: Callable[[StorageURI, Path], None], folder: StorageURI, here: Path) -> None:
     case(folder, here)
 
 
@@ -50,9 +50,9 @@ def test_uris_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "s3://faces/": "s3://faces",
         "S3://faces/300vw/small/": "s3://faces/300vw/small",
     }.items():
-        assert str(place("--data", uri)) == meant
-        assert place("--data", uri).is_s3 == meant.startswith("s3://")
-    assert Place("s3://faces") / "a/b" == Place("s3://faces/a/b") and Place("/") / "a" == Place("/a")
+        assert str(storage_uri("--data", uri)) == meant
+        assert storage_uri("--data", uri).is_s3 == meant.startswith("s3://")
+    assert StorageURI("s3://faces") / "a/b" == StorageURI("s3://faces/a/b") and StorageURI("/") / "a" == StorageURI("/a")
 
 
 REFUSED = (
@@ -66,12 +66,12 @@ REFUSED += (
 @pytest.mark.parametrize("uri", ["", "  ", "s3://fa ces/x", *REFUSED.split()])
 def test_uris_refused(uri: str) -> None:
     with pytest.raises(UserError) as refused:
-        place("--data", uri)
+        storage_uri("--data", uri)
     assert "\n" not in str(refused.value) and uri.strip() in str(refused.value)
     assert "--data" in str(refused.value)
 
 
-def test_a_reader_never_sees_a_part(folder: Place, here: Path) -> None:
+def test_a_reader_never_sees_a_part(folder: StorageURI, here: Path) -> None:
     contents = [bytes([n]) * (200_000 + n) for n in range(2)]
     (here / "local").write_bytes(contents[1])
     done = threading.Event()
@@ -97,7 +97,7 @@ def test_a_reader_never_sees_a_part(folder: Place, here: Path) -> None:
     assert list(folder.folder.glob(".partial/*")) == []
 
 
-def test_of_many_processes_one_wins(folder: Place) -> None:
+def test_of_many_processes_one_wins(folder: StorageURI) -> None:
     claimers = [alone(CLAIM, str(folder), f"process {n}") for n in range(3)]
     for claimer in claimers:
         assert claimer.stdin
@@ -111,7 +111,7 @@ def test_of_many_processes_one_wins(folder: Place) -> None:
     assert list(folder.folder.glob(".partial/*")) == []
 
 
-def test_two_downloads_at_once_fetch_once(folder: Place, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_downloads_at_once_fetch_once(folder: StorageURI, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = os.urandom(3 << 20)
     folder.write("x", content)
     fetched = list[str]()
@@ -131,7 +131,9 @@ def test_two_downloads_at_once_fetch_once(folder: Place, here: Path, monkeypatch
     assert not list(here.glob("*.partial"))
 
 
-def test_who_waits_for_a_download_that_fails_begins_anew(folder: Place, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_for_a_download_that_fails_begins_anew(
+    folder: StorageURI, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The file that it waited for is gone by then."""
     folder.write("x", b"content")
     started, go_on, append = threading.Event(), threading.Event(), Folder.append

@@ -13,17 +13,17 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from cluster.datasets.dataset import existing
-from cluster.runtime.trial_resources import Share
-from cluster.storage.uri import Place
-from cluster.studies.study_store import StudyHome
+from cluster.runtime.trial_resources import TrialResources
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import check_candidates, run_sweep
 from facegan import trial
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.step import new_state
-from facegan.study.analysis.parity import prove_fairness
-from facegan.study.design.arms import choose_arms
+from facegan.study.analysis.parity import check_parity
+from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
@@ -62,8 +62,8 @@ class KilledRun:
 
 
 def run(root: Path, config: Config, data: FaceData, seconds: float, how: AloneRun | KilledRun) -> TrialFolder:
-    with StudyHome(Place(str(root))).trial("key") as home:
-        run_trial(config, home, data, CPU, how, seconds)
+    with StudyStore(StorageURI(str(root))).trial("key") as store:
+        run_trial(config, store, data, CPU, how, seconds)
     return TrialFolder(root / "trials" / "key")
 
 
@@ -137,15 +137,15 @@ def test_ranks_whose_clocks_differ_stop_at_the_same_step(endless: Config, tmp_pa
 @pytest.mark.ray
 @pytest.mark.usefixtures("local_ray")
 def test_a_study_of_equal_seconds(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
-    arms = choose_arms("figure2", ("full", "no_consistency"))
+    arms = choose_design("figure2", Config(), names=("full", "no_consistency")).arms
     budget = choose_budget("seconds", 1.5, tiny, arms)
     given = {"uri": "", "sha256": "", "synthetic": True}
     plan = make_plan(
         tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=given, commit="", budget=budget
     )
-    run_sweep(plan, StudyHome(Place(str(tmp_path))), existing(Place(str(data_folder))), Share(1, None), 8)
+    run_sweep(plan, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
     assert [trial_folder(tmp_path, t).state()["state"] for t in plan.trials] == ["COMPLETED", "COMPLETED"]
     for trial_of_plan in plan.trials:
         *before, last = [row["seconds"] for row in trial_folder(tmp_path, trial_of_plan).rows()]
         assert last >= 1.5 and all(value < 1.5 for value in before)
-    assert prove_fairness(tmp_path, plan)["trials"][0]["seconds"] >= 1.5
+    assert check_parity(tmp_path, plan)["trials"][0]["seconds"] >= 1.5

@@ -8,7 +8,7 @@ import pytest
 from cluster.studies import progress
 from cluster.studies.progress import duration, following
 from facegan.config import Config
-from facegan.study.design.arms import choose_arms
+from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
@@ -18,7 +18,14 @@ from facegan.study.folder.trial_folder import trial_folder
 def plan(tiny: Config) -> Plan:
     data = {"folder": "", "sha256": "", "synthetic": True}
     return make_plan(
-        tiny, choose_arms("figure2"), design="figure2", preset="demo", seeds=(0,), candidates=1, data=data, commit=""
+        tiny,
+        choose_design("figure2", Config()).arms,
+        design="figure2",
+        preset="demo",
+        seeds=(0,),
+        candidates=1,
+        data=data,
+        commit="",
     )
 
 

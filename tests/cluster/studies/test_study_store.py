@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from cluster.storage.uri import Place
-from cluster.studies.study_store import StudyHome
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 
 pytestmark = pytest.mark.s3
 
 
-def work(home: StudyHome, images: int) -> None:
+def work(store: StudyStore, images: int) -> None:
     """Rows and a checkpoint at `images`, in the order of a trial's own pen."""
-    with home.trial("key") as trial:
+    with store.trial("key") as trial:
         trial.fetch_checkpoint()
         trial.folder.path.mkdir(parents=True, exist_ok=True)
         trial.folder.append_row({"images": images})
@@ -24,9 +24,9 @@ def work(home: StudyHome, images: int) -> None:
         trial.publish(now=True)
 
 
-def seen(home: StudyHome) -> tuple[list[int], int, int]:
+def seen(store: StudyStore) -> tuple[list[int], int, int]:
     """Images of the rows, of the checkpoint and of the state, as another node finds them."""
-    with home.trial("key") as trial:
+    with store.trial("key") as trial:
         trial.fetch_checkpoint()
         state = trial.folder.checkpoint / "state.json"
         kept = int(state.read_text()) if state.exists() else 0
@@ -34,17 +34,17 @@ def seen(home: StudyHome) -> tuple[list[int], int, int]:
 
 
 def test_another_node_finds_what_was_published(moto: str) -> None:
-    home = StudyHome(Place("s3://faces/studies/whole"))
-    work(home, 8)
-    work(home, 16)
-    assert seen(home) == ([8, 16], 16, 16)
+    store = StudyStore(StorageURI("s3://faces/studies/whole"))
+    work(store, 8)
+    work(store, 16)
+    assert seen(store) == ([8, 16], 16, 16)
 
 
 @pytest.mark.parametrize("survives", range(3))
 def test_killed_between_publications(moto: str, survives: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are never behind the checkpoint, nor the checkpoint behind the state."""
-    home = StudyHome(Place(f"s3://faces/studies/killed-{survives}"))
-    work(home, 8)
+    store = StudyStore(StorageURI(f"s3://faces/studies/killed-{survives}"))
+    work(store, 8)
     written = 0
 
     def counted(real: Callable[..., str]) -> Callable[..., str]:
@@ -58,25 +58,25 @@ def test_killed_between_publications(moto: str, survives: int, monkeypatch: pyte
         return send
 
     with monkeypatch.context() as patch:
-        patch.setattr(Place, "replace", counted(Place.replace))
+        patch.setattr(StorageURI, "replace", counted(StorageURI.replace))
         with pytest.raises(ConnectionAbortedError):
-            work(home, 16)
-    rows, kept, said = seen(home)
+            work(store, 16)
+    rows, kept, said = seen(store)
     assert max(rows) >= kept >= said, "a resumed run lacks what led to its checkpoint"
     assert (rows, kept, said) == [([8], 8, 8), ([8, 16], 8, 8), ([8, 16], 16, 8)][survives]
 
 
 def test_a_run_that_was_given_up_undoes_nothing(moto: str) -> None:
     """Its node was cut off while it published, and is back after the trial was run to its end elsewhere."""
-    home = StudyHome(Place("s3://faces/studies/cut"))
-    work(home, 8)
-    with home.trial("key") as lost:
+    store = StudyStore(StorageURI("s3://faces/studies/cut"))
+    work(store, 8)
+    with store.trial("key") as lost:
         lost.fetch_checkpoint()
         lost.folder.append_row({"images": 16})
         (lost.folder.checkpoint / "state.json").write_text("16")
         lost.folder.write_state("RUNNING", images=16, seconds=1.0, passes={})
-        work(home, 16)
-        work(home, 24)
+        work(store, 16)
+        work(store, 24)
         with pytest.raises(UserError, match="written by another run of this trial"):
             lost.publish(now=True)
         for late in (lost.folder.path / "metrics.jsonl", lost.folder.path / "state.json"):
@@ -84,10 +84,10 @@ def test_a_run_that_was_given_up_undoes_nothing(moto: str) -> None:
                 lost._replace(late)
         with pytest.raises(UserError, match="another run"):
             lost._publish_checkpoint()
-    assert seen(home) == ([8, 16, 24], 24, 24)
+    assert seen(store) == ([8, 16, 24], 24, 24)
 
 
 def test_a_place_with_other_things_is_refused(moto: str) -> None:
-    Place("s3://faces/other").write("x", b"")
+    StorageURI("s3://faces/other").write("x", b"")
     with pytest.raises(UserError, match="other objects under it"):
-        StudyHome(Place("s3://faces/other")).check()
+        StudyStore(StorageURI("s3://faces/other")).check()

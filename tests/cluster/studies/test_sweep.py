@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.dataset import DataSet, existing
-from cluster.runtime.trial_resources import Share
-from cluster.storage.uri import Place
-from cluster.studies.study_store import StudyHome
+from cluster.runtime.trial_resources import TrialResources
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.study.design.arms import choose_arms
+from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
 
@@ -21,13 +21,26 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 def plan(config: Config, *arms: str) -> Plan:
     data = {"uri": "", "sha256": "", "synthetic": True}
     return make_plan(
-        config, choose_arms("figure2", arms), design="figure2", preset="demo", seeds=(0,), candidates=1, data=data, commit=""
+        config,
+        choose_design("figure2", config, names=arms).arms,
+        design="figure2",
+        preset="demo",
+        seeds=(0,),
+        candidates=1,
+        data=data,
+        commit="",
     )
 
 
 def test_a_broken_trial_is_failed_with_its_reason(tiny: Config, tmp_path: Path) -> None:
     broken = plan(tiny, "full")
-    run_sweep(broken, StudyHome(Place(str(tmp_path))), DataSet(str(tmp_path / "no_such_data"), 1, "0" * 64), Share(1, None), 8)
+    run_sweep(
+        broken,
+        StudyStore(StorageURI(str(tmp_path))),
+        DataSet(str(tmp_path / "no_such_data"), 1, "0" * 64),
+        TrialResources(1, None),
+        8,
+    )
     state = trial_folder(tmp_path, broken.trials[0]).state()
     assert state["state"] == "FAILED"
     assert "no_such_data" in state["error"]
@@ -38,7 +51,7 @@ def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_fo
     wild = plan(tiny.override({"loss.pixel": 1e40, "loss.perceptual": 1e40}), "no_feature", "no_pixel", "no_consistency")
     calm = plan(tiny, "full")
     both = Plan(**{**{n: getattr(wild, n) for n in wild.__slots__}, "trials": wild.trials + calm.trials})
-    run_sweep(both, StudyHome(Place(str(tmp_path))), existing(Place(str(data_folder))), Share(1, None), 8)
+    run_sweep(both, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
     states = [trial_folder(tmp_path, t).state() for t in both.trials]
     assert states[-1]["state"] == "COMPLETED"
     assert {s["state"] for s in states[:-1]} == {"DIVERGED"}
@@ -47,4 +60,10 @@ def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_fo
 
 def test_a_trial_larger_than_the_cluster_is_refused(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a trial takes 999 CPU, the cluster has"):
-        run_sweep(plan(tiny, "full"), StudyHome(Place(str(tmp_path))), existing(Place(str(data_folder))), Share(999, 0), 8)
+        run_sweep(
+            plan(tiny, "full"),
+            StudyStore(StorageURI(str(tmp_path))),
+            existing(StorageURI(str(data_folder))),
+            TrialResources(999, 0),
+            8,
+        )

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config
-from facegan.data.clip_reader import ClipReader, Located, Quarantined
+from facegan.data.clip_reader import ClipReader, LocatedFrame, Quarantined
 from facegan.data.crop import Square, crop_face, face_square, steady
 from facegan.data.face_data import FaceData, open_data
 from facegan.data.frames import OTHER_SIZE, UNDECODABLE, Frame, claimed_frames, decode
@@ -29,7 +29,7 @@ from facegan.landmarks.points import mirror
 
 def test_parquet_round_trip(clips: Path, data: FaceData) -> None:
     clip = clips_in(clips)[0]
-    frames = [f for f in ClipReader(clip, clips, None).read() if isinstance(f, Located)]
+    frames = [f for f in ClipReader(clip, clips, None).read() if isinstance(f, LocatedFrame)]
     rows = data.clips("train", 0.0)[clip.clip]
     assert list(data.frame[rows]) == [f.frame for f in frames]
     for row, frame in zip(rows, frames, strict=True):
@@ -327,7 +327,7 @@ def test_encodings_and_sizes(clips: Path, tmp_path: Path, encoding: Literal["jpe
     one = clips_in(clips)[:1]
     ingest_folder(one, clips, tmp_path / "out", how, synthetic=True)
     data = open_data(tmp_path / "out")
-    frames = [f for f in ClipReader(one[0], clips, None).read() if isinstance(f, Located)]
+    frames = [f for f in ClipReader(one[0], clips, None).read() if isinstance(f, LocatedFrame)]
     squares = [s for s, _ in steady(((f.frame, face_square(f.points, 2.0), f) for f in frames), 1.0)]
     for row, (frame, square) in enumerate(zip(frames, squares, strict=True)):
         assert square is not None
@@ -367,7 +367,7 @@ def test_each_frame_of_a_long_clip_has_its_own_landmarks(tmp_path: Path) -> None
     frames = list(ClipReader(clip, tmp_path, None).read())
     missing = [(f.frame, f.reason, f.where) for f in frames if isinstance(f, Quarantined)]
     assert missing == [(n, "annotation missing", f"001/annot/{n:06d}.pts") for n in (65, 150)]
-    located = [f for f in frames if isinstance(f, Located)]
+    located = [f for f in frames if isinstance(f, LocatedFrame)]
     assert len(located) == 148
     assert all(abs(f.points[0, 0] - f.frame / 10) < 1e-5 for f in located)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from facegan.data.clip_reader import ClipReader, Located, Quarantined
+from facegan.data.clip_reader import ClipReader, LocatedFrame, Quarantined
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.shards import writing_clip
 from facegan.data.sources import clips_in
@@ -134,7 +134,7 @@ def test_a_video_without_annotations_becomes_rows(tmp_path: Path) -> None:
     known = {number: read_pts(tmp_path / "clips" / key) for number, key in clip.annotations().items()}
     frames = list(ClipReader(clip, tmp_path / "clips", dlib_finder()).read())
     assert [f.frame for f in frames] == [1, 2, 3, 4]
-    good = [f for f in frames if isinstance(f, Located)]
+    good = [f for f in frames if isinstance(f, LocatedFrame)]
     assert len(good) + sum(isinstance(f, Quarantined) for f in frames) == 4
     assert good
     assert all(error(f.points, known[f.frame].astype(np.float64)) < 0.2 for f in good)

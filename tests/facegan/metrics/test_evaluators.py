@@ -1,4 +1,4 @@
-"""The judges: ArcFace's alignment and input, LPIPS and Inception by other formulas, files that are refused, landmark judges."""
+"""The evaluators: ArcFace's alignment and input, LPIPS and Inception by other formulas, files that are refused, landmark evaluators."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,11 +19,11 @@ from facegan.metrics.backbones.arcface import TEMPLATE, ArcFace, aligned, arcfac
 from facegan.metrics.backbones.dlib_networks import DlibLandmarks
 from facegan.metrics.backbones.inception import Inception, build_inception, inception_features
 from facegan.metrics.backbones.lpips import CHANNELS, LAYERS, Lpips, build_lpips, heads_file, lpips_distance
-from facegan.metrics.backbones.weights import judge_file
-from facegan.metrics.evaluation_config import JudgesConfig, Sampling
-from facegan.metrics.evaluators import build_judges, refuse_loss_networks
+from facegan.metrics.backbones.weights import weight_file
+from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluators import build_evaluators, refuse_loss_networks
 from facegan.metrics.landmark_scores import normalised_error
-from facegan.metrics.measure import draw_all, measure, prepare_truth
+from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
 from facegan.nets.vgg import Vgg19
 
 Write = Callable[..., Path]
@@ -105,7 +105,7 @@ def test_what_is_no_arcface_is_refused(tmp_path: Path, write_network: Write) -> 
 
 
 def test_lpips_is_zero_for_equal_images_only(alexnet: Path, pictures: Pictures) -> None:
-    network = build_lpips(alexnet, "--judges.lpips_weights")
+    network = build_lpips(alexnet, "--evaluators.lpips_weights")
     assert network.sha256 == file_sha256(alexnet)
     assert lpips_distance(network, pictures, pictures).tolist() == [0, 0, 0]
     assert (lpips_distance(network, pictures, pictures[::-1].copy())[[0, 2]] > 0).all()
@@ -161,26 +161,26 @@ def test_inception_has_the_public_files_tensors(tmp_path: Path, pictures: Pictur
     assert len(weights) == 94 * 5
     assert sum(t.numel() for n, t in weights.items() if n.endswith("conv.weight")) == 21_751_136
     torch.save(weights | {"fc.weight": torch.zeros(1_008, 2_048)}, tmp_path / "inception.pth")
-    network = build_inception(tmp_path / "inception.pth", "--judges.kid_weights")
+    network = build_inception(tmp_path / "inception.pth", "--evaluators.kid_weights")
     features = inception_features(network, pictures[:2])
     assert features.shape == (2, 2_048)
     assert np.abs(features - inception_features(network, pictures[1::-1].copy())[::-1]).max() < 1e-4
     del weights["Mixed_7c.branch_pool.bn.bias"]
     torch.save(weights, tmp_path / "torn.pth")
-    with pytest.raises(UserError, match=r"--judges.kid_weights: .*Mixed_7c.branch_pool.bn.bias' is missing"):
-        build_inception(tmp_path / "torn.pth", "--judges.kid_weights")
+    with pytest.raises(UserError, match=r"--evaluators.kid_weights: .*Mixed_7c.branch_pool.bn.bias' is missing"):
+        build_inception(tmp_path / "torn.pth", "--evaluators.kid_weights")
 
 
 def test_files_are_checked(tmp_path: Path, alexnet: Path) -> None:
-    with pytest.raises(UserError, match=r"--judges.x is 'nowhere.pth': no such file"):
-        judge_file("nowhere.pth", "--judges.x")
+    with pytest.raises(UserError, match=r"--evaluators.x is 'nowhere.pth': no such file"):
+        weight_file("nowhere.pth", "--evaluators.x")
     named = tmp_path / "alexnet-owt-7be5be79.pth"
     named.write_bytes(alexnet.read_bytes())
     with pytest.raises(UserError, match="does not begin 7be5be79"):
-        judge_file(str(named), "--judges.lpips_weights")
+        weight_file(str(named), "--evaluators.lpips_weights")
     right = tmp_path / f"alexnet-{file_sha256(alexnet)[:8]}.pth"
     right.write_bytes(alexnet.read_bytes())
-    assert judge_file(str(right), "x") == right
+    assert weight_file(str(right), "x") == right
     torch.save({"features.0.weight": torch.zeros(2)}, tmp_path / "small.pth")
     with pytest.raises(UserError, match="does not hold these weights"):
         build_lpips(tmp_path / "small.pth", "x")
@@ -191,8 +191,8 @@ def test_files_are_checked(tmp_path: Path, alexnet: Path) -> None:
 
 @pytest.mark.parametrize("values", [{"identity": "facenet"}, {"landmark_weights": "x"}, {"kid_images": 2}])
 def test_wrong_judges_are_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"--judges\."):
-        JudgesConfig(**values)
+    with pytest.raises(UserError, match=r"--evaluators\."):
+        EvaluatorsConfig(**values)
 
 
 def test_a_judge_is_no_network_of_a_loss(tmp_path: Path, alexnet: Path) -> None:
@@ -202,30 +202,30 @@ def test_a_judge_is_no_network_of_a_loss(tmp_path: Path, alexnet: Path) -> None:
     renamed.write_bytes(vgg.read_bytes())
     loss = VggConfig(weights=str(vgg))
     for field in ("lpips_weights", "kid_weights"):
-        judges = replace(JudgesConfig(), **{field: str(renamed)})  # type: ignore[arg-type]
-        with pytest.raises(UserError, match=rf"--judges.{field} is .*it cannot judge"):
-            refuse_loss_networks(judges, [VggConfig(weights="random"), loss])
+        evaluators = replace(EvaluatorsConfig(), **{field: str(renamed)})  # type: ignore[arg-type]
+        with pytest.raises(UserError, match=rf"--evaluators.{field} is .*it cannot judge"):
+            refuse_loss_networks(evaluators, [VggConfig(weights="random"), loss])
     network = renamed.rename(tmp_path / "judge.onnx")
-    with pytest.raises(UserError, match=r"--judges.identity is .*it cannot judge"):
-        refuse_loss_networks(JudgesConfig(identity=str(network)), [loss])
-    fine = JudgesConfig(lpips_weights=str(alexnet))
+    with pytest.raises(UserError, match=r"--evaluators.identity is .*it cannot judge"):
+        refuse_loss_networks(EvaluatorsConfig(identity=str(network)), [loss])
+    fine = EvaluatorsConfig(lpips_weights=str(alexnet))
     assert refuse_loss_networks(fine, [loss]) == "no judge's file has the hash of a loss's"
     assert "not at hand" in refuse_loss_networks(fine, [VggConfig(weights="elsewhere.pth")])
-    assert refuse_loss_networks(JudgesConfig(), [VggConfig()]) == "no judge's file has the hash of a loss's"
+    assert refuse_loss_networks(EvaluatorsConfig(), [VggConfig()]) == "no judge's file has the hash of a loss's"
 
 
 def test_all_judges_together(data: FaceData, tmp_path: Path, alexnet: Path, write_network: Write) -> None:
     """With every file at hand nothing is missing, and each judge's hash is in the result."""
     torch.save(Inception().state_dict(), tmp_path / "inception.pth")
     files: dict[str, Any] = {"lpips_weights": str(alexnet), "kid_weights": str(tmp_path / "inception.pth")}
-    judges = build_judges(JudgesConfig(identity=str(write_network(tmp_path / "tiny.onnx")), kid_images=3, **files))
-    assert judges.missing == {}
-    said = judges.describe()
+    evaluators = build_evaluators(EvaluatorsConfig(identity=str(write_network(tmp_path / "tiny.onnx")), kid_images=3, **files))
+    assert evaluators.missing == {}
+    said = evaluators.describe()
     assert file_sha256(alexnet) in said["lpips"] and file_sha256(tmp_path / "tiny.onnx") in said["identity"]
-    assert build_judges(JudgesConfig()).fingerprint() != judges.fingerprint()
+    assert build_evaluators(EvaluatorsConfig()).fingerprint() != evaluators.fingerprint()
     first = next(iter(data.clips("test", 0.0)))
-    truth = prepare_truth(data, judges, None, Sampling(pairs_per_clip=1, run_frames=0), only=first)
-    measured = measure(draw_all(lambda sources, points: sources, data, truth), truth, judges)
+    evaluation_set = prepare_evaluation_set(data, evaluators, None, Sampling(pairs_per_clip=1, sequence_frames=0), only=first)
+    measured = measure(generate_all(lambda sources, points: sources, data, evaluation_set), evaluation_set, evaluators)
     assert measured["lpips"][0] > 0
     assert measured["features/generated"].shape == (1, 2_048)
     assert np.isnan(measured["identity_jitter"]).all()

@@ -13,16 +13,16 @@ from facegan.landmarks.points import EYE_CORNERS
 from facegan.metrics.card import GENERATED, TARGETS, summarise, with_kid
 from facegan.metrics.clip_scores import make_card
 from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
-from facegan.metrics.evaluation_config import JudgesConfig, Sampling
-from facegan.metrics.evaluators import Judges, build_judges
+from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.metrics.image_quality import face_error, face_masks, psnr, ssim
 from facegan.metrics.kid import kid, kid_pseudo_values
 from facegan.metrics.landmark_scores import area_under_curve, failed, identity_jitter, landmark_jitter, normalised_error
-from facegan.metrics.measure import Drawn, Truth, measure, measure_references, prepare_truth
-from facegan.metrics.pairs import Pairs, choose_pairs, choose_runs, images_of, of_another_person
+from facegan.metrics.measure import EvaluationSet, GeneratedImages, measure, measure_references, prepare_evaluation_set
+from facegan.metrics.pairs import Pairs, choose_pairs, choose_sequences, images_of, of_another_person
 from facegan.metrics.table import METRICS
 
-SMALL = Sampling(pairs_per_clip=2, run_frames=2)
+SMALL = Sampling(pairs_per_clip=2, sequence_frames=2)
 
 
 def flat(value: int, n: int = 2) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -71,24 +71,26 @@ def test_pairs_are_of_held_out_people_and_always_the_same(data: FaceData, tiny: 
 
 
 @pytest.fixture(scope="module")
-def judges() -> Judges:
-    return build_judges(JudgesConfig())
+def evaluators() -> Evaluators:
+    return build_evaluators(EvaluatorsConfig())
 
 
 @pytest.fixture(scope="module")
-def truth(data: FaceData, judges: Judges, tmp_path_factory: pytest.TempPathFactory) -> Truth:
-    return prepare_truth(data, judges, tmp_path_factory.mktemp("truth") / "truth.npy", SMALL)
+def evaluation_set(data: FaceData, evaluators: Evaluators, tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
+    return prepare_evaluation_set(
+        data, evaluators, tmp_path_factory.mktemp("evaluation_set") / "reference_embeddings.npy", SMALL
+    )
 
 
 @pytest.fixture(scope="module")
-def references(data: FaceData, truth: Truth, judges: Judges) -> dict[str, Any]:
-    rows = measure_references(data, truth, judges)
-    return {name: make_card(measured, truth.pairs.clip, data, judges) for name, measured in rows.items()}
+def references(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> dict[str, Any]:
+    rows = measure_references(data, evaluation_set, evaluators)
+    return {name: make_card(measured, evaluation_set.pairs.clip, data, evaluators) for name, measured in rows.items()}
 
 
-def perfect(data: FaceData, truth: Truth) -> Drawn:
+def perfect(data: FaceData, evaluation_set: EvaluationSet) -> GeneratedImages:
     """What a generator would draw that knows the target."""
-    return Drawn(truth.targets, [images_of(data, run.rows) for run in truth.runs])
+    return GeneratedImages(evaluation_set.targets, [images_of(data, run.rows) for run in evaluation_set.runs])
 
 
 def test_reference_rows_are_the_ceiling_and_the_floor(references: dict[str, Any]) -> None:
@@ -108,33 +110,40 @@ def test_reference_rows_are_the_ceiling_and_the_floor(references: dict[str, Any]
 
 
 def test_a_perfect_generator_scores_the_ceiling(
-    data: FaceData, truth: Truth, judges: Judges, references: dict[str, Any]
+    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Any]
 ) -> None:
     """Its landmark scores are the judge's own error on real frames, which is the floor of that score."""
-    scores = measure(perfect(data, truth), truth, judges)
-    assert set(scores) | set(judges.missing) == set(METRICS)
+    scores = measure(perfect(data, evaluation_set), evaluation_set, evaluators)
+    assert set(scores) | set(evaluators.missing) == set(METRICS)
     assert scores["face_error"].max() == 0
     assert scores["ssim"] == pytest.approx(1)
     assert scores["identity_to_target"] == pytest.approx(1)
-    assert make_card(scores, truth.pairs.clip, data, judges) == references["real target"]
+    assert make_card(scores, evaluation_set.pairs.clip, data, evaluators) == references["real target"]
     assert references["real target"]["landmark_error"]["mean"] > 0.02, "no judge is perfect"
 
 
-def test_a_swapped_person_falls_to_the_floor(data: FaceData, truth: Truth, judges: Judges, references: dict[str, Any]) -> None:
-    other = of_another_person(data, truth.pairs.target, truth.pairs.clip)
+def test_a_swapped_person_falls_to_the_floor(
+    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Any]
+) -> None:
+    other = of_another_person(data, evaluation_set.pairs.target, evaluation_set.pairs.clip)
     assert other is not None
-    swapped = Drawn(images_of(data, other), [images_of(data, run.rows) for run in truth.runs])
-    mean = measure(swapped, truth, judges)["identity_to_target"].mean()
+    swapped = GeneratedImages(images_of(data, other), [images_of(data, run.rows) for run in evaluation_set.runs])
+    mean = measure(swapped, evaluation_set, evaluators)["identity_to_target"].mean()
     floor, copied = (references[row]["identity_to_target"]["mean"] for row in ("another person", "source copied"))
     # It is aligned by the target's landmarks, the reference by its own: the pose is near, not the same.
     assert abs(mean - floor) < 0.3 * (copied - floor)
 
 
-def test_a_black_image_is_a_failure_and_not_left_out(data: FaceData, truth: Truth, judges: Judges) -> None:
-    drawn = perfect(data, truth)
+def test_a_black_image_is_a_failure_and_not_left_out(
+    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators
+) -> None:
+    drawn = perfect(data, evaluation_set)
     half = drawn.images.copy()
     half[::2] = 0
-    whole, scores = measure(drawn, truth, judges), measure(Drawn(half, drawn.runs), truth, judges)
+    whole, scores = (
+        measure(drawn, evaluation_set, evaluators),
+        measure(GeneratedImages(half, drawn.runs), evaluation_set, evaluators),
+    )
     assert not scores["faces_found"][::2].any()
     assert scores["landmark_failure"][::2].all()
     assert not scores["landmark_auc"][::2].any()
@@ -144,40 +153,40 @@ def test_a_black_image_is_a_failure_and_not_left_out(data: FaceData, truth: Trut
 
 
 def test_kept_embeddings_are_used_again(
-    data: FaceData, truth: Truth, judges: Judges, tmp_path_factory: pytest.TempPathFactory
+    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    cache = tmp_path_factory.mktemp("again") / "truth.npy"
-    np.save(cache, np.stack([truth.source_embeddings * 0 + 3, truth.target_embeddings]))
-    assert (prepare_truth(data, judges, cache, SMALL).source_embeddings == 3).all()
+    cache = tmp_path_factory.mktemp("again") / "reference_embeddings.npy"
+    np.save(cache, np.stack([evaluation_set.source_embeddings * 0 + 3, evaluation_set.target_embeddings]))
+    assert (prepare_evaluation_set(data, evaluators, cache, SMALL).source_embeddings == 3).all()
 
 
-def test_one_clip_alone_has_the_pairs_that_it_has_among_all(data: FaceData, truth: Truth) -> None:
-    last = truth.pairs.clip[-1]
+def test_one_clip_alone_has_the_pairs_that_it_has_among_all(data: FaceData, evaluation_set: EvaluationSet) -> None:
+    last = evaluation_set.pairs.clip[-1]
     alone = choose_pairs(data, "test", Config(), SMALL.pairs_per_clip, last)
-    mine = np.array(truth.pairs.clip) == last
+    mine = np.array(evaluation_set.pairs.clip) == last
     assert set(alone.clip) == {last}
-    assert np.array_equal(alone.source, truth.pairs.source[mine])
+    assert np.array_equal(alone.source, evaluation_set.pairs.source[mine])
 
 
 def test_runs_are_consecutive_and_leave_gaps_and_the_source_out(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = data.clips("test", 0.0)
     pairs = choose_pairs(data, "test", Config(), 2)
-    for run, (clip, rows) in zip(choose_runs(data, pairs, 3), clips.items(), strict=True):
+    for run, (clip, rows) in zip(choose_sequences(data, pairs, 3), clips.items(), strict=True):
         assert run.clip == clip
         assert run.source == pairs.source[pairs.clip.index(clip)]
         assert set(run.rows) <= set(rows)
         assert np.diff(run.rows).tolist() == [1, 1]
     # The run in the middle would be rows 2 and 3; it moves away from a source that lies there.
     rows = clips[pairs.clip[0]]
-    assert choose_runs(data, Pairs(rows[:1], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[2:4].tolist()
-    assert choose_runs(data, Pairs(rows[2:3], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[3:5].tolist()
+    assert choose_sequences(data, Pairs(rows[:1], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[2:4].tolist()
+    assert choose_sequences(data, Pairs(rows[2:3], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[3:5].tolist()
     frames = data.frame.copy()
     first = clips[pairs.clip[0]]
     frames[first] = [1, 2, 9, 20, 30, 40]
     monkeypatch.setattr(data, "frame", frames)
-    assert choose_runs(data, pairs, 3)[0].rows.tolist() == first[:2].tolist()
+    assert choose_sequences(data, pairs, 3)[0].rows.tolist() == first[:2].tolist()
     frames[first] = [1, 3, 9, 20, 30, 40]
-    assert not len(choose_runs(data, pairs, 3)[0].rows)
+    assert not len(choose_sequences(data, pairs, 3)[0].rows)
 
 
 def test_poses_are_compared_without_place_and_size(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +301,7 @@ def test_kid_is_taken_over_a_fixed_number_of_images() -> None:
     assert "kid" in with_kid(measured, clips, 4)[0]
     scores, missing = with_kid(measured, clips, 9)
     assert "kid" not in scores
-    assert missing == {"kid": "not measured: 8 pairs, fewer than --judges.kid_images 9"}
+    assert missing == {"kid": "not measured: 8 pairs, fewer than --evaluators.kid_images 9"}
 
 
 def test_what_is_missing_is_said() -> None:

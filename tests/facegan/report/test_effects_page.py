@@ -151,8 +151,8 @@ def test_in_a_browser(tiny: Config, tmp_path: Path) -> None:
     """Tables sort at a click on their head, and no width of a screen lets the page itself scroll sideways."""
     study(tmp_path, tiny)
     page = (tmp_path / "report.html").read_text()
-    sort = """const heads = document.querySelectorAll("#fairness-table thead th"); heads[1].click(); heads[1].click();
-        const rows = [...document.querySelectorAll("#fairness-table tbody tr")];
+    sort = """const heads = document.querySelectorAll("#parity-table thead th"); heads[1].click(); heads[1].click();
+        const rows = [...document.querySelectorAll("#parity-table tbody tr")];
         document.title = rows.map(row => row.cells[1].textContent).join("");"""
     assert "<title>" + "2" * 4 + "1" * 4 + "0" * 4 + "</title>" in dump(page, tmp_path, sort, 1200)
     study(tmp_path / "loo", tiny, name="loo", factors=("self_consistency", "triple_consistency", "perceptual", "identity"))
@@ -179,12 +179,12 @@ def test_a_claims_answer_is_said_once_and_the_budget_at_the_top(tiny: Config, tm
 
 def test_a_metric_without_weights_names_the_command_that_has_the_flag(tiny: Config, tmp_path: Path) -> None:
     _, summary = study(tmp_path, tiny)
-    missing = {"mean": None, "interval": [None, None], "note": "not measured: weights missing (--judges.lpips_weights)"}
+    missing = {"mean": None, "interval": [None, None], "note": "not measured: weights missing (--evaluators.lpips_weights)"}
     summary["arms"][0]["scores"]["lpips"] = missing
     write_report(tmp_path, summary, tiny)
     page = (tmp_path / "report.html").read_text()
-    command = f"python jobs/evaluate.py --checkpoint {tmp_path} --judges.lpips_weights FILE"
-    assert command in page and "--judges.kid_weights" not in page
+    command = f"python jobs/evaluate.py --checkpoint {tmp_path} --evaluators.lpips_weights FILE"
+    assert command in page and "--evaluators.kid_weights" not in page
 
 
 def test_an_arm_without_any_face_is_told_by_the_area_in_words(tiny: Config, tmp_path: Path) -> None:

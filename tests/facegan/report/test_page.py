@@ -16,7 +16,7 @@ from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import write_json
-from facegan.inference import drawer
+from facegan.inference import image_generator
 from facegan.metrics.card import Scores, summarise
 from facegan.metrics.pairs import images_of
 from facegan.metrics.table import METRICS
@@ -27,7 +27,7 @@ from facegan.report.sheets import contact_sheet, landmark_tile, sample_grid
 from facegan.step import new_state
 from facegan.study.analysis.model_selection import best_generator, best_trials
 from facegan.study.conclusions.summary import summarise_study
-from facegan.study.design.arms import choose_arms
+from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, Trial, make_plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import trial_folder
@@ -56,7 +56,7 @@ def make(root: Path, config: Config, **options: Any) -> Plan:
     data = {"folder": "somewhere", "sha256": "0" * 64, "synthetic": True}
     named: dict[str, Any] = {"design": "figure2", "preset": "demo", "commit": "<abc>", "data": data}
     named |= {"seeds": [0], "candidates": 1} | options
-    plan = make_plan(config, choose_arms("figure2"), **named)
+    plan = make_plan(config, choose_design("figure2", Config()).arms, **named)
     open_study(root, plan)
     return plan
 
@@ -118,7 +118,9 @@ def test_figure2_shows_each_arm_in_its_own_column_and_viridis_errors(study: tupl
             assert all((row[c] == NO_RESULT).all() for row in rows for c in (4 + a, 8 + a))
             continue
         generator, config = checkpoint.load_generator(trial_folder(root, trial).checkpoint)
-        drawn = drawer(generator, config, torch.device("cpu"))(images_of(data, pairs.source), data.points[pairs.target])
+        drawn = image_generator(generator, config, torch.device("cpu"))(
+            images_of(data, pairs.source), data.points[pairs.target]
+        )
         for i, row in enumerate(rows):
             assert (row[4 + a] == drawn[i]).all(), trial.arm
             error = np.abs(drawn[i].astype(float) - data.image(int(pairs.target[i]))).mean(axis=-1)

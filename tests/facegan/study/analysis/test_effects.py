@@ -17,12 +17,9 @@ from statsmodels.stats.multitest import multipletests
 from facegan.config import Config
 from facegan.files import write_json
 from facegan.metrics.card import summarise
-from facegan.metrics.table import METRICS
+from facegan.metrics.table import HEADLINES, METRICS
 from facegan.study.analysis.contrasts import noise_by_arm
 from facegan.study.analysis.effects import (
-    HEADLINES,
-    LANDMARK_AUC,
-    LANDMARK_ERROR,
     analyse,
     analyse_study,
     choose_headlines,
@@ -42,6 +39,7 @@ from facegan.study.folder.trial_folder import trial_folder
 SQUARE = factorial(["a", "b"])
 SQUARE_ARMS = ["a-1b-1", "a-1b+1", "a+1b-1", "a+1b+1"]
 METRIC = "identity_to_target"
+LANDMARK_ERROR, LANDMARK_AUC = "landmark_error", "landmark_auc"
 Floats = NDArray[np.float64]
 
 
@@ -378,7 +376,7 @@ def test_the_bootstrap_draws_the_same_seeds_and_clips_for_all_arms() -> None:
 
 
 def test_the_bootstrap_by_its_definition() -> None:
-    """Drawn blocks and clips put together by hand and fitted anew, a block drawn twice as two blocks."""
+    """GeneratedImages blocks and clips put together by hand and fitted anew, a block drawn twice as two blocks."""
     values = simulate(SQUARE, 4, {"a": 1}, np.random.default_rng(18))
     table = tabulate(runs_of(SQUARE, range(4), values, absent=(2,)))
     fitted = fit_table(table, SQUARE)[1]
@@ -534,7 +532,7 @@ def test_landmark_fidelity_is_told_by_the_area_where_an_arm_shows_no_face() -> N
     assert [e["name"] for e in found["metrics"][LANDMARK_AUC]["effects"]] == ["a", "b", "a x b"]
     assert found["metrics"][LANDMARK_AUC]["better"] == "more"
     names = ", ".join(f"{SQUARE_ARMS[1]} (seed {seed})" for seed in (0, 1, 2))
-    assert f"no face was found in the images of {names}, so the landmark error has no value" in found["replaced"]
+    assert f"no value on most clips in {names}, because no face was found there" in found["replaced"]
     said = next(row["sentence"] for row in answer_factors(found) if row["metric"] == LANDMARK_AUC)
     assert "changes landmark area up to 0.08 (no face counts as failure) by" in said
 

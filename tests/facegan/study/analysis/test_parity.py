@@ -10,8 +10,8 @@ from facegan.data.face_data import FaceData
 from facegan.memory import forget_peak_memory, peak_memory_bytes
 from facegan.start_conditions import batches_hash, start_conditions
 from facegan.step import new_state
-from facegan.study.analysis.parity import prove_fairness
-from facegan.study.design.arms import choose_arms
+from facegan.study.analysis.parity import check_parity
+from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
 
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def plan(tiny: Config) -> Plan:
-    arms = choose_arms("figure2", ("full", "no_pixel"))
+    arms = choose_design("figure2", Config(), names=("full", "no_pixel")).arms
     data = {"sha256": "", "synthetic": True}
     return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0, 1), candidates=1, data=data, commit="")
 
@@ -35,7 +35,7 @@ def test_arms_of_a_seed_start_alike_and_seeds_differ(plan: Plan, data: FaceData)
 
 
 def demands(study: Path, plan: Plan) -> dict[str, bool | None]:
-    return {row["demand"]: row["met"] for row in prove_fairness(study, plan)["demands"]}
+    return {row["demand"]: row["met"] for row in check_parity(study, plan)["demands"]}
 
 
 def test_an_arm_that_was_treated_otherwise_is_seen(plan: Plan, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_an_arm_that_was_treated_otherwise_is_seen(plan: Plan, tmp_path: Path) -
     found = demands(tmp_path, plan)
     unmet = [demand for demand, met in found.items() if not met]
     assert unmet == ["equal first 100 batches in all arms of a seed", "equal images"]
-    rows = prove_fairness(tmp_path, plan)["trials"]
+    rows = check_parity(tmp_path, plan)["trials"]
     assert (rows[1]["generator_passes"], rows[1]["vgg_passes"], rows[1]["peak_memory_bytes"]) == (128, 64, None)
 
 

@@ -13,15 +13,15 @@ from facegan.files import read_json
 from facegan.landmarks import maps
 from facegan.packing import random_batch
 from facegan.step import new_state, step
-from facegan.study.analysis.parity import prove_fairness
+from facegan.study.analysis.parity import check_parity
 from facegan.study.conclusions.summary import summarise_study
-from facegan.study.design.arms import choose_arms
+from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget, choose_budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import trial_folder
 
-ARMS = choose_arms("figure2")
+ARMS = choose_design("figure2", Config()).arms
 
 
 def plan(config: Config, budget: Budget | None, **changes: Any) -> Plan:
@@ -55,14 +55,14 @@ def test_operations_are_those_of_a_real_step(tiny: Config) -> None:
 def test_counting_leaves_the_process_as_it_was(tiny: Config) -> None:
     """Tensors without storage must not stay in what the process keeps: the report's pictures are drawn after the plan."""
     maps._segments.cache_clear()
-    choose_budget("passes", None, tiny, choose_arms("figure2", ("full",)))
+    choose_budget("passes", None, tiny, choose_design("figure2", Config(), names=("full",)).arms)
     assert step(new_state(tiny, torch.device("cpu")), random_batch(tiny))["loss/generator"].item() > 0
 
 
 def test_the_poster_step_is_counted_in_a_moment_and_as_known() -> None:
     """163.6 GFLOP an image with dense maps: jobs/bench/results/step_cpu.json has it of the real step."""
     config = preset("poster")
-    budget = choose_budget("passes", None, config, choose_arms("figure2", ("full",)))
+    budget = choose_budget("passes", None, config, choose_design("figure2", Config(), names=("full",)).arms)
     assert budget.gflop_per_image["full"] == pytest.approx(163.6, abs=0.1)
 
 
@@ -79,7 +79,7 @@ def test_arms_of_equal_compute_differ_in_images(passes: Plan, tiny: Config) -> N
 
 
 def test_the_reference_is_the_whole_loss_even_where_no_arm_has_it(tiny: Config, passes: Plan) -> None:
-    arms = choose_arms("figure2", ("no_consistency",))
+    arms = choose_design("figure2", Config(), names=("no_consistency",)).arms
     alone = plan(tiny, choose_budget("passes", None, tiny, arms), arms=arms)
     assert alone.trials[0].key == next(t.key for t in passes.trials if t.arm == "no_consistency")
 
@@ -100,7 +100,7 @@ def test_names_of_plans_and_trials_tell_budgets_apart(tiny: Config, passes: Plan
 
 
 def test_a_plan_of_the_whole_loss_alone_still_names_its_budget(tiny: Config) -> None:
-    full = choose_arms("figure2", ("full",))
+    full = choose_design("figure2", Config(), names=("full",)).arms
     ids = {plan(tiny, choose_budget(kind, None, tiny, full), arms=full).id() for kind in ("images", "passes")}
     assert len(ids) == 2
 
@@ -144,7 +144,7 @@ def finish(root: Path, found: Plan) -> None:
 
 
 def unmet(root: Path, found: Plan) -> list[str]:
-    return [row["demand"] for row in prove_fairness(root, found)["demands"] if not row["met"]]
+    return [row["demand"] for row in check_parity(root, found)["demands"] if not row["met"]]
 
 
 def test_compute_that_was_not_equal_is_seen(passes: Plan, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_compute_that_was_not_equal_is_seen(passes: Plan, tmp_path: Path) -> Non
     first.write_state("COMPLETED", images=done["images"] - 8, seconds=1.0, passes=done["passes"])
     (compute, as_weighed) = unmet(tmp_path, passes)
     assert "GFLOP of training" in compute and as_weighed == "passes an image as weighed in the plan"
-    row = prove_fairness(tmp_path, passes)["trials"][0]
+    row = check_parity(tmp_path, passes)["trials"][0]
     assert row["gflop"] == pytest.approx(row["images"] * passes.budget.gflop_per_image[row["arm"]])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.study.design.arms import candidate, choose_arms
+from facegan.study.design.arms import candidate, choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
@@ -16,11 +16,11 @@ DATA = {"folder": "/data", "sha256": "abc", "synthetic": True}
 
 def plan(config: Config, **changes: object) -> Plan:
     given = {"design": "figure2", "preset": "demo", "seeds": (0, 1), "candidates": 2, "data": DATA, "commit": "c"} | changes
-    return make_plan(config, choose_arms("figure2"), **given)  # type: ignore[arg-type]
+    return make_plan(config, choose_design("figure2", Config()).arms, **given)  # type: ignore[arg-type]
 
 
 def test_figure2_is_the_posters_four_models_in_order() -> None:
-    arms = choose_arms("figure2")
+    arms = choose_design("figure2", Config()).arms
     assert [a.label for a in arms] == ["-Cons.", "-Pixel", "-Feature", "Full"]
     active = [a.apply(Config()).loss.active() for a in arms]
     assert active[0] == ["adversarial", "pixel", "perceptual", "identity"]
@@ -30,15 +30,15 @@ def test_figure2_is_the_posters_four_models_in_order() -> None:
 
 
 def test_arms_can_be_named_and_misnamed() -> None:
-    assert [a.name for a in choose_arms("figure2", ("full", "no_pixel"))] == ["no_pixel", "full"]
+    assert [a.name for a in choose_design("figure2", Config(), names=("full", "no_pixel")).arms] == ["no_pixel", "full"]
     with pytest.raises(UserError, match="did you mean 'no_pixel'"):
-        choose_arms("figure2", ("nopixel",))
+        choose_design("figure2", Config(), names=("nopixel",))
     with pytest.raises(UserError, match="did you mean 'figure2'"):
-        choose_arms("figure3")
+        choose_design("figure3", Config())
 
 
 def test_candidates_vary_active_weights_only_and_repeatably() -> None:
-    base = choose_arms("figure2")[1].apply(Config())
+    base = choose_design("figure2", Config()).arms[1].apply(Config())
     assert candidate(base, "no_pixel", 0) == base
     one = candidate(base, "no_pixel", 1)
     assert one == candidate(base, "no_pixel", 1) != candidate(base, "no_pixel", 2)
