@@ -1,4 +1,9 @@
-"""FLOPs of a training step."""
+"""The FLOPs of a training step, counted by torch without computing anything.
+
+The step runs on tensors without storage, so counting takes a second at any size and gives the same number on every machine.
+Counted are the multiply-adds of convolutions and matrix products, two FLOPs each, forward and backward. Elementwise work, the
+optimisers and the gradient diagnostics are left out. The first layer counts as dense, although a CPU skips most of it.
+"""
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -10,12 +15,12 @@ from facegan.packing import random_batch
 from facegan.step import new_state, step
 
 
-def _count_step(config: Config) -> tuple[float, dict[str, float]]:
-    """GFLOP an image of a training step, and each network's forward passes an image."""
+def count_step(config: Config) -> tuple[float, dict[str, float]]:
+    """GFLOP per image of a training step, and how often each network is applied per image."""
     plain = {"vgg.weights": "random", "model.first_layer": "dense", "optim.precision": "fp32", "optim.compile": False}
     config = config.override(plain)
     state, data = new_state(config, torch.device("cpu")), random_batch(config)
-    # It keeps tensors for the rest of the process: made first, these have storage.
+    # Drawing maps caches index tensors for the rest of the process: made here, outside the fake mode, they have storage.
     landmark_input(data.target_points, config.data.size, config.model)
     with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counted:
         step(state, data)

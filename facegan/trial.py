@@ -109,7 +109,7 @@ class _Writer:
         write_json(self.folder.path / "config.json", state.config.to_dict())
         self.folder.forget_rows_after(state.images)
         if not state.images:
-            self.folder.write_conditions(start_conditions(state, data))
+            self.folder.write_conditions(**start_conditions(state, data))
         forget_peak_memory(state.device)
         self._watch = _Watch(data, state.config)
         self.say("RUNNING")
@@ -133,8 +133,8 @@ class _Writer:
         return judged
 
     def _note_memory(self) -> None:
-        known = [self.folder.conditions().get("peak_memory_bytes"), peak_memory_bytes(self.state.device)]
-        self.folder.write_conditions({"peak_memory_bytes": max((peak for peak in known if peak), default=None)})
+        known = [self.folder.conditions().peak_memory_bytes, peak_memory_bytes(self.state.device)]
+        self.folder.write_conditions(peak_memory_bytes=max((peak for peak in known if peak), default=None))
 
     def finish(self) -> None:
         evaluators = build_evaluators(EvaluatorsConfig())

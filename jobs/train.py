@@ -46,7 +46,7 @@ def main(args: Train) -> None:
         if args.workers > there:
             raise UserError(f"--workers is {args.workers}: the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}")
         trial = plan.trials[0]
-        if trial_folder(store.folder, trial).state()["state"] not in ("COMPLETED", "DIVERGED"):
+        if trial_folder(store.folder, trial).state().state not in ("COMPLETED", "DIVERGED"):
             run_data_parallel(trial, store, data, workers=args.workers, gpu=gpu)
 
     run_study(request, run)

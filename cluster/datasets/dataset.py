@@ -55,7 +55,7 @@ class DataSet:
 
 def planned_data(plan: Plan) -> DataSet:
     """What a study was planned on."""
-    return DataSet(plan.data["uri"], plan.data["version"], plan.data["sha256"])
+    return DataSet(plan.data.uri, plan.data.version, plan.data.sha256)
 
 
 def newest(place: StorageURI) -> DataSet | None:

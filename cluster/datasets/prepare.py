@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from cluster.datasets.dataset import DataSet, existing
 from cluster.datasets.ingest import IngestRequest, ingest
@@ -14,6 +13,7 @@ from facegan.data.ingest_config import IngestConfig
 from facegan.data.sampling import training_clips
 from facegan.errors import UserError
 from facegan.metrics.pairs import choose_pairs
+from facegan.study.design.plan import PlannedData
 from facegan.synthetic.clips import GENERATOR_VERSION, is_synthetic, write_synthetic
 from facegan.synthetic.config import SyntheticConfig
 
@@ -76,12 +76,14 @@ def _name(source: StorageURI, how: IngestConfig) -> str:
     return f"{source.uri.rpartition('/')[2]}-{how.size}px-{digest}"
 
 
-def describe_data(data: DataSet) -> dict[str, Any]:
+def describe_data(data: DataSet) -> PlannedData:
     """What a plan says of its data."""
     manifest = data.manifest()
-    return {
-        **data.to_dict(),
-        "synthetic": manifest["synthetic"],
-        "rows": manifest["rows"],
-        "quarantined": manifest["quarantined"],
-    }
+    return PlannedData(
+        uri=data.uri,
+        version=data.version,
+        sha256=data.sha256,
+        synthetic=manifest["synthetic"],
+        rows=manifest["rows"],
+        quarantined=manifest["quarantined"],
+    )

@@ -87,13 +87,13 @@ class _ProgressLine:
         if self.plan.budget.seconds is None:
             return self._images(trial)
         # The last report comes a little after the seconds are spent.
-        return min(self.plan.budget.seconds, float(trial_folder(self.study, trial).state()["seconds"]))
+        return min(self.plan.budget.seconds, float(trial_folder(self.study, trial).state().seconds))
 
     def _images(self, trial: Trial) -> int:
-        return int(trial_folder(self.study, trial).state()["images"])
+        return int(trial_folder(self.study, trial).state().images)
 
     def _state(self, trial: Trial) -> str:
-        return str(trial_folder(self.study, trial).state()["state"])
+        return str(trial_folder(self.study, trial).state().state)
 
 
 def duration(seconds: float) -> str:

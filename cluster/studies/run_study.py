@@ -129,7 +129,7 @@ def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: dic
 
 
 def _announce(plan: Plan, store: StudyStore) -> None:
-    kind = "SYNTHETIC faces" if plan.data["synthetic"] else "real faces"
+    kind = "SYNTHETIC faces" if plan.data.synthetic else "real faces"
     images, seconds = sum(t.config.images for t in plan.trials), plan.budget.seconds
     amount = f"{images} images" if seconds is None else f"{seconds * len(plan.trials):g} s of training"
     print(

@@ -21,7 +21,7 @@ from facegan.config import Config
 from facegan.errors import UserError
 from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.design.plan import Plan, Trial
-from facegan.study.folder.trial_folder import FINAL, trial_folder
+from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
 from facegan.trial import run_trial
 
 _RETRIES = 2
@@ -44,7 +44,7 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, share: TrialResource
     study = store.folder
     # In the plan's order a study that is broken off has seen every factor on and off equally often; longest first would
     # save a little time at the end and leave the short arms for last.
-    missing = [t for t in plan.run_order() if trial_folder(study, t).state()["state"] not in FINAL]
+    missing = [t for t in plan.run_order() if trial_folder(study, t).state().state not in FINAL]
     if not missing:
         return
     wait_for_gpus(share.gpus)
@@ -86,7 +86,7 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, share: TrialResource
                 broken.publish(now=True)
 
 
-def _states(trials: Sequence[Trial], study: Path) -> list[dict[str, Any]]:
+def _states(trials: Sequence[Trial], study: Path) -> list[TrialState]:
     return [trial_folder(study, trial).state() for trial in trials]
 
 
@@ -148,8 +148,8 @@ class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]
         # The trial waits in its report meanwhile, so nobody else writes.
         with self._store.trial(key) as stopped:
             found = stopped.folder.state()
-            if found["state"] not in FINAL:
-                stopped.folder.write_state("STOPPED", **{k: found[k] for k in ("images", "seconds", "passes")})
+            if found.state not in FINAL:
+                stopped.folder.write_state("STOPPED", images=found.images, seconds=found.seconds, passes=found.passes)
                 stopped.publish(now=True)
 
     def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:

@@ -141,7 +141,7 @@ class _Child:
         if self.closed:
             return
         # The state is read first: what it says is final has no rows after it.
-        state = self.folder.state()["state"]
+        state = self.folder.state().state
         self._send_rows()
         self._send_samples()
         if state in FINAL or state == "FAILED":
@@ -170,8 +170,8 @@ class _Child:
         }
         found = self.folder.state()
         now = int(self.folder.path.joinpath("state.json").stat().st_mtime * 1000)
-        metrics = [Metric(name, value, now, found["images"]) for name, value in values.items()]
-        tags = [RunTag("state", state)] + ([RunTag("error", found["error"])] if found["error"] else [])
+        metrics = [Metric(name, value, now, found.images) for name, value in values.items()]
+        tags = [RunTag("state", state)] + ([RunTag("error", found.error)] if found.error else [])
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
         self.client.set_terminated(self.run_id, _STATUS[state])
         self.closed = True
@@ -185,18 +185,18 @@ def _metrics(row: dict[str, Any]) -> list[Metric]:
 
 def _dataset(plan: Plan) -> Dataset:
     """What MLflow shows in its column of data sets."""
-    kind = "rendered" if plan.data["synthetic"] else "real"
-    uri = plan.data["uri"]
+    kind = "rendered" if plan.data.synthetic else "real"
+    uri = plan.data.uri
     where = json.dumps({"uri": uri})
     name = f"{kind} faces, {plan.base.data.size} px"
-    return Dataset(name, plan.data["sha256"][:12], "s3" if uri.startswith("s3:") else "local", where)
+    return Dataset(name, plan.data.sha256[:12], "s3" if uri.startswith("s3:") else "local", where)
 
 
 def _provenance(plan: Plan) -> dict[str, str]:
     return {
-        "data": plan.data["uri"],
-        "data_sha256": plan.data["sha256"],
-        "synthetic": str(plan.data["synthetic"]).lower(),
+        "data": plan.data.uri,
+        "data_sha256": plan.data.sha256,
+        "synthetic": str(plan.data.synthetic).lower(),
         "vgg": plan.vgg,
         "commit": plan.commit,
         "code": plan.code,

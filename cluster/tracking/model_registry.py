@@ -50,7 +50,7 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dic
             flavor=mlflow.pyfunc,
             run_id=run,
             # The run's scores were logged at this step: MLflow shows those beside the model.
-            step=trial_folder(study, trial).state()["images"],
+            step=trial_folder(study, trial).state().images,
             registered_model_name=NAME,
             loader_module=_CODE.stem,
             code_paths=[str(_CODE), str(Path(facegan.__file__).parent)],
@@ -100,7 +100,7 @@ def _about(study: Path, trial: Trial, summary: dict[str, Any]) -> dict[str, Any]
     references = {name: _means(card) for name, card in summary["references"].items()}
     return {
         "tags": {name: str(value) for name, value in tags.items()},
-        "images_seen": trial_folder(study, trial).state()["images"],
+        "images_seen": trial_folder(study, trial).state().images,
         "scores": trial_folder(study, trial).scores() or {},
         "references": references,
         "verdict_on_the_arm": arm["verdict"],

@@ -1,8 +1,6 @@
-"""The weights of VGG-19: where they are and what a result says of them."""
+"""The file of VGG-19's weights, and the name that results give it. Imports no torch unless it has to download."""
 
 from pathlib import Path
-
-import torch
 
 from facegan.cache import local_weights
 from facegan.config import VggConfig
@@ -10,8 +8,6 @@ from facegan.errors import UserError
 from facegan.files import file_sha256
 
 _PUBLIC_WEIGHTS = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-
-
 _PUBLIC_HASH_PREFIX = "dcbb9e9d"
 
 
@@ -22,6 +18,8 @@ def weights_file(config: VggConfig) -> Path:
         if not path.is_file():
             raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
         return path
+    import torch  # seconds, which reading a plan or refusing a flag need not wait for
+
     path = Path(torch.hub.get_dir()) / "checkpoints" / _PUBLIC_WEIGHTS.rsplit("/", 1)[1]
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

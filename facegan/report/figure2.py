@@ -216,7 +216,7 @@ def _caption(study: Path, plan: Plan, data: FaceData, rows: int) -> str:
 
 def _budget(study: Path, plan: Plan) -> str:
     planned = plan.budget.seconds is None
-    images = [t.config.images if planned else trial_folder(study, t).state()["images"] for t in plan.trials]
+    images = [t.config.images if planned else trial_folder(study, t).state().images for t in plan.trials]
     return plan.budget.amount(images) if plan.budget.kind != "images" else f"{max(images)} training images"
 
 
@@ -224,8 +224,8 @@ def _unfinished(study: Path, plan: Plan) -> list[str]:
     shown, notes = best_trials(plan, study), []
     for arm in plan.arms:
         if arm.name not in shown:
-            states = {trial_folder(study, t).state()["state"] for t in plan.trials if t.arm == arm.name}
+            states = {trial_folder(study, t).state().state for t in plan.trials if t.arm == arm.name}
             notes.append(f"{arm.label}: no checkpoint ({', '.join(sorted(states))}).")
-        elif (state := trial_folder(study, shown[arm.name]).state())["state"] != "COMPLETED":
-            notes.append(f"{arm.label}: {state['state']} at {state['images']} images.")
+        elif (state := trial_folder(study, shown[arm.name]).state()).state != "COMPLETED":
+            notes.append(f"{arm.label}: {state.state} at {state.images} images.")
     return notes

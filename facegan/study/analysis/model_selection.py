@@ -59,5 +59,5 @@ def rank(study: Path, trial: Trial) -> tuple[bool, float, int]:
     """What candidates of an arm are ordered by: diverged ones last, then the score on validation clips."""
     folder = trial_folder(study, trial)
     judged = [float(row[SELECTION]) for row in folder.rows() if SELECTION in row]
-    diverged = folder.state()["state"] == "DIVERGED"
+    diverged = folder.state().state == "DIVERGED"
     return diverged, judged[-1] if judged else float("inf"), trial.candidate

@@ -4,6 +4,7 @@ Declared by the plan, proven by what each trial wrote down when it ran.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,12 @@ def _row(study: Path, plan: Plan, trial: Trial) -> dict[str, Any]:
         "arm": trial.arm,
         "seed": trial.seed,
         "candidate": trial.candidate,
-        "state": state["state"],
-        "images": state["images"],
-        "seconds": state["seconds"],
-        "gflop": plan.budget.gflop_per_image[trial.arm] * state["images"] if plan.budget.gflop is not None else None,
-        **{f"{network}_passes": state["passes"].get(network, 0) for network in ("generator", "discriminator", "vgg")},
-        **{name: found.get(name) for name in ("peak_memory_bytes", "start_weights", "first_batches", "device")},
+        "state": state.state,
+        "images": state.images,
+        "seconds": state.seconds,
+        "gflop": plan.budget.gflop_per_image[trial.arm] * state.images if plan.budget.gflop is not None else None,
+        **{f"{network}_passes": state.passes.get(network, 0) for network in ("generator", "discriminator", "vgg")},
+        **asdict(found),
     }
 
 

@@ -1,6 +1,7 @@
 """What a study found: summary.json, made from the trial folders alone, as far as they have come."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None)
     rows = references or {}
     return {
         "study": _study(study, plan, [c for c in (*cards.values(), *rows.values()) if c]),
-        "data": plan.data,
+        "data": asdict(plan.data),
         "trials": [_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials],
         "arms": [_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms],
         "references": {name: _short(card) for name, card in rows.items()},
@@ -62,13 +63,13 @@ def _runs(study: Path, plan: Plan, metric: str, cards: dict[str, Card | None]) -
         for seed in dict.fromkeys(t.seed for t in trials):
             shown = judged.get(seed, next(t for t in trials if t.seed == seed))
             clips = (cards[shown.key] or {}).get(metric, {"clips": {}})["clips"]
-            runs.append(Run(arm.name, seed, arm.levels, trial_folder(study, shown).state()["state"], clips))
+            runs.append(Run(arm.name, seed, arm.levels, trial_folder(study, shown).state().state, clips))
     return runs
 
 
 def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
     clips = {clip for card in cards for entry in card.values() for clip in entry["clips"]}
-    reached = [trial_folder(study, t).state()["images"] for t in plan.trials]
+    reached = [trial_folder(study, t).state().images for t in plan.trials]
     images = [t.config.images for t in plan.trials] if plan.budget.seconds is None else reached
     return {
         "id": plan.id(),
@@ -95,27 +96,27 @@ def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
 
 def _trial(study: Path, plan: Plan, trial: Trial, card: Card | None) -> dict[str, Any]:
     state = trial_folder(study, trial).state()
-    rate = state["images"] / state["seconds"] if state["seconds"] else None
+    rate = state.images / state.seconds if state.seconds else None
     return {
         "key": trial.key,
         "arm": trial.arm,
         "candidate": trial.candidate,
         "seed": trial.seed,
-        "state": state["state"],
-        "images": state["images"],
+        "state": state.state,
+        "images": state.images,
         "planned_images": trial.config.images if plan.budget.seconds is None else None,
-        "seconds": state["seconds"],
+        "seconds": state.seconds,
         "images_per_second": rate,
         "weights": trial.config.loss.weights(),
         "scores": {metric: entry["mean"] for metric, entry in card.items()} if card else None,
-        "counters": state["passes"],
-        "error": state.get("error", ""),
+        "counters": state.passes,
+        "error": state.error,
     }
 
 
 def _arm(study: Path, plan: Plan, arm: Arm, cards: dict[str, Card | None], copied: Card | None) -> dict[str, Any]:
     trials = [t for t in plan.trials if t.arm == arm.name]
-    states = [trial_folder(study, t).state()["state"] for t in trials]
+    states = [trial_folder(study, t).state().state for t in trials]
     judged = _judged(study, trials, cards)
     card = _over_seeds([cards[t.key] or {} for t in judged])
     comparisons = compare(card, copied)
@@ -169,6 +170,6 @@ def rank_candidates(study: Path, plan: Plan) -> list[str]:
         state = trial_folder(study, trial).state()
         weights = "  ".join(f"{term} {trial.config.loss.weights()[term]:g}" for term in trial.config.loss.active())
         rows.append(
-            (error, f"{error:7.2f}  candidate {trial.candidate:<3} {state['state']:<9} {state['images']:>8} images  {weights}")
+            (error, f"{error:7.2f}  candidate {trial.candidate:<3} {state.state:<9} {state.images:>8} images  {weights}")
         )
     return [line for _, line in sorted(rows)]

@@ -1,23 +1,18 @@
-"""What a study gives all its arms alike: images, compute, or training time. Declared in the plan, before the first trial.
+"""What all arms of a study get alike: images, compute or training time. It is part of the plan, before the first trial.
 
-Compute is weighed in multiply-adds. A sum of passes would let a PatchGAN's pass count as much as a U-Net's of thirty times the
-work, and generator passes alone would make the VGG-19 of the feature terms free. So one step of each arm is counted, forward
-and backward as the step does them, by torch's own counter (FLOP: two a multiply-add of convolutions and matrix products). It
-runs on tensors without storage, so it takes a second at any size and gives the same number on every machine: a plan made on a
-laptop goes on on a GPU. Left out are elementwise work, the optimisers and the gradient_diagnostics, which is a measurement. The first
-layer counts as it is defined, dense over the drawn maps; a CPU skips most of it, in every generator pass alike.
+Compute is measured in FLOPs (`facegan.flops`). A sum of passes would count a PatchGAN's pass like a U-Net's of thirty times the
+work, and generator passes alone would make the VGG-19 of the feature terms free.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.flops import _count_step
 from facegan.study.design.arms import Arm
 
-Kind = Literal["images", "passes", "seconds"]
+Kind = Literal["images", "flops", "seconds"]
 
 _NO_LIMIT = 1_000_000_000
 """Images that no run reaches: with seconds, these end it."""
@@ -27,13 +22,13 @@ _LONGEST = 10_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What all arms get alike. `gflop_per_image` and `passes_per_image` are by arm, and of 'passes' alone."""
+    """What all arms get alike. `gflop_per_image` and `passes_per_image` are by arm, and of 'flops' alone."""
 
     kind: Kind = "images"
     seconds: float | None = None
     """Of 'seconds': training time of each run on its device, without checkpoints and scoring."""
     gflop: float | None = None
-    """Of 'passes': what each run spends, that is the whole loss on the configured images."""
+    """Of 'flops': what each run spends, that is the whole loss on the configured images."""
     gflop_per_image: Mapping[str, float] = field(default_factory=dict)
     passes_per_image: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -71,24 +66,21 @@ class Budget:
 
 
 def choose_budget(kind: Kind, seconds: float | None, base: Config, arms: Sequence[Arm]) -> Budget:
-    """The budget of a study; for 'passes' one step of each arm is counted. A UserError says what does not fit together."""
+    """The budget of a study; for 'flops' one step of each arm is counted. A UserError says what does not fit together."""
     if (kind == "seconds") != (seconds is not None):
         given = "missing" if seconds is None else f"{seconds:g}"
         raise UserError(f"--seconds is {given}: a number of seconds with --budget seconds, nothing with --budget {kind}")
     if seconds is not None and not 0 < seconds <= _LONGEST:
         raise UserError(f"--seconds is {seconds:g}: above 0, at most {_LONGEST:,.0f}")
-    if kind != "passes":
+    if kind != "flops":
         return Budget(kind, seconds)
+    from facegan.flops import count_step  # it imports the networks, which no other budget needs
+
     configs = {arm.name: arm.apply(base) for arm in arms}
-    counted = {config: _count_step(config) for config in dict.fromkeys([base, *configs.values()])}
+    counted = {config: count_step(config) for config in dict.fromkeys([base, *configs.values()])}
     gflop = {name: counted[config][0] for name, config in configs.items()}
     passes = {name: counted[config][1] for name, config in configs.items()}
     return Budget(kind, None, counted[base][0] * base.images, gflop, passes)
-
-
-def read_budget(found: dict[str, Any] | None) -> Budget:
-    """The budget of a plan's JSON; plans of before there was a choice have none and mean images."""
-    return Budget(**{name: found[name] for name in Budget.__slots__}) if found else Budget()
 
 
 def _span(images: Sequence[int]) -> str:

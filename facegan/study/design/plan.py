@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from facegan.config import Config
 from facegan.nets.vgg_weights import weights_name
 from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
-from facegan.study.design.two_level import alias_table, balanced_order, resolution
+from facegan.study.design.two_level import balanced_order
 
 _NOT_IN_A_TRIAL = ("report", "study", "synthetic", "packing.py", "flops.py")
 """Parts of facegan that cannot change what a trial computes."""
@@ -35,6 +35,20 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedData:
+    """The version of a data set that a study was planned on."""
+
+    uri: str
+    version: int
+    sha256: str
+    """Of its manifest."""
+    synthetic: bool
+    """Whether its people are rendered."""
+    rows: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A study as decided: its arms in order, its trials, and what they are computed from."""
 
@@ -43,7 +57,7 @@ class Plan:
     base: Config
     arms: tuple[Arm, ...]
     trials: tuple[Trial, ...]
-    data: dict[str, Any]
+    data: PlannedData
     vgg: str
     code: str
     commit: str
@@ -55,21 +69,6 @@ class Plan:
         return _digest(
             [self.design, [t.key for t in self.trials], *([] if self.budget.kind == "images" else [self.budget.kind])]
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        trials = [{**asdict(t), "seed": t.seed, "config": t.config.to_dict()} for t in self.trials]
-        rows = [arm.levels for arm in self.arms if arm.levels]
-        return {
-            **asdict(self),
-            "id": self.id(),
-            "base": self.base.to_dict(),
-            "trials": trials,
-            "budget": {**asdict(self.budget), "equalised": self.budget.equalised()},
-            "run_order": [t.key for t in self.run_order()],
-            "aliases": alias_table(rows),
-            "resolution": resolution(rows),
-        }
 
     def run_order(self) -> list[Trial]:
         """The trials in the order to start them: seeds as blocks, in each a shuffle of which every beginning is nearly
@@ -95,13 +94,15 @@ def make_plan(
     preset: str,
     seeds: Sequence[int],
     candidates: int,
-    data: dict[str, Any],
+    data: PlannedData,
     commit: str,
     factors: Sequence[Factor] = (),
     budget: Budget | None = None,
 ) -> Plan:
-    """All trials: seeds x arms x candidates. `data` names the data set: `folder`, `sha256`, `synthetic`; `factors` are those
-    that the arms' levels speak of; `budget` is one of the same arms, by default of images."""
+    """All trials: seeds x arms x candidates.
+
+    `factors` are those that the arms' levels refer to. `budget` is one of the same arms, by default equal images.
+    """
     code, vgg = code_version(), weights_name(base.vgg)
     budget = budget or Budget()
     trials = []
@@ -111,11 +112,13 @@ def make_plan(
                 config = candidate(arm.apply(base), arm.name, number).override(
                     {"seed": seed, "images": budget.images(base, arm.name)}
                 )
-                key = _digest(
-                    [config.to_dict(), vgg, data["sha256"], code, *([] if budget.seconds is None else [budget.seconds])]
-                )
-                trials.append(Trial(key, arm.name, number, config))
+                trials.append(Trial(trial_key(config, vgg, data, code, budget), arm.name, number, config))
     return Plan(design, preset, base, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors), budget)
+
+
+def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Budget) -> str:
+    """Twelve hex digits that name a trial: a hash of all that decides its result."""
+    return _digest([config.to_dict(), vgg, data.sha256, code, *([] if budget.seconds is None else [budget.seconds])])
 
 
 @cache

@@ -1,58 +1,127 @@
-"""The study's folder: its plan, written once."""
+"""The plan of a study in its folder: written once, before the first trial, and checked each time it is read."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from facegan.config import from_dict
+from facegan.config import Config
 from facegan.errors import UserError
-from facegan.files import read_json, write_json
+from facegan.files import write_json
+from facegan.records import read_record
 from facegan.study.design.arms import Arm, Factor
-from facegan.study.design.budget import read_budget
-from facegan.study.design.plan import Plan, Trial
+from facegan.study.design.budget import Budget
+from facegan.study.design.plan import Plan, PlannedData, Trial, trial_key
+from facegan.study.design.two_level import alias_table, resolution
 
 PLAN = "plan.json"
 
 
+@dataclass(frozen=True, slots=True)
+class _TrialEntry:
+    key: str
+    arm: str
+    candidate: int
+    seed: int
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class _PlanFile:
+    """plan.json: the plan, and what follows from it for those who read the file themselves."""
+
+    id: str
+    design: str
+    preset: str
+    base: Config
+    arms: tuple[Arm, ...]
+    trials: tuple[_TrialEntry, ...]
+    data: PlannedData
+    vgg: str
+    code: str
+    commit: str
+    factors: tuple[Factor, ...]
+    budget: Budget
+    equalised: str
+    run_order: tuple[str, ...]
+    aliases: dict[str, list[str]]
+    resolution: int | None
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write plan.json."""
+    rows = [arm.levels for arm in plan.arms if arm.levels]
+    file = _PlanFile(
+        id=plan.id(),
+        design=plan.design,
+        preset=plan.preset,
+        base=plan.base,
+        arms=plan.arms,
+        trials=tuple(_TrialEntry(t.key, t.arm, t.candidate, t.seed, t.config) for t in plan.trials),
+        data=plan.data,
+        vgg=plan.vgg,
+        code=plan.code,
+        commit=plan.commit,
+        factors=plan.factors,
+        budget=plan.budget,
+        equalised=plan.budget.equalised(),
+        run_order=tuple(trial.key for trial in plan.run_order()),
+        aliases=alias_table(rows),
+        resolution=resolution(rows),
+    )
+    write_json(folder / PLAN, asdict(file))
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a study folder. Raises UserError if there is none, or if the file is not what was written."""
+    plan = _read(folder)
+    if plan is None:
+        raise UserError(f"--study is {str(folder)!r}: no study ({PLAN} is missing)")
+    return plan
+
+
+def _read(folder: Path) -> Plan | None:
+    cure = "name another folder with --study"
+    file = read_record(_PlanFile, folder / PLAN, cure)
+    if file is None:
+        return None
+    trials = tuple(Trial(t.key, t.arm, t.candidate, t.config) for t in file.trials)
+    plan = Plan(
+        design=file.design,
+        preset=file.preset,
+        base=file.base,
+        arms=file.arms,
+        trials=trials,
+        data=file.data,
+        vgg=file.vgg,
+        code=file.code,
+        commit=file.commit,
+        factors=file.factors,
+        budget=file.budget,
+    )
+    keys = [trial_key(trial.config, plan.vgg, plan.data, plan.code, plan.budget) for trial in trials]
+    if plan.id() != file.id or keys != [trial.key for trial in trials]:
+        raise UserError(f"{folder / PLAN} is damaged: its keys do not belong to its content; {cure}")
+    unknown = {trial.arm for trial in trials} - {arm.name for arm in plan.arms}
+    if unknown:
+        raise UserError(f"{folder / PLAN} is damaged: trials of the unknown arm {sorted(unknown)[0]!r}; {cure}")
+    return plan
+
+
 def open_study(folder: Path, plan: Plan) -> None:
-    """Write the plan into a new study folder, or check that an existing one is of the same plan."""
+    """Write the plan into a new study folder, or check that an existing one has the same plan."""
     check_study_folder(folder)
-    found = _found(folder)
+    found = _read(folder)
     if found is None:
-        write_json(folder / PLAN, plan.to_dict())
-    elif found.get("id") != plan.id():
+        write_plan(folder, plan)
+    elif found.id() != plan.id():
         raise UserError(
-            f"--study is {str(folder)!r}: it belongs to another plan ({found.get('id')}, this one is {plan.id()}); "
+            f"--study is {str(folder)!r}: it belongs to another plan ({found.id()}, this one is {plan.id()}); "
             "name another folder, or give that study's own arguments"
         )
 
 
-def _found(folder: Path) -> dict[str, Any] | None:
-    try:
-        found = read_json(folder / PLAN)
-    except ValueError:
-        found = "damaged"
-    if found is not None and not (isinstance(found, dict) and "id" in found):
-        raise UserError(f"--study is {str(folder)!r}: its {PLAN} is damaged; name another folder")
-    return found
-
-
 def check_study_folder(folder: Path) -> None:
-    """Refuse a folder that holds things but no study."""
+    """Raise UserError if a folder holds other things than a study."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--study is {str(folder)!r}: a file; name a folder")
     if not (folder / PLAN).exists() and folder.exists() and any(folder.iterdir()):
         raise UserError(f"--study is {str(folder)!r}: a folder with other things in it; name a new one")
-
-
-def read_plan(folder: Path) -> Plan:
-    """The plan of a study folder."""
-    found = _found(folder)
-    if found is None:
-        raise UserError(f"--study is {str(folder)!r}: no study ({PLAN} is missing)")
-    # Plans of before there were factors have none.
-    arms = tuple(Arm(a["name"], a["label"], tuple(a["without"]), a.get("levels", {})) for a in found["arms"])
-    factors = tuple(Factor(f["name"], tuple(f["terms"])) for f in found.get("factors", []))
-    trials = tuple(Trial(t["key"], t["arm"], t["candidate"], from_dict(t["config"])) for t in found["trials"])
-    data, vgg, code, commit = (found[name] for name in ("data", "vgg", "code", "commit"))
-    budget, base = read_budget(found.get("budget")), from_dict(found["base"])
-    return Plan(found["design"], found["preset"], base, arms, trials, data, vgg, code, commit, factors, budget)

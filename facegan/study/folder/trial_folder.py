@@ -5,12 +5,12 @@ trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  che
 """
 
 import json
-import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from facegan.files import read_json, write_json
+from facegan.files import read_json, replacing, write_json
+from facegan.records import read_record
 from facegan.study.design.plan import Trial
 
 State = Literal["PENDING", "RUNNING", "COMPLETED", "STOPPED", "FAILED", "DIVERGED"]
@@ -20,6 +20,36 @@ STATE = "state.json"
 
 FINAL: tuple[State, ...] = ("COMPLETED", "STOPPED", "DIVERGED")
 """States that running the same command again leaves alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialState:
+    """state.json: where a trial is."""
+
+    state: State = "PENDING"
+    images: int = 0
+    """Images seen."""
+    seconds: float = 0.0
+    """Training time, without checkpoints and scoring."""
+    passes: dict[str, int] = field(default_factory=dict)
+    """Images that each network was applied to, over all ranks."""
+    error: str = ""
+    """Of FAILED and DIVERGED: why, in a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """conditions.json: what a trial started from, and what it took. None: not known yet."""
+
+    start_weights: str | None = None
+    """Hash of both networks' weights before the first step."""
+    first_batches: str | None = None
+    """Hash of the rows and flips of the first 100 batches."""
+    device: str | None = None
+    peak_memory_bytes: int | None = None
+
+
+_CURE = "remove the trial's folder, and the same command trains it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +68,19 @@ class TrialFolder:
         """PNGs of held-out faces during training, named by images seen."""
         return self.path / "samples"
 
-    def state(self) -> dict[str, Any]:
-        """`state`, `images`, `seconds`, `passes`, `error`; PENDING before the trial began."""
-        return read_json(self.path / STATE) or {"state": "PENDING", "images": 0, "seconds": 0.0, "passes": {}}
+    def state(self) -> TrialState:
+        """Where the trial is; PENDING before it began."""
+        return read_record(TrialState, self.path / STATE, _CURE) or TrialState()
 
     def write_state(self, state: State, *, images: int, seconds: float, passes: dict[str, int], error: str = "") -> None:
         """Say where the trial is."""
-        row = {"state": state, "images": images, "seconds": seconds, "passes": passes, "error": error}
-        write_json(self.path / STATE, row)
+        write_json(self.path / STATE, asdict(TrialState(state, images, seconds, passes, error)))
 
     def write_failure(self, error: Exception) -> None:
         """Keep what is known of a trial that broke; the last line of an error from a worker says what happened there."""
         found, lines = self.state(), str(error).strip().splitlines()
-        rest = {name: found[name] for name in ("images", "seconds", "passes")}
-        self.write_state("FAILED", **rest, error=lines[-1] if lines else type(error).__name__)
+        reason = lines[-1] if lines else type(error).__name__
+        self.write_state("FAILED", images=found.images, seconds=found.seconds, passes=found.passes, error=reason)
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of metrics so far: `images`, `seconds`, `time` (Unix) and the metrics by name."""
@@ -70,17 +99,16 @@ class TrialFolder:
     def forget_rows_after(self, images: int) -> None:
         """Drop the rows that a resumed run will write again."""
         kept = [row for row in self.rows() if row["images"] <= images]
-        partial = self.path / "metrics.partial"
-        partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        os.replace(partial, self.path / "metrics.jsonl")
+        with replacing(self.path / "metrics.jsonl") as partial:
+            partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
 
-    def conditions(self) -> dict[str, Any]:
-        """What the trial started from and how much memory it took at most; empty if unknown."""
-        return read_json(self.path / "conditions.json") or {}
+    def conditions(self) -> Conditions:
+        """What the trial started from, and the most memory that it held."""
+        return read_record(Conditions, self.path / "conditions.json", _CURE) or Conditions()
 
-    def write_conditions(self, found: dict[str, Any]) -> None:
+    def write_conditions(self, **found: Any) -> None:
         """Add to what is known of the trial's conditions."""
-        write_json(self.path / "conditions.json", self.conditions() | found)
+        write_json(self.path / "conditions.json", asdict(replace(self.conditions(), **found)))
 
     def scores(self) -> dict[str, Any] | None:
         """The metric card of the final generator, or None."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cluster.datasets.dataset import existing
+from cluster.datasets.prepare import describe_data
 from cluster.evaluation.checkpoints import CheckpointSet, read_checkpoints
 from cluster.evaluation.evaluate_checkpoints import RESULT, Evaluation, evaluate_clips, gather, plan_evaluation, run_evaluation
 from cluster.storage.uri import StorageURI
@@ -37,7 +38,7 @@ FEW = Sampling(pairs_per_clip=2, sequence_frames=2)
 def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData, data_folder: Path) -> tuple[Path, Plan]:
     """Four arms planned, of which one was trained and scored, one has a first checkpoint, and two never began."""
     root = tmp_path_factory.mktemp("study")
-    facts = {**existing(StorageURI(str(data_folder))).to_dict(), "synthetic": True}
+    facts = describe_data(existing(StorageURI(str(data_folder))))
     plan = make_plan(
         tiny,
         choose_design("figure2", Config()).arms,
@@ -77,7 +78,7 @@ def here(given: CheckpointSet, data: FaceData, tmp_path_factory: pytest.TempPath
 
 def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], given: CheckpointSet) -> None:
     assert [(s.label, s.seed, s.images) for s in given.subjects] == [("-Cons. seed 3", 3, 32), ("Full seed 3", 3, 0)]
-    assert given.planned is not None and given.planned.sha256 == study[1].data["sha256"]
+    assert given.planned is not None and given.planned.sha256 == study[1].data.sha256
     alone = read_checkpoints(str(trial_folder(study[0], study[1].trials[0]).checkpoint))
     assert alone.name == study[1].trials[0].key
     assert alone.subjects[0].sha256 == given.subjects[0].sha256 != given.subjects[1].sha256

@@ -28,6 +28,7 @@ from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
 from facegan.trial import AloneRun, run_trial
+from tests.planning import PLANNED_DATA
 
 CPU = torch.device("cpu")
 
@@ -78,7 +79,7 @@ def test_a_run_ends_at_the_first_report_after_its_seconds(
 ) -> None:
     folder = run(tmp_path, endless, data, seconds, AloneRun())
     assert reports(folder) == [(8 * i, float(i)) for i in range(1, ends // 8 + 1)]
-    assert folder.state()["state"] == "COMPLETED" and folder.state()["images"] == ends
+    assert folder.state().state == "COMPLETED" and folder.state().images == ends
     # The last report is a checkpoint, wherever it falls.
     assert "validation/face_error" in folder.rows()[-1]
     assert (folder.samples / f"{ends:09d}.png").exists()
@@ -105,7 +106,7 @@ def test_a_run_killed_while_it_is_scored_trains_no_further(
             run(tmp_path, endless, data, 3.0, AloneRun())
     monkeypatch.setattr(trial._Writer, "finish", lambda self: self.say("COMPLETED"))
     folder = run(tmp_path, endless, data, 3.0, AloneRun())
-    assert folder.state()["images"] == 24
+    assert folder.state().images == 24
 
 
 def test_a_grace_of_candidates_is_bounded_by_images_only_where_these_are_the_budget(tiny: Config) -> None:
@@ -139,12 +140,12 @@ def test_ranks_whose_clocks_differ_stop_at_the_same_step(endless: Config, tmp_pa
 def test_a_study_of_equal_seconds(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     arms = choose_design("figure2", Config(), names=("full", "no_consistency")).arms
     budget = choose_budget("seconds", 1.5, tiny, arms)
-    given = {"uri": "", "sha256": "", "synthetic": True}
+    given = PLANNED_DATA
     plan = make_plan(
         tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=given, commit="", budget=budget
     )
     run_sweep(plan, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
-    assert [trial_folder(tmp_path, t).state()["state"] for t in plan.trials] == ["COMPLETED", "COMPLETED"]
+    assert [trial_folder(tmp_path, t).state().state for t in plan.trials] == ["COMPLETED", "COMPLETED"]
     for trial_of_plan in plan.trials:
         *before, last = [row["seconds"] for row in trial_folder(tmp_path, trial_of_plan).rows()]
         assert last >= 1.5 and all(value < 1.5 for value in before)

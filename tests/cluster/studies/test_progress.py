@@ -12,11 +12,12 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
+from tests.planning import PLANNED_DATA
 
 
 @pytest.fixture
 def plan(tiny: Config) -> Plan:
-    data = {"folder": "", "sha256": "", "synthetic": True}
+    data = PLANNED_DATA
     return make_plan(
         tiny,
         choose_design("figure2", Config()).arms,

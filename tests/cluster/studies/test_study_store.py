@@ -30,7 +30,7 @@ def seen(store: StudyStore) -> tuple[list[int], int, int]:
         trial.fetch_checkpoint()
         state = trial.folder.checkpoint / "state.json"
         kept = int(state.read_text()) if state.exists() else 0
-        return [row["images"] for row in trial.folder.rows()], kept, trial.folder.state()["images"]
+        return [row["images"] for row in trial.folder.rows()], kept, trial.folder.state().images
 
 
 def test_another_node_finds_what_was_published(moto: str) -> None:

@@ -14,12 +14,13 @@ from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
+from tests.planning import PLANNED_DATA
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
 
 def plan(config: Config, *arms: str) -> Plan:
-    data = {"uri": "", "sha256": "", "synthetic": True}
+    data = PLANNED_DATA
     return make_plan(
         config,
         choose_design("figure2", config, names=arms).arms,
@@ -42,8 +43,8 @@ def test_a_broken_trial_is_failed_with_its_reason(tiny: Config, tmp_path: Path) 
         8,
     )
     state = trial_folder(tmp_path, broken.trials[0]).state()
-    assert state["state"] == "FAILED"
-    assert "no_such_data" in state["error"]
+    assert state.state == "FAILED"
+    assert "no_such_data" in state.error
 
 
 def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
@@ -53,9 +54,9 @@ def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_fo
     both = Plan(**{**{n: getattr(wild, n) for n in wild.__slots__}, "trials": wild.trials + calm.trials})
     run_sweep(both, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
     states = [trial_folder(tmp_path, t).state() for t in both.trials]
-    assert states[-1]["state"] == "COMPLETED"
-    assert {s["state"] for s in states[:-1]} == {"DIVERGED"}
-    assert all("not finite" in s["error"] for s in states[:-1])
+    assert states[-1].state == "COMPLETED"
+    assert {s.state for s in states[:-1]} == {"DIVERGED"}
+    assert all("not finite" in s.error for s in states[:-1])
 
 
 def test_a_trial_larger_than_the_cluster_is_refused(tiny: Config, data_folder: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from facegan.study.design.plan import Plan, Trial, make_plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.train import train
+from tests.planning import PLANNED_DATA
 
 CLIPS = [f"{500 + i}" for i in range(12)]
 WITHOUT_RESULT = "no_feature"
@@ -53,7 +54,7 @@ REFERENCES = {"real target": planted(0, 0.08, 0.0), "source copied": planted(29,
 
 def make(root: Path, config: Config, **options: Any) -> Plan:
     """The plan of Figure 2's arms, opened in a folder."""
-    data = {"folder": "somewhere", "sha256": "0" * 64, "synthetic": True}
+    data = PLANNED_DATA
     named: dict[str, Any] = {"design": "figure2", "preset": "demo", "commit": "<abc>", "data": data}
     named |= {"seeds": [0], "candidates": 1} | options
     plan = make_plan(config, choose_design("figure2", Config()).arms, **named)

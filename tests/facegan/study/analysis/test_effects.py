@@ -35,6 +35,7 @@ from facegan.study.design.plan import make_plan
 from facegan.study.design.two_level import Row, alias_table, column_value, factorial, fraction, leave_one_out
 from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import trial_folder
+from tests.planning import PLANNED_DATA
 
 SQUARE = factorial(["a", "b"])
 SQUARE_ARMS = ["a-1b-1", "a-1b+1", "a+1b-1", "a+1b+1"]
@@ -474,7 +475,7 @@ def test_a_summary_has_the_effects_from_the_folder_alone(tiny: Config, tmp_path:
     design = choose_design("factorial", tiny, factors=("pixel_space", "feature_space"))
     made = make_plan(
         tiny, design.arms, design="factorial", preset="demo", seeds=(0, 1, 2), candidates=1,
-        data={"folder": "", "sha256": "a", "synthetic": True}, commit="c", factors=design.factors,
+        data=PLANNED_DATA, commit="c", factors=design.factors,
     )  # fmt: skip
     open_study(tmp_path, made)
     values = simulate([a.levels for a in design.arms], 3, {"pixel_space": 0, "feature_space": 4}, np.random.default_rng(19))
@@ -500,7 +501,7 @@ def test_a_summary_has_the_effects_from_the_folder_alone(tiny: Config, tmp_path:
 def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_path: Path) -> None:
     made = make_plan(
         tiny, choose_design("figure2", tiny).arms, design="figure2", preset="demo", seeds=(0,), candidates=1,
-        data={"folder": "", "sha256": "a", "synthetic": True}, commit="c",
+        data=PLANNED_DATA, commit="c",
     )  # fmt: skip
     assert summarise_study(tmp_path, made, None)["effects"] is None
 

@@ -14,6 +14,7 @@ from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
+from tests.planning import PLANNED_DATA
 
 CPU = torch.device("cpu")
 
@@ -21,8 +22,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def plan(tiny: Config) -> Plan:
     arms = choose_design("figure2", Config(), names=("full", "no_pixel")).arms
-    data = {"sha256": "", "synthetic": True}
-    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0, 1), candidates=1, data=data, commit="")
+    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0, 1), candidates=1, data=PLANNED_DATA, commit="")
 
 
 def test_arms_of_a_seed_start_alike_and_seeds_differ(plan: Plan, data: FaceData) -> None:
@@ -43,10 +43,10 @@ def test_an_arm_that_was_treated_otherwise_is_seen(plan: Plan, tmp_path: Path) -
     for trial in plan.trials:
         folder = trial_folder(tmp_path, trial)
         folder.write_state("COMPLETED", images=32, seconds=1.0, passes={"generator": 128, "discriminator": 96, "vgg": 64})
-        folder.write_conditions({"start_weights": f"w{trial.seed}", "first_batches": f"b{trial.seed}", "device": "cpu"})
+        folder.write_conditions(start_weights=f"w{trial.seed}", first_batches=f"b{trial.seed}", device="cpu")
     assert set(demands(tmp_path, plan).values()) == {True}
     odd = trial_folder(tmp_path, plan.trials[0])
-    odd.write_conditions({"first_batches": "others"})
+    odd.write_conditions(first_batches="others")
     odd.write_state("COMPLETED", images=16, seconds=1.0, passes={"generator": 128})
     found = demands(tmp_path, plan)
     unmet = [demand for demand, met in found.items() if not met]

@@ -20,19 +20,19 @@ from facegan.study.design.budget import Budget, choose_budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import trial_folder
+from tests.planning import PLANNED_DATA
 
 ARMS = choose_design("figure2", Config()).arms
 
 
 def plan(config: Config, budget: Budget | None, **changes: Any) -> Plan:
     given: dict[str, Any] = {"design": "figure2", "preset": "demo", "seeds": (0, 1), "candidates": 1, "commit": ""}
-    data = {"sha256": "", "synthetic": True}
-    return make_plan(config, changes.pop("arms", ARMS), **given | {"data": data, "budget": budget} | changes)
+    return make_plan(config, changes.pop("arms", ARMS), **given | {"data": PLANNED_DATA, "budget": budget} | changes)
 
 
 @pytest.fixture(scope="module")
 def passes(tiny: Config) -> Plan:
-    return plan(tiny, choose_budget("passes", None, tiny, ARMS))
+    return plan(tiny, choose_budget("flops", None, tiny, ARMS))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def seconds(tiny: Config) -> Plan:
 
 def test_operations_are_those_of_a_real_step(tiny: Config) -> None:
     config = tiny.override({"model.maps": "points"})
-    budget = choose_budget("passes", None, config, ARMS)
+    budget = choose_budget("flops", None, config, ARMS)
     for arm in ARMS:
         real = arm.apply(config).override({"model.first_layer": "dense"})
         state = new_state(real, torch.device("cpu"))
@@ -55,14 +55,14 @@ def test_operations_are_those_of_a_real_step(tiny: Config) -> None:
 def test_counting_leaves_the_process_as_it_was(tiny: Config) -> None:
     """Tensors without storage must not stay in what the process keeps: the report's pictures are drawn after the plan."""
     maps._segments.cache_clear()
-    choose_budget("passes", None, tiny, choose_design("figure2", Config(), names=("full",)).arms)
+    choose_budget("flops", None, tiny, choose_design("figure2", Config(), names=("full",)).arms)
     assert step(new_state(tiny, torch.device("cpu")), random_batch(tiny))["loss/generator"].item() > 0
 
 
 def test_the_poster_step_is_counted_in_a_moment_and_as_known() -> None:
     """163.6 GFLOP an image with dense maps: jobs/bench/results/step_cpu.json has it of the real step."""
     config = preset("poster")
-    budget = choose_budget("passes", None, config, choose_design("figure2", Config(), names=("full",)).arms)
+    budget = choose_budget("flops", None, config, choose_design("figure2", Config(), names=("full",)).arms)
     assert budget.gflop_per_image["full"] == pytest.approx(163.6, abs=0.1)
 
 
@@ -80,7 +80,7 @@ def test_arms_of_equal_compute_differ_in_images(passes: Plan, tiny: Config) -> N
 
 def test_the_reference_is_the_whole_loss_even_where_no_arm_has_it(tiny: Config, passes: Plan) -> None:
     arms = choose_design("figure2", Config(), names=("no_consistency",)).arms
-    alone = plan(tiny, choose_budget("passes", None, tiny, arms), arms=arms)
+    alone = plan(tiny, choose_budget("flops", None, tiny, arms), arms=arms)
     assert alone.trials[0].key == next(t.key for t in passes.trials if t.arm == "no_consistency")
 
 
@@ -101,18 +101,18 @@ def test_names_of_plans_and_trials_tell_budgets_apart(tiny: Config, passes: Plan
 
 def test_a_plan_of_the_whole_loss_alone_still_names_its_budget(tiny: Config) -> None:
     full = choose_design("figure2", Config(), names=("full",)).arms
-    ids = {plan(tiny, choose_budget(kind, None, tiny, full), arms=full).id() for kind in ("images", "passes")}
+    ids = {plan(tiny, choose_budget(kind, None, tiny, full), arms=full).id() for kind in ("images", "flops")}
     assert len(ids) == 2
 
 
 def test_plans_read_back_as_they_were_written(passes: Plan, seconds: Plan, tmp_path: Path) -> None:
-    for name, written in (("passes", passes), ("seconds", seconds)):
+    for name, written in (("flops", passes), ("seconds", seconds)):
         open_study(tmp_path / name, written)
         assert read_plan(tmp_path / name) == written
-    declared = read_json(tmp_path / "passes" / "plan.json")["budget"]
-    assert declared["gflop_per_image"] == passes.budget.gflop_per_image
+    declared = read_json(tmp_path / "flops" / "plan.json")
+    assert declared["budget"]["gflop_per_image"] == passes.budget.gflop_per_image
     assert "GFLOP a run, the networks' multiply-adds forward and backward" in declared["equalised"]
-    assert "not bit-reproducible" in read_json(tmp_path / "seconds" / "plan.json")["budget"]["equalised"]
+    assert "not bit-reproducible" in read_json(tmp_path / "seconds" / "plan.json")["equalised"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def finish(root: Path, found: Plan) -> None:
         if found.budget.gflop is not None:
             per_image = {name: int(n) for name, n in found.budget.passes_per_image[trial.arm].items()}
         folder.write_state("COMPLETED", images=images, seconds=3.0, passes={n: v * images for n, v in per_image.items()})
-        folder.write_conditions({"start_weights": f"w{trial.seed}", "first_batches": f"b{trial.seed}", "device": "cpu"})
+        folder.write_conditions(start_weights=f"w{trial.seed}", first_batches=f"b{trial.seed}", device="cpu")
         for report in (1, 2, 3):
             folder.append_row({"images": images * report // 3, "seconds": 0.9 * report, "time": 0.0})
 
@@ -152,7 +152,7 @@ def test_compute_that_was_not_equal_is_seen(passes: Plan, tmp_path: Path) -> Non
     assert unmet(tmp_path, passes) == []
     first = trial_folder(tmp_path, passes.trials[0])
     done = first.state()
-    first.write_state("COMPLETED", images=done["images"] - 8, seconds=1.0, passes=done["passes"])
+    first.write_state("COMPLETED", images=done.images - 8, seconds=1.0, passes=done.passes)
     (compute, as_weighed) = unmet(tmp_path, passes)
     assert "GFLOP of training" in compute and as_weighed == "passes an image as weighed in the plan"
     row = check_parity(tmp_path, passes)["trials"][0]
@@ -181,5 +181,5 @@ def test_the_summary_says_what_was_equalised_and_how_far_runs_came(passes: Plan,
     assert study["budget"]["kind"] == "seconds"
     assert study["budget"]["amount"] == "2.5 s of training (24 to 80 images reached)"
     assert study["images"] == 80
-    study = summarise_study(tmp_path / "passes", passes, None)["study"]
+    study = summarise_study(tmp_path / "flops", passes, None)["study"]
     assert study["budget"]["amount"].endswith(f"GFLOP of training (32 to {max(t.config.images for t in passes.trials)} images)")

@@ -1,5 +1,6 @@
 """Designs and plans: content-addressed, refused when another plan's."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,18 @@ from facegan.study.design.arms import candidate, choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
-
-DATA = {"folder": "/data", "sha256": "abc", "synthetic": True}
+from tests.planning import PLANNED_DATA
 
 
 def plan(config: Config, **changes: object) -> Plan:
-    given = {"design": "figure2", "preset": "demo", "seeds": (0, 1), "candidates": 2, "data": DATA, "commit": "c"} | changes
+    given = {
+        "design": "figure2",
+        "preset": "demo",
+        "seeds": (0, 1),
+        "candidates": 2,
+        "data": PLANNED_DATA,
+        "commit": "c",
+    } | changes
     return make_plan(config, choose_design("figure2", Config()).arms, **given)  # type: ignore[arg-type]
 
 
@@ -51,9 +58,9 @@ def test_keys_name_configuration_and_data(tiny: Config) -> None:
     p = plan(tiny)
     assert len({t.key for t in p.trials}) == 2 * 4 * 2
     assert plan(tiny).id() == p.id()
-    assert plan(tiny, data=DATA | {"sha256": "other"}).id() != p.id()
+    assert plan(tiny, data=replace(PLANNED_DATA, sha256="other")).id() != p.id()
     assert plan(tiny.override({"loss.pixel": 9.0})).id() != p.id()
-    assert plan(tiny, data=DATA | {"folder": "/moved"}).id() == p.id()
+    assert plan(tiny, data=replace(PLANNED_DATA, uri="/moved")).id() == p.id()
 
 
 def test_keys_name_the_weights_of_vgg(tiny: Config, tmp_path: Path) -> None:
@@ -87,7 +94,7 @@ def test_a_folder_of_other_things_is_refused(tiny: Config, tmp_path: Path) -> No
 
 def test_a_trial_folder_forgets_what_will_be_done_again(tiny: Config, tmp_path: Path) -> None:
     folder: TrialFolder = trial_folder(tmp_path, plan(tiny).trials[0])
-    assert folder.state()["state"] == "PENDING"
+    assert folder.state().state == "PENDING"
     folder.path.mkdir(parents=True)
     for images in (8, 16, 24):
         folder.append_row({"images": images})

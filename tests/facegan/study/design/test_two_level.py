@@ -13,6 +13,7 @@ from facegan.study.design.arms import Arm, Design, choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.design.two_level import alias_table, balanced_order, column_value, defining_relation, fraction, resolution
 from facegan.study.folder.study_folder import open_study, read_plan
+from tests.planning import PLANNED_DATA
 
 GROUPS = ("pixel_space", "feature_space")
 LETTERS = "ABCDEFG"
@@ -149,7 +150,7 @@ def plan(config: Config, found: Design, seeds: Sequence[int], candidates: int = 
         preset="demo",
         seeds=seeds,
         candidates=candidates,
-        data={"folder": "", "sha256": "abc", "synthetic": True},
+        data=PLANNED_DATA,
         commit="c",
         factors=found.factors,
     )
@@ -167,18 +168,6 @@ def test_the_plan_tells_factors_levels_aliases_and_order_and_reads_back(tiny: Co
     assert "triple_consistency x identity" in written["aliases"]["pixel x self_consistency"]
     assert written["resolution"] == 4
     assert written["run_order"] == [t.key for t in made.run_order()]
-
-
-def test_a_plan_of_before_there_were_factors_still_reads(tiny: Config, tmp_path: Path) -> None:
-    made = plan(tiny, design("figure2"), (0,))
-    old = made.to_dict()
-    del old["factors"]
-    for arm in old["arms"]:
-        del arm["levels"]
-    (tmp_path / "plan.json").write_text(json.dumps(old))
-    found = read_plan(tmp_path)
-    assert found.id() == made.id() and found.factors == ()
-    assert found.run_order()
 
 
 STYLED = Config().override({"loss.style": 1.0})
