@@ -33,21 +33,21 @@ class StorageURI:
         return StorageURI(f"{self.uri.rstrip('/')}/{_checked(self.uri, below)}")
 
     @property
-    def is_s3(self) -> bool:
+    def is_remote(self) -> bool:
         """Whether it lies on an S3 server."""
         return self.uri.startswith("s3://")
 
     @property
     def folder(self) -> Path:
         """The folder that it is."""
-        assert not self.is_s3, f"{self.uri} is no folder"
+        assert not self.is_remote, f"{self.uri} is no folder"
         return Path(self.uri)
 
     @property
     def _store(self) -> "Folder | Bucket":
         from cluster.storage.folder import Folder
 
-        if not self.is_s3:
+        if not self.is_remote:
             return Folder(self.folder)
         from cluster.storage.s3 import Bucket  # importing boto3 takes 0.3 s, which a user of folders need not wait for
 

@@ -51,7 +51,7 @@ def test_uris_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "S3://faces/300vw/small/": "s3://faces/300vw/small",
     }.items():
         assert str(storage_uri("--data", uri)) == meant
-        assert storage_uri("--data", uri).is_s3 == meant.startswith("s3://")
+        assert storage_uri("--data", uri).is_remote == meant.startswith("s3://")
     assert StorageURI("s3://faces") / "a/b" == StorageURI("s3://faces/a/b") and StorageURI("/") / "a" == StorageURI("/a")
 
 
