@@ -8,7 +8,7 @@ import tyro
 
 from cluster.cli.arguments import StudyArguments
 from cluster.cli.command_line import no_seed, run_job
-from cluster.runtime.trial_resources import TrialResources
+from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.run_study import Request, run_study
 from cluster.studies.sweep import check_candidates, run_sweep
 from facegan.config import preset

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from cluster.datasets.prepare import check_source
+from cluster.datasets.source import check_source
 from cluster.storage.weights import stage_vgg
 from facegan.config import Config, preset
 from facegan.nets.vgg_weights import weights_name

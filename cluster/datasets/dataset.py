@@ -2,15 +2,17 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
-from facegan.data.face_data import FaceData
 from facegan.data.local_copy import checked_file, find_copy, local_copy
 from facegan.data.manifest import manifest_hash, manifest_key, newest_version, parse_manifest
 from facegan.errors import UserError
 from facegan.study.design.plan import Plan
+
+if TYPE_CHECKING:
+    from facegan.data.face_data import FaceData
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,10 @@ class DataSet:
         """The manifest as it lies on storage."""
         return parse_manifest(StorageURI(self.uri).read(manifest_key(self.version)), self.uri)
 
-    def open(self) -> FaceData:
+    def open(self) -> "FaceData":
         """The data, by way of the node's copy: downloaded once, by whoever comes first."""
+        from facegan.data.face_data import FaceData  # it imports torch, which refusing a wrong --data must not wait for
+
         cache = cache_folder()
         return FaceData(find_copy(self.sha256, cache) or self._copy(cache))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from cluster.datasets.dataset import DataSet, existing
 from cluster.datasets.ingest import IngestRequest, ingest
-from cluster.datasets.source import clips_of
 from cluster.storage.uri import StorageURI, storage_uri
 from facegan.config import Config
 from facegan.data.ingest_config import IngestConfig
@@ -18,16 +17,6 @@ from facegan.synthetic.clips import GENERATOR_VERSION, is_synthetic, write_synth
 from facegan.synthetic.config import SyntheticConfig
 
 HOME = Path("data")
-
-
-def check_source(source: str) -> None:
-    """Refuse a place without clips of both splits, before anything starts."""
-    if not source:
-        return
-    splits = {clip.split for clip in clips_of(storage_uri("--source", source))}
-    for split in ("train", "test"):
-        if split not in splits:
-            raise UserError(f"--source is {source!r}: it has no {split} clip, and a study needs people for both")
 
 
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> DataSet:

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cluster.studies.progress import duration
 from facegan.data.shards import ClipProgress, ClipRecord
 from facegan.data.sources import ClipSource
+from facegan.report.formatting import duration
 
 _LINE_EVERY_SECONDS = 5.0
 _TELLING = 0.005

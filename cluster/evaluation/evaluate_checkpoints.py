@@ -19,7 +19,6 @@ from cluster.runtime.ray_results import first_ready, next_of
 from cluster.runtime.start import start_ray, total
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_evaluators
-from cluster.studies.progress import duration
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
@@ -30,6 +29,7 @@ from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
 from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
 from facegan.metrics.pairs import choose_pairs
+from facegan.report.formatting import duration
 from facegan.study.design.plan import code_version
 
 RESULT = "evaluation.json"

@@ -1,13 +1,13 @@
 """What one trial takes of the cluster: as the user said, or as a probe on one of its GPUs measured to be best."""
 
-import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import ray
 
 from cluster.runtime.device import assigned_device
 from cluster.runtime.ray_results import answer_of
+from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.start import total
 from facegan.config import Config
 from facegan.errors import UserError
@@ -17,44 +17,6 @@ from facegan.packing import Packing, best_packing, measure_packing
 _FILE = "packing.json"
 _COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)
 _SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class TrialResources:
-    """What one trial takes of the cluster."""
-
-    cpus_per_trial: float = 1
-    """CPUs that a trial takes."""
-    gpus_per_trial: float | None = None
-    """GPUs that a trial takes, below 1 to share one; by default as many share one as a probe measures to be best."""
-    gpus: int = 0
-    """GPUs to ask for and wait for before the study starts, where the cluster grows by itself; 0: what is there."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.cpus_per_trial) and self.cpus_per_trial > 0):
-            raise UserError(f"--cpus_per_trial is {self.cpus_per_trial}: a number above 0")
-        if self.gpus_per_trial is not None and not (math.isfinite(self.gpus_per_trial) and self.gpus_per_trial >= 0):
-            raise UserError(f"--gpus_per_trial is {self.gpus_per_trial}: a number of at least 0, below 1 to share a GPU")
-        if self.gpus < 0:
-            raise UserError(f"--gpus is {self.gpus}: at least 0")
-
-    def resources(self) -> dict[str, float]:
-        """What Ray is asked for; a whole GPU where the cluster has any and nothing else was said."""
-        gpus = min(1.0, total("GPU")) if self.gpus_per_trial is None else self.gpus_per_trial
-        return {"cpu": self.cpus_per_trial, "gpu": gpus}
-
-    def at_once(self) -> int:
-        """How many trials the cluster holds at a time; a UserError where it holds none."""
-        asked = {name.upper(): amount for name, amount in self.resources().items() if amount}
-        fits = min(int(total(name) / amount) for name, amount in asked.items())
-        if fits < 1:
-            wanted = " and ".join(f"{amount:g} {name}" for name, amount in asked.items())
-            there = " and ".join(f"{total(name):g} {name}" for name in asked)
-            raise UserError(
-                f"a trial takes {wanted}, the cluster has {there}: lower --cpus_per_trial or --gpus_per_trial, "
-                "or ask a cluster that grows by itself with --gpus"
-            )
-        return fits
 
 
 def choose_trial_resources(share: TrialResources, config: Config, study: Path) -> TrialResources:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from facegan.report.formatting import duration
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, trial_folder
 
@@ -94,10 +95,3 @@ class _ProgressLine:
 
     def _state(self, trial: Trial) -> str:
         return str(trial_folder(self.study, trial).state().state)
-
-
-def duration(seconds: float) -> str:
-    """3725 -> '1 h 2 min'."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

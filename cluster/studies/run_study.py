@@ -19,11 +19,12 @@ from cluster.runtime.shared_paths import check_shared_paths
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.outputs import conclude
-from cluster.studies.progress import duration, following
+from cluster.studies.progress import following
 from cluster.studies.study_store import StudyStore
 from cluster.tracking.mlflow_tracker import Tracker
 from facegan.data.manifest import manifest_key
 from facegan.metrics.table import display_name
+from facegan.report.formatting import duration
 from facegan.report.score_table import study_table
 from facegan.study.analysis.model_selection import best_generator
 from facegan.study.design.arms import Arm, Factor

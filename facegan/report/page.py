@@ -2,7 +2,6 @@
 
 import base64
 import platform
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from facegan.files import write_bytes
 from facegan.metrics.discrimination import sentence
 from facegan.metrics.table import METRICS, display_name, formatted, meaning
 from facegan.report.forest_plot import forest, matrix
+from facegan.report.formatting import duration
 
 _ROW_MEANINGS = {
     "real target": "the best there is: the target frame itself",
@@ -32,7 +32,7 @@ def write_report(study: Path, summary: dict[str, Any], config: Config, *, includ
     page.filters.update(
         number=_number,
         count=_count,
-        duration=_duration,
+        duration=duration,
         signed=_signed,
         p_value=_p_value,
         words=_words,
@@ -144,12 +144,3 @@ def _words(name: str) -> str:
 def _count(value: float) -> str:
     """12345 as '12 345', with spaces that do not break."""
     return f"{value:,.0f}".replace(",", "\u202f")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts: Sequence[str] = (
-        [f"{hours} h", f"{minutes} min"] if hours else [f"{minutes} min", f"{rest} s"] if minutes else [f"{rest} s"]
-    )
-    return " ".join(parts)

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from cluster.datasets.dataset import existing
-from cluster.runtime.trial_resources import TrialResources
+from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import check_candidates, run_sweep

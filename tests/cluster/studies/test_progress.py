@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.studies import progress
-from cluster.studies.progress import duration, following
+from cluster.studies.progress import following
 from facegan.config import Config
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget
@@ -28,11 +28,6 @@ def plan(tiny: Config) -> Plan:
         data=data,
         commit="",
     )
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (125, "2 min 5 s"), (3725, "1 h 2 min")])
-def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_the_line_counts_all_trials(plan: Plan, tmp_path: Path) -> None:

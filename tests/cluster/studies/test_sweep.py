@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.dataset import DataSet, existing
-from cluster.runtime.trial_resources import TrialResources
+from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
