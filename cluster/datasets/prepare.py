@@ -4,13 +4,12 @@ import hashlib
 from dataclasses import asdict
 from pathlib import Path
 
-from cluster.datasets.dataset import DataSet, existing
+from cluster.datasets.dataset import DataSet, check_image_size, existing
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.storage.uri import StorageURI, storage_uri
 from facegan.config import Config
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.sampling import training_clips
-from facegan.errors import UserError
 from facegan.metrics.pairs import choose_pairs
 from facegan.study.design.plan import PlannedData
 from facegan.synthetic.clips import GENERATOR_VERSION, is_synthetic, write_synthetic
@@ -31,11 +30,7 @@ def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Con
 
 def _usable(found: DataSet, config: Config) -> DataSet:
     """The data set, once it is known to hold people to train on and others to judge on."""
-    manifest = found.manifest()
-    if manifest["ingest"]["size"] != config.data.size:
-        raise UserError(
-            f"--data holds images of {manifest['ingest']['size']} pixels, data.size is {config.data.size}: make them equal"
-        )
+    check_image_size(found.manifest(), config)
     data = found.open()
     training_clips(data, config)
     choose_pairs(data, "test", config, per_clip=1)

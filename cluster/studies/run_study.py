@@ -12,19 +12,20 @@ from urllib.parse import urlsplit
 
 import ray
 
-from cluster.cli.arguments import StudyArguments
 from cluster.datasets.dataset import DataSet
 from cluster.datasets.prepare import describe_data, prepare_data
 from cluster.runtime.shared_paths import check_shared_paths
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
-from cluster.studies.outputs import conclude
+from cluster.studies.arguments import StudyArguments
 from cluster.studies.progress import following
 from cluster.studies.study_store import StudyStore
 from cluster.tracking.mlflow_tracker import Tracker
 from facegan.data.manifest import manifest_key
 from facegan.metrics.table import display_name
+from facegan.nets.vgg_weights import weights_name
 from facegan.report.formatting import duration
+from facegan.report.outputs import write_outputs
 from facegan.report.score_table import study_table
 from facegan.study.analysis.model_selection import best_generator
 from facegan.study.design.arms import Arm, Factor
@@ -37,7 +38,7 @@ HOME = Path("studies")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class StudyRequest:
     """What a job asks for: the shared arguments, and which arms are trained how often."""
 
     shared: StudyArguments
@@ -53,12 +54,11 @@ Runner = Callable[[Plan, StudyStore, DataSet], None]
 """Runs what is missing of a plan, given where the study lies and the data set."""
 
 
-def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
+def run_study(request: StudyRequest, runner: Runner) -> tuple[Path, Plan]:
     """Do all of it and say at the end where everything lies; returns the study's folder and plan."""
     started = time.monotonic()
     shared = request.shared
-    if shared.study:
-        StudyStore(storage_uri("--study", shared.study)).check()
+    weights_name(shared.config.vgg)  # downloads 'imagenet' weights before the data set is made, which can take long
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
     plan = make_plan(
         shared.config,
@@ -91,7 +91,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     ray.get(evaluation_set)
     store.pull()
     store.fetch_shown_checkpoints()
-    summary = conclude(plan, study, data.open(), include_faces=shared.include_faces)
+    summary = write_outputs(plan, study, data.open(), include_faces=shared.include_faces)
     store.push()
     model = _register_best(plan, store, tracker, summary)
     tracker.finish(_note(summary), {claim["claim"]: claim["answer"] for claim in summary["claims"]})

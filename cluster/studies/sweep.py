@@ -19,26 +19,12 @@ from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.trial_resources import choose_trial_resources
 from cluster.runtime.waiting import explain_waiting
 from cluster.studies.study_store import StudyStore
-from facegan.config import Config
-from facegan.errors import UserError
 from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
 from facegan.trial import run_trial
 
 _RETRIES = 2
-
-
-def check_candidates(config: Config, grace_images: int, *, most: float | None = None) -> None:
-    """Refuse what ASHA could not judge by: no validation clips, or a grace beyond the `most` images of a run."""
-    if not config.data.validation_fraction:
-        raise UserError("data.validation_fraction is 0: candidates are judged on validation clips, so hold some out")
-    most = config.images if most is None else most
-    if not config.checkpoint_every <= grace_images <= most:
-        raise UserError(
-            f"--grace_images is {grace_images}: from checkpoint_every ({config.checkpoint_every}), when a candidate is first "
-            f"judged, to images ({most})"
-        )
 
 
 def run_sweep(plan: Plan, store: StudyStore, data: DataSet, share: TrialResources, grace_images: int) -> None:

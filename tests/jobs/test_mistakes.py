@@ -11,9 +11,14 @@ import pytest
 import ray
 
 from cluster.cli.command_line import parse, run_job
+from facegan.config import Config
 from facegan.data.sources import clips_in, fingerprint
 from facegan.errors import UserError
+from facegan.study.design.arms import choose_design
+from facegan.study.design.plan import make_plan
+from facegan.study.folder.study_folder import open_study
 from jobs import ablate, evaluate, ingest, search, train
+from tests.planning import PLANNED_DATA
 
 ROOT = Path(__file__).parent.parent.parent
 MANIFEST = "manifest-000001.json"
@@ -65,12 +70,16 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("ablate", ["--seeds", "0", "0"], "different whole numbers"),
         ("ablate", ["--seed", "3"], "--seeds 3"),
         ("ablate", ["--candidates", "0"], "--candidates is 0"),
-        ("ablate", ["--budget", "steps"], "Expected one of ('images', 'passes', 'seconds')"),
+        ("ablate", ["--budget", "steps"], "Expected one of ('images', 'flops', 'seconds')"),
         ("ablate", ["--budget", "seconds"], "--seconds is missing"),
         ("ablate", ["--seconds", "60"], "nothing with --budget images"),
         ("ablate", ["--budget", "seconds", "--seconds", "-1"], "--seconds is -1: above 0"),
         ("ablate", ["--budget", "seconds", "--seconds", "9", "--images", "800"], "--images is 800: with --budget seconds"),
-        ("ablate", ["--budget", "seconds", "--seconds", "9", "--gpus_per_trial", "0.5"], "take each other's seconds"),
+        (
+            "ablate",
+            ["--budget", "seconds", "--seconds", "9", "--gpus_per_trial", "0.5"],
+            "runs that share a GPU slow each other down",
+        ),
         ("ablate", ["--vgg.width", "64", "--vgg.weights", "nowhere.pth"], "vgg.weights is 'nowhere.pth': no such file"),
         ("ablate", ["--synthetic.people", "0"], "synthetic.people is 0"),
         ("ablate", ["--model.maps", "lines"], "Expected one of ('points', 'parts')"),
@@ -125,11 +134,12 @@ def test_a_data_set_made_in_another_way(said, data_folder: Path, clips: Path) ->
     assert "ingested in another way (size 32 there, 48 here)" in said("--source", str(clips), "--data", str(data_folder))
 
 
-def test_a_study_of_another_plan(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "plan.json").write_text('{"id": "0123456789ab"}')
+def test_a_study_of_another_plan(said, data_folder: Path, tiny: Config, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    arms = choose_design("figure2", Config()).arms
+    other = make_plan(tiny, arms, design="figure2", preset="demo", seeds=[7], candidates=1, data=PLANNED_DATA, commit="")
+    open_study(tmp_path / "study", other)
     answer = said("--data", str(data_folder), "--data.size", "32", "--study", "study")
-    assert "it belongs to another plan (0123456789ab" in answer
+    assert f"it belongs to another plan ({other.id()}" in answer
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"id'])

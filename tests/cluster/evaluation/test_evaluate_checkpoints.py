@@ -1,4 +1,4 @@
-"""Checkpoints judged in Ray tasks: the same as in one process, gone on with where it stopped, refused where it is unfair."""
+"""Checkpoints evaluated in Ray tasks: equal to one process, continued after an interruption, refused where unfair."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,14 @@ import torch
 from cluster.datasets.dataset import existing
 from cluster.datasets.prepare import describe_data
 from cluster.evaluation.checkpoints import CheckpointSet, read_checkpoints
-from cluster.evaluation.evaluate_checkpoints import RESULT, Evaluation, evaluate_clips, gather, plan_evaluation, run_evaluation
+from cluster.evaluation.evaluate_checkpoints import (
+    RESULT_FILE,
+    Evaluation,
+    evaluate_clips,
+    gather,
+    plan_evaluation,
+    run_evaluation,
+)
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan import checkpoint
@@ -59,33 +66,37 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData
 
 
 @pytest.fixture(scope="module")
-def given(study: tuple[Path, Plan]) -> CheckpointSet:
-    return read_checkpoints(str(study[0]))
+def checkpoint_set(study: tuple[Path, Plan]) -> CheckpointSet:
+    return read_checkpoints(str(study[0]), None)
 
 
-def planned(given: CheckpointSet, out: Path, **options: Any) -> Evaluation:
-    assert given.planned is not None
-    return plan_evaluation(given, given.planned, EvaluatorsConfig(**options), FEW, StorageURI(str(out)))
+def planned(checkpoint_set: CheckpointSet, out: Path, **options: Any) -> Evaluation:
+    return plan_evaluation(checkpoint_set, EvaluatorsConfig(**options), FEW, StorageURI(str(out)))
 
 
 @pytest.fixture(scope="module")
-def here(given: CheckpointSet, data: FaceData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, dict[str, Any]]:
+def in_process(
+    checkpoint_set: CheckpointSet, data: FaceData, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Evaluation, dict[str, Any]]:
     """The evaluation in this process, without Ray."""
-    evaluation = planned(given, tmp_path_factory.mktemp("here"))
-    assert list(evaluate_clips(evaluation, given.weights, ["5001", "5002"])) == ["5001", "5002"]
+    evaluation = planned(checkpoint_set, tmp_path_factory.mktemp("in_process"))
+    assert list(evaluate_clips(evaluation, checkpoint_set.weights, ["5001", "5002"])) == ["5001", "5002"]
     return evaluation, gather(evaluation, data)
 
 
-def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], given: CheckpointSet) -> None:
-    assert [(s.label, s.seed, s.images) for s in given.subjects] == [("-Cons. seed 3", 3, 32), ("Full seed 3", 3, 0)]
-    assert given.planned is not None and given.planned.sha256 == study[1].data.sha256
-    alone = read_checkpoints(str(trial_folder(study[0], study[1].trials[0]).checkpoint))
+def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], checkpoint_set: CheckpointSet) -> None:
+    assert [(s.label, s.seed, s.images) for s in checkpoint_set.checkpoints] == [
+        ("-Cons. seed 3", 3, 32),
+        ("Full seed 3", 3, 0),
+    ]
+    assert checkpoint_set.data.sha256 == study[1].data.sha256
+    alone = read_checkpoints(str(trial_folder(study[0], study[1].trials[0]).checkpoint), checkpoint_set.data)
     assert alone.name == study[1].trials[0].key
-    assert alone.subjects[0].sha256 == given.subjects[0].sha256 != given.subjects[1].sha256
+    assert alone.checkpoints[0].sha256 == checkpoint_set.checkpoints[0].sha256 != checkpoint_set.checkpoints[1].sha256
 
 
-def test_the_result_has_every_metric_and_says_what_is_missing(here: tuple[Evaluation, dict[str, Any]]) -> None:
-    result = json.loads(json.dumps(here[1], allow_nan=False))
+def test_the_result_has_every_metric_and_says_what_is_missing(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+    result = json.loads(json.dumps(in_process[1], allow_nan=False))
     assert set(result["references"]) == {"real target", "source copied", "another person"}
     assert all(set(card) == set(METRICS) for card in result["references"].values())
     for found in result["checkpoints"]:
@@ -99,11 +110,11 @@ def test_the_result_has_every_metric_and_says_what_is_missing(here: tuple[Evalua
 
 
 def test_it_agrees_with_the_trials_own_scores(
-    study: tuple[Path, Plan], given: CheckpointSet, data: FaceData, tmp_path: Path
+    study: tuple[Path, Plan], checkpoint_set: CheckpointSet, data: FaceData, tmp_path: Path
 ) -> None:
     own = read_json(trial_folder(study[0], study[1].trials[0]).path / "scores.json")
-    evaluation = replace(planned(given, tmp_path), subjects=given.subjects[:1], sampling=Sampling())
-    list(evaluate_clips(evaluation, given.weights[:1], ["5001", "5002"]))
+    evaluation = replace(planned(checkpoint_set, tmp_path), checkpoints=checkpoint_set.checkpoints[:1], sampling=Sampling())
+    list(evaluate_clips(evaluation, checkpoint_set.weights[:1], ["5001", "5002"]))
     card = gather(evaluation, data)["checkpoints"][0]["scores"]
     assert set(own) == set(card)
     # GeneratedImages in other batches, a pixel can be rounded to the next grey level.
@@ -111,8 +122,8 @@ def test_it_agrees_with_the_trials_own_scores(
         assert card[metric]["mean"] == pytest.approx(own[metric]["mean"], rel=1e-3, abs=1e-5)
 
 
-def test_the_table_has_references_first_and_notes_below(here: tuple[Evaluation, dict[str, Any]]) -> None:
-    lines = score_lines(here[1])
+def test_the_table_has_references_first_and_notes_below(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+    lines = score_lines(in_process[1])
     assert lines[0].startswith("all 2 clips")
     names = ["real target", "source copied", "another person", "-Cons. seed 3", "Full seed 3"]
     assert [line[: len(name)] for line, name in zip(lines[2:], names, strict=False)] == names
@@ -122,8 +133,8 @@ def test_the_table_has_references_first_and_notes_below(here: tuple[Evaluation, 
     assert first[2] == "0.0" and len(first) - 2 == len(METRICS)
 
 
-def test_categories_have_tables_of_their_own(here: tuple[Evaluation, dict[str, Any]]) -> None:
-    result = json.loads(json.dumps(here[1]))
+def test_categories_have_tables_of_their_own(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+    result = json.loads(json.dumps(in_process[1]))
     for card in (*result["references"].values(), *(found["scores"] for found in result["checkpoints"])):
         for entry in (e for e in card.values() if "categories" in e):
             entry["categories"] = {"category_1": {"mean": 0.5, "clips": 1}, "category_2": {"mean": None, "clips": 1}}
@@ -135,29 +146,34 @@ def test_categories_have_tables_of_their_own(here: tuple[Evaluation, dict[str, A
 
 @pytest.mark.usefixtures("local_ray")
 def test_tasks_give_the_same_and_only_what_is_missing_is_done_again(
-    here: tuple[Evaluation, dict[str, Any]], given: CheckpointSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    in_process: tuple[Evaluation, dict[str, Any]],
+    checkpoint_set: CheckpointSet,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    evaluation = planned(given, tmp_path)
-    assert run_evaluation(evaluation, given.weights) == here[1]
+    evaluation = planned(checkpoint_set, tmp_path)
+    assert run_evaluation(evaluation, checkpoint_set.weights) == in_process[1]
     assert "2/2 clips" in capsys.readouterr().out
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
-    assert len(parts) == 2 * (1 + len(given.subjects))
+    assert len(parts) == 2 * (1 + len(checkpoint_set.checkpoints))
     # As a run leaves it that was killed before its last part.
-    lost = tmp_path / evaluation.part_key(given.subjects[1].sha256, "5002")
+    lost = tmp_path / evaluation.part_key(checkpoint_set.checkpoints[1].sha256, "5002")
     lost.unlink()
-    (tmp_path / RESULT).unlink()
-    assert run_evaluation(evaluation, given.weights) == here[1]
+    (tmp_path / RESULT_FILE).unlink()
+    assert run_evaluation(evaluation, checkpoint_set.weights) == in_process[1]
     said = capsys.readouterr().out
     assert "1 of 2 clips are done already" in said and "1/1 clips" in said
     assert {path: path.stat().st_mtime_ns for path in parts if path != lost} == {p: t for p, t in parts.items() if p != lost}
-    assert json.loads((tmp_path / RESULT).read_text()) == here[1]
+    assert json.loads((tmp_path / RESULT_FILE).read_text()) == in_process[1]
 
 
-def test_a_part_is_named_by_all_that_it_depends_on(given: CheckpointSet, here: tuple[Evaluation, dict[str, Any]]) -> None:
-    evaluation, first = here[0], given.subjects[0].sha256
+def test_a_part_is_named_by_all_that_it_depends_on(
+    checkpoint_set: CheckpointSet, in_process: tuple[Evaluation, dict[str, Any]]
+) -> None:
+    evaluation, first = in_process[0], checkpoint_set.checkpoints[0].sha256
     others = [
         evaluation.part_key(first, "5002"),
-        evaluation.part_key(given.subjects[1].sha256, "5001"),
+        evaluation.part_key(checkpoint_set.checkpoints[1].sha256, "5001"),
         replace(evaluation, sampling=Sampling(pairs_per_clip=3, sequence_frames=2)).part_key(first, "5001"),
         replace(evaluation, fingerprint="0" * 12).part_key(first, "5001"),
         replace(evaluation, data=replace(evaluation.data, sha256="0" * 64)).part_key(first, "5001"),
@@ -165,20 +181,20 @@ def test_a_part_is_named_by_all_that_it_depends_on(given: CheckpointSet, here: t
     assert len({evaluation.part_key(first, "5001"), *others}) == 6
 
 
-def test_what_cannot_be_judged_is_refused(given: CheckpointSet, tiny: Config, tmp_path: Path) -> None:
+def test_what_cannot_be_judged_is_refused(checkpoint_set: CheckpointSet, tiny: Config, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
-        read_checkpoints(str(tmp_path / "nowhere"))
+        read_checkpoints(str(tmp_path / "nowhere"), None)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is no checkpoint"):
-        read_checkpoints(str(tmp_path / "empty"))
-    large = [replace(given.subjects[0], config=tiny.override({"data.size": 48}))]
+        read_checkpoints(str(tmp_path / "empty"), None)
+    large = [replace(checkpoint_set.checkpoints[0], config=tiny.override({"data.size": 48}))]
     with pytest.raises(UserError, match=r"images of 32 pixels, -Cons\. seed 3 draws 48"):
-        planned(replace(given, subjects=large), tmp_path / "out")
+        planned(replace(checkpoint_set, checkpoints=large), tmp_path / "out")
     with pytest.raises(UserError, match=r"--evaluators.lpips_weights is 'nowhere.pth': no such file"):
-        planned(given, tmp_path / "out", lpips_weights="nowhere.pth")
+        planned(checkpoint_set, tmp_path / "out", lpips_weights="nowhere.pth")
     torch.save(Vgg19(4).state_dict(), tmp_path / "vgg.pth")
     loss = tiny.override({"vgg.width": 64}).override({"vgg.weights": str(tmp_path / "vgg.pth")})
-    unfair = replace(given, subjects=[replace(given.subjects[0], config=loss)])
+    unfair = replace(checkpoint_set, checkpoints=[replace(checkpoint_set.checkpoints[0], config=loss)])
     with pytest.raises(UserError, match="so it cannot judge"):
         planned(unfair, tmp_path / "out", kid_weights=str(tmp_path / "vgg.pth"))
     assert not (tmp_path / "out").exists()

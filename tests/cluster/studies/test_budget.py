@@ -1,6 +1,5 @@
 """A budget of seconds: a run ends at the first report after them, goes on with those it had, stops on all ranks at once."""
 
-import math
 import os
 import socket
 from itertools import count
@@ -15,8 +14,9 @@ from torch.multiprocessing.spawn import spawn
 from cluster.datasets.dataset import existing
 from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
+from cluster.studies.arguments import check_candidates
 from cluster.studies.study_store import StudyStore
-from cluster.studies.sweep import check_candidates, run_sweep
+from cluster.studies.sweep import run_sweep
 from facegan import trial
 from facegan.config import Config
 from facegan.data.face_data import FaceData
@@ -111,7 +111,7 @@ def test_a_run_killed_while_it_is_scored_trains_no_further(
 
 def test_a_grace_of_candidates_is_bounded_by_images_only_where_these_are_the_budget(tiny: Config) -> None:
     held_out = tiny.override({"data.validation_fraction": 0.2})
-    check_candidates(held_out, 4_000, most=math.inf)
+    check_candidates(held_out, 4_000, seconds=60.0)
     with pytest.raises(UserError, match="--grace_images is 4000"):
         check_candidates(held_out, 4_000)
 

@@ -1,4 +1,4 @@
-"""What is made of a study folder at any time, of half a study too: references, summary, figures and report."""
+"""The outputs of a study: summary, figures and report, made from its folder at any time, also from an unfinished study."""
 
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,19 @@ from facegan.study.conclusions.summary import summarise_study
 from facegan.study.design.plan import Plan
 from facegan.trial import REFERENCE_EMBEDDINGS
 
-REFERENCES, DISCRIMINATION = "references.json", "discrimination.json"
-"""The reference rows' cards, and how well the judge of identity tells the test people apart."""
+REFERENCES = "references.json"
+"""Metric cards of the reference rows."""
+DISCRIMINATION = "discrimination.json"
+"""How well the identity evaluator distinguishes the test people."""
 MANIFEST = "manifest.json"
-"""The copy, in a study, of its data set's manifest."""
+"""Copy of the data set's manifest."""
 
 
-def conclude(plan: Plan, study: Path, data: FaceData, *, include_faces: bool) -> dict[str, Any]:
-    """Write all that shows what a study has found so far; returns the summary."""
+def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: bool) -> dict[str, Any]:
+    """Write summary.json, the figures and report.html into a study folder; returns the summary.
+
+    The reference rows are computed once and kept. `include_faces` embeds frames of real people in the report.
+    """
     if read_json(study / REFERENCES) is None or read_json(study / DISCRIMINATION) is None:
         rows, apart = study_references(data, build_evaluators(EvaluatorsConfig()), study / REFERENCE_EMBEDDINGS)
         write_json(study / REFERENCES, rows)
