@@ -19,7 +19,7 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import image_generator
-from facegan.memory import forget_peak_memory, peak_memory_bytes
+from facegan.memory import peak_memory_bytes, reset_peak_memory
 from facegan.metrics.clip_scores import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import build_evaluators
@@ -120,7 +120,7 @@ class _Writer:
         self.folder.forget_rows_after(state.images)
         if not state.images:
             self.folder.write_conditions(**start_conditions(state, data))
-        forget_peak_memory(state.device)
+        reset_peak_memory(state.device)
         self._validation = _Validation(data, state.config)
         self.write_state("RUNNING")
 
