@@ -53,10 +53,10 @@ mlflow-tunnel: $(DONE)  ## the MLflow UI of the cluster's head, by SSH, on http:
 	$(BIN)/ray dashboard $(CLUSTER) --port 5000 --remote-port 5000
 
 cloud-setup: $(DONE)  ## on AWS, what ray up infra/cluster.yaml needs: ARGS='--bucket ... --weights ... --budget_email ...'
-	$(BIN)/python -m infra.cloud_setup $(ARGS)
+	$(BIN)/python -m infra.aws.setup $(ARGS)
 
 cloud-teardown: $(DONE)  ## end all nodes and remove all that cloud-setup made, but the data: ARGS='--delete_data True' for those too
-	$(BIN)/python -m infra.cloud_teardown $(ARGS)
+	$(BIN)/python -m infra.aws.teardown $(ARGS)
 
-cloud-rehearsal: $(DONE)  ## infra/README.md to the letter on a pretended AWS: root, 50 GB, half an hour; ARGS='--python .../python3.12'
+cloud-rehearsal: $(DONE)  ## infra/aws/README.md to the letter on a pretended AWS: root, 50 GB, half an hour; ARGS='--python .../python3.12'
 	$(BIN)/python -m tests.cloud.rehearsal $(ARGS)

@@ -12,7 +12,7 @@ python=${2:-$code/.venv/bin/python}
 units=${UNITS:-/etc/systemd/system}
 
 [[ -x $python ]] || { echo "$python is no Python: run make setup first, or name the one to use" >&2; exit 2; }
-[[ $store == s3://?* || $store == /* ]] || { echo "'$store' is no place for backups and artifacts: s3://bucket/prefix or /folder" >&2; exit 2; }
+[[ $store == s3://?* || $store == /* ]] || { echo "STORE is '$store': give s3://bucket/prefix or an absolute folder" >&2; exit 2; }
 sudo=()
 if ((EUID)); then sudo=(sudo); fi
 for unit in mlflow.service mlflow-backup.service mlflow-backup.timer; do

@@ -1,4 +1,4 @@
-"""infra/README.md followed to the letter on a pretended AWS, from `make cloud-setup` to `make cloud-teardown`.
+"""infra/aws/README.md followed to the letter on a pretended AWS, from `make cloud-setup` to `make cloud-teardown`.
 
     make cloud-rehearsal        as root, half an hour, 50 GB of disk
 

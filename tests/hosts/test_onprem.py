@@ -1,6 +1,6 @@
-"""infra/onprem.yaml for real: `ray up`, a study with all of it on S3, a cut cable, MLflow through a tunnel, and down again.
+"""Run infra/onprem/cluster.yaml: `ray up`, a study on S3, a worker cut off from the network, MLflow through a tunnel, down.sh.
 
-Hosts are namespaces of this machine (lab.py). The repository's files are used as they are, with addresses and user filled in.
+The hosts are namespaces of this machine (lab.py). The repository's files are used unchanged but for addresses and user.
 """
 
 import json
@@ -91,8 +91,8 @@ def lab(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def fill_in(lab: Lab) -> None:
-    """Put the hosts into the caller's copy of infra/onprem.yaml, as its user would."""
-    path, caller = "facegan/infra/onprem.yaml", lab["caller"]
+    """Put the hosts into the caller's copy of infra/onprem/cluster.yaml, as its user would."""
+    path, caller = "facegan/infra/onprem/cluster.yaml", lab["caller"]
     text = caller.run(f"cat {path}")
     mine = {"192.0.2.10": lab["head"].address, "192.0.2.11": lab["one"].address, "192.0.2.12": lab["two"].address}
     for theirs, ours in (mine | {"ssh_user: ubuntu": "ssh_user: root"}).items():
@@ -104,9 +104,9 @@ def fill_in(lab: Lab) -> None:
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Lab:
-    """The hosts after `ray up infra/onprem.yaml`, with the caller's tunnel to the dashboard and to MLflow."""
+    """The hosts after `ray up infra/onprem/cluster.yaml`, with the caller's tunnel to the dashboard and to MLflow."""
     caller = lab["caller"]
-    caller.run("cd facegan && .venv/bin/ray up --yes infra/onprem.yaml", seconds=150)
+    caller.run("cd facegan && .venv/bin/ray up --yes infra/onprem/cluster.yaml", seconds=150)
     caller.run(
         "ssh -fN -i ~/.ssh/facegan -o StrictHostKeyChecking=no -o ExitOnForwardFailure=yes "
         "-L 8265:127.0.0.1:8265 -L 5000:127.0.0.1:5000 head > /dev/null 2>&1"
@@ -233,7 +233,7 @@ def test_mlflow_shows_the_runs_through_the_tunnel(course: Course, cluster: Lab) 
 
 def test_down_leaves_no_process_no_key_and_no_secret(course: Course, cluster: Lab) -> None:
     assert "node.env" in cluster["head"].run(LEFT_FILES), "what is to be removed was never there"
-    said = cluster["caller"].run(f"{WITH_SECRETS}infra/down_onprem.sh", seconds=150)
+    said = cluster["caller"].run(f"{WITH_SECRETS}infra/onprem/down.sh", seconds=150)
     assert said.count("ok ") == 3, said
     for node in NODES:
         left = [line for line in cluster[node].processes() if "mlflow" not in line and not line.startswith("sshd")]

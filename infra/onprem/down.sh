@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Take an on-premises cluster down, and look whether it is: infra/down_onprem.sh [infra/onprem.yaml]
+# Take an on-premises cluster down, and look whether it is: infra/onprem/down.sh [infra/onprem/cluster.yaml]
 # `ray down` stops the head alone, says that no nodes remain, and leaves the private key that `ray up` put there.
 # Exit code 1 where a machine could not be reached or still has something of the cluster; its line says what. Results stay.
 set -euo pipefail
-cluster=${1:-$(dirname "$0")/onprem.yaml}
-python=$(dirname "$0")/../.venv/bin/python
+cluster=${1:-$(dirname "$0")/cluster.yaml}
+python=$(dirname "$0")/../../.venv/bin/python
 
 read -r name user key head workers < <("$python" - "$cluster" <<'PYTHON'
 import sys, yaml

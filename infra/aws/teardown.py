@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, WaiterError
 
 from cluster.cli import run_job
 from facegan.config import UserError
-from infra.budget import remove_budget
-from infra.stack import Stack, open_stack, said
+from infra.aws.budget import remove_budget
+from infra.aws.stack import Stack, open_stack, said
 
 _ALIVE = ("pending", "running", "stopping", "stopped")
 _USD_A_GB_MONTH = 0.023
@@ -22,7 +22,7 @@ _USD_A_GB_MONTH = 0.023
 
 @dataclass(frozen=True, kw_only=True)
 class Teardown:
-    """Arguments of infra/cloud_teardown.py."""
+    """Arguments of infra/aws/teardown.py."""
 
     delete_data: bool = False
     """True: delete the cluster's prefix of the bucket with all versions, and the bucket where cloud_setup had made it."""

@@ -1,4 +1,4 @@
-"""cloud_setup and cloud_teardown in this process, as their command lines are read; and the account that they find."""
+"""Run setup and teardown in this process, from their command-line arguments, against an empty mocked account."""
 
 import contextlib
 import io
@@ -13,25 +13,26 @@ import boto3
 import pytest
 
 from cluster.cli import parse
-from infra import cloud_setup, cloud_teardown
+from infra.aws import setup, teardown
 from tests.cluster.s3_environment import s3_environment
-from tests.infra.images import make_images
+from tests.infra.aws.images import make_images
 
 OWNER = "203.0.113.7/32"
 BUCKET = "faces-of-mine"
 
 
-def setup(*arguments: str) -> str:
-    """What `python -m infra.cloud_setup` says."""
-    return said(cloud_setup.main, cloud_setup.Setup, "--ssh_from", OWNER, *arguments)
+def run_setup(*arguments: str) -> str:
+    """Return what `python -m infra.aws.setup` prints."""
+    return run_main(setup.main, setup.Setup, "--ssh_from", OWNER, *arguments)
 
 
-def teardown(*arguments: str) -> str:
-    """What `python -m infra.cloud_teardown` says."""
-    return said(cloud_teardown.main, cloud_teardown.Teardown, *arguments)
+def run_teardown(*arguments: str) -> str:
+    """Return what `python -m infra.aws.teardown` prints."""
+    return run_main(teardown.main, teardown.Teardown, *arguments)
 
 
-def said(main: Any, arguments: type, *words: str) -> str:
+def run_main(main: Any, arguments: type, *words: str) -> str:
+    """Call `main` with the parsed words and return what it prints."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
         main(parse(arguments, "", list(words)))
     return out.getvalue()
@@ -39,7 +40,7 @@ def said(main: Any, arguments: type, *words: str) -> str:
 
 @contextmanager
 def empty_account(url: str, home: Path) -> Iterator[boto3.session.Session]:
-    """The account, empty; the environment names it, and HOME is a folder of the test."""
+    """Empty the mocked account at `url`; set the environment to it and HOME to `home`."""
     urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"))
     with pytest.MonkeyPatch.context() as patch, s3_environment(url):
         patch.setenv("HOME", str(home))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.stack import CLUSTER
+from infra.aws.stack import CLUSTER
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROOT = CLUSTER.parent.parent
@@ -29,7 +29,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("no right to make a network namespace: run as root with CAP_SYS_ADMIN")
     home = tmp_path_factory.mktemp("home")
     told = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAY_"))}
-    command = ["unshare", "--net", sys.executable, "-m", "tests.infra.pretend_aws", str(home / "found.json")]
+    command = ["unshare", "--net", sys.executable, "-m", "tests.infra.aws.pretend_aws", str(home / "found.json")]
     run = subprocess.run(
         command, cwd=ROOT, env={**told, "HOME": str(home), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=420
     )

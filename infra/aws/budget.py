@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.stack import Stack, said
+from infra.aws.stack import Stack, said
 
 
 def set_budget(stack: Stack, email: str, dollars: int) -> None:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from cluster.cli import run_job
 from cluster.storage import place
-from infra.stack import read_stack, said
+from infra.aws.stack import read_stack, said
 
 ENVIRONMENT = Path("/etc/facegan.env")
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageWeights:
     """No arguments."""
 
 
-def main(_: Stage) -> None:
+def main(_: StageWeights) -> None:
     """Put FACEGAN_STORE into the node's environment, and copy `weights/` of the store."""
     stack = read_stack()
     with said(f"parameter {stack.parameter}"):
@@ -34,4 +34,4 @@ def main(_: Stage) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main, Stage, __doc__)
+    run_job(main, StageWeights, __doc__)

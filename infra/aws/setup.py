@@ -18,8 +18,8 @@ from cluster.cli import run_job
 from cluster.storage import place
 from facegan.cache import file_sha256
 from facegan.config import UserError
-from infra.budget import set_budget
-from infra.stack import TEMPLATE, Stack, open_stack, said
+from infra.aws.budget import set_budget
+from infra.aws.stack import TEMPLATE, Stack, open_stack, said
 
 _ADDRESS = "https://checkip.amazonaws.com"
 _READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
@@ -28,7 +28,7 @@ _QUOTAS = {"spot": "L-3819A6DF", "on demand": "L-DB2E81BA"}
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Arguments of infra/cloud_setup.py."""
+    """Arguments of infra/aws/setup.py."""
 
     bucket: str = ""
     """An existing bucket of this region or the name of a new one; by default facegan-<account>-<region>."""

@@ -1,6 +1,6 @@
 """`ray up infra/cluster.yaml` against a mocked EC2. Only where there is no network: Ray dials the addresses it is told.
 
-    unshare --net python -m tests.infra.pretend_aws FILE
+    unshare --net python -m tests.infra.aws.pretend_aws FILE
 
 writes into FILE what was asked of EC2, and what was left of it after a teardown, as JSON.
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.infra.images import make_images
+from tests.infra.aws.images import make_images
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 OWNER = "203.0.113.7/32"
 
 
@@ -45,12 +45,12 @@ def main(out: Path) -> None:
     make_images("us-east-1")
     found: dict[str, Any] = {"before_setup": ray_up()}
     found["groups_before_setup"] = groups()
-    found["setup"] = python("-m", "infra.cloud_setup", "--ssh_from", OWNER)
+    found["setup"] = python("-m", "infra.aws.setup", "--ssh_from", OWNER)
     found["up"] = ray_up()
     launch_workers()
     found["asked"] = run_instances(recording)
     found["groups"] = groups()
-    found["teardown"] = python("-m", "infra.cloud_teardown")
+    found["teardown"] = python("-m", "infra.aws.teardown")
     found["left"] = instances_and_volumes()
     out.write_text(json.dumps(found, default=str))
 

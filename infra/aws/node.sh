@@ -35,7 +35,7 @@ FACEGAN_CACHE=/scratch/facegan
 TORCH_HOME=/scratch/torch
 RAY_AUTH_MODE=token
 ENV
-sudo chown "$USER:" /etc/facegan.env  # infra/stage.py adds where the bucket is
+sudo chown "$USER:" /etc/facegan.env  # infra/aws/stage_weights.py adds where the bucket is
 chmod 600 ~/.ray/auth_token
 # Ray runs its commands in a login shell that reads ~/.bashrc.
 line="set -a; . /etc/facegan.env; set +a; PATH=\$HOME/venv/bin:\$PATH"

@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from facegan.config import UserError
 
 HERE = Path(__file__).parent
-CLUSTER = HERE / "cluster.yaml"
-TEMPLATE = HERE / "cloud.yaml"
+CLUSTER = HERE.parent / "cluster.yaml"
+TEMPLATE = HERE / "stack.yaml"
 
 _CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`"
 _CURES = {

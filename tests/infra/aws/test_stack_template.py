@@ -1,4 +1,4 @@
-"""infra/cloud.yaml: by itself, and what is there once it is deployed on a mocked AWS."""
+"""infra/aws/stack.yaml: by itself, and what is there once it is deployed on a mocked AWS."""
 
 import ast
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ import yaml
 from cfnlint.api import lint
 from cfnlint.decode.decode import decode_str
 
-from infra.stack import CLUSTER, TEMPLATE, read_stack
-from tests.infra.commands import BUCKET, OWNER, empty_account, setup
+from infra.aws.stack import CLUSTER, TEMPLATE, read_stack
+from tests.infra.aws.commands import BUCKET, OWNER, empty_account, run_setup
 
 REGIONS = ["us-east-1", "us-west-2", "eu-central-1", "eu-north-1", "ap-northeast-1", "ap-southeast-3"]
 NODES = {name: node["node_config"] for name, node in yaml.safe_load(CLUSTER.read_text())["available_node_types"].items()}
@@ -49,7 +49,7 @@ def test_a_new_bucket_is_versioned_closed_and_forgets_unfinished_uploads() -> No
 def made(moto_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[boto3.session.Session]:
     home = tmp_path_factory.mktemp("home")
     with empty_account(moto_server, home) as account:
-        words = setup("--bucket", BUCKET)
+        words = run_setup("--bucket", BUCKET)
         assert words.endswith("next     ray up infra/cluster.yaml\n")
         yield account
 

@@ -14,9 +14,9 @@ from ray.autoscaler._private.resource_demand_scheduler import _default_utilizati
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.autoscaler.node_launch_exception import NodeLaunchException
 
-from infra.spot_first import score
-from infra.stack import CLUSTER
-from tests.infra.ec2_model import complaints
+from infra.aws.spot_first import score
+from infra.aws.stack import CLUSTER
+from tests.infra.aws.ec2_model import complaints
 
 ROOT = CLUSTER.parent.parent
 
@@ -90,7 +90,7 @@ def test_every_node_is_set_up_alike_and_guards_its_metadata_and_disks(written: d
 def test_ray_answers_neither_the_world_nor_who_has_no_token(written: dict[str, Any]) -> None:
     assert any("--dashboard-host=127.0.0.1" in command for command in written["head_start_ray_commands"])
     assert written["file_mounts"]["/home/ubuntu/.ray/auth_token"] == "~/.ray/auth_token"
-    assert "\nRAY_AUTH_MODE=token\n" in (CLUSTER.parent / "node.sh").read_text()
+    assert "\nRAY_AUTH_MODE=token\n" in (CLUSTER.parent / "aws" / "node.sh").read_text()
 
 
 def test_what_travels_to_the_nodes_is_there_and_enough_to_install(written: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ def test_what_travels_to_the_nodes_is_there_and_enough_to_install(written: dict[
 
 def test_the_commands_name_files_that_are_there(written: dict[str, Any]) -> None:
     commands = " ".join(written["setup_commands"] + written["worker_setup_commands"])
-    for script in ("infra/node.sh", "infra/end_when_orphaned.sh"):
+    for script in ("infra/aws/node.sh", "infra/aws/end_when_orphaned.sh"):
         assert script in commands
         assert (ROOT / script).stat().st_mode & stat.S_IRUSR
 
@@ -133,7 +133,7 @@ def test_refused_spot_falls_back_to_on_demand(written: dict[str, Any]) -> None:
 
 
 def test_rays_own_choice_would_be_the_refused_kind_again(written: dict[str, Any]) -> None:
-    """Once this fails, infra/spot_first.py has become superfluous."""
+    """Once this fails, infra/aws/spot_first.py has become superfluous."""
     assert added(written, 2, refusal("gpu_spot"), _default_utilization_scorer) == {"gpu_spot": 2}
 
 
