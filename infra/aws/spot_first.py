@@ -1,7 +1,7 @@
-"""Which kind of node Ray's autoscaler adds: spot first, on demand while AWS refuses spot.
+"""Scorer for Ray's autoscaler: add spot workers first, and on-demand workers while AWS refuses spot.
 
-Ray 2.60 has the hook (RAY_AUTOSCALER_UTILIZATION_SCORER) and knows what was refused within the last half hour, but its own
-scorer does not look at that: it would ask for the same spot node again and again.
+Ray 2.60 loads it from RAY_AUTOSCALER_UTILIZATION_SCORER. Ray's own scorer does not use the launches that were refused within
+the last half hour, so it would request the refused spot node again and again.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ def score(
     *,
     node_availability_summary: NodeAvailabilitySummary,
 ) -> tuple[Any, ...] | None:
-    """The greatest wins; None where the node fits nothing that is asked for."""
+    """Score of a node type for the requested `resources`, greatest wins; None if the node fits none of them."""
     fit = _default_utilization_scorer(node_resources, resources, node_type, node_availability_summary=node_availability_summary)
     if fit is None:
         return None
-    refused = node_availability_summary.node_availabilities.get(node_type)
-    # A node without GPUs would still be wrong for a job with GPUs, so how well it fits comes before the price.
-    return *fit, refused is None or refused.is_available, node_type.endswith("spot")
+    availability = node_availability_summary.node_availabilities.get(node_type)
+    # Fit comes before price: a node without GPUs is wrong for a job that needs GPUs.
+    return *fit, availability is None or availability.is_available, node_type.endswith("spot")

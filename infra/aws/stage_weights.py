@@ -1,6 +1,6 @@
-"""On a node: note where the bucket is, and fetch the weights in it to where torch and face-alignment look for them.
+"""On a node: write the URI of the store to /etc/facegan.env, and download the weights that are in the store.
 
-`ray up` runs it in the set-up of every node. Weights that are not in the bucket are fetched from their authors when needed.
+`ray up` runs it when it sets a node up. Weights that are not in the store are downloaded from their authors when needed.
 """
 
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cluster.cli import run_job
 from cluster.storage import place
-from infra.aws.stack import read_stack, said
+from infra.aws.stack import read_stack, translate_errors
 
 ENVIRONMENT = Path("/etc/facegan.env")
 
@@ -20,13 +20,14 @@ class StageWeights:
 
 
 def main(_: StageWeights) -> None:
-    """Put FACEGAN_STORE into the node's environment, and copy `weights/` of the store."""
+    """Set FACEGAN_STORE in the node's environment, and copy `weights/` of the store to the folder of torch.hub."""
     stack = read_stack()
-    with said(f"parameter {stack.parameter}"):
+    with translate_errors(f"parameter {stack.parameter}"):
         store = stack.client("ssm").get_parameter(Name=stack.parameter)["Parameter"]["Value"]
-    kept = [line for line in ENVIRONMENT.read_text().splitlines() if not line.startswith("FACEGAN_STORE=")]
-    ENVIRONMENT.write_text("\n".join([*kept, f"FACEGAN_STORE={store}"]) + "\n")
+    other_lines = [line for line in ENVIRONMENT.read_text().splitlines() if not line.startswith("FACEGAN_STORE=")]
+    ENVIRONMENT.write_text("\n".join([*other_lines, f"FACEGAN_STORE={store}"]) + "\n")
     weights = place("the store", f"{store}/weights")
+    # face-alignment looks for its weights in this folder too.
     folder = Path(os.environ["TORCH_HOME"]) / "hub" / "checkpoints"
     for entry in weights.entries():
         weights.copy(entry, folder / entry.key)
