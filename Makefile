@@ -52,11 +52,11 @@ mlflow: $(DONE)  ## the MLflow UI over the studies here, on http://127.0.0.1:500
 mlflow-tunnel: $(DONE)  ## the MLflow UI of the cluster's head, by SSH, on http://127.0.0.1:5000: CLUSTER=infra/cluster.yaml
 	$(BIN)/ray dashboard $(CLUSTER) --port 5000 --remote-port 5000
 
-cloud-setup: $(DONE)  ## on AWS, what ray up infra/cluster.yaml needs: ARGS='--bucket ... --weights ... --budget_email ...'
+cloud-setup: $(DONE)  ## create on AWS what ray up infra/cluster.yaml needs: ARGS='--bucket ... --weights ... --budget_email ...'
 	$(BIN)/python -m infra.aws.setup $(ARGS)
 
-cloud-teardown: $(DONE)  ## end all nodes and remove all that cloud-setup made, but the data: ARGS='--delete_data True' for those too
+cloud-teardown: $(DONE)  ## terminate all nodes and delete what cloud-setup created; ARGS='--delete_data True' deletes the data too
 	$(BIN)/python -m infra.aws.teardown $(ARGS)
 
-cloud-rehearsal: $(DONE)  ## infra/aws/README.md to the letter on a pretended AWS: root, 50 GB, half an hour; ARGS='--python .../python3.12'
+cloud-rehearsal: $(DONE)  ## follow infra/aws/README.md on a mocked AWS: root, 50 GB, half an hour; ARGS='--python .../python3.12'
 	$(BIN)/python -m tests.cloud.rehearsal $(ARGS)

@@ -91,15 +91,15 @@ def lab(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def fill_in(lab: Lab) -> None:
-    """Put the hosts into the caller's copy of infra/onprem/cluster.yaml, as its user would."""
+    """Put the addresses and the user of the hosts into the caller's copy of infra/onprem/cluster.yaml."""
     path, caller = "facegan/infra/onprem/cluster.yaml", lab["caller"]
     text = caller.run(f"cat {path}")
     mine = {"192.0.2.10": lab["head"].address, "192.0.2.11": lab["one"].address, "192.0.2.12": lab["two"].address}
     for theirs, ours in (mine | {"ssh_user: ubuntu": "ssh_user: root"}).items():
         assert text.count(theirs) == 1, theirs
         text = text.replace(theirs, ours)
-    caller.write("onprem.yaml", text)
-    caller.run(f"cp onprem.yaml {path}")
+    caller.write("cluster.yaml", text)
+    caller.run(f"cp cluster.yaml {path}")
 
 
 @pytest.fixture(scope="module")
