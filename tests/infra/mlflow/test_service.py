@@ -98,7 +98,7 @@ def serving(service: str, disk: Path) -> Iterator[tuple[str, "subprocess.Popen[b
 
 @pytest.mark.s3
 @pytest.mark.slow
-def test_new_head_restores_the_backup(bucket: None, units: dict[str, str], tmp_path: Path) -> None:
+def test_new_head_serves_the_runs_of_the_backup(bucket: None, units: dict[str, str], tmp_path: Path) -> None:
     service = units["mlflow.service"]
     (first := tmp_path / "first").mkdir()
     (second := tmp_path / "second").mkdir()
