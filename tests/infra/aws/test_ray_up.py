@@ -29,7 +29,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("no right to make a network namespace: run as root with CAP_SYS_ADMIN")
     home = tmp_path_factory.mktemp("home")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAY_"))}
-    command = ["unshare", "--net", sys.executable, "-m", "tests.infra.aws.pretend_aws", str(home / "found.json")]
+    command = ["unshare", "--net", sys.executable, "-m", "tests.infra.aws.ray_up_on_mock", str(home / "found.json")]
     run = subprocess.run(
         command,
         cwd=ROOT,

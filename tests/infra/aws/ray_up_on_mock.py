@@ -2,7 +2,7 @@
 
 Ray would connect to the public addresses that the mock invents.
 
-    unshare --net python -m tests.infra.aws.pretend_aws FILE
+    unshare --net python -m tests.infra.aws.ray_up_on_mock FILE
 
 It writes to FILE, as JSON, the requests to EC2 and what remains after teardown.
 """
