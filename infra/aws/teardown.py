@@ -1,6 +1,6 @@
-"""End every node of the cluster and remove what cloud_setup made. Data are kept unless told otherwise, and their cost is said.
+"""Terminate all nodes of the cluster and delete what setup created. Data are kept by default, and their cost is printed.
 
-What it removes is found by the cluster's tag, so it needs no cluster that answers, and a second run changes nothing.
+Nodes and disks are found by the tag of the cluster, so the head need not answer. A second run changes nothing.
 """
 
 from collections.abc import Iterator
@@ -10,56 +10,56 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from cluster.cli import run_job
-from facegan.config import UserError
-from infra.budget import remove_budget
-from infra.stack import Stack, open_stack, said
+from cluster.cli.command_line import run_job
+from facegan.errors import UserError
+from infra.aws.budget import remove_budget
+from infra.aws.stack import Stack, open_stack, translate_errors
 
-_ALIVE = ("pending", "running", "stopping", "stopped")
-_USD_A_GB_MONTH = 0.023
-"""S3 standard, about, us-east-1, November 2026."""
+_NOT_TERMINATED = ("pending", "running", "stopping", "stopped")
+_USD_PER_GB_MONTH = 0.023
+"""Approximate price of S3 Standard in us-east-1, November 2026."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Teardown:
-    """Arguments of infra/cloud_teardown.py."""
+    """Arguments of infra.aws.teardown."""
 
     delete_data: bool = False
-    """True: delete the cluster's prefix of the bucket with all versions, and the bucket where cloud_setup had made it."""
+    """Delete all versions below the cluster's prefix, and the bucket if setup created it and it is then empty."""
 
 
 def main(args: Teardown) -> None:
-    """Nodes first, because they cost most and hold the rest."""
+    """Run all steps; nodes first, because they cost most and the stack cannot be deleted while they use it."""
     stack = open_stack()
-    store = _store(stack)
-    _end_instances(stack)
+    bucket = _bucket_name(stack)
+    _terminate_instances(stack)
     _delete_volumes(stack)
     _delete_stack(stack)
     _delete_keys(stack)
     remove_budget(stack)
-    _settle_data(stack, store, args.delete_data)
+    _keep_or_delete_data(stack, bucket, args.delete_data)
 
 
-def _store(stack: Stack) -> str:
-    """The bucket: as the stack says, or by its default name."""
+def _bucket_name(stack: Stack) -> str:
+    """Name of the bucket: the parameter of the stack, or the default name."""
     found = stack.describe()
     rows = {row["ParameterKey"]: row["ParameterValue"] for row in (found or {}).get("Parameters", [])}
     return str(rows.get("BucketName", f"{stack.name}-{stack.account}-{stack.region}"))
 
 
-def _ours(stack: Stack) -> list[dict[str, Any]]:
+def _cluster_filter(stack: Stack) -> list[dict[str, Any]]:
     return [{"Name": "tag:ray-cluster-name", "Values": [stack.name]}]
 
 
-def _end_instances(stack: Stack) -> None:
+def _terminate_instances(stack: Stack) -> None:
     ec2 = stack.client("ec2")
-    with said("nodes"):
+    with translate_errors("nodes"):
         pages = ec2.get_paginator("describe_instances").paginate(
-            Filters=[*_ours(stack), {"Name": "instance-state-name", "Values": [*_ALIVE]}]
+            Filters=[*_cluster_filter(stack), {"Name": "instance-state-name", "Values": [*_NOT_TERMINATED]}]
         )
         nodes = [node["InstanceId"] for page in pages for group in page["Reservations"] for node in group["Instances"]]
         if nodes:
-            print(f"nodes    ending {', '.join(nodes)}", flush=True)
+            print(f"nodes    terminating {', '.join(nodes)}", flush=True)
             ec2.terminate_instances(InstanceIds=nodes)
             ec2.get_waiter("instance_terminated").wait(InstanceIds=nodes, WaiterConfig={"Delay": 5, "MaxAttempts": 120})
         else:
@@ -68,9 +68,11 @@ def _end_instances(stack: Stack) -> None:
 
 def _delete_volumes(stack: Stack) -> None:
     ec2 = stack.client("ec2")
-    with said("volumes"):
-        left = ec2.describe_volumes(Filters=[*_ours(stack), {"Name": "status", "Values": ["available"]}])["Volumes"]
-        for volume in left:
+    with translate_errors("volumes"):
+        volumes = ec2.describe_volumes(Filters=[*_cluster_filter(stack), {"Name": "status", "Values": ["available"]}])[
+            "Volumes"
+        ]
+        for volume in volumes:
             print(f"volumes  deleting {volume['VolumeId']} ({volume['Size']} GiB)", flush=True)
             ec2.delete_volume(VolumeId=volume["VolumeId"])
 
@@ -82,35 +84,38 @@ def _delete_stack(stack: Stack) -> None:
     print(f"stack    deleting {stack.name}", flush=True)
     cloudformation = stack.client("cloudformation")
     try:
-        with said(f"stack {stack.name}"):
+        with translate_errors(f"stack {stack.name}"):
             cloudformation.delete_stack(StackName=stack.name)
             done = cloudformation.get_waiter("stack_delete_complete")
             done.wait(StackName=stack.name, WaiterConfig={"Delay": 5, "MaxAttempts": 120})
     except UserError as error:
         if isinstance(error.__cause__, WaiterError):
-            raise UserError(f"stack {stack.name} was not deleted: {stack.first_failure()}; remove that, then again") from error
+            raise UserError(
+                f"stack {stack.name} was not deleted: {stack.first_failure()}; remove this resource, then run this again"
+            ) from error
         raise
 
 
 def _delete_keys(stack: Stack) -> None:
-    """Keys that Ray made: those of which this machine has the private half."""
+    """Delete the SSH keys that Ray created and whose private half is on this machine."""
     ec2 = stack.client("ec2")
-    with said("keys"):
+    with translate_errors("keys"):
         found = ec2.describe_key_pairs(Filters=[{"Name": "key-name", "Values": [stack.key_name, f"{stack.key_name}_key-*"]}])
         for name in (row["KeyName"] for row in found["KeyPairs"]):
             private = Path.home() / ".ssh" / f"{name}.pem"
             if private.exists():
                 ec2.delete_key_pair(KeyName=name)
                 private.unlink()
-                print(f"keys     deleted {name}, here and there", flush=True)
+                print(f"keys     deleted {name} on AWS and {private}", flush=True)
 
 
-def _settle_data(stack: Stack, bucket: str, delete: bool) -> None:
+def _keep_or_delete_data(stack: Stack, bucket: str, delete: bool) -> None:
+    """Delete the data if asked to, and print what was deleted or what the data cost."""
     try:
-        with said(f"bucket {bucket}"):
+        with translate_errors(f"bucket {bucket}"):
             versions = list(_versions(stack, bucket))
             if delete:
-                _delete(stack, bucket, versions)
+                _delete_versions(stack, bucket, versions)
     except UserError as error:
         if isinstance(error.__cause__, ClientError) and error.__cause__.response["Error"]["Code"] == "NoSuchBucket":
             print("data     none", flush=True)
@@ -121,31 +126,33 @@ def _settle_data(stack: Stack, bucket: str, delete: bool) -> None:
     if delete:
         print(f"data     deleted {gigabytes:.1f} GB in {where}\nnothing of {stack.name} is left that costs", flush=True)
     else:
-        cost = f"about ${gigabytes * _USD_A_GB_MONTH:.2f} a month"
+        cost = f"about ${gigabytes * _USD_PER_GB_MONTH:.2f} a month"
         print(f"data     kept: {gigabytes:.1f} GB in {where}, {cost}; nothing else is left that costs", flush=True)
-        print("         ARGS='--delete_data True' deletes them too", flush=True)
+        print("         make cloud-teardown ARGS='--delete_data True' deletes them too", flush=True)
 
 
 def _versions(stack: Stack, bucket: str) -> Iterator[dict[str, Any]]:
+    """All object versions and delete markers below the cluster's prefix."""
     pages = stack.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{stack.name}/")
     for page in pages:
         yield from page.get("Versions", [])
         yield from page.get("DeleteMarkers", [])
 
 
-def _delete(stack: Stack, bucket: str, versions: list[dict[str, Any]]) -> None:
+def _delete_versions(stack: Stack, bucket: str, versions: list[dict[str, Any]]) -> None:
+    """Delete these versions, and the bucket if setup created it and it is then empty."""
     s3 = stack.client("s3")
     for start in range(0, len(versions), 1000):
         rows = [{"Key": row["Key"], "VersionId": row["VersionId"]} for row in versions[start : start + 1000]]
         failed = s3.delete_objects(Bucket=bucket, Delete={"Objects": rows, "Quiet": True}).get("Errors", [])
         if failed:
-            raise UserError(f"bucket {bucket}: {failed[0]['Key']} was not deleted ({failed[0]['Code']}); run again")
-    if _made_by_us(stack, bucket) and not s3.list_object_versions(Bucket=bucket, MaxKeys=1).get("Versions"):
+            raise UserError(f"bucket {bucket}: {failed[0]['Key']} was not deleted ({failed[0]['Code']}); run this again")
+    if _created_by_setup(stack, bucket) and not s3.list_object_versions(Bucket=bucket, MaxKeys=1).get("Versions"):
         s3.delete_bucket(Bucket=bucket)
         print(f"bucket   deleted {bucket}", flush=True)
 
 
-def _made_by_us(stack: Stack, bucket: str) -> bool:
+def _created_by_setup(stack: Stack, bucket: str) -> bool:
     try:
         tags = stack.client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]
     except ClientError as error:

@@ -1,8 +1,10 @@
-"""`ray up infra/cluster.yaml` against a mocked EC2. Only where there is no network: Ray dials the addresses it is told.
+"""Run setup, `ray up` and teardown against a mocked EC2, without a network.
 
-    unshare --net python -m tests.infra.pretend_aws FILE
+Ray would connect to the public addresses that the mock invents.
 
-writes into FILE what was asked of EC2, and what was left of it after a teardown, as JSON.
+    unshare --net python -m tests.infra.aws.ray_up_on_mock FILE
+
+It writes to FILE, as JSON, the requests to EC2 and what remains after teardown.
 """
 
 import base64
@@ -15,14 +17,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.infra.images import make_images
+from tests.infra.aws.images import make_images
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 OWNER = "203.0.113.7/32"
 
 
 def main(out: Path) -> None:
-    """Set up, `ray up`, the workers as the head's autoscaler starts them, teardown."""
+    """Run `ray up` without and with setup, start workers as the autoscaler does, run teardown; write the record to `out`."""
     only_loopback()
     recording = out.with_suffix(".recording")
     os.environ |= {"MOTO_ENABLE_RECORDING": "1", "MOTO_RECORDER_FILEPATH": str(recording)}
@@ -38,25 +40,25 @@ def main(out: Path) -> None:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONPATH": str(ROOT),
-        # Seconds that Ray tries to reach a node by SSH, instead of a quarter of an hour.
+        # Seconds that Ray tries to reach a node by SSH; the default is 15 minutes.
         "AUTOSCALER_NODE_START_WAIT_S": "2",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     make_images("us-east-1")
     found: dict[str, Any] = {"before_setup": ray_up()}
     found["groups_before_setup"] = groups()
-    found["setup"] = python("-m", "infra.cloud_setup", "--ssh_from", OWNER)
+    found["setup"] = python("-m", "infra.aws.setup", "--ssh_from", OWNER)
     found["up"] = ray_up()
     launch_workers()
-    found["asked"] = run_instances(recording)
+    found["requests"] = run_instances(recording)
     found["groups"] = groups()
-    found["teardown"] = python("-m", "infra.cloud_teardown")
-    found["left"] = instances_and_volumes()
+    found["teardown"] = python("-m", "infra.aws.teardown")
+    found["remaining"] = instances_and_volumes()
     out.write_text(json.dumps(found, default=str))
 
 
 def only_loopback() -> None:
-    """Bring loopback up, and refuse to go on if anything else could be reached."""
+    """Bring loopback up; exit if there is any other network device or route."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     routes = subprocess.run(["ip", "route", "show"], capture_output=True, text=True, check=True).stdout
     devices = [name for _, name in socket.if_nameindex()]
@@ -75,11 +77,11 @@ def ray_up() -> dict[str, Any]:
 
 def command(words: list[str]) -> dict[str, Any]:
     run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    return {"returncode": run.returncode, "said": run.stdout + run.stderr}
+    return {"returncode": run.returncode, "output": run.stdout + run.stderr}
 
 
 def launch_workers() -> None:
-    """A node of each kind of worker, by the code of the head's autoscaler, from the configuration that `ray up` sends it."""
+    """Start a node of each worker type with the code of Ray's autoscaler, from the configuration that `ray up` gives it."""
     import yaml
     from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
     from ray.autoscaler._private.event_summarizer import EventSummarizer
@@ -102,7 +104,7 @@ def launch_workers() -> None:
 
 
 def run_instances(recording: Path) -> list[dict[str, str]]:
-    """Each call of RunInstances as it was sent, flat: BlockDeviceMapping.1.Ebs.Encrypted is the first disk's."""
+    """Parameters of each RunInstances request, flat: BlockDeviceMapping.1.Ebs.Encrypted belongs to the first disk."""
     calls = [json.loads(line) for line in recording.read_text().splitlines()]
     bodies = [dict(parse_qsl(base64.b64decode(call["body"] or "").decode(errors="replace"))) for call in calls]
     return [body for body in bodies if body.get("Action") == "RunInstances"]

@@ -1,4 +1,4 @@
-"""infra/cloud.yaml: by itself, and what is there once it is deployed on a mocked AWS."""
+"""infra/aws/stack.yaml: checked with cfn-lint, and deployed to a mocked AWS."""
 
 import ast
 from collections.abc import Iterator
@@ -11,31 +11,31 @@ import yaml
 from cfnlint.api import lint
 from cfnlint.decode.decode import decode_str
 
-from infra.stack import CLUSTER, TEMPLATE, read_stack
-from tests.infra.commands import BUCKET, OWNER, empty_account, setup
+from infra.aws.stack import CLUSTER, TEMPLATE, read_stack
+from tests.infra.aws.commands import BUCKET, OWNER, empty_account, run_setup
 
 REGIONS = ["us-east-1", "us-west-2", "eu-central-1", "eu-north-1", "ap-northeast-1", "ap-southeast-3"]
 NODES = {name: node["node_config"] for name, node in yaml.safe_load(CLUSTER.read_text())["available_node_types"].items()}
 
 
 @pytest.mark.slow
-def test_cfn_lint_finds_nothing() -> None:
+def test_template_passes_cfn_lint() -> None:
     assert [str(match) for match in lint(TEMPLATE.read_text(), regions=REGIONS)] == []
 
 
 @pytest.mark.slow
-def test_cfn_lint_can_fail() -> None:
+def test_cfn_lint_rejects_an_unknown_property() -> None:
     broken = TEMPLATE.read_text().replace("SecurityGroupIngress:\n", "SecurityGroupIngres:\n")
     assert any("SecurityGroupIngres" in str(match) for match in lint(broken))
 
 
-def test_the_template_has_no_aliases() -> None:
-    """CloudFormation's reader of YAML knows none."""
+def test_template_has_no_yaml_aliases() -> None:
+    """CloudFormation does not support them."""
     assert not [e for e in yaml.parse(TEMPLATE.read_text()) if isinstance(e, yaml.AliasEvent)]
 
 
-def test_a_new_bucket_is_versioned_closed_and_forgets_unfinished_uploads() -> None:
-    """As the template says it: the mock makes a bucket without these."""
+def test_template_makes_the_bucket_versioned_private_and_without_unfinished_uploads() -> None:
+    """Read from the template, because the mock ignores these properties."""
     bucket = decode_str(TEMPLATE.read_text())[0]["Resources"]["Bucket"]
     properties = bucket["Properties"]
     assert bucket["DeletionPolicy"] == "Retain"
@@ -46,25 +46,25 @@ def test_a_new_bucket_is_versioned_closed_and_forgets_unfinished_uploads() -> No
 
 
 @pytest.fixture(scope="module")
-def made(moto_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[boto3.session.Session]:
+def account(moto_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[boto3.session.Session]:
     home = tmp_path_factory.mktemp("home")
-    with empty_account(moto_server, home) as account:
-        words = setup("--bucket", BUCKET)
-        assert words.endswith("next     ray up infra/cluster.yaml\n")
-        yield account
+    with empty_account(moto_server, home) as session:
+        output = run_setup("--bucket", BUCKET)
+        assert output.endswith("next     ray up infra/cluster.yaml\n")
+        yield session
 
 
 @pytest.mark.s3
-def test_setup_makes_the_templates_that_the_cluster_names(made: boto3.session.Session) -> None:
-    found = made.client("ec2").describe_launch_templates()["LaunchTemplates"]
+def test_setup_creates_the_launch_templates_of_the_cluster_file(account: boto3.session.Session) -> None:
+    found = account.client("ec2").describe_launch_templates()["LaunchTemplates"]
     assert {node["LaunchTemplate"]["LaunchTemplateName"] for node in NODES.values()} == {
         template["LaunchTemplateName"] for template in found
     }
 
 
 @pytest.mark.s3
-def test_setup_makes_a_firewall_with_ssh_for_its_owner_and_all_within(made: boto3.session.Session) -> None:
-    groups = made.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["facegan-nodes"]}])
+def test_security_group_allows_ssh_from_the_owner_and_all_traffic_within(account: boto3.session.Session) -> None:
+    groups = account.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["facegan-nodes"]}])
     (group,) = groups["SecurityGroups"]
     from_outside = [rule for rule in group["IpPermissions"] if rule["IpRanges"] or rule.get("Ipv6Ranges")]
     assert [(r["FromPort"], r["ToPort"], r["IpRanges"][0]["CidrIp"]) for r in from_outside] == [(22, 22, OWNER)]
@@ -73,27 +73,27 @@ def test_setup_makes_a_firewall_with_ssh_for_its_owner_and_all_within(made: boto
 
 
 @pytest.mark.s3
-def test_setup_makes_an_encrypted_bucket(made: boto3.session.Session) -> None:
-    rules = made.client("s3").get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]["Rules"]
+def test_bucket_is_encrypted(account: boto3.session.Session) -> None:
+    rules = account.client("s3").get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
 
 
 @pytest.mark.s3
-def test_setup_notes_where_the_nodes_find_the_bucket(made: boto3.session.Session) -> None:
-    found = made.client("ssm").get_parameter(Name=read_stack().parameter)["Parameter"]["Value"]
+def test_store_parameter_is_the_uri_of_the_store(account: boto3.session.Session) -> None:
+    found = account.client("ssm").get_parameter(Name=read_stack().parameter)["Parameter"]["Value"]
     assert found == f"s3://{BUCKET}/facegan"
 
 
 @pytest.mark.s3
-def test_setup_makes_a_token_of_its_owner_alone(made: boto3.session.Session) -> None:
+def test_token_is_readable_by_its_owner_only(account: boto3.session.Session) -> None:
     token = Path.home() / ".ray" / "auth_token"
     assert token.stat().st_mode & 0o777 == 0o600
     assert len(token.read_text()) == 64
 
 
 @pytest.mark.s3
-def test_setup_makes_a_head_that_starts_and_ends_its_own_workers_only(made: boto3.session.Session) -> None:
-    rights = policy(made, "HeadRole", "autoscaler")
+def test_head_role_can_start_and_terminate_its_own_workers_only(account: boto3.session.Session) -> None:
+    rights = policy(account, "HeadRole", "autoscaler")
     everywhere = [action for right in rights if right["Resource"] == "*" for action in right["Action"]]
     assert all(action.startswith("ec2:Describe") for action in everywhere)
     by_name = {right["Sid"]: right for right in rights}
@@ -101,21 +101,21 @@ def test_setup_makes_a_head_that_starts_and_ends_its_own_workers_only(made: boto
     assert start["ec2:InstanceType"] == sorted({NODES[kind]["InstanceType"] for kind in NODES if kind != "head"})
     assert start["aws:RequestTag/ray-cluster-name"] == "facegan"
     assert by_name["TagAndEndOwnNodesOnly"]["Condition"]["StringEquals"] == {"ec2:ResourceTag/ray-cluster-name": "facegan"}
-    assert by_name["GiveWorkersTheirRoleOnly"]["Resource"] == role(made, "WorkerRole")["Arn"]
+    assert by_name["GiveWorkersTheirRoleOnly"]["Resource"] == role(account, "WorkerRole")["Arn"]
 
 
 @pytest.mark.s3
-def test_disks_of_the_workers_fit_what_the_head_may_ask_for(made: boto3.session.Session) -> None:
-    (right,) = [right for right in policy(made, "HeadRole", "autoscaler") if right["Sid"] == "OnEncryptedDisks"]
+def test_head_role_allows_the_disk_sizes_of_the_cluster_file(account: boto3.session.Session) -> None:
+    (right,) = [right for right in policy(account, "HeadRole", "autoscaler") if right["Sid"] == "OnEncryptedDisks"]
     largest = int(right["Condition"]["NumericLessThanEquals"]["ec2:VolumeSize"])
     assert all(disk["Ebs"]["VolumeSize"] <= largest for node in NODES.values() for disk in node["BlockDeviceMappings"])
 
 
 @pytest.mark.s3
-def test_setup_makes_workers_that_reach_their_store_and_nothing_else(made: boto3.session.Session) -> None:
-    names = made.client("iam").list_role_policies(RoleName=role(made, "WorkerRole")["RoleName"])["PolicyNames"]
+def test_worker_role_can_access_the_store_only(account: boto3.session.Session) -> None:
+    names = account.client("iam").list_role_policies(RoleName=role(account, "WorkerRole")["RoleName"])["PolicyNames"]
     assert names == ["store"]
-    resources = [right["Resource"] for right in policy(made, "WorkerRole", "store")]
+    resources = [right["Resource"] for right in policy(account, "WorkerRole", "store")]
     assert resources[:2] == [f"arn:aws:s3:::{BUCKET}/facegan/*", f"arn:aws:s3:::{BUCKET}"]
     assert resources[2].endswith(":parameter/facegan/store")
 
@@ -126,7 +126,7 @@ def role(aws: boto3.session.Session, name: str) -> dict[str, Any]:
 
 
 def policy(aws: boto3.session.Session, of: str, name: str) -> list[dict[str, Any]]:
-    """The statements of a role's policy."""
+    """Statements of a policy of a role."""
     document = aws.client("iam").get_role_policy(RoleName=role(aws, of)["RoleName"], PolicyName=name)["PolicyDocument"]
     rights: list[dict[str, Any]] = (ast.literal_eval(document) if isinstance(document, str) else document)["Statement"]
     return rights

@@ -1,4 +1,4 @@
-"""The rehearsal's own check of what nodes ask for can fail."""
+"""The check of the rehearsal that nodes stay within their roles: what passes and what fails."""
 
 import json
 from pathlib import Path
@@ -22,8 +22,8 @@ NEVER = {"Effect": "Deny", "Action": "ec2:TerminateInstances", "Resource": "*"}
 START = {"Effect": "Allow", "Action": ["ec2:RunInstances"], "Resource": "*"}
 
 
-def asked(folder: Path, **call: str) -> Path:
-    """The notes of a node that made one call."""
+def record(folder: Path, **call: str) -> Path:
+    """Write the records of a node that made one call; return the file of calls."""
     (folder / "roles.json").write_text(json.dumps({"key": {"role": "node", "statements": [STORE, LIST, START, NEVER]}}))
     (folder / "calls.jsonl").write_text(json.dumps({"key": "key"} | call) + "\n")
     return folder / "calls.jsonl"
@@ -37,8 +37,8 @@ def asked(folder: Path, **call: str) -> Path:
         {"service": "ec2", "action": "RunInstances"},
     ],
 )
-def test_what_a_role_allows_passes(tmp_path: Path, call: dict[str, str]) -> None:
-    check_roles(asked(tmp_path, **call))
+def test_allowed_call_passes(tmp_path: Path, call: dict[str, str]) -> None:
+    check_roles(record(tmp_path, **call))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,6 @@ def test_what_a_role_allows_passes(tmp_path: Path, call: dict[str, str]) -> None
         {"service": "ec2", "action": "TerminateInstances"},
     ],
 )
-def test_what_a_role_does_not_allow_is_named(tmp_path: Path, call: dict[str, str]) -> None:
+def test_call_that_is_not_allowed_is_reported(tmp_path: Path, call: dict[str, str]) -> None:
     with pytest.raises(AssertionError, match=call["action"]):
-        check_roles(asked(tmp_path, **call))
+        check_roles(record(tmp_path, **call))

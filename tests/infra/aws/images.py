@@ -1,13 +1,13 @@
-"""The public image parameters of Canonical and AWS, which moto lacks: put in from behind, for its API refuses such names."""
+"""Image parameters of Canonical and AWS that moto lacks. They are set in moto's backend, as its API refuses their names."""
 
-from infra.stack import TEMPLATE
+from infra.aws.stack import TEMPLATE
 
 AMAZON = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
-"""Images that moto has; two different ones, so that the head's and the workers' can be told apart."""
+"""Prefix of two image parameters that moto has: one stands for the head's image, the other for the workers'."""
 
 
 def make_images(region: str) -> None:
-    """Both parameters that infra/cloud.yaml names as its defaults; for a moto that runs in this process."""
+    """Set both image parameters that infra/aws/stack.yaml has as defaults, for a moto in this process."""
     from moto.ssm.models import ssm_backends
 
     parameters = ssm_backends["123456789012"][region]._parameters

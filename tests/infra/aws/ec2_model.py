@@ -1,4 +1,4 @@
-"""What EC2 takes for RunInstances, as the installed botocore describes it."""
+"""Check node configurations against botocore's model of EC2's RunInstances."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +7,8 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 
-def complaints(node_config: dict[str, Any]) -> list[str]:
-    """Unknown fields, wrong types and values outside their enumeration, at any depth."""
+def validation_errors(node_config: dict[str, Any]) -> list[str]:
+    """Return an error line for each unknown field, wrong type and value outside its enumeration, at any depth."""
     shape = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances").input_shape
     report = ParamValidator().validate({**node_config, "MinCount": 1, "MaxCount": 1}, shape)
     return [line for line in report.generate_report().splitlines() if line] + list(_outside("node_config", node_config, shape))

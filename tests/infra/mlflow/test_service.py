@@ -1,4 +1,4 @@
-"""MLflow as the head's service: its units, and what is in them run against a bucket: serve, back up, lose the disk, restore."""
+"""MLflow as a service of the head: its systemd units, and their commands run against a bucket (serve, back up, restore)."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,33 +14,43 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from cluster.storage import Place
+from cluster.storage.uri import StorageURI
+from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.serving import free_port, wait_for_answer
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 STORE = "s3://faces/mlflow"
 
 
 @pytest.fixture(scope="module")
 def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The units that infra/mlflow/install.sh writes, by name."""
+    """The systemd units that infra/mlflow/install.sh writes, by file name."""
     folder = tmp_path_factory.mktemp("units")
     command = ["bash", str(ROOT / "infra/mlflow/install.sh"), STORE + "/", sys.executable]
     subprocess.run(command, env=os.environ | {"UNITS": str(folder)}, check=True)
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
+@pytest.fixture
+def bucket(moto_server: str) -> Iterator[None]:
+    """An S3 server with an empty bucket `faces`; the environment names the server."""
+    urllib.request.urlopen(urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST"))
+    with s3_environment(moto_server):
+        s3_client().create_bucket(Bucket="faces")
+        yield
+
+
 def line(unit: str, name: str) -> str:
-    """The value of the one line `name=...`."""
+    """The value of the only line `name=...` of a unit."""
     (value,) = re.findall(rf"^{name}=(.*)$", unit, re.MULTILINE)
     return str(value)
 
 
-def test_the_units_are_whole(units: dict[str, str], tmp_path: Path) -> None:
+def test_installed_units_are_complete_and_mlflow_listens_on_loopback_only(units: dict[str, str], tmp_path: Path) -> None:
     assert set(units) == {"mlflow.service", "mlflow-backup.service", "mlflow-backup.timer"}
     assert not any(re.search("@[A-Z]+@", text) for text in units.values())
     service = units["mlflow.service"]
-    assert "--host 127.0.0.1 " in line(service, "ExecStart"), "MLflow asks nobody who they are: never open to the world"
+    assert "--host 127.0.0.1 " in line(service, "ExecStart"), "MLflow has no authentication: it must listen on loopback only"
     assert line(service, "Restart") == "always"
     assert line(service, "WantedBy") == "multi-user.target"
     for name, text in units.items():
@@ -47,21 +58,22 @@ def test_the_units_are_whole(units: dict[str, str], tmp_path: Path) -> None:
     if shutil.which("systemd-analyze"):
         paths = [str(tmp_path / name) for name in units]
         found = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
-        assert not [said for said in found.stderr.splitlines() if str(tmp_path) in said], found.stderr
+        assert not [problem for problem in found.stderr.splitlines() if str(tmp_path) in problem], found.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["bucket/mlflow"], "is no place"), (["s3://b/x", "/nowhere/python"], "make setup")]
+    ("arguments", "message"),
+    [(["bucket/mlflow"], "STORE is 'bucket/mlflow'"), (["s3://b/x", "/nowhere/python"], "make setup")],
 )
-def test_a_wrong_argument_installs_nothing(tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_wrong_argument_installs_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
     command = ["bash", str(ROOT / "infra/mlflow/install.sh"), *arguments, *([sys.executable] if len(arguments) == 1 else [])]
     done = subprocess.run(command, env=os.environ | {"UNITS": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def run_line(command: str, disk: Path) -> str:
-    """Run a unit's line with the disk in place of /var/lib/mlflow."""
+    """Run a unit's command with the folder `disk` in place of /var/lib/mlflow; return its output."""
     done = subprocess.run(
         shlex.split(command.replace("/var/lib/mlflow", str(disk))), cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -71,7 +83,7 @@ def run_line(command: str, disk: Path) -> str:
 
 @contextmanager
 def serving(service: str, disk: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """The unit's server on a free port and another disk."""
+    """Run the unit's server on a free port, with the folder `disk` in place of /var/lib/mlflow."""
     port = free_port()
     command = line(service, "ExecStart").replace("/var/lib/mlflow", str(disk)).replace("--port 5000", f"--port {port}")
     with (disk / "server.log").open("w") as log:
@@ -86,7 +98,7 @@ def serving(service: str, disk: Path) -> Iterator[tuple[str, "subprocess.Popen[b
 
 @pytest.mark.s3
 @pytest.mark.slow
-def test_a_new_head_goes_on_from_the_backup(moto: str, units: dict[str, str], tmp_path: Path) -> None:
+def test_new_head_serves_the_runs_of_the_backup(bucket: None, units: dict[str, str], tmp_path: Path) -> None:
     service = units["mlflow.service"]
     (first := tmp_path / "first").mkdir()
     (second := tmp_path / "second").mkdir()
@@ -98,7 +110,7 @@ def test_a_new_head_goes_on_from_the_backup(moto: str, units: dict[str, str], tm
         client.log_metric(run, "loss/pixel", 0.5, step=8)
         assert line(units["mlflow-backup.service"], "ExecStart") == line(service, "ExecStopPost")
         assert "saved" in run_line(line(service, "ExecStopPost"), first)
-    assert any(entry.key.endswith("note.txt") for entry in Place(STORE).entries("artifacts/"))
+    assert any(entry.key.endswith("note.txt") for entry in StorageURI(STORE).entries("artifacts/"))
     assert "restored" in run_line(line(service, "ExecStartPre"), second)
     with serving(service, second) as (uri, _):
         client = MlflowClient(uri)
@@ -108,11 +120,11 @@ def test_a_new_head_goes_on_from_the_backup(moto: str, units: dict[str, str], tm
 
 
 @pytest.mark.s3
-def test_a_damaged_database_does_not_replace_the_backup(moto: str, units: dict[str, str], tmp_path: Path) -> None:
-    Place(STORE).write("mlflow.db", b"the good one")
+def test_damaged_database_does_not_replace_the_backup(bucket: None, units: dict[str, str], tmp_path: Path) -> None:
+    StorageURI(STORE).write("mlflow.db", b"the good one")
     (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     command = line(units["mlflow-backup.service"], "ExecStart").replace("/var/lib/mlflow", str(tmp_path))
     done = subprocess.run(shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "damaged" in done.stderr
-    assert Place(STORE).read("mlflow.db") == b"the good one"
+    assert StorageURI(STORE).read("mlflow.db") == b"the good one"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Take an on-premises cluster down, and look whether it is: infra/down_onprem.sh [infra/onprem.yaml]
-# `ray down` stops the head alone, says that no nodes remain, and leaves the private key that `ray up` put there.
-# Exit code 1 where a machine could not be reached or still has something of the cluster; its line says what. Results stay.
+# Stop an on-premises cluster and check that it is stopped: infra/onprem/down.sh [infra/onprem/cluster.yaml]
+# `ray down` stops the head only, reports that no nodes remain, and leaves the private key that `ray up` copied to the head.
+# Exit code 1 if a machine cannot be reached or has processes, keys or secrets left; its line says which. Results are kept.
 set -euo pipefail
-cluster=${1:-$(dirname "$0")/onprem.yaml}
-python=$(dirname "$0")/../.venv/bin/python
+cluster=${1:-$(dirname "$0")/cluster.yaml}
+python=$(dirname "$0")/../../.venv/bin/python
 
 read -r name user key head workers < <("$python" - "$cluster" <<'PYTHON'
 import sys, yaml
@@ -13,10 +13,13 @@ print(c["cluster_name"], c["auth"]["ssh_user"], c["auth"]["ssh_private_key"], c[
 PYTHON
 )
 
-stop_and_look() {  # on a machine; prints what is left there
+stop_and_list() {  # stop Ray on a machine; print the processes, keys and secrets that remain
   ssh -i "${key/#\~/$HOME}" -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -o LogLevel=ERROR "$user@$1" bash -s -- "$name" <<'REMOTE'
-left() { pgrep -u "$(id -u)" -a -f 'ray::|raylet|gcs_server|ray/dashboard|ray/autoscaler|ray/_private' || test $? -eq 1; }
+left() {
+  pgrep -u "$(id -u)" -a -f 'ray::|raylet|gcs_server|ray/dashboard|ray/autoscaler|ray/_private' ||
+    test $? -eq 1 || echo "unknown processes: pgrep failed"
+}
 ~/facegan/.venv/bin/ray stop --grace-period 10 > /dev/null 2>&1
 [[ -z $(left) ]] || ~/facegan/.venv/bin/ray stop --force > /dev/null 2>&1
 rm -f ~/ray_bootstrap_key.pem ~/ray_bootstrap_config.yaml ~/.facegan/node.env "/tmp/ray/cluster-$1".{state,lock}
@@ -27,18 +30,18 @@ REMOTE
 
 down() {
   local left
-  if ! left=$(stop_and_look "$1"); then
-    echo "FAIL  $1: not reached; run this again when it is back" >&2
+  if ! left=$(stop_and_list "$1"); then
+    echo "FAIL  $1: not reached; run this again when the machine is reachable" >&2
     return 1
   elif [[ -n $left ]]; then
-    echo "FAIL  $1: still there: $left" >&2
+    echo "FAIL  $1: remaining: $left" >&2
     return 1
   fi
   echo "ok    $1: no process of Ray, no key, no secrets"
 }
 
 failed=0
-down "$head" || failed=1  # first: its autoscaler would start the workers again
+down "$head" || failed=1  # first, because its autoscaler would start the workers again
 started=()
 for worker in $workers; do
   down "$worker" &
