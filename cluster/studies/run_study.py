@@ -19,6 +19,7 @@ from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
 from cluster.studies.progress import following
+from cluster.studies.reference_embeddings import precompute_reference_embeddings
 from cluster.studies.study_store import StudyStore
 from cluster.tracking.mlflow_tracker import Tracker
 from facegan.data.manifest import manifest_key
@@ -32,7 +33,6 @@ from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN
-from facegan.trial import precompute_reference_embeddings
 
 HOME = Path("studies")
 

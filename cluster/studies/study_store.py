@@ -145,7 +145,7 @@ class TrialStore:
             for entry in self.store.place.entries(prefix):
                 self.store._unpack(entry, self.folder.path)
 
-    def of_study(self, name: str) -> Path:
+    def study_file(self, name: str) -> Path:
         """A file of the whole study, fetched if it is there."""
         path = self.folder.path.parent.parent / name
         if self.store.place.is_remote and not path.exists() and self.store.place.exists(name):
