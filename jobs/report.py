@@ -33,7 +33,7 @@ def main(args: Report) -> None:
     plan = read_plan(store.folder)
 
     # torch, matplotlib and statsmodels take seconds to import, which a wrong flag must not wait for.
-    from facegan.report.outputs import write_outputs
+    from facegan.outputs import write_outputs
 
     store.fetch_shown_checkpoints()
     summary = write_outputs(plan, store.folder, planned_data(plan).open(), include_faces=args.include_faces)

@@ -1,7 +1,6 @@
-"""The flags that say what one trial takes of the cluster. This module imports no Ray, so that flags are checked at once."""
+"""The flags that say what one trial takes of the cluster. Ray is imported late, so that wrong flags are refused at once."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from facegan.errors import UserError
@@ -9,15 +8,14 @@ from facegan.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class TrialResources:
-    """Resources of one trial. The methods take the cluster's totals as `ray.cluster_resources()` returns them."""
+    """CPUs and GPUs of one trial."""
 
     cpus_per_trial: float = 1
-    """CPUs of each trial."""
+    """CPUs of a trial."""
     gpus_per_trial: float | None = None
-    """GPUs of each trial; below 1, trials share a GPU. By default a short measurement on one GPU chooses the number of trials
-    per GPU."""
+    """GPUs of a trial, below 1 to share one; by default a measurement decides how many trials share a GPU."""
     gpus: int = 0
-    """GPUs to request from an autoscaling cluster and to wait for before the study starts; 0: use the GPUs that exist."""
+    """GPUs to request from an autoscaling cluster and to wait for before the study starts; 0: use those that exist."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.cpus_per_trial) and self.cpus_per_trial > 0):
@@ -27,20 +25,24 @@ class TrialResources:
         if self.gpus < 0:
             raise UserError(f"--gpus is {self.gpus}: at least 0")
 
-    def resources(self, cluster: Mapping[str, float]) -> dict[str, float]:
-        """CPUs and GPUs to request from Ray; one GPU by default if the cluster has any."""
-        gpus = min(1.0, cluster.get("GPU", 0)) if self.gpus_per_trial is None else self.gpus_per_trial
+    def resources(self) -> dict[str, float]:
+        """Return the request to Ray; a whole GPU if the cluster has any and the user gave no number."""
+        from cluster.runtime.start import total
+
+        gpus = min(1.0, total("GPU")) if self.gpus_per_trial is None else self.gpus_per_trial
         return {"cpu": self.cpus_per_trial, "gpu": gpus}
 
-    def at_once(self, cluster: Mapping[str, float]) -> int:
-        """How many trials the cluster can run at the same time. Raises UserError if it cannot run one."""
-        asked = {name.upper(): amount for name, amount in self.resources(cluster).items() if amount}
-        fits = min(int(cluster.get(name, 0) / amount) for name, amount in asked.items())
+    def at_once(self) -> int:
+        """Return how many trials the cluster runs at a time; UserError if not even one."""
+        from cluster.runtime.start import total
+
+        asked = {name.upper(): amount for name, amount in self.resources().items() if amount}
+        fits = min(int(total(name) / amount) for name, amount in asked.items())
         if fits < 1:
             wanted = " and ".join(f"{amount:g} {name}" for name, amount in asked.items())
-            there = " and ".join(f"{cluster.get(name, 0):g} {name}" for name in asked)
+            available = " and ".join(f"{total(name):g} {name}" for name in asked)
             raise UserError(
-                f"a trial takes {wanted}, the cluster has {there}: lower --cpus_per_trial or --gpus_per_trial, "
-                "or request GPUs from an autoscaling cluster with --gpus"
+                f"a trial takes {wanted}, the cluster has {available}: lower --cpus_per_trial or --gpus_per_trial, "
+                "or request GPUs of an autoscaling cluster with --gpus"
             )
         return fits

@@ -25,8 +25,8 @@ from cluster.tracking.mlflow_tracker import Tracker
 from facegan.data.manifest import manifest_key
 from facegan.metrics.table import display_name
 from facegan.nets.vgg_weights import weights_name
+from facegan.outputs import write_outputs
 from facegan.report.formatting import duration
-from facegan.report.outputs import write_outputs
 from facegan.report.score_table import study_table
 from facegan.study.analysis.model_selection import best_generator
 from facegan.study.design.arms import Arm, Factor

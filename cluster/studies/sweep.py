@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import ray
 import torch
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -41,15 +40,14 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, share: TrialResource
         # Runs that share a GPU take each other's seconds: then each has one of its own.
         share = choose_trial_resources(share, plan.trials[0].config, study)
     several = any(t.candidate for t in plan.trials)
-    cluster = ray.cluster_resources()
     tuner = tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_tune_trial, store=store, data=data, trials=_by_key(missing), seconds=plan.budget.seconds),
-            share.resources(cluster),
+            share.resources(),
         ),
         param_space={"key": tune.grid_search([t.key for t in missing])},
         tune_config=tune.TuneConfig(
-            max_concurrent_trials=share.at_once(cluster),
+            max_concurrent_trials=share.at_once(),
             reuse_actors=True,
             scheduler=_AshaPerArm(missing, store, grace_images) if several else FIFOScheduler(),
             trial_name_creator=lambda trial: f"trial_{trial.config['key']}",
@@ -65,7 +63,7 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, share: TrialResource
         ),
     )
     before = _states(missing, study)
-    needs = {name.upper(): amount for name, amount in share.resources(cluster).items()}
+    needs = {name.upper(): amount for name, amount in share.resources().items()}
     with explain_waiting(lambda: _states(missing, study) != before, needs):
         results = tuner.fit()
     errors = {str(result.config["key"]): result.error for result in results if result.error}
