@@ -118,6 +118,10 @@ class Bucket:
                 conflict = error  # another writer is at it, and may yet fail
         raise conflict
 
+    def server_url(self) -> str:
+        with self._said():
+            return str(client().meta.endpoint_url)
+
     def remove(self, key: str) -> None:
         with self._said(key):
             client().delete_object(**self._at(key))

@@ -23,7 +23,7 @@ from cluster.runtime.start import start_ray
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
-from tests.cluster.storage.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
+from tests.cluster.storage.contract import BIG, CASES, a_stale_tag_replaces_nothing, said_by, sha256
 from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
 from tests.cluster.storage.radosgw import ACCESS_KEY, SECRET_KEY, Radosgw, missing, radosgw
 from tests.cluster.storage.s3_environment import end_uploads, s3_client, s3_environment
@@ -249,5 +249,5 @@ def test_ingest_from_a_bucket_into_a_bucket(clips: Path, bucket: StorageURI, dat
         ray.shutdown()
 
 
-def test_an_overtaken_writer_changes_nothing(bucket: StorageURI, tmp_path: Path) -> None:
-    an_overtaken_writer_changes_nothing(bucket, tmp_path)
+def test_a_stale_tag_replaces_nothing(bucket: StorageURI, tmp_path: Path) -> None:
+    a_stale_tag_replaces_nothing(bucket, tmp_path)

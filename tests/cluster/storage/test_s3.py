@@ -11,7 +11,7 @@ import pytest
 
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI, storage_uri
-from tests.cluster.storage.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
+from tests.cluster.storage.contract import BIG, CASES, a_stale_tag_replaces_nothing, said_by, sha256
 from tests.cluster.storage.s3_environment import s3_client
 
 pytestmark = pytest.mark.s3
@@ -154,5 +154,5 @@ def test_a_server_that_says_nothing(moto: str, local: Path, monkeypatch: pytest.
             assert time.monotonic() - begin < 5
 
 
-def test_an_overtaken_writer_changes_nothing(bucket: StorageURI, tmp_path: Path) -> None:
-    an_overtaken_writer_changes_nothing(bucket, tmp_path)
+def test_a_stale_tag_replaces_nothing(bucket: StorageURI, tmp_path: Path) -> None:
+    a_stale_tag_replaces_nothing(bucket, tmp_path)
