@@ -112,7 +112,7 @@ def test_a_name_that_is_too_long(bucket: StorageURI) -> None:
     assert "no object can be called so (" in said_by(lambda: bucket.write("k" * 1025, b""))
 
 
-def test_an_upload_that_somebody_aborts_is_an_error(bucket: StorageURI, tmp_path: Path) -> None:
+def test_an_upload_that_somebody_aborts_is_an_error(bucket: StorageURI, tmp_path: Path, pauses: list[float]) -> None:
     """As lifecycle rules of buckets do with uploads that take long."""
     aborted = list[int]()
     events, before_completion = s3_client_module.client().meta.events, "before-call.s3.CompleteMultipartUpload"
