@@ -19,8 +19,11 @@ _COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)
 _SECONDS = 5.0
 
 
-from cluster.runtime.ray_results import result_of
-from cluster.runtime.resource_flags import TrialResources
+def choose_trial_resources(asked: TrialResources, config: Config, study: Path) -> TrialResources:
+    """Return what the user asked for; without --gpus_per_trial, with as many trials on a GPU as a measurement finds best.
+
+    The measurement is made once for a study and saved in its folder.
+    """
     gpus = total("GPU")
     if asked.gpus_per_trial is not None or not gpus:
         return asked
