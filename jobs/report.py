@@ -28,7 +28,7 @@ def main(args: Report) -> None:
     if not args.study:
         raise UserError("--study is missing: name a study's folder or s3://bucket/prefix")
     store = StudyStore(storage_uri("--study", args.study))
-    store.place.check()
+    store.location.check()
     store.pull()
     plan = read_plan(store.folder)
 
@@ -42,7 +42,7 @@ def main(args: Report) -> None:
         print(f"{claim['question']}\n  {claim['sentence']}")
     states = [trial["state"] for trial in summary["trials"]]
     print(f"runs     {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}")
-    print(f"report   {store.place}/report.html")
+    print(f"report   {store.location}/report.html")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def _read_study(store: StudyStore, data: DataSet | None) -> CheckpointSet:
             checkpoints.append(checkpoint)
             weights.append(content)
     if not checkpoints:
-        raise UserError(f"--checkpoint is {str(store.place)!r}: no trial of this study has a checkpoint yet; train it first")
+        raise UserError(f"--checkpoint is {str(store.location)!r}: no trial of this study has a checkpoint yet; train it first")
     return CheckpointSet(store.folder.name, checkpoints, weights, data or planned_data(plan))
 
 

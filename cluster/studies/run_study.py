@@ -126,7 +126,7 @@ def _commit() -> str:
 def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:
     """A file of each local folder that all nodes must see, by the flag that names the folder."""
     files = {}
-    if not store.place.is_remote:
+    if not store.location.is_remote:
         files["--study"] = store.folder / PLAN
     location = StorageURI(data.uri)
     if not location.is_remote:
@@ -136,8 +136,8 @@ def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:
 
 def _display_path(store: StudyStore) -> str:
     """The study's URI, or its folder relative to the working directory."""
-    if store.place.is_remote:
-        return store.place.uri
+    if store.location.is_remote:
+        return store.location.uri
     return os.path.relpath(store.folder) if store.folder.is_relative_to(Path.cwd()) else str(store.folder)
 
 
