@@ -38,7 +38,7 @@ class DataSet:
 
     def _fetch(self, clip: dict[str, Any], downloads: Path) -> Path:
         place = StorageURI(self.uri)
-        if not place.is_s3:
+        if not place.is_remote:
             return checked_file(place.folder, clip)
         local = downloads / Path(clip["file"]).name
         try:

@@ -55,7 +55,7 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
             print(f"data     {data}: {manifest['rows']} frames are there already (version {found.version})", flush=True)
             return found
     start_ray()
-    if not source.is_s3:
+    if not source.is_remote:
         check_shared_paths({"--source": source.folder / clips[0].files[0].key})
     sweep_partials(data)
     records = list(_run(clips, source, data, request))
