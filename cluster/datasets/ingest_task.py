@@ -12,10 +12,11 @@ from cluster.runtime.device import assigned_device
 from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_landmark_weights
+from facegan.data.clip_record import ClipProgress, ClipRecord, clip_key, file_key, record_from_json, record_key
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.manifest import file_key, record_key
-from facegan.data.shards import ClipProgress, ClipRecord, clip_key, record_from_json, writing_clip
+from facegan.data.shards import writing_clip
 from facegan.data.sources import ClipSource
+from facegan.errors import UserError
 from facegan.landmarks.finder import LandmarkFinder
 from facegan.memory import keep_freed_memory
 
@@ -69,8 +70,8 @@ def finished(data: StorageURI, key: str) -> ClipRecord | None:
     except FileNotFoundError:
         return None
     try:
-        record = record_from_json(content)
-    except ValueError:
+        record = record_from_json(content, record_key(key))
+    except UserError:
         return None  # damaged: it is made again
     sizes = {entry.key: entry.size for entry in data.entries(file_key(key))}
     return record if not record.rows or sizes.get(file_key(key)) == record.file_bytes else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cluster.studies.progress import duration
-from facegan.data.shards import ClipProgress, ClipRecord
+from facegan.data.clip_record import ClipProgress, ClipRecord
 from facegan.data.sources import ClipSource
 
 _LINE_EVERY_SECONDS = 5.0

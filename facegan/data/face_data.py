@@ -4,7 +4,6 @@ The global batch does not depend on rank, number of workers or wall clock; a ran
 to save, arms of one seed see the same batches, and a run can go on with another number of workers.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from facegan.data.batch import Batch, Triplets
 from facegan.data.local_copy import copy_of_folder
+from facegan.data.manifest import Manifest, parse_manifest
 from facegan.data.shards import decode_image
 from facegan.landmarks.points import mirror
 
@@ -24,17 +24,18 @@ class FaceData:
     """A local copy of a data set (see facegan.data.local_copy), mapped into memory that all processes of the machine share."""
 
     def __init__(self, folder: Path) -> None:
-        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        content = (folder / "manifest.json").read_bytes()
+        self.manifest = parse_manifest(content, str(folder), "remove this local copy; it will be made again")
         self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
         # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
         self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
-        self.size = int(self.manifest["ingest"]["size"])
-        self.synthetic = bool(self.manifest["synthetic"])
+        self.size = self.manifest.ingest.size
+        self.synthetic = self.manifest.synthetic
         self._clips = _rows_by_clip(self.manifest)
 
     def clips(self, part: str, validation_fraction: float) -> dict[str, NDArray[np.int64]]:
         """Rows of each clip of 'train', 'validation' or 'test'; validation clips are spread evenly over training's ids."""
-        names = [c["clip"] for c in self.manifest["clips"] if c["rows"] and (c["split"] == "test") == (part == "test")]
+        names = [c.clip for c in self.manifest.clips if c.rows and (c.split == "test") == (part == "test")]
         if part != "test":
             count = round(len(names) * validation_fraction) if len(names) > 1 else 0
             count = max(count, 1) if validation_fraction and len(names) > 1 else count
@@ -86,10 +87,10 @@ def open_data(folder: Path) -> FaceData:
     return FaceData(copy_of_folder(folder))
 
 
-def _rows_by_clip(manifest: dict[str, Any]) -> dict[str, NDArray[np.int64]]:
+def _rows_by_clip(manifest: Manifest) -> dict[str, NDArray[np.int64]]:
     rows, start = {}, 0
-    for clip in manifest["clips"]:
-        if clip["rows"]:
-            rows[clip["clip"]] = np.arange(start, start + clip["rows"])
-            start += clip["rows"]
+    for clip in manifest.clips:
+        if clip.rows:
+            rows[clip.clip] = np.arange(start, start + clip.rows)
+            start += clip.rows
     return rows

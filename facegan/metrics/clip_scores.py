@@ -93,4 +93,4 @@ def discrimination_of(parts: Mapping[str, Part]) -> dict[str, Any]:
 
 def categories_of(data: FaceData) -> dict[str, str]:
     """The category of each clip."""
-    return {clip["clip"]: clip["category"] for clip in data.manifest["clips"]}
+    return {clip.clip: clip.category for clip in data.manifest.clips}

@@ -9,7 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from facegan.data.clip_reader import ClipReader, LocatedFrame, Quarantined
+from facegan.data.clip_reader import ClipReader, LocatedFrame
+from facegan.data.clip_record import Quarantined
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.shards import writing_clip
 from facegan.data.sources import clips_in
