@@ -65,7 +65,7 @@ def plan_evaluation(
 ) -> Evaluation:
     """Refuse what cannot be judged, before Ray starts."""
     out.check()
-    size = data.manifest()["ingest"]["size"]
+    size = data.manifest().ingest.size
     for subject in given.subjects:
         if subject.config.data.size != size:
             raise UserError(
@@ -164,7 +164,7 @@ def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
 
     references = parts(_REFERENCES)
     return {
-        "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest["ingest"]["landmarks"]},
+        "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest.ingest.landmarks},
         "evaluators": evaluators.describe(),
         "evaluators_and_losses": refuse_loss_networks(evaluation.evaluators, [s.config.vgg for s in evaluation.subjects]),
         "sampling": asdict(evaluation.sampling),
