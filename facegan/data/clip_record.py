@@ -10,11 +10,11 @@ import re
 from dataclasses import asdict, dataclass
 
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.sources import ClipSource
+from facegan.data.sources import ClipSource, SplitName
 from facegan.errors import UserError
 from facegan.records import parse_record
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the Parquet columns, of the records and of the manifests."""
 
 CLIPS = "clips"
@@ -54,7 +54,8 @@ class ClipRecord:
     """
 
     clip: str
-    split: str
+    person: str
+    split: SplitName
     category: str
     source_sha256: str
     key: str
@@ -89,7 +90,7 @@ def record_from_json(content: bytes, name: str) -> ClipRecord:
 
 def clip_key(clip: ClipSource, source_sha256: str, config: IngestConfig) -> str:
     """`<clip>-<hash>`: the name of the files made from this clip, whose content has this hash, with this configuration."""
-    depends_on = [SCHEMA_VERSION, clip.clip, clip.category, source_sha256, asdict(config)]
+    depends_on = [SCHEMA_VERSION, clip.clip, clip.person, clip.category, source_sha256, asdict(config)]
     return f"{clip.clip}-{hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]}"
 
 

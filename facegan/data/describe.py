@@ -36,12 +36,13 @@ def describe(data: FaceData, quarantine: list[Quarantined]) -> list[str]:
 
 
 def _categories(manifest: Manifest) -> list[str]:
-    lines = [f"{'category':<14}{'split':<8}{'clips':>7}{'frames':>9}{'quarantined':>13}   frames a clip"]
+    lines = [f"{'category':<14}{'split':<8}{'clips':>7}{'people':>8}{'frames':>9}{'quarantined':>13}   frames a clip"]
     for category in sorted({clip.category for clip in manifest.clips}, key=lambda name: (name != "train", name)):
         clips = [clip for clip in manifest.clips if clip.category == category]
         rows, bad = [clip.rows for clip in clips], sum(clip.quarantined for clip in clips)
+        people = len({clip.person for clip in clips})
         spread = f"{min(rows)} to {max(rows)}, median {np.median(rows):.0f}"
-        lines.append(f"{category:<14}{clips[0].split:<8}{len(clips):>7}{sum(rows):>9}{bad:>13}   {spread}")
+        lines.append(f"{category:<14}{clips[0].split:<8}{len(clips):>7}{people:>8}{sum(rows):>9}{bad:>13}   {spread}")
     return lines
 
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 
 from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, file_key, is_clip_file, record_key
 from facegan.data.ingest_config import IngestConfig
+from facegan.data.sources import SplitName, check_people
 from facegan.errors import UserError
 from facegan.records import from_json, parse_record
 
@@ -31,7 +32,8 @@ class ManifestClip:
 
     file: str
     clip: str
-    split: str
+    person: str
+    split: SplitName
     category: str
     source_sha256: str
     rows: int
@@ -68,7 +70,7 @@ class Manifest:
     """One version of a data set. Its clips are in the order of their names, and rows are counted in this order.
 
     `sources` maps the place of each source to its fingerprint; `reasons` counts the quarantined frames by reason.
-    Raises UserError if the counts do not add up or a clip is named twice.
+    Raises UserError if the counts do not add up, a clip is named twice, or a person is in training and test clips.
     """
 
     schema_version: int
@@ -92,6 +94,7 @@ class Manifest:
         names = [clip.clip for clip in self.clips]
         if sorted(set(names)) != names:
             raise UserError("clips are not in the order of their names, each once")
+        check_people(((clip.clip, clip.person, clip.split == "train") for clip in self.clips), "clips")
 
 
 def manifest_key(version: int) -> str:
@@ -126,6 +129,7 @@ def make_manifest(
             ManifestClip(
                 file=file_key(record.key) if record.rows else "",
                 clip=record.clip,
+                person=record.person,
                 split=record.split,
                 category=record.category,
                 source_sha256=record.source_sha256,

@@ -29,6 +29,7 @@ ROWS_PER_GROUP = 64
 SCHEMA = pa.schema(
     [
         ("clip", pa.string()),
+        ("person", pa.string()),
         ("split", pa.string()),
         ("category", pa.string()),
         ("frame", pa.int32()),
@@ -73,7 +74,7 @@ def writing_clip(
     size, digest = (parquet.stat().st_size, file_sha256(parquet)) if rows else (0, "")
     if not rows:
         parquet.unlink()
-    about = (clip.clip, clip.split, clip.category, source_sha256, key)
+    about = (clip.clip, clip.person, clip.split, clip.category, source_sha256, key)
     yield ClipRecord(*about, rows, size, image_bytes, digest, read, quarantined)
 
 
@@ -93,6 +94,7 @@ def _rows(
 def _row(clip: ClipSource, frame: LocatedFrame, crop: Crop, config: IngestConfig) -> dict[str, Any]:
     return {
         "clip": clip.clip,
+        "person": clip.person,
         "split": clip.split,
         "category": clip.category,
         "frame": frame.frame,

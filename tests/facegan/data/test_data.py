@@ -45,7 +45,7 @@ def test_rows_carry_what_a_result_needs_to_be_pasted_back(data_folder: Path) -> 
     file = data_folder / read_newest(data_folder).clips[0].file
     row = pq.read_table(file).slice(0, 1).to_pylist()[0]
     assert set(row) == {
-        *("clip", "split", "category", "frame", "image", "landmarks", "crop_box", "source_width", "source_height"),
+        *("clip", "person", "split", "category", "frame", "image", "landmarks", "crop_box", "source_width", "source_height"),
     }
     assert (row["source_width"], row["source_height"]) == (120, 96)
     assert len(row["landmarks"]) == 136

@@ -33,6 +33,7 @@ WRONG_VALUES: list[Any] = [
 def make_record(clip: str, quarantined: int = 1) -> ClipRecord:
     return ClipRecord(
         clip=clip,
+        person=clip,
         split="train",
         category="train",
         source_sha256="0" * 64,

@@ -1,4 +1,4 @@
-"""The evaluators: ArcFace's alignment and input, LPIPS and Inception by other formulas, files that are refused, landmark evaluators."""
+"""The evaluators: alignment and input of ArcFace, LPIPS and Inception against other formulas, weight files that are refused."""
 
 from collections.abc import Callable
 from dataclasses import replace
