@@ -169,7 +169,7 @@ def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
         "evaluators_and_losses": refuse_loss_networks(evaluation.evaluators, [s.config.vgg for s in evaluation.subjects]),
         "sampling": asdict(evaluation.sampling),
         "code": code_version(),
-        "discrimination": discrimination_of(references),
+        "discrimination": discrimination_of(references, data),
         "references": reference_cards(references, data, evaluators),
         "checkpoints": [
             {
