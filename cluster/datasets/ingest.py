@@ -25,6 +25,7 @@ from facegan.data.ingest_config import IngestConfig
 from facegan.data.manifest import Manifest, make_manifest, manifest_hash, manifest_key, to_bytes
 from facegan.data.sources import ClipSource, fingerprint
 from facegan.errors import UserError
+from facegan.landmarks.finder import FINDERS
 
 _TASKS_PER_CPU = 2
 """Tasks handed to Ray at a time: enough that no core waits, few enough that the driver holds no list of them all."""
@@ -77,7 +78,8 @@ def _check_configuration(manifest: Manifest, data: StorageURI, request: IngestRe
 
 def _run(clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest) -> Iterator[ClipRecord]:
     """The record of each clip as it is done, no more than a few tasks under way."""
-    gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
+    landmarks = request.config.landmarks
+    gpus = _GPUS_PER_TASK if landmarks != "annotations" and FINDERS[landmarks].uses_gpu and total("GPU") else 0
     needs = {"CPU": 1, "GPU": gpus}
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
     rest = (source, data, request.config, request.landmark_weights)

@@ -17,7 +17,7 @@ from facegan.data.ingest_config import IngestConfig
 from facegan.data.shards import writing_clip
 from facegan.data.sources import ClipSource
 from facegan.errors import UserError
-from facegan.landmarks.finder import LandmarkFinder
+from facegan.landmarks.finder import FINDERS, LandmarkFinder
 from facegan.memory import keep_freed_memory
 
 _STEP_EVERY_SECONDS = 2.0
@@ -78,14 +78,10 @@ def finished(data: StorageURI, key: str) -> ClipRecord | None:
 
 
 def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:
-    """What finds the landmarks; None where .pts files tell them."""
+    """The landmark finder of a configuration; None where landmarks come from .pts files. `weights`: folder, URI or ''."""
     if config.landmarks == "annotations":
         return None
     torch.set_num_threads(1)
-    from facegan.landmarks.dlib_finder import dlib_finder
-    from facegan.landmarks.face_alignment_finder import face_alignment_finder  # heavy, and needed for plain videos only
-
-    if config.landmarks == "dlib":
-        return dlib_finder()
-    folder = stage_landmark_weights(weights) if weights else None
-    return face_alignment_finder(assigned_device().type, folder)
+    entry = FINDERS[config.landmarks]
+    folder = stage_landmark_weights(weights) if weights and entry.takes_weights else None
+    return entry.build(assigned_device().type, folder)

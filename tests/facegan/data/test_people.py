@@ -19,7 +19,7 @@ from facegan.data.manifest import make_manifest
 from facegan.data.sampling import batches, sample, training_clips
 from facegan.data.sources import clips_in, fingerprint, read_split
 from facegan.errors import UserError
-from facegan.metrics.clip_scores import EMBEDDINGS, ROWS, discrimination_of, reference_cards, reference_part
+from facegan.metrics.evaluation import EMBEDDINGS, ROWS, discrimination_of, reference_cards, reference_part
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.metrics.measure import prepare_evaluation_set

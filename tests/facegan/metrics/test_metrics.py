@@ -11,8 +11,8 @@ from facegan.data.face_data import FaceData
 from facegan.inference import to_bytes
 from facegan.landmarks.points import EYE_CORNERS
 from facegan.metrics.card import GENERATED, TARGETS, summarise, with_kid
-from facegan.metrics.clip_scores import make_card
 from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
+from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.metrics.image_quality import face_error, face_masks, psnr, ssim
