@@ -21,7 +21,7 @@ from facegan.data.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import image_generator
 from facegan.memory import forget_peak_memory, peak_memory_bytes
-from facegan.metrics.clip_scores import make_card
+from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import build_evaluators
 from facegan.metrics.image_quality import face_error, face_masks

@@ -25,7 +25,7 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.inference import image_generator
-from facegan.metrics.clip_scores import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
+from facegan.metrics.evaluation import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
 from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
