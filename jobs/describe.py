@@ -3,17 +3,16 @@
 Frames of real people are drawn too: do not pass such a sheet on.
 """
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import pyarrow.parquet as pq
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import existing
 from cluster.storage.uri import storage_uri
 from facegan.data.describe import describe
+from facegan.data.manifest import read_quarantine
 from facegan.errors import UserError
 from facegan.report.sheets import contact_sheet
 
@@ -41,7 +40,7 @@ def main(args: Describe) -> None:
     where = storage_uri("--data", args.data)
     found = existing(where)
     data = found.open()
-    quarantine = pq.read_table(io.BytesIO(where.read(data.manifest["quarantine"]["file"]))).to_pylist()
+    quarantine = read_quarantine(where.read(data.manifest.quarantine.file))
     print(f"{where}: version {found.version}, sha256 {found.sha256[:12]}")
     print("\n".join(describe(data, quarantine)))
     cv2.imwrite(str(args.sheet), contact_sheet(data, args.people)[:, :, ::-1])

@@ -43,9 +43,9 @@ def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Con
 def _usable(found: DataSet, config: Config) -> DataSet:
     """The data set, once it is known to hold people to train on and others to judge on."""
     manifest = found.manifest()
-    if manifest["ingest"]["size"] != config.data.size:
+    if manifest.ingest.size != config.data.size:
         raise UserError(
-            f"--data holds images of {manifest['ingest']['size']} pixels, data.size is {config.data.size}: make them equal"
+            f"--data holds images of {manifest.ingest.size} pixels, data.size is {config.data.size}: make them equal"
         )
     data = found.open()
     training_clips(data, config)
@@ -83,7 +83,7 @@ def describe_data(data: DataSet) -> PlannedData:
         uri=data.uri,
         version=data.version,
         sha256=data.sha256,
-        synthetic=manifest["synthetic"],
-        rows=manifest["rows"],
-        quarantined=manifest["quarantined"],
+        synthetic=manifest.synthetic,
+        rows=manifest.rows,
+        quarantined=manifest.quarantined,
     )

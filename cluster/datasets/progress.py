@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from cluster.runtime.ticker import every
 from cluster.studies.progress import duration
-from facegan.data.shards import ClipProgress, ClipRecord
+from facegan.data.clip_record import ClipProgress, ClipRecord
 from facegan.data.sources import ClipSource
 
 _LINE_EVERY_SECONDS = 5.0

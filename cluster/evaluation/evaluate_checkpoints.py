@@ -25,7 +25,7 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.inference import image_generator
-from facegan.metrics.clip_scores import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
+from facegan.metrics.evaluation import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
 from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
@@ -65,7 +65,7 @@ def plan_evaluation(
 ) -> Evaluation:
     """Refuse what cannot be judged, before Ray starts."""
     out.check()
-    size = data.manifest()["ingest"]["size"]
+    size = data.manifest().ingest.size
     for subject in given.subjects:
         if subject.config.data.size != size:
             raise UserError(
@@ -164,12 +164,12 @@ def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
 
     references = parts(_REFERENCES)
     return {
-        "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest["ingest"]["landmarks"]},
+        "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest.ingest.landmarks},
         "evaluators": evaluators.describe(),
         "evaluators_and_losses": refuse_loss_networks(evaluation.evaluators, [s.config.vgg for s in evaluation.subjects]),
         "sampling": asdict(evaluation.sampling),
         "code": code_version(),
-        "discrimination": discrimination_of(references),
+        "discrimination": discrimination_of(references, data),
         "references": reference_cards(references, data, evaluators),
         "checkpoints": [
             {
