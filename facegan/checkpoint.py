@@ -1,6 +1,8 @@
 """TrainState <-> a folder: tensors as safetensors, the rest as JSON, replaced as a whole. No pickle.
 
-state.json  generator.safetensors  discriminator.safetensors  generator_optimizer.safetensors  discriminator_optimizer.safetensors
+state.json
+generator.safetensors  generator_optimizer.safetensors
+discriminator.safetensors  discriminator_optimizer.safetensors
 
 A run that is loaded goes on exactly as if it had never been interrupted. Whatever an optimizer keeps in its `state_dict` is
 saved, so another optimizer needs no change here.

@@ -1,7 +1,7 @@
 """Gradient diagnostics: the size and direction of each weighted term's gradient at the generated image.
 
-The gradients dL/dF of the weighted terms are taken at the generator's output F. They add up to the gradient of the total loss at
-F. Consistency terms also reach the generator through its second pass, which this does not measure. A term's value says little
+The gradients dL/dF of the weighted terms are taken at the generator's output F. They add up to the total loss's gradient at F.
+Consistency terms also reach the generator through its second pass, which this does not measure. A term's value says little
 about its gradient: a distance of 100 that no change of the image reduces has a smaller one than a distance of 1 that many do.
 """
 

@@ -8,7 +8,7 @@ import cv2
 from facegan.data.face_data import FaceData
 from facegan.data.manifest import to_bytes
 from facegan.files import read_json, write_bytes, write_json
-from facegan.metrics.clip_scores import study_references
+from facegan.metrics.evaluation import study_references
 from facegan.metrics.evaluation_config import EvaluatorsConfig
 from facegan.metrics.evaluators import build_evaluators
 from facegan.report.figure2 import write_figure2

@@ -29,7 +29,7 @@ class Packing:
 
 
 def measure_packing(config: Config, device: str, counts: tuple[int, ...], seconds: float) -> list[Packing]:
-    """The total rate of each number of trials on one device, up to the first number that fails, for example for lack of memory."""
+    """The total rate of each number of trials on one device, up to the first that fails, for example for lack of memory."""
     measured: list[Packing] = []
     for trials in counts:
         measured.append(_together(config, device, trials, seconds))

@@ -20,7 +20,7 @@ from facegan.data.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import image_generator
 from facegan.memory import peak_memory_bytes, reset_peak_memory
-from facegan.metrics.clip_scores import make_card
+from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import build_evaluators
 from facegan.metrics.image_quality import face_error, face_masks

@@ -3,7 +3,6 @@
 The sheet shows real people if the data set does: do not publish it.
 """
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +37,13 @@ def main(args: Describe) -> None:
 
     # torch takes seconds to import, which a wrong flag must not wait for.
     import cv2
-    import pyarrow.parquet as pq
 
     from facegan.data.describe import describe
+    from facegan.data.manifest import read_quarantine
     from facegan.report.sheets import contact_sheet
 
     data = data_set.open()
-    quarantine = pq.read_table(io.BytesIO(uri.read(data.manifest["quarantine"]["file"]))).to_pylist()
+    quarantine = read_quarantine(uri.read(data.manifest.quarantine.file))
     print(f"{uri}: version {data_set.version}, sha256 {data_set.sha256[:12]}")
     print("\n".join(describe(data, quarantine)))
     cv2.imwrite(str(args.sheet), contact_sheet(data, args.people)[:, :, ::-1])

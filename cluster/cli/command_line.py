@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import tyro
 
-from cluster.studies.arguments import StudyArguments
 from facegan.config import PRESETS, preset
 from facegan.errors import UserError
 
@@ -59,6 +58,8 @@ def _default(arguments: type[A], argv: list[str]) -> A:
     """The values before any flag. A study job starts from its --preset, so this flag is read first."""
     if not hasattr(arguments(), "shared"):
         return arguments()
+    from cluster.studies.arguments import StudyArguments  # imports numpy and OpenCV, which other jobs need not wait for
+
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     reader.add_argument("--preset", default=StudyArguments().preset)
     try:

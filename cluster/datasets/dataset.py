@@ -8,7 +8,7 @@ from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
 from facegan.data.local_copy import checked_file, find_copy, local_copy
-from facegan.data.manifest import manifest_hash, manifest_key, newest_version, parse_manifest
+from facegan.data.manifest import Manifest, ManifestClip, manifest_hash, manifest_key, newest_version, parse_manifest
 from facegan.errors import UserError
 from facegan.study.design.plan import Plan
 
@@ -24,7 +24,7 @@ class DataSet:
     version: int
     sha256: str
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """The manifest as it lies on storage."""
         return parse_manifest(StorageURI(self.uri).read(manifest_key(self.version)), self.uri)
 
@@ -41,15 +41,15 @@ class DataSet:
             raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
         return local_copy(manifest, cache, self._fetch)
 
-    def _fetch(self, clip: dict[str, Any], downloads: Path) -> Path:
+    def _fetch(self, clip: ManifestClip, downloads: Path) -> Path:
         place = StorageURI(self.uri)
         if not place.is_remote:
             return checked_file(place.folder, clip)
-        local = downloads / Path(clip["file"]).name
+        local = downloads / Path(clip.file).name
         try:
-            place.download(clip["file"], local, size=clip["file_bytes"], sha256=clip["sha256"])
+            place.download(clip.file, local, size=clip.file_bytes, sha256=clip.sha256)
         except FileNotFoundError:
-            missing = f"{place}/{clip['file']}"
+            missing = f"{place}/{clip.file}"
             raise UserError(f"--data: {missing} is missing although the manifest names it; ingest it anew") from None
         return local
 
@@ -81,8 +81,8 @@ def existing(place: StorageURI) -> DataSet:
     return found
 
 
-def check_image_size(manifest: dict[str, Any], config: Config) -> None:
+def check_image_size(manifest: Manifest, config: Config) -> None:
     """Raise UserError unless a data set's images have the size that the configuration trains on."""
-    size = manifest["ingest"]["size"]
+    size = manifest.ingest.size
     if size != config.data.size:
         raise UserError(f"--data holds images of {size} pixels, data.size is {config.data.size}: make them equal")

@@ -20,11 +20,12 @@ from cluster.runtime.start import start_ray, total
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
+from facegan.data.clip_record import ClipRecord, record_from_json
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.manifest import make_manifest, manifest_hash, manifest_key, to_bytes
-from facegan.data.shards import ClipRecord, record_from_json
+from facegan.data.manifest import Manifest, make_manifest, manifest_hash, manifest_key, to_bytes
 from facegan.data.sources import ClipSource, fingerprint
 from facegan.errors import UserError
+from facegan.landmarks.finder import FINDERS
 
 _TASKS_PER_CPU = 2
 """Tasks handed to Ray at a time: enough that no core waits, few enough that the driver holds no list of them all."""
@@ -51,8 +52,8 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
     if found is not None:
         manifest = found.manifest()
         _check_configuration(manifest, data, request)
-        if manifest["sources"].get(str(source)) == fingerprint(clips) and manifest["ingest"] == asdict(request.config):
-            print(f"data     {data}: {manifest['rows']} frames are there already (version {found.version})", flush=True)
+        if manifest.sources.get(str(source)) == fingerprint(clips) and manifest.ingest == request.config:
+            print(f"data     {data}: {manifest.rows} frames are there already (version {found.version})", flush=True)
             return found
     start_ray()
     if not source.is_remote:
@@ -65,8 +66,8 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
     return made
 
 
-def _check_configuration(manifest: dict[str, Any], data: StorageURI, request: IngestRequest) -> None:
-    made, wanted = manifest["ingest"], asdict(request.config)
+def _check_configuration(manifest: Manifest, data: StorageURI, request: IngestRequest) -> None:
+    made, wanted = asdict(manifest.ingest), asdict(request.config)
     other = [f"{name} {made[name]} there, {wanted[name]} here" for name in wanted if made[name] != wanted[name]]
     if other and not request.replace:
         raise UserError(
@@ -77,7 +78,8 @@ def _check_configuration(manifest: dict[str, Any], data: StorageURI, request: In
 
 def _run(clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest) -> Iterator[ClipRecord]:
     """The record of each clip as it is done, no more than a few tasks under way."""
-    gpus = _GPUS_PER_TASK if request.config.landmarks == "face-alignment" and total("GPU") else 0
+    landmarks = request.config.landmarks
+    gpus = _GPUS_PER_TASK if landmarks != "annotations" and FINDERS[landmarks].uses_gpu and total("GPU") else 0
     needs = {"CPU": 1, "GPU": gpus}
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
     rest = (source, data, request.config, request.landmark_weights)
@@ -123,17 +125,17 @@ def _publish(
     for _ in range(_ATTEMPTS):
         found = newest(data)
         before = found.manifest() if found else None
-        if before and before["ingest"] != asdict(request.config):
+        if before and before.ingest != request.config:
             before = None  # asked for by --replace: nothing that was ingested in another way goes on
         kept = _others(before, records, data, request) if before else []
-        if before and kept and before["synthetic"] != synthetic:
+        if before and kept and before.synthetic != synthetic:
             raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
-        sources = {**(before["sources"] if before else {}), str(source): fingerprint(clips)}
+        sources = {**(before.sources if before else {}), str(source): fingerprint(clips)}
         manifest, table = make_manifest([*kept, *records], request.config, synthetic=synthetic, sources=sources)
         if found and found.sha256 == manifest_hash(manifest):
             return found
         made = DataSet(str(data), found.version + 1 if found else 1, manifest_hash(manifest))
-        data.write(manifest["quarantine"]["file"], table)
+        data.write(manifest.quarantine.file, table)
         try:
             data.write(manifest_key(made.version), to_bytes(manifest), only_if_absent=True)
         except AlreadyThere:
@@ -142,25 +144,25 @@ def _publish(
     raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
 
 
-def _others(before: dict[str, Any], records: list[ClipRecord], data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
+def _others(before: Manifest, records: list[ClipRecord], data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
     """The records of the clips that the data set has besides; one that has changed is refused unless it may be replaced."""
     mine = {record.clip: record for record in records}
-    changed = [c["clip"] for c in before["clips"] if c["clip"] in mine and c["source_sha256"] != mine[c["clip"]].source_sha256]
+    changed = [c.clip for c in before.clips if c.clip in mine and c.source_sha256 != mine[c.clip].source_sha256]
     if changed and not request.replace:
         raise UserError(
             f"--data is {str(data)!r}: clip {', '.join(changed[:5])} has changed since it was ingested; name another place, or "
             "let jobs/ingest.py make a new version with --replace True"
         )
-    return [record_from_json(data.read(c["record"])) for c in before["clips"] if c["clip"] not in mine]
+    return [record_from_json(data.read(c.record), f"--data: {data}/{c.record}") for c in before.clips if c.clip not in mine]
 
 
 def _say(made: DataSet, clips: int, data: StorageURI) -> None:
     manifest = made.manifest()
     print(
-        f"data     {data}: version {made.version}, {manifest['rows']} frames of {len(manifest['clips'])} clips "
-        f"({clips} of this source); {manifest['frames_read']} read = {manifest['rows']} written + "
-        f"{manifest['quarantined']} quarantined",
+        f"data     {data}: version {made.version}, {manifest.rows} frames of {len(manifest.clips)} clips "
+        f"({clips} of this source); {manifest.frames_read} read = {manifest.rows} written + "
+        f"{manifest.quarantined} quarantined",
         flush=True,
     )
-    for reason, count in manifest["reasons"].items():
-        print(f"         quarantined: {count} x {reason} (each is listed in {manifest['quarantine']['file']})", flush=True)
+    for reason, count in manifest.reasons.items():
+        print(f"         quarantined: {count} x {reason} (each is listed in {manifest.quarantine.file})", flush=True)

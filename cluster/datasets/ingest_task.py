@@ -12,11 +12,12 @@ from cluster.runtime.device import assigned_device
 from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_landmark_weights
+from facegan.data.clip_record import ClipProgress, ClipRecord, clip_key, file_key, record_from_json, record_key
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.manifest import file_key, record_key
-from facegan.data.shards import ClipProgress, ClipRecord, clip_key, record_from_json, writing_clip
+from facegan.data.shards import writing_clip
 from facegan.data.sources import ClipSource
-from facegan.landmarks.finder import LandmarkFinder
+from facegan.errors import UserError
+from facegan.landmarks.finder import FINDERS, LandmarkFinder
 from facegan.memory import keep_freed_memory
 
 _STEP_EVERY_SECONDS = 2.0
@@ -69,22 +70,18 @@ def finished(data: StorageURI, key: str) -> ClipRecord | None:
     except FileNotFoundError:
         return None
     try:
-        record = record_from_json(content)
-    except ValueError:
+        record = record_from_json(content, record_key(key))
+    except UserError:
         return None  # damaged: it is made again
     sizes = {entry.key: entry.size for entry in data.entries(file_key(key))}
     return record if not record.rows or sizes.get(file_key(key)) == record.file_bytes else None
 
 
 def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:
-    """What finds the landmarks; None where .pts files tell them."""
+    """The landmark finder of a configuration; None where landmarks come from .pts files. `weights`: folder, URI or ''."""
     if config.landmarks == "annotations":
         return None
     torch.set_num_threads(1)
-    from facegan.landmarks.dlib_finder import dlib_finder
-    from facegan.landmarks.face_alignment_finder import face_alignment_finder  # heavy, and needed for plain videos only
-
-    if config.landmarks == "dlib":
-        return dlib_finder()
-    folder = stage_landmark_weights(weights) if weights else None
-    return face_alignment_finder(assigned_device().type, folder)
+    entry = FINDERS[config.landmarks]
+    folder = stage_landmark_weights(weights) if weights and entry.takes_weights else None
+    return entry.build(assigned_device().type, folder)

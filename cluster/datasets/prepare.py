@@ -67,7 +67,7 @@ def describe_data(data: DataSet) -> PlannedData:
         uri=data.uri,
         version=data.version,
         sha256=data.sha256,
-        synthetic=manifest["synthetic"],
-        rows=manifest["rows"],
-        quarantined=manifest["quarantined"],
+        synthetic=manifest.synthetic,
+        rows=manifest.rows,
+        quarantined=manifest.quarantined,
     )

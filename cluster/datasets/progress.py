@@ -1,11 +1,11 @@
 """The console's line while clips are ingested: clips, frames, frames a second and the time that is left."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from facegan.data.shards import ClipProgress, ClipRecord
+from cluster.runtime.ticker import every
+from facegan.data.clip_record import ClipProgress, ClipRecord
 from facegan.data.sources import ClipSource
 from facegan.report.formatting import duration
 
@@ -18,19 +18,8 @@ _TELLING = 0.005
 def following(clips: list[ClipSource]) -> Iterator[Callable[[ClipProgress | ClipRecord], None]]:
     """Print a line every few seconds and at the end; give it each step of each clip."""
     board = _Board(clips)
-    ended = threading.Event()
-
-    def repeat() -> None:
-        while not ended.wait(_LINE_EVERY_SECONDS):
-            board.say()
-
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
+    with every(_LINE_EVERY_SECONDS, board.say):
         yield board.step
-    finally:
-        ended.set()
-        thread.join()
     board.say()
 
 

@@ -27,7 +27,7 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.inference import image_generator
-from facegan.metrics.clip_scores import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
+from facegan.metrics.evaluation import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
 from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
@@ -69,7 +69,7 @@ def plan_evaluation(
     """Check that the checkpoints can be evaluated on the data set, before Ray starts; UserError if not."""
     out.check()
     checkpoints, data = checkpoint_set.checkpoints, checkpoint_set.data
-    size = data.manifest()["ingest"]["size"]
+    size = data.manifest().ingest.size
     for checkpoint in checkpoints:
         if checkpoint.config.data.size != size:
             raise UserError(
@@ -173,12 +173,12 @@ def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
     references = parts(_REFERENCES)
     vggs = [checkpoint.config.vgg for checkpoint in evaluation.checkpoints]
     return {
-        "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest["ingest"]["landmarks"]},
+        "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest.ingest.landmarks},
         "evaluators": evaluators.describe(),
         "evaluators_and_losses": refuse_loss_networks(evaluation.evaluators, vggs),
         "sampling": asdict(evaluation.sampling),
         "code": code_version(),
-        "discrimination": discrimination_of(references),
+        "discrimination": discrimination_of(references, data),
         "references": reference_cards(references, data, evaluators),
         "checkpoints": [
             {

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facegan.data.clip_record import Quarantined
 from facegan.data.frames import ENDED, UNREADABLE, BadFrame, Frame, claimed_frames, decode
 from facegan.data.sources import ClipSource
 from facegan.landmarks.finder import LandmarkFinder
@@ -26,16 +27,6 @@ class LocatedFrame:
     frame: int
     image: NDArray[np.uint8]
     points: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A frame that was read and not written: why, and in which file of the source. Frame 0 stands for the whole clip."""
-
-    clip: str
-    frame: int
-    reason: str
-    where: str
 
 
 class ClipReader:

@@ -1,29 +1,32 @@
 """What is in a data set, in lines of text: clips, frames, split, sizes, quarantine, and statistics of the landmarks."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegan.data.clip_record import Quarantined
 from facegan.data.face_data import FaceData
+from facegan.data.manifest import Manifest
 from facegan.landmarks.points import EYE_CORNERS, NOSE_TIP
 
 _EXAMPLES = 3
 
 
-def describe(data: FaceData, quarantine: list[dict[str, Any]]) -> list[str]:
+def describe(data: FaceData, quarantine: list[Quarantined]) -> list[str]:
     """Lines for a console, given the rows of the quarantine table."""
     manifest = data.manifest
-    how = ", ".join(f"{name} {value}" for name, value in manifest["ingest"].items())
+    how = ", ".join(f"{name} {value}" for name, value in asdict(manifest.ingest).items())
     kind = "SYNTHETIC faces, rendered by a program" if data.synthetic else "frames of real people"
     return [
         f"{kind}; {how}",
-        *(f"source   {uri}" for uri in manifest["sources"]),
+        *(f"source   {uri}" for uri in manifest.sources),
         "",
         *_categories(manifest),
         "",
-        f"{manifest['frames_read']} frames read = {manifest['rows']} written + {manifest['quarantined']} quarantined",
+        f"{manifest.frames_read} frames read = {manifest.rows} written + {manifest.quarantined} quarantined",
         *_quarantine(quarantine),
         "",
         *_sizes(manifest),
@@ -32,29 +35,30 @@ def describe(data: FaceData, quarantine: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _categories(manifest: dict[str, Any]) -> list[str]:
-    lines = [f"{'category':<14}{'split':<8}{'clips':>7}{'frames':>9}{'quarantined':>13}   frames a clip"]
-    for category in sorted({clip["category"] for clip in manifest["clips"]}, key=lambda name: (name != "train", name)):
-        clips = [clip for clip in manifest["clips"] if clip["category"] == category]
-        rows, bad = [clip["rows"] for clip in clips], sum(clip["quarantined"] for clip in clips)
+def _categories(manifest: Manifest) -> list[str]:
+    lines = [f"{'category':<14}{'split':<8}{'clips':>7}{'people':>8}{'frames':>9}{'quarantined':>13}   frames a clip"]
+    for category in sorted({clip.category for clip in manifest.clips}, key=lambda name: (name != "train", name)):
+        clips = [clip for clip in manifest.clips if clip.category == category]
+        rows, bad = [clip.rows for clip in clips], sum(clip.quarantined for clip in clips)
+        people = len({clip.person for clip in clips})
         spread = f"{min(rows)} to {max(rows)}, median {np.median(rows):.0f}"
-        lines.append(f"{category:<14}{clips[0]['split']:<8}{len(clips):>7}{sum(rows):>9}{bad:>13}   {spread}")
+        lines.append(f"{category:<14}{clips[0].split:<8}{len(clips):>7}{people:>8}{sum(rows):>9}{bad:>13}   {spread}")
     return lines
 
 
-def _quarantine(rows: list[dict[str, Any]]) -> list[str]:
+def _quarantine(rows: list[Quarantined]) -> list[str]:
     lines = []
-    for reason, count in Counter(row["reason"] for row in rows).most_common():
-        first = [f"{row['where']} frame {row['frame']}" for row in rows if row["reason"] == reason][:_EXAMPLES]
+    for reason, count in Counter(row.reason for row in rows).most_common():
+        first = [f"{row.where} frame {row.frame}" for row in rows if row.reason == reason][:_EXAMPLES]
         lines.append(f"  {count:>7} x {reason}: {', '.join(first)}{', ...' if count > _EXAMPLES else ''}")
     return lines
 
 
-def _sizes(manifest: dict[str, Any]) -> list[str]:
-    images = sum(clip["image_bytes"] for clip in manifest["clips"])
-    files = sum(clip["file_bytes"] for clip in manifest["clips"])
+def _sizes(manifest: Manifest) -> list[str]:
+    images = sum(clip.image_bytes for clip in manifest.clips)
+    files = sum(clip.file_bytes for clip in manifest.clips)
     return [
-        f"{images / manifest['rows'] / 1000:.1f} kB an image; images {images / 1e6:.1f} MB, files {files / 1e6:.1f} MB",
+        f"{images / manifest.rows / 1000:.1f} kB an image; images {images / 1e6:.1f} MB, files {files / 1e6:.1f} MB",
     ]
 
 

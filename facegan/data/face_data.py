@@ -4,7 +4,6 @@ The global batch does not depend on rank, number of workers or wall clock; a ran
 to save, arms of one seed see the same batches, and a run can go on with another number of workers.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,51 @@ from torch import Tensor
 
 from facegan.data.batch import Batch, Triplets
 from facegan.data.local_copy import copy_of_folder
+from facegan.data.manifest import parse_manifest
 from facegan.data.shards import decode_image
 from facegan.landmarks.points import mirror
 
 
 class FaceData:
-    """A local copy of a data set (see facegan.data.local_copy), mapped into memory that all processes of the machine share."""
+    """A data set, read from a local copy (see `facegan.data.local_copy`) that all processes of the machine map into memory.
+
+    `size` is the side of the crops in pixels; `points` [rows, 68, 2] are landmarks in crop pixels; `frame` [rows] are frame
+    numbers of the source. Raises UserError if the copy's manifest is damaged.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        content = (folder / "manifest.json").read_bytes()
+        self.manifest = parse_manifest(content, str(folder), "remove this local copy, so that it is made again")
         self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
         # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
         self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
-        self.size = int(self.manifest["ingest"]["size"])
-        self.synthetic = bool(self.manifest["synthetic"])
-        self._clips = _rows_by_clip(self.manifest)
+        self.size = self.manifest.ingest.size
+        self.synthetic = self.manifest.synthetic
+        self._people = {clip.clip: clip.person for clip in self.manifest.clips}
+        self._rows: dict[str, NDArray[np.int64]] = {}
+        start = 0
+        for clip in self.manifest.clips:
+            self._rows[clip.clip] = np.arange(start, start + clip.rows)
+            start += clip.rows
+
+    def person_of(self, clip: str) -> str:
+        """The person in a clip."""
+        return self._people[clip]
 
     def clips(self, part: str, validation_fraction: float) -> dict[str, NDArray[np.int64]]:
-        """Rows of each clip of 'train', 'validation' or 'test'; validation clips are spread evenly over training's ids."""
-        names = [c["clip"] for c in self.manifest["clips"] if c["rows"] and (c["split"] == "test") == (part == "test")]
+        """Rows of each clip that has any, of the part 'train', 'validation' or 'test'.
+
+        Validation takes `validation_fraction` of the training people, at least one if it is above 0, evenly spread over the
+        order of their clips. All clips of a person are in one part.
+        """
+        names = [c.clip for c in self.manifest.clips if c.rows and (c.split == "test") == (part == "test")]
         if part != "test":
-            count = round(len(names) * validation_fraction) if len(names) > 1 else 0
-            count = max(count, 1) if validation_fraction and len(names) > 1 else count
-            held = {names[int((i + 0.5) * len(names) / count)] for i in range(count)}
-            names = [n for n in names if (n in held) == (part == "validation")]
-        return {name: self._clips[name] for name in names}
+            people = list(dict.fromkeys(self._people[name] for name in names))
+            count = round(len(people) * validation_fraction) if len(people) > 1 else 0
+            count = max(count, 1) if validation_fraction and len(people) > 1 else count
+            held_out = {people[int((i + 0.5) * len(people) / count)] for i in range(count)}
+            names = [name for name in names if (self._people[name] in held_out) == (part == "validation")]
+        return {name: self._rows[name] for name in names}
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """[size, size, 3] uint8 RGB."""
@@ -84,12 +103,3 @@ def _mapped(path: Path) -> NDArray[Any]:
 def open_data(folder: Path) -> FaceData:
     """The newest version of a data set in a folder, by way of this machine's copy of it."""
     return FaceData(copy_of_folder(folder))
-
-
-def _rows_by_clip(manifest: dict[str, Any]) -> dict[str, NDArray[np.int64]]:
-    rows, start = {}, 0
-    for clip in manifest["clips"]:
-        if clip["rows"]:
-            rows[clip["clip"]] = np.arange(start, start + clip["rows"])
-            start += clip["rows"]
-    return rows

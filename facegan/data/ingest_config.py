@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from facegan.errors import UserError
+from facegan.landmarks.finder import FinderName
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +21,7 @@ class IngestConfig:
     """jpeg: small; png: without loss, about five times larger."""
     jpeg_quality: int = 95
     """1 to 100."""
-    landmarks: Literal["annotations", "dlib", "face-alignment"] = "annotations"
+    landmarks: Literal["annotations", FinderName] = "annotations"
     """annotations: the .pts files; or found in the images by dlib's predictor or by face-alignment's network."""
 
     def __post_init__(self) -> None:

@@ -21,15 +21,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facegan.cache import cache_folder
+from facegan.data.clip_record import CLIPS, record_key
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.manifest import (
-    CLIPS,
+    Manifest,
+    ManifestClip,
     make_manifest,
     manifest_hash,
     manifest_key,
     newest_version,
     parse_manifest,
-    record_key,
     to_bytes,
 )
 from facegan.data.shards import SCHEMA, write_clip
@@ -38,8 +39,8 @@ from facegan.errors import UserError
 from facegan.files import file_sha256
 from facegan.landmarks.points import POINTS
 
-Fetch = Callable[[dict[str, Any], Path], Path]
-"""CheckpointSet a clip of the manifest and a folder for downloads: a local Parquet file whose hash was checked."""
+Fetch = Callable[[ManifestClip, Path], Path]
+"""From a clip of the manifest and a folder for downloads to a local Parquet file whose hash was checked."""
 
 
 def find_copy(sha256: str, cache: Path) -> Path | None:
@@ -48,7 +49,7 @@ def find_copy(sha256: str, cache: Path) -> Path | None:
     return folder if _is_whole(folder) else None
 
 
-def local_copy(manifest: dict[str, Any], cache: Path, fetch: Fetch) -> Path:
+def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
     """The folder of the machine's one copy; the first process that needs it makes it, others wait for that."""
     found = find_copy(manifest_hash(manifest), cache)
     if found:
@@ -71,9 +72,9 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _make(manifest: dict[str, Any], folder: Path, fetch: Fetch) -> None:
+def _make(manifest: Manifest, folder: Path, fetch: Fetch) -> None:
     downloads, partial = folder.with_suffix(".downloads"), folder.with_suffix(".partial")
-    files = [fetch(clip, downloads) for clip in manifest["clips"] if clip["rows"]]
+    files = [fetch(clip, downloads) for clip in manifest.clips if clip.rows]
     for stale in (partial, folder):
         shutil.rmtree(stale, ignore_errors=True)
     partial.mkdir()
@@ -120,7 +121,7 @@ def _flat(column: Any) -> NDArray[Any]:
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False))
 
 
-def read_newest(folder: Path) -> dict[str, Any]:
+def read_newest(folder: Path) -> Manifest:
     """The newest manifest of a data set in a folder; a UserError says what the folder is if it is none."""
     version = newest_version(os.listdir(folder)) if folder.is_dir() else 0
     if not version:
@@ -128,14 +129,14 @@ def read_newest(folder: Path) -> dict[str, Any]:
     return parse_manifest((folder / manifest_key(version)).read_bytes(), str(folder))
 
 
-def checked_file(folder: Path, clip: dict[str, Any]) -> Path:
+def checked_file(folder: Path, clip: ManifestClip) -> Path:
     """A clip's Parquet file in a folder, once its bytes are known to be those that were ingested."""
-    path = folder / str(clip["file"])
+    path = folder / clip.file
     try:
         digest = file_sha256(path)
     except FileNotFoundError:
         raise UserError(f"--data: {path} is missing although the manifest names it; ingest the data set anew") from None
-    if digest != clip["sha256"]:
+    if digest != clip.sha256:
         raise UserError(f"--data: {path} is not the file that was ingested (its sha256 differs); ingest the data set anew")
     return path
 
@@ -145,14 +146,12 @@ def copy_of_folder(folder: Path) -> Path:
     return local_copy(read_newest(folder), cache_folder(), lambda clip, _: checked_file(folder, clip))
 
 
-def ingest_folder(
-    clips: list[ClipSource], source: Path, folder: Path, config: IngestConfig, *, synthetic: bool
-) -> dict[str, Any]:
+def ingest_folder(clips: list[ClipSource], source: Path, folder: Path, config: IngestConfig, *, synthetic: bool) -> Manifest:
     """Write version 1 of a data set in this process, clip after clip; jobs/ingest.py does it on a cluster, in safety."""
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     records = [write_clip(clip, source, folder / CLIPS, config, content_hash(clip, source)) for clip in clips]
     manifest, table = make_manifest(records, config, synthetic=synthetic, sources={str(source): fingerprint(clips)})
-    (folder / manifest["quarantine"]["file"]).write_bytes(table)
+    (folder / manifest.quarantine.file).write_bytes(table)
     for record in records:
         (folder / record_key(record.key)).write_bytes(record.to_json())
     (folder / manifest_key(1)).write_bytes(to_bytes(manifest))

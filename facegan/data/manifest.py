@@ -1,8 +1,11 @@
-"""The manifests of a data set: numbered, never changed; the highest is the data set. Its hash names the data in every result.
+"""The manifests of a data set: one file a version, never changed once written. The highest version is the current one.
 
-manifest-000001.json        what is in version 1, and how it was made
-clips/<clip>-<hash>.parquet crops and landmarks          clips/<clip>-<hash>.json   what became of each frame
-quarantine-<hash>.parquet   clip, frame, reason, where of every frame that was read and not written
+manifest-000001.json        the clips of version 1, and how they were made
+clips/<clip>-<hash>.parquet crops and landmarks of a clip
+clips/<clip>-<hash>.json    the clip's record (`ClipRecord`)
+quarantine-<hash>.parquet   clip, frame, reason and file of every frame that was read but not written
+
+The hash of a manifest names the data in plans and results. This module imports PyArrow only where a table is read or written.
 """
 
 import hashlib
@@ -11,116 +14,185 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, file_key, is_clip_file, record_key
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.shards import SCHEMA_VERSION, ClipRecord
+from facegan.data.sources import SplitName, check_people
 from facegan.errors import UserError
+from facegan.records import from_json, parse_record
 
-CLIPS = "clips"
-_NAME = re.compile(r"manifest-(\d{6})\.json")
-_KEYS = {"synthetic", "sources", "ingest", "frames_read", "rows", "quarantined", "quarantine", "clips"}
-_CLIP_KEYS = {"clip", "split", "category", "file", "record", "rows", "file_bytes", "sha256"}
-_QUARANTINE = pa.schema([("clip", pa.string()), ("frame", pa.int32()), ("reason", pa.string()), ("where", pa.string())])
+_MANIFEST_NAME = re.compile(r"manifest-(\d{6})\.json")
+_QUARANTINE_NAME = re.compile(r"quarantine-[0-9a-f]{12}\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestClip:
+    """A clip of a data set. `file` and `record` are paths inside the data set; `file` is empty if no frame could be used."""
+
+    file: str
+    clip: str
+    person: str
+    split: SplitName
+    category: str
+    source_sha256: str
+    rows: int
+    file_bytes: int
+    image_bytes: int
+    sha256: str
+    frames_read: int
+    quarantined: int
+    record: str
+
+    def __post_init__(self) -> None:
+        if self.file and not is_clip_file(self.file, ".parquet"):
+            raise UserError(f"file is {self.file!r}: clips/<name>.parquet")
+        if not is_clip_file(self.record, ".json"):
+            raise UserError(f"record is {self.record!r}: clips/<name>.json")
+        if min(self.rows, self.file_bytes, self.image_bytes, self.quarantined) < 0 or bool(self.rows) != bool(self.file):
+            raise UserError(f"clip {self.clip!r} has {self.rows} rows in {self.file!r}: rows and a file, or neither")
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineTable:
+    """The Parquet file, inside a data set, that lists the quarantined frames."""
+
+    file: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not _QUARANTINE_NAME.fullmatch(self.file):
+            raise UserError(f"quarantine.file is {self.file!r}: quarantine-<hash>.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One version of a data set. Its clips are in the order of their names, and rows are counted in this order.
+
+    `sources` maps the place of each source to its fingerprint; `reasons` counts the quarantined frames by reason.
+    Raises UserError if the counts do not add up, a clip is named twice, or a person is in training and test clips.
+    """
+
+    schema_version: int
+    synthetic: bool
+    sources: dict[str, str]
+    ingest: IngestConfig
+    frames_read: int
+    rows: int
+    quarantined: int
+    reasons: dict[str, int]
+    quarantine: QuarantineTable
+    clips: list[ManifestClip]
+
+    def __post_init__(self) -> None:
+        for name in ("frames_read", "rows", "quarantined"):
+            total = sum(getattr(clip, name) for clip in self.clips)
+            if getattr(self, name) != total:
+                raise UserError(f"{name} is {getattr(self, name)}: the clips have {total}")
+        if self.frames_read != self.rows + self.quarantined or self.quarantined != sum(self.reasons.values()):
+            raise UserError(f"frames_read is {self.frames_read}: rows and quarantined frames, by reason, must add up to it")
+        names = [clip.clip for clip in self.clips]
+        if sorted(set(names)) != names:
+            raise UserError("clips are not in the order of their names, each once")
+        check_people(((clip.clip, clip.person, clip.split == "train") for clip in self.clips), "clips")
 
 
 def manifest_key(version: int) -> str:
-    """The name of a version's manifest."""
+    """The file name of a version's manifest."""
     return f"manifest-{version:06d}.json"
 
 
 def newest_version(keys: Iterable[str]) -> int:
-    """The highest version among the names of files; 0 where there is no manifest."""
-    return max((int(found[1]) for key in keys if (found := _NAME.fullmatch(key))), default=0)
+    """The highest version among file names; 0 if there is no manifest."""
+    return max((int(found[1]) for key in keys if (found := _MANIFEST_NAME.fullmatch(key))), default=0)
 
 
 def make_manifest(
     records: Iterable[ClipRecord], config: IngestConfig, *, synthetic: bool, sources: dict[str, str]
-) -> tuple[dict[str, Any], bytes]:
-    """A manifest over clips, and the quarantine table that it names. Checks that the counts add up."""
+) -> tuple[Manifest, bytes]:
+    """A manifest of some clips, and the content of the quarantine table that it names."""
     ordered = sorted(records, key=lambda record: record.clip)
-    table = quarantine_table(ordered)
-    manifest: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "synthetic": synthetic,
-        "sources": sources,
-        "ingest": asdict(config),
-        "frames_read": sum(record.frames_read for record in ordered),
-        "rows": sum(record.rows for record in ordered),
-        "quarantined": sum(len(record.quarantined) for record in ordered),
-        "reasons": dict(sorted(Counter(row.reason for record in ordered for row in record.quarantined).items())),
-        "quarantine": {"file": f"quarantine-{_sha256(table)[:12]}.parquet", "sha256": _sha256(table)},
-        "clips": [_clip_entry(record) for record in ordered],
-    }
-    assert manifest["frames_read"] == manifest["rows"] + manifest["quarantined"], "frames were lost"
+    table = _quarantine_table(ordered)
+    digest = _sha256(table)
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        synthetic=synthetic,
+        sources=sources,
+        # As it will be read again: 2 becomes 2.0, which changes the hash.
+        ingest=from_json(IngestConfig, asdict(config)),
+        frames_read=sum(record.frames_read for record in ordered),
+        rows=sum(record.rows for record in ordered),
+        quarantined=sum(len(record.quarantined) for record in ordered),
+        reasons=dict(sorted(Counter(row.reason for record in ordered for row in record.quarantined).items())),
+        quarantine=QuarantineTable(f"quarantine-{digest[:12]}.parquet", digest),
+        clips=[
+            ManifestClip(
+                file=file_key(record.key) if record.rows else "",
+                clip=record.clip,
+                person=record.person,
+                split=record.split,
+                category=record.category,
+                source_sha256=record.source_sha256,
+                rows=record.rows,
+                file_bytes=record.file_bytes,
+                image_bytes=record.image_bytes,
+                sha256=record.sha256,
+                frames_read=record.frames_read,
+                quarantined=len(record.quarantined),
+                record=record_key(record.key),
+            )
+            for record in ordered
+        ],
+    )
     return manifest, table
 
 
-def _clip_entry(record: ClipRecord) -> dict[str, Any]:
-    entry = asdict(record) | {"quarantined": len(record.quarantined), "record": record_key(record.key)}
-    return {"file": file_key(record.key) if record.rows else ""} | {k: v for k, v in entry.items() if k != "key"}
+def _quarantine_table(records: Iterable[ClipRecord]) -> bytes:
+    """A Parquet file with one row per quarantined frame; equal records give equal bytes."""
+    import pyarrow as pa  # not needed to read a manifest
+    import pyarrow.parquet as pq
 
-
-def file_key(clip_key: str) -> str:
-    """Where the rows of a clip lie."""
-    return f"{CLIPS}/{clip_key}.parquet"
-
-
-def record_key(clip_key: str) -> str:
-    """Where the record of a clip lies."""
-    return f"{CLIPS}/{clip_key}.json"
-
-
-def quarantine_table(records: Iterable[ClipRecord]) -> bytes:
-    """A Parquet file with a row a quarantined frame; equal records give equal bytes."""
+    schema = pa.schema([("clip", pa.string()), ("frame", pa.int32()), ("reason", pa.string()), ("where", pa.string())])
     rows = [asdict(row) for record in records for row in record.quarantined]
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, _QUARANTINE), sink)
+    pq.write_table(pa.Table.from_pylist(rows, schema), sink)
     return sink.getvalue()
 
 
-def to_bytes(manifest: dict[str, Any]) -> bytes:
-    """What is stored; equal manifests give equal bytes."""
-    return (json.dumps(manifest, indent=1) + "\n").encode()
+def read_quarantine(content: bytes) -> list[Quarantined]:
+    """The rows of a quarantine table."""
+    import pyarrow.parquet as pq
+
+    return [Quarantined(**row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
 
 
-def parse_manifest(content: bytes, data: str) -> dict[str, Any]:
-    """A manifest that can be trusted to be one; a UserError names the data set and what is wrong with it."""
+def to_bytes(manifest: Manifest) -> bytes:
+    """The manifest as it is stored; equal manifests give equal bytes."""
+    return (json.dumps(asdict(manifest), indent=1) + "\n").encode()
+
+
+def parse_manifest(content: bytes, data: str, cure: str = "ingest it anew with jobs/ingest.py") -> Manifest:
+    """The manifest in some bytes. `data` names the data set in messages, `cure` tells the user what to do.
+
+    Raises UserError if the content is damaged, of another version or without a single row.
+    """
     try:
-        manifest: dict[str, Any] = json.loads(content)
-        version = manifest["schema_version"]
-        complete = version != SCHEMA_VERSION or (
-            set(manifest) >= _KEYS
-            and all(
-                set(clip) >= _CLIP_KEYS and _is_plain(clip["file"]) and _is_plain(clip["record"]) for clip in manifest["clips"]
-            )
-            and bool(IngestConfig(**manifest["ingest"]))
-        )
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"--data is {data!r}: its manifest is damaged; ingest it anew with jobs/ingest.py") from None
-    if version != SCHEMA_VERSION:
-        raise UserError(f"--data is {data!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; ingest it anew")
-    if not complete or not manifest["rows"]:
-        raise UserError(f"--data is {data!r}: its manifest is incomplete or names no frame; ingest it anew")
+        version = json.loads(content)["schema_version"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        version = None  # parse_record says what is wrong
+    if type(version) is int and version != SCHEMA_VERSION:
+        raise UserError(f"--data is {data!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; {cure}")
+    manifest = parse_record(Manifest, content, f"--data is {data!r}: its manifest", cure)
+    if not manifest.rows:
+        raise UserError(f"--data is {data!r}: its manifest names no frame; {cure}")
     return manifest
 
 
-def _is_entry(clip: dict[str, Any]) -> bool:
-    return set(clip) >= _CLIP_KEYS and _is_plain(clip["file"]) and _is_plain(clip["record"])
-
-
-def _is_plain(file: str) -> bool:
-    """Whether a file's name stays inside the data set."""
-    return not file or bool(re.fullmatch(rf"{CLIPS}/[^/\\]+\.(parquet|json)", file))
-
-
-def manifest_hash(manifest: dict[str, Any]) -> str:
-    """Names the data: what was ingested and how, not where it lay."""
-    return _sha256(json.dumps({k: v for k, v in manifest.items() if k != "sources"}, sort_keys=True).encode())
+def manifest_hash(manifest: Manifest) -> str:
+    """SHA-256 of what was ingested and how; the places of the sources do not count."""
+    content = asdict(manifest)
+    del content["sources"]
+    return _sha256(json.dumps(content, sort_keys=True).encode())
 
 
 def _sha256(content: bytes) -> str:

@@ -4,10 +4,7 @@ Both are named by the hash of what they were made of, so a file that is there ne
 last: a clip is done when its record exists.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from facegan.data.clip_reader import ClipReader, LocatedFrame, Quarantined
+from facegan.data.clip_reader import ClipReader, LocatedFrame
+from facegan.data.clip_record import ClipProgress, ClipRecord, Quarantined, clip_key
 from facegan.data.crop import Crop, crop_face, face_square, steady
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.sources import ClipSource
@@ -26,12 +24,12 @@ from facegan.files import file_sha256
 from facegan.landmarks.finder import LandmarkFinder
 from facegan.landmarks.points import POINTS
 
-SCHEMA_VERSION = 2
 ROWS_PER_GROUP = 64
 
 SCHEMA = pa.schema(
     [
         ("clip", pa.string()),
+        ("person", pa.string()),
         ("split", pa.string()),
         ("category", pa.string()),
         ("frame", pa.int32()),
@@ -42,51 +40,6 @@ SCHEMA = pa.schema(
         ("source_height", pa.int32()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ClipRecord:
-    """What became of a clip: frames_read = rows + len(quarantined). Without a good frame there is no file."""
-
-    clip: str
-    split: str
-    category: str
-    source_sha256: str
-    key: str
-    rows: int
-    file_bytes: int
-    image_bytes: int
-    sha256: str
-    frames_read: int
-    quarantined: list[Quarantined]
-
-    def to_json(self) -> bytes:
-        """Equal records give equal bytes."""
-        return json.dumps(asdict(self), indent=1).encode()
-
-
-def record_from_json(content: bytes) -> ClipRecord:
-    """The inverse of `to_json`; a ValueError where it is none."""
-    try:
-        values = json.loads(content)
-        return ClipRecord(**values | {"quarantined": [Quarantined(**row) for row in values["quarantined"]]})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"no record of a clip: {error}") from None
-
-
-def clip_key(clip: ClipSource, source_sha256: str, config: IngestConfig) -> str:
-    """`<clip>-<hash>`, the name of what this source and configuration give."""
-    made_of = [SCHEMA_VERSION, clip.clip, clip.category, source_sha256, asdict(config)]
-    return f"{clip.clip}-{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]}"
-
-
-@dataclass(frozen=True, slots=True)
-class ClipProgress:
-    """Frames of a clip that are done, and how many its header claims."""
-
-    clip: str
-    frames: int
-    claimed: int
 
 
 def write_clip(clip: ClipSource, root: Path, into: Path, config: IngestConfig, source_sha256: str) -> ClipRecord:
@@ -121,7 +74,7 @@ def writing_clip(
     size, digest = (parquet.stat().st_size, file_sha256(parquet)) if rows else (0, "")
     if not rows:
         parquet.unlink()
-    about = (clip.clip, clip.split, clip.category, source_sha256, key)
+    about = (clip.clip, clip.person, clip.split, clip.category, source_sha256, key)
     yield ClipRecord(*about, rows, size, image_bytes, digest, read, quarantined)
 
 
@@ -141,6 +94,7 @@ def _rows(
 def _row(clip: ClipSource, frame: LocatedFrame, crop: Crop, config: IngestConfig) -> dict[str, Any]:
     return {
         "clip": clip.clip,
+        "person": clip.person,
         "split": clip.split,
         "category": clip.category,
         "frame": frame.frame,

@@ -1,7 +1,8 @@
-"""The clips of a source: a folder or a bucket in the 300VW layout, or plain videos; and who is for training, who for testing.
+"""The clips of a source, a folder or a bucket, and which of them are for training and which for testing.
 
-<id>/vid.avi with <id>/annot/000001.pts     300VW
-<id>.mp4, <id>/anything.mov, <id>/*.png     videos and folders of images, for --landmarks dlib or face-alignment
+<id>/vid.avi with <id>/annot/000001.pts     the 300VW layout
+<id>.mp4, <id>/anything.mov, <id>/*.png     videos and folders of images, whose landmarks are found by a detector
+split.json                                  the split and the people (see `read_split`); without it 300VW's official split
 """
 
 import hashlib
@@ -11,9 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from facegan.errors import UserError, did_you_mean
 from facegan.files import file_sha256, read_bytes
+
+SplitName = Literal["train", "test"]
 
 _OFFICIAL = {
     "train": """001 002 003 004 007 009 010 011 013 015 016 017 018 019 020 022 025 027 028 029 031 033 034 035 037 039 041
@@ -26,13 +30,13 @@ _OFFICIAL = {
 SPLIT_FILE = "split.json"
 _CATEGORIES = ("train", "test", "category_1", "category_2", "category_3")
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv")
-_SMALL = 1 << 16
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
+_SMALL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of a source: its key relative to the source, bytes, and a tag that changes with the content."""
+    """A file of a source: its path relative to the source, its size in bytes, and a tag that changes with the content."""
 
     key: str
     size: int
@@ -41,28 +45,43 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """A clip and its place in the split. `video` is the key of a video file, or of the folder that holds its images."""
+    """A clip of a source, its person and its place in the split.
+
+    `category` is 'train', or the test category of the clip. `video` is the key of a video file or of a folder of images.
+    `files` holds the video or the images, and the .pts files, by key.
+    """
 
     clip: str
+    person: str
     category: str
-    """'train' or the test category that it belongs to."""
     video: str
     files: tuple[SourceFile, ...]
-    """The video or images, and the .pts files, by key."""
 
     @property
-    def split(self) -> str:
-        """'train' or 'test'."""
+    def split(self) -> SplitName:
+        """The side of the split."""
         return "train" if self.category == "train" else "test"
 
     def annotations(self) -> dict[int, str]:
-        """The keys of the .pts files by the frame's number, which counts from 1."""
+        """The keys of the .pts files by frame number, which counts from 1."""
         names = ((file.key, file.key.rpartition("/")[2]) for file in self.files if file.key.endswith(".pts"))
         return {int(name[:-4]): key for key, name in names if name[:-4].isdecimal()}
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The content of split.json: the category of each clip, and the person of those clips that are not one person each."""
+
+    categories: dict[str, str]
+    people: dict[str, str]
+
+    def person_of(self, clip: str) -> str:
+        """The person in a clip; by default the clip's own name."""
+        return self.people.get(clip, clip)
+
+
 def clips_in(folder: Path) -> list[ClipSource]:
-    """The clips of a folder."""
+    """The clips of a folder, by name. Raises UserError if there is none or if one is not in the split."""
     if not folder.is_dir():
         raise UserError(
             f"--source is {str(folder)!r}: no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot) or of videos"
@@ -72,7 +91,7 @@ def clips_in(folder: Path) -> list[ClipSource]:
 
 
 def files_of(folder: Path) -> list[SourceFile]:
-    """All files below a folder by key; links are followed, because clips often lie on another disk."""
+    """All files below a folder, by key. Links are followed, since clips are often stored on another disk."""
     found = []
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -84,7 +103,10 @@ def files_of(folder: Path) -> list[SourceFile]:
 
 
 def find_clips(files: Iterable[SourceFile], split: bytes | None, source: str) -> list[ClipSource]:
-    """The clips that a listing shows, by id; `split` is the content of its split.json. A UserError names what is missing."""
+    """The clips in a listing of files, by name; `split` is the content of split.json, None for 300VW's official split.
+
+    Raises UserError if there is no clip, if a clip has several videos, or if the split does not fit.
+    """
     of_clip: dict[str, list[SourceFile]] = defaultdict(list)
     for file in files:
         path = PurePosixPath(file.key)
@@ -94,18 +116,21 @@ def find_clips(files: Iterable[SourceFile], split: bytes | None, source: str) ->
     videos = {clip: video for clip, video in videos.items() if video}
     if not videos:
         raise UserError(f"--source is {source!r}: it holds no clip (<id>/vid.avi and <id>/annot/000001.pts, or <id>.mp4)")
-    categories = _categories(split, source)
-    unknown = [clip for clip in videos if clip not in categories]
+    read = _official_split() if split is None else read_split(split, f"{source}/{SPLIT_FILE}")
+    unknown = [clip for clip in videos if clip not in read.categories]
     if unknown:
         raise UserError(
             f"--source: clips {', '.join(unknown[:5])} are not in 300VW's split; name them in {source}/{SPLIT_FILE} "
             '({"train": [ids], "test": [ids]})'
         )
-    return [ClipSource(clip, categories[clip], video, tuple(of_clip[clip])) for clip, video in videos.items()]
+    return [
+        ClipSource(clip, read.person_of(clip), read.categories[clip], video, tuple(of_clip[clip]))
+        for clip, video in videos.items()
+    ]
 
 
 def _video(source: str, clip: str, files: list[SourceFile]) -> str:
-    """The key of the clip's one video, or of its folder of images; 300VW's name where only annotations are there."""
+    """The key of the clip's one video or folder of images; '<clip>/vid.avi' if only annotations exist, '' if nothing does."""
     paths = [PurePosixPath(file.key) for file in files]
     videos = [path for path in paths if path.suffix.lower() in VIDEOS]
     if len(videos) > 1:
@@ -120,46 +145,72 @@ def _video(source: str, clip: str, files: list[SourceFile]) -> str:
     return f"{clip}/vid.avi" if any(path.suffix == ".pts" for path in paths) else ""
 
 
-def _categories(split: bytes | None, source: str) -> dict[str, str]:
-    if split is None:
-        return {clip: category for category, clips in _OFFICIAL.items() for clip in clips.split()}
-    own = f"{source}/{SPLIT_FILE}"
+def _official_split() -> Split:
+    return Split({clip: category for category, clips in _OFFICIAL.items() for clip in clips.split()}, {})
+
+
+def read_split(content: bytes, file: str) -> Split:
+    """The split in the content of a split.json; `file` names it in messages.
+
+    {"train": [clips], "test": [clips], "people": {clip: person}}; instead of "test" also 300VW's "category_1" to "category_3".
+    "people" is optional and need name only clips that share a person with another one.
+    Raises UserError for other content, a clip named twice, an unknown clip, or a person in both training and test clips.
+    """
     try:
-        lists = json.loads(split)
+        lists = json.loads(content)
+        people = lists.pop("people", {})
         named = [(str(clip), str(category)) for category, clips in lists.items() for clip in clips]
-    except (ValueError, AttributeError, TypeError):
-        raise UserError(f'{own} is not {{"train": [ids], "test": [ids]}}; mend or remove it') from None
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise UserError(f'{file} is not {{"train": [ids], "test": [ids]}}; mend or remove it') from None
     for category in lists:
         if category not in _CATEGORIES:
-            raise UserError(f"{own} has {category!r}: {did_you_mean(category, list(_CATEGORIES))}")
+            raise UserError(f"{file} has {category!r}: {did_you_mean(category, [*_CATEGORIES, 'people'])}")
     categories = dict(named)
     if len(categories) < len(named):
         ids = [clip for clip, _ in named]
         twice = sorted({clip for clip in ids if ids.count(clip) > 1})
-        raise UserError(f"{own} names {', '.join(twice[:5])} twice: a clip is for training or for testing")
-    return categories
+        raise UserError(f"{file} names {', '.join(twice[:5])} twice: a clip is for training or for testing")
+    if not isinstance(people, dict) or not all(isinstance(person, str) and person for person in people.values()):
+        raise UserError(f'{file}: "people" is not {{"<clip>": "<person>"}}; write a name for each clip, or leave "people" out')
+    unknown = sorted(set(people) - set(categories))
+    if unknown:
+        raise UserError(f'{file}: "people" names {", ".join(map(repr, unknown[:5]))}, not in the split; add or remove them')
+    split = Split(categories, people)
+    check_people(((clip, split.person_of(clip), category == "train") for clip, category in named), file)
+    return split
+
+
+def check_people(clips: Iterable[tuple[str, str, bool]], where: str) -> None:
+    """Raise UserError if a person is in training and test clips; `clips` are (clip, person, whether it is for training)."""
+    first: dict[tuple[str, bool], str] = {}
+    for clip, person, train in clips:
+        first.setdefault((person, train), clip)
+        other = first.get((person, not train))
+        if other is not None:
+            training, test = (clip, other) if train else (other, clip)
+            raise UserError(
+                f"{where}: person {person!r} is in training clip {training!r} and in test clip {test!r}; "
+                "move all clips of a person to one side of the split"
+            )
 
 
 def fingerprint(clips: list[ClipSource]) -> str:
-    """A hash that changes when a file of a clip or the split does, by names, sizes and tags: cheap, nothing is read."""
-    seen = [(c.clip, c.category, [(f.key, f.size, f.tag) for f in c.files]) for c in clips]
+    """A hash of the clips' names, people, categories and of their files' names, sizes and tags. Reads no file's content."""
+    seen = [(c.clip, c.person, c.category, [(f.key, f.size, f.tag) for f in c.files]) for c in clips]
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
 def content_hash(clip: ClipSource, root: Path) -> str:
-    """A hash of the clip's files' names and bytes, wherever they lie."""
+    """SHA-256 of the keys and contents of a clip's files below `root`."""
     digest = hashlib.sha256()
     for file in clip.files:
-        digest.update(f"{file.key}\0{_sha256(f'{root}/{file.key}', file.size)}\n".encode())
+        path = f"{root}/{file.key}"
+        # Thousands of .pts files: pathlib and file_digest would take a tenth of the time of an ingest.
+        content = hashlib.sha256(read_bytes(path)).hexdigest() if file.size < _SMALL_BYTES else file_sha256(Path(path))
+        digest.update(f"{file.key}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def _sha256(path: str, size: int) -> str:
-    if size < _SMALL:  # thousands of .pts files: what pathlib and file_digest take would be a tenth of the ingest
-        return hashlib.sha256(read_bytes(path)).hexdigest()
-    return file_sha256(Path(path))
-
-
 def tag_hash(clip: ClipSource) -> str:
-    """The same from a bucket's ETags, which are hashes of the content already: nothing is downloaded."""
+    """SHA-256 of the keys, sizes and ETags of a clip's files in a bucket: an ETag is a hash of the content already."""
     return hashlib.sha256("".join(f"{f.key}\0{f.size}\0{f.tag}\n" for f in clip.files).encode()).hexdigest()

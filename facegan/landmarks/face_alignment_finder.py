@@ -1,7 +1,8 @@
-"""Landmarks by the networks of the package face-alignment."""
+"""Landmarks by the package face-alignment: the S3FD face detector and the 2D FAN-4 network (Bulat and Tzimiropoulos 2017).
 
-import fcntl
-import os
+The package downloads its weights unchecked. Here they must be given, or be in torch's hub folder already, and are checked.
+"""
+
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,48 +10,48 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from facegan.errors import UserError
-from facegan.files import file_sha256
-from facegan.landmarks.boxes import _box, _rgb
+from facegan.files import file_sha256, replacing
+from facegan.landmarks.boxes import bgr_to_rgb, square_box
 from facegan.landmarks.points import POINTS
 from facegan.landmarks.tracker import Box, FaceTracker, Image, Points
 
 FACE_ALIGNMENT_FILES = {"2DFAN4-11f355bf06.pth.tar": "11f355bf06", "s3fd-619a316812.pth": "619a316812"}
-"""Names as face-alignment 1.5 looks for them, and the start of each one's sha256."""
+"""File names as face-alignment 1.5 looks for them, and the start of the sha256 of each."""
 
-
-_LEAST_SCORE = 0.2
-"""Mean height of face-alignment's 68 heat maps below which they show no face: they are trained to peaks of 1."""
-
-
+_MIN_HEAT = 0.2
+"""Mean peak of the 68 heat maps below which they show no face; the network is trained to peaks of 1."""
 _GPU_BATCH = 8
 
 
 def face_alignment_finder(device: str, weights: Path | None) -> FaceTracker:
-    """face-alignment's S3FD detector and 2D FAN-4; `weights` is a folder with its two files, None where they are staged."""
-    hub = Path(torch.hub.get_dir())
-    stage_face_alignment_weights(weights, hub)
-    from face_alignment import FaceAlignment, LandmarksType
+    """A finder on a device ('cpu', 'cuda'). `weights` is the folder of the two files; None: they are in torch's hub folder.
+
+    Raises UserError if a file is missing or damaged.
+    """
+    stage_face_alignment_weights(weights, Path(torch.hub.get_dir()))
+    from face_alignment import FaceAlignment, LandmarksType  # imports numba, which takes seconds
 
     network = FaceAlignment(LandmarksType.TWO_D, device=device, compile=False, flip_input=False)
 
     def detect(image: Image) -> list[Box]:
-        return [_box(*face[:4]) for face in network.face_detector.detect_from_image(_rgb(image))]
+        return [square_box(*face[:4]) for face in network.face_detector.detect_from_image(bgr_to_rgb(image))]
 
     def align(images: Sequence[Image], boxes: Sequence[Box]) -> list[Points | None]:
-        points, scores = fan_landmarks(network, [_rgb(image) for image in images], boxes)
-        return [p if score >= _LEAST_SCORE else None for p, score in zip(points, scores, strict=True)]
+        points, heat = fan_landmarks(network, [bgr_to_rgb(image) for image in images], boxes)
+        return [p if peak >= _MIN_HEAT else None for p, peak in zip(points, heat, strict=True)]
 
-    return FaceTracker("face-alignment 2DFAN4", detect, align, batch=_GPU_BATCH if device.startswith("cuda") else 1)
+    batch = _GPU_BATCH if device.startswith("cuda") else 1
+    return FaceTracker("face-alignment 2DFAN4", lambda: " ".join(FACE_ALIGNMENT_FILES.values()), detect, align, batch)
 
 
 @torch.no_grad()
 def fan_landmarks(network: Any, images: Sequence[Image], boxes: Sequence[Box]) -> tuple[list[Points], list[float]]:
-    """Points [68, 2] of a box in each RGB image, all in one pass of the network, and the mean height of their heat maps.
+    """Points [68, 2] in the box of each RGB image, from one forward pass, and the mean peak of each image's heat maps.
 
-    `FaceAlignment` runs several faces of one image as a batch, but several images one after the other; this is its own
-    arithmetic over images.
+    `FaceAlignment` batches several faces of one image but not several images; the arithmetic here is its own.
     """
     from face_alignment.utils import CENTER_Y_OFFSET, crop, get_preds_fromhm
 
@@ -65,14 +66,13 @@ def fan_landmarks(network: Any, images: Sequence[Image], boxes: Sequence[Box]) -
 
 
 def stage_face_alignment_weights(folder: Path | None, hub: Path) -> None:
-    """See that torch's hub folder holds face-alignment's files, each with its hash: it would load whatever lies there.
+    """Copy face-alignment's files from `folder` into torch's hub folder, unless they are there, and check their hashes.
 
-    One process of a machine copies them, others wait for it. Nothing is downloaded.
+    One process of a machine copies, the others wait. Nothing is downloaded. Raises UserError if a file is missing or damaged.
     """
     target = hub / "checkpoints"
     target.mkdir(parents=True, exist_ok=True)
-    with (target / ".face-alignment.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(target / ".face-alignment.lock"):
         for name, start in FACE_ALIGNMENT_FILES.items():
             if not (target / name).exists():
                 _copy_checked(folder, target / name, start)
@@ -87,9 +87,7 @@ def _copy_checked(folder: Path | None, target: Path, start: str) -> None:
             f"--landmark_weights is {str(folder or '')!r}: {target.name} is neither there nor in {target.parent}; fetch it "
             "from face-alignment's site and name its folder, or use --landmarks dlib"
         )
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    shutil.copyfile(source, partial)
-    if not file_sha256(partial).startswith(start):
-        partial.unlink()
-        raise UserError(f"--landmark_weights: {source} is not face-alignment's file (its sha256 does not begin {start})")
-    os.replace(partial, target)
+    with replacing(target) as partial:
+        shutil.copyfile(source, partial)
+        if not file_sha256(partial).startswith(start):
+            raise UserError(f"--landmark_weights: {source} is not face-alignment's file (its sha256 does not begin {start})")

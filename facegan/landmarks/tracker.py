@@ -59,8 +59,8 @@ class FaceTracker:
     is put about the last landmarks in the same way, so an aligner always sees the boxes that it was trained on.
     """
 
-    def __init__(self, name: str, detect: Detect, align: Align, batch: int) -> None:
-        self.name, self.batch = name, batch
+    def __init__(self, name: str, sha256: Callable[[], str], detect: Detect, align: Align, batch: int) -> None:
+        self.name, self.sha256, self.batch = name, sha256, batch
         self._detect, self._align = detect, align
         self.restart()
 

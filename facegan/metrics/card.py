@@ -1,6 +1,7 @@
 """The metric card: what is measured, and its summary with intervals, clip by clip and category by category.
 
-Scores are means over pairs of a clip, then over clips; intervals come from resampling clips, never frames.
+Scores are means over pairs of a clip, then over clips. Intervals come from resampling people, each with all of their clips,
+never frames. Where every clip is a person of its own, this is resampling clips.
 """
 
 from collections.abc import Mapping
@@ -40,34 +41,45 @@ def with_kid(measured: Scores, clips: list[str], images: int) -> tuple[Scores, d
 
 
 def summarise(
-    scores: Scores, clips: list[str], categories: Mapping[str, str] | None = None, missing: Mapping[str, str] | None = None
+    scores: Scores,
+    clips: list[str],
+    categories: Mapping[str, str] | None = None,
+    missing: Mapping[str, str] | None = None,
+    people: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Per metric `mean` over clips, `interval` (95 %, by resampling clips) and `clips`, each clip's mean; None: not measured.
+    """Per metric `mean` over clips, `interval` (95 %, bootstrap over people) and `clips`, each clip's mean; None: not measured.
 
-    With the `categories` of clips also the mean and interval of each; with `missing` also the metrics that have only a `note`.
+    `clips` [n] names the clip of each pair; `people` maps a clip to its person, by default itself. With the `categories` of
+    clips also the mean and interval of each category; with `missing` also the metrics that have only a `note`.
     """
     names = sorted(set(clips))
+    numbers: dict[str, int] = {}
+    owners = np.array([numbers.setdefault((people or {}).get(name, name), len(numbers)) for name in names])
     members = [np.array([c == name for c in clips]) for name in names]
     card: dict[str, Any] = {}
     for metric, values in scores.items():
         by_clip = np.array([_mean(values[member]) for member in members])
         per_clip = {n: float(v) if np.isfinite(v) else None for n, v in zip(names, by_clip, strict=True)}
-        card[metric] = {**_over_clips(by_clip), "clips": per_clip}
+        card[metric] = {**_over_clips(by_clip, owners), "clips": per_clip}
         # KID is of the whole set: a clip's value is its share of it, not its own distance.
         if categories is not None and metric != "kid":
             groups = {c: np.array([categories[name] == c for name in names]) for c in sorted({categories[n] for n in names})}
-            card[metric]["categories"] = {c: {**_over_clips(by_clip[g]), "clips": int(g.sum())} for c, g in groups.items()}
+            card[metric]["categories"] = {
+                c: {**_over_clips(by_clip[g], owners[g]), "clips": int(g.sum())} for c, g in groups.items()
+            }
     nothing = {"mean": None, "interval": [None, None], "clips": dict.fromkeys(names)}
     return card | {metric: {**nothing, "note": note} for metric, note in (missing or {}).items()}
 
 
-def _over_clips(by_clip: NDArray[np.float64]) -> dict[str, Any]:
-    """Mean of the clips' means and its interval."""
+def _over_clips(by_clip: NDArray[np.float64], owners: NDArray[np.int64]) -> dict[str, Any]:
+    """Mean of the clips' means, and the 95 % percentile interval of a bootstrap over the owners of the clips."""
     known = np.isfinite(by_clip)
     if not known.any():
         return {"mean": None, "interval": [None, None]}
-    picks = np.random.default_rng(68).integers(len(by_clip), size=(_RESAMPLES, len(by_clip)))
-    sums, counts = np.where(known, by_clip, 0.0)[picks].sum(axis=1), known[picks].sum(axis=1)
+    person = np.unique(owners, return_inverse=True)[1]
+    person_sums, person_counts = np.bincount(person, np.where(known, by_clip, 0.0)), np.bincount(person, known)
+    picks = np.random.default_rng(68).integers(len(person_sums), size=(_RESAMPLES, len(person_sums)))
+    sums, counts = person_sums[picks].sum(axis=1), person_counts[picks].sum(axis=1)
     resampled = sums[counts > 0] / counts[counts > 0]
     return {"mean": float(by_clip[known].mean()), "interval": [float(v) for v in np.quantile(resampled, [0.025, 0.975])]}
 

@@ -1,12 +1,12 @@
-"""Who evaluators: networks for identity, landmarks, perceptual distance and KID, each named with the sha256 of its file.
+"""The evaluators: networks for identity, landmarks, perceptual distance and KID, each named with the sha256 of its file.
 
-A judge is never a network that a loss uses: an arm would be scored by what it was trained on.
+An evaluator must not be a network that a loss uses: that arm would be scored by what it was trained on.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
@@ -17,95 +17,92 @@ from facegan.config import VggConfig
 from facegan.errors import UserError
 from facegan.files import file_sha256
 from facegan.inference import Images
+from facegan.landmarks.finder import FINDERS
 from facegan.metrics.backbones.arcface import ArcFace
 from facegan.metrics.backbones.dlib_networks import DlibIdentity, DlibLandmarks
-from facegan.metrics.backbones.fan import FaceAlignmentLandmarks
-from facegan.metrics.backbones.inception import Inception, build_inception
-from facegan.metrics.backbones.lpips import Lpips, build_lpips
+from facegan.metrics.backbones.finder_landmarks import FinderLandmarks
 from facegan.metrics.backbones.weights import weight_file
-from facegan.metrics.evaluation_config import EvaluatorsConfig
+from facegan.metrics.evaluation_config import OPTIONAL_BACKBONES, EvaluatorsConfig, PairNetwork
 
 IMAGENET_VGG = "dcbb9e9d"
-"""The start of the sha256 of VGG-19's public file."""
+"""The start of the sha256 of the public VGG-19 file."""
 
 
 class IdentityEvaluator(Protocol):
-    """Embeds faces [n, size, size, 3] whose landmarks [n, 68, 2] are known: [n, d], close in angle for one person."""
+    """Embeds faces whose landmarks are known."""
 
     name: str
     sha256: str
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
-        """[n, d]."""
+        """[n, d]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2]; a small angle means the same person."""
 
 
 class LandmarkEvaluator(Protocol):
-    """Finds landmarks [n, 68, 2] in images of which it knows nothing; NaN where it finds no face."""
+    """Finds landmarks in images without knowing where they should be."""
 
     name: str
     sha256: str
 
     def find(self, images: Images) -> NDArray[np.float32]:
-        """[n, 68, 2]."""
+        """[n, 68, 2] in pixels of images [n, size, size, 3]; NaN where no face is found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluators:
-    """The networks, built. `missing` says of each metric that cannot be measured why."""
+    """The networks, ready to use.
+
+    `pair_networks` holds the optional networks by their metric; `missing` gives for each of the other metrics the reason.
+    """
 
     config: EvaluatorsConfig
     identity: IdentityEvaluator
     landmarks: LandmarkEvaluator
-    lpips: Lpips | None
-    inception: Inception | None
+    pair_networks: dict[str, PairNetwork]
     missing: dict[str, str]
 
     def describe(self) -> dict[str, str]:
-        """Who evaluators what, for a result: names and the sha256 of their files."""
-        said = {
-            judge: f"{by.name} (sha256 {by.sha256})"
-            for judge, by in (("identity", self.identity), ("landmarks", self.landmarks))
+        """For a result: name and sha256 of what evaluates identity, landmarks and each optional metric, or why nothing does."""
+        names = {b.metric: b.name.format(**asdict(self.config)) for b in OPTIONAL_BACKBONES}
+        return {
+            **self.missing,
+            "identity": f"{self.identity.name} (sha256 {self.identity.sha256})",
+            "landmarks": f"{self.landmarks.name} (sha256 {self.landmarks.sha256})",
+            **{metric: f"{names[metric]} (sha256 {network.sha256})" for metric, network in self.pair_networks.items()},
         }
-        if self.lpips:
-            said["lpips"] = f"AlexNet, LPIPS 0.1 (sha256 {self.lpips.sha256})"
-        if self.inception:
-            said["kid"] = f"FID's Inception, {self.config.kid_images} images (sha256 {self.inception.sha256})"
-        return {**self.missing, **said}
 
     def fingerprint(self) -> str:
-        """Twelve hex digits: the same evaluators, the same scores."""
+        """Twelve hex digits; equal fingerprints mean the same evaluators and hence the same scores."""
         return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def build_evaluators(config: EvaluatorsConfig, device: str = "cpu") -> Evaluators:
-    """Load the networks; a UserError says which file is missing or wrong. dlib and onnxruntime judge on the CPU."""
+    """Load the networks; those of dlib and onnxruntime run on the CPU, the others on `device`.
+
+    Raises UserError if a file is missing or does not hold the weights.
+    """
     files = {flag: weight_file(value, flag) for flag, value in config.files().items()}
-    lpips, kid, identity = (files.get(f"--evaluators.{name}") for name in ("lpips_weights", "kid_weights", "identity"))
-    missing = {
-        metric: f"not measured: weights missing (--evaluators.{metric}_weights)"
-        for metric, file in (("lpips", lpips), ("kid", kid))
-        if file is None
-    }
+    identity = files.get("--evaluators.identity")
+    landmarks: LandmarkEvaluator
+    if config.landmarks == "dlib":
+        landmarks = DlibLandmarks()  # enlarges small images for the detector, which the finder of ingest does not
+    else:
+        folder = local_weights(config.landmark_weights) if config.landmark_weights else None
+        landmarks = FinderLandmarks(FINDERS[config.landmarks].build(device, folder))
     return Evaluators(
         config,
         ArcFace(identity) if identity else DlibIdentity(),
-        _landmark_evaluator(config, device),
-        build_lpips(lpips, "--evaluators.lpips_weights").to(device) if lpips else None,
-        build_inception(kid, "--evaluators.kid_weights").to(device) if kid else None,
-        missing,
+        landmarks,
+        {b.metric: b.build(files[b.flag], b.flag, device) for b in OPTIONAL_BACKBONES if b.flag in files},
+        {b.metric: f"not measured: weights missing ({b.flag})" for b in OPTIONAL_BACKBONES if b.flag not in files},
     )
 
 
-def _landmark_evaluator(config: EvaluatorsConfig, device: str) -> LandmarkEvaluator:
-    if config.landmarks == "dlib":
-        return DlibLandmarks()
-    weights = config.landmark_weights
-    folder = local_weights(weights) if weights else None
-    return FaceAlignmentLandmarks(device, folder)
-
-
 def refuse_loss_networks(config: EvaluatorsConfig, losses: Iterable[VggConfig]) -> str:
-    """A UserError where a judge's file is one that a loss uses, whatever its name; how far that could be checked."""
+    """Check that no evaluator's file is one that a loss uses, by hash whatever its name, and say how far that was checked.
+
+    Raises UserError if one is. A loss's file that is not on this machine is compared by name only.
+    """
     files = {flag: weight_file(value, flag) for flag, value in config.files().items()}
     hashes = {flag: file_sha256(file) for flag, file in files.items()}
     unknown = []
@@ -116,12 +113,12 @@ def refuse_loss_networks(config: EvaluatorsConfig, losses: Iterable[VggConfig]) 
         for flag, digest in hashes.items():
             if (used and digest.startswith(used)) or config.files()[flag] == vgg.weights:
                 raise UserError(
-                    f"{flag} is {config.files()[flag]!r}: the loss of a judged network uses it (vgg.weights {vgg.weights!r}), "
-                    "so it cannot judge; name another network"
+                    f"{flag} is {config.files()[flag]!r}: the loss of an evaluated network uses it (vgg.weights "
+                    f"{vgg.weights!r}), so it cannot evaluate; name another network"
                 )
     if unknown:
-        return f"no judge's file has the name of a loss's; {', '.join(unknown)} not at hand to compare hashes"
-    return "no judge's file has the hash of a loss's"
+        return f"no evaluator's file has the name of a loss's; {', '.join(unknown)} not at hand to compare hashes"
+    return "no evaluator's file has the hash of a loss's"
 
 
 def _loss_sha256(vgg: VggConfig) -> str | None:

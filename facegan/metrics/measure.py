@@ -10,9 +10,7 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import replacing
 from facegan.inference import Generate, Images
-from facegan.metrics.backbones.inception import inception_features
-from facegan.metrics.backbones.lpips import lpips_distance
-from facegan.metrics.card import GENERATED, TARGETS, Scores
+from facegan.metrics.card import Scores
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluators import Evaluators
 from facegan.metrics.image_quality import face_error, face_masks, psnr, ssim
@@ -133,11 +131,8 @@ def _of_pairs(images: Images, embedding: NDArray[np.float64], evaluation_set: Ev
         "psnr": psnr(images, evaluation_set.targets),
         "source_likeness": to_target / np.maximum(to_target + to_source, 1e-9),
     }
-    if evaluators.lpips:
-        scores["lpips"] = lpips_distance(evaluators.lpips, images, evaluation_set.targets)
-    if evaluators.inception:
-        scores[GENERATED] = inception_features(evaluators.inception, images).astype(np.float64)
-        scores[TARGETS] = inception_features(evaluators.inception, evaluation_set.targets).astype(np.float64)
+    for network in evaluators.pair_networks.values():
+        scores |= network.measure(images, evaluation_set.targets)
     return scores
 
 

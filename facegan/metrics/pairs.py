@@ -74,21 +74,21 @@ def choose_sequences(data: FaceData, pairs: Pairs, frames: int) -> list[FrameSeq
 
 
 def of_another_person(data: FaceData, rows: NDArray[np.int64], clips: list[str]) -> NDArray[np.int64] | None:
-    """For each row of these clips the row of another test clip whose pose is nearest; None where there is one clip only.
+    """[n]: for each row, of one of these clips each, the test row of another person whose pose is nearest; None for one person.
 
     Poses are compared by landmarks without their place and size; turned and tilted heads differ.
     """
-    people = data.clips("test", 0.0)
-    if len(people) < 2:
+    test_clips = data.clips("test", 0.0)
+    if len({data.person_of(clip) for clip in test_clips}) < 2:
         return None
-    few = {clip: r[np.linspace(0, len(r) - 1, min(_CANDIDATES, len(r))).round().astype(int)] for clip, r in people.items()}
+    few = {clip: r[np.linspace(0, len(r) - 1, min(_CANDIDATES, len(r))).round().astype(int)] for clip, r in test_clips.items()}
     candidates = np.concatenate(list(few.values()))
-    owners = np.repeat(np.array(list(few)), [len(r) for r in few.values()])
+    owners = np.repeat([data.person_of(clip) for clip in few], [len(r) for r in few.values()])
     shapes, wanted = _poses(data.points[candidates]), _poses(data.points[rows])
     nearest = []
     for pose, clip in zip(wanted, clips, strict=True):
         distance = np.square(shapes - pose).sum(axis=1)
-        nearest.append(candidates[np.argmin(np.where(owners == clip, np.inf, distance))])
+        nearest.append(candidates[np.argmin(np.where(owners == data.person_of(clip), np.inf, distance))])
     return np.array(nearest)
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,8 @@ def _rendered(scratch: Path, args: argparse.Namespace) -> Path:
 
 def _about(args: argparse.Namespace, copy: Path) -> dict[str, Any]:
     manifest = FaceData(copy).manifest
-    images = sum(clip["image_bytes"] for clip in manifest["clips"])
-    return {"rows": manifest["rows"], "image_bytes": images, "ingest": manifest["ingest"], "batch": args.batch}
+    images = sum(clip.image_bytes for clip in manifest.clips)
+    return {"rows": manifest.rows, "image_bytes": images, "ingest": asdict(manifest.ingest), "batch": args.batch}
 
 
 def _config(args: argparse.Namespace, data: FaceData) -> Any:
@@ -171,7 +172,7 @@ def _loader(
     if kind is Dataset2019:
         made = kind(_as_files(data, scratch / "jpegs"), clips, data.points, data.size, 10**7)
     else:
-        files = [folder / clip["file"] for clip in read_newest(folder)["clips"] if clip["rows"]]
+        files = [folder / clip.file for clip in read_newest(folder).clips if clip.rows]
         made = kind(files, clips, data.points, 10**7)
     yield from DataLoader(made, batch_size=args.batch, num_workers=workers)
 

@@ -123,7 +123,7 @@ def test_a_data_set_of_another_schema(said, data_folder: Path, tmp_path: Path) -
     folder = shutil.copytree(data_folder, tmp_path / "set")
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 0}))
-    assert "made with schema 0, this program reads 2" in said("--data", str(folder), "--data.size", "32")
+    assert "made with schema 0, this program reads 3" in said("--data", str(folder), "--data.size", "32")
 
 
 def test_a_data_set_of_another_size(said, data_folder: Path) -> None:  # type: ignore[no-untyped-def]
@@ -149,7 +149,7 @@ def test_a_damaged_plan(said, data_folder: Path, tmp_path: Path, content: str) -
     assert "plan.json is damaged" in said("--data", str(data_folder), "--data.size", "32", "--study", "study")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 2}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 3}'])
 def test_a_damaged_manifest(said, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / MANIFEST).write_text(content)

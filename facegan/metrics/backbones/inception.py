@@ -15,6 +15,7 @@ from torch.nn import functional
 from facegan.files import file_sha256
 from facegan.inference import Images
 from facegan.metrics.backbones.weights import load_tensors
+from facegan.metrics.card import GENERATED, TARGETS
 from facegan.metrics.image_quality import checked
 
 DIMENSIONS = 2_048
@@ -152,6 +153,13 @@ class Inception(nn.Module):
             if name in ("Conv2d_2b_3x3", "Conv2d_4a_3x3"):
                 x = functional.max_pool2d(x, 3, stride=2)
         return x.mean(dim=(2, 3))
+
+    def measure(self, images: Images, targets: Images) -> dict[str, NDArray[np.float64]]:
+        """Features [n, 2048] of 8-bit images and of their targets, from which KID is computed once all clips are measured."""
+        return {
+            GENERATED: inception_features(self, images).astype(np.float64),
+            TARGETS: inception_features(self, targets).astype(np.float64),
+        }
 
 
 def build_inception(file: Path, flag: str) -> Inception:

@@ -65,6 +65,10 @@ class Lpips(nn.Module):
                 total = total + ((unit(x) - unit(y)).square() * head).sum(dim=1).mean(dim=(1, 2))
         return total
 
+    def measure(self, images: Images, targets: Images) -> dict[str, NDArray[np.float64]]:
+        """`lpips` [n] of 8-bit images and their targets."""
+        return {"lpips": lpips_distance(self, images, targets)}
+
 
 def unit(features: Tensor) -> Tensor:
     """Each pixel's vector [n, channels, height, width] brought to length 1."""

@@ -9,8 +9,8 @@ from cluster.datasets.ingest_task import ingest_clip
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
+from facegan.data.clip_record import ClipRecord
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.shards import ClipRecord
 
 
 def main() -> None:

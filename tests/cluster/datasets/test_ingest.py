@@ -93,7 +93,7 @@ def test_another_configuration_is_refused_unless_asked_for(clips: Path, undistur
     assert bytes_of(data) == bytes_of(undisturbed)
     made = make(clips, data, config=other, replace=True)
     assert made.version == 2
-    assert made.manifest()["ingest"]["encoding"] == "png"
+    assert made.manifest().ingest.encoding == "png"
     assert bytes_of(undisturbed).items() <= bytes_of(data).items()
 
 
@@ -103,7 +103,7 @@ def test_a_clip_that_changed_is_refused_unless_asked_for(clips: Path, undisturbe
     with pytest.raises(UserError, match="clip 1001 has changed since it was ingested"):
         make(source, data)
     made = make(source, data, replace=True)
-    assert (made.version, made.manifest()["quarantined"]) == (2, 1)
+    assert (made.version, made.manifest().quarantined) == (2, 1)
 
 
 def test_too_many_bad_frames_fail_the_job(clips: Path, tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_too_many_bad_frames_fail_the_job(clips: Path, tmp_path: Path) -> None:
     assert newest(StorageURI(str(tmp_path / "data"))) is None
     made = make(source, tmp_path / "data", max_quarantined=0.1)
     manifest = made.manifest()
-    assert manifest["frames_read"] == 42 == manifest["rows"] + manifest["quarantined"]
-    table = pq.read_table(tmp_path / "data" / manifest["quarantine"]["file"]).to_pylist()
+    assert manifest.frames_read == 42 == manifest.rows + manifest.quarantined
+    table = pq.read_table(tmp_path / "data" / manifest.quarantine.file).to_pylist()
     assert [(row["clip"], row["frame"]) for row in table] == [("1001", 1), ("1001", 2), ("1001", 3)]
 
 
@@ -135,7 +135,7 @@ JOB = """
 import sys
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.storage.uri import StorageURI
-from facegan.data.shards import IngestConfig
+from facegan.data.ingest_config import IngestConfig
 ingest(StorageURI(sys.argv[1]), StorageURI(sys.argv[2]), IngestRequest(config=IngestConfig(size=32)))
 """
 

@@ -37,7 +37,7 @@ def test_from_a_bucket_into_a_bucket(clips: Path, bucket: StorageURI, data_folde
     here, there = existing(StorageURI(str(data_folder))).open(), made.open()
     assert np.array_equal(here.points, there.points)
     assert all(np.array_equal(here.image(row), there.image(row)) for row in range(len(here.frame)))
-    lost = made.manifest()["clips"][0]["file"]
+    lost = made.manifest().clips[0].file
     s3_client().delete_object(Bucket="faces", Key=f"set/{lost}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEGAN_CACHE", str(tmp_path / "elsewhere"))

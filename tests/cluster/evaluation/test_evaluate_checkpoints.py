@@ -106,7 +106,7 @@ def test_the_result_has_every_metric_and_says_what_is_missing(in_process: tuple[
     assert result["references"]["real target"]["face_error"]["mean"] == 0
     assert result["discrimination"]["people"] == 2
     assert "sha256" in result["evaluators"]["identity"]
-    assert result["evaluators_and_losses"] == "no judge's file has the hash of a loss's"
+    assert result["evaluators_and_losses"] == "no evaluator's file has the hash of a loss's"
 
 
 def test_it_agrees_with_the_trials_own_scores(
@@ -195,6 +195,6 @@ def test_what_cannot_be_judged_is_refused(checkpoint_set: CheckpointSet, tiny: C
     torch.save(Vgg19(4).state_dict(), tmp_path / "vgg.pth")
     loss = tiny.override({"vgg.width": 64}).override({"vgg.weights": str(tmp_path / "vgg.pth")})
     unfair = replace(checkpoint_set, checkpoints=[replace(checkpoint_set.checkpoints[0], config=loss)])
-    with pytest.raises(UserError, match="so it cannot judge"):
+    with pytest.raises(UserError, match="so it cannot evaluate"):
         planned(unfair, tmp_path / "out", kid_weights=str(tmp_path / "vgg.pth"))
     assert not (tmp_path / "out").exists()

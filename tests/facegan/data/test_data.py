@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config
-from facegan.data.clip_reader import ClipReader, LocatedFrame, Quarantined
+from facegan.data.clip_reader import ClipReader, LocatedFrame
+from facegan.data.clip_record import Quarantined
 from facegan.data.crop import Square, crop_face, face_square, steady
 from facegan.data.face_data import FaceData, open_data
 from facegan.data.frames import OTHER_SIZE, UNDECODABLE, Frame, claimed_frames, decode
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.local_copy import ingest_folder, read_newest
+from facegan.data.manifest import ManifestClip
 from facegan.data.sampling import batches, sample, training_clips
 from facegan.data.sources import clips_in
 from facegan.errors import UserError
@@ -40,10 +42,10 @@ def test_parquet_round_trip(clips: Path, data: FaceData) -> None:
 
 
 def test_rows_carry_what_a_result_needs_to_be_pasted_back(data_folder: Path) -> None:
-    file = data_folder / read_newest(data_folder)["clips"][0]["file"]
+    file = data_folder / read_newest(data_folder).clips[0].file
     row = pq.read_table(file).slice(0, 1).to_pylist()[0]
     assert set(row) == {
-        *("clip", "split", "category", "frame", "image", "landmarks", "crop_box", "source_width", "source_height"),
+        *("clip", "person", "split", "category", "frame", "image", "landmarks", "crop_box", "source_width", "source_height"),
     }
     assert (row["source_width"], row["source_height"]) == (120, 96)
     assert len(row["landmarks"]) == 136
@@ -102,10 +104,10 @@ def test_ingest_of_every_kind_of_damage(clips: Path, tmp_path: Path) -> None:
     root = damaged_tree(clips, tmp_path / "damaged")
     out = tmp_path / "out"
     manifest = ingest_folder(clips_in(root), root, out, IngestConfig(size=32), synthetic=True)
-    clip = {c["clip"]: c for c in manifest["clips"]}
-    table = pq.read_table(out / manifest["quarantine"]["file"]).to_pylist()
+    clip = {c.clip: c for c in manifest.clips}
+    table = pq.read_table(out / manifest.quarantine.file).to_pylist()
     reasons = {name: {row["frame"]: row["reason"] for row in table if row["clip"] == name} for name in clip}
-    assert (clip["1001"]["rows"], reasons["1001"]) == (6, {})
+    assert (clip["1001"].rows, reasons["1001"]) == (6, {})
     assert reasons["1003"] == {
         2: "annotation missing",
         3: "annotation is not a .pts file",
@@ -113,20 +115,20 @@ def test_ingest_of_every_kind_of_damage(clips: Path, tmp_path: Path) -> None:
         5: "annotation has a coordinate that is no finite number",
         6: "most landmarks lie outside the image",
     }
-    assert 1 <= clip["1002"]["rows"] <= 4
-    assert set(reasons["1002"]) == set(range(clip["1002"]["rows"] + 1, 7))
+    assert 1 <= clip["1002"].rows <= 4
+    assert set(reasons["1002"]) == set(range(clip["1002"].rows + 1, 7))
     assert set(reasons["1002"].values()) == {"video ends before this frame"}
     assert reasons["1004"] == dict.fromkeys(range(1, 7), "video missing or unreadable") == reasons["5001"]
     assert reasons["1005"] == {0: "annotation belongs to no frame", 7: "video ends before this frame"}
     where = {(row["clip"], row["frame"]): row["where"] for row in table}
     assert where["1003", 3] == "1003/annot/000003.pts"
     assert where["5001", 1] == "5001/vid.avi"
-    assert {name: c["frames_read"] for name, c in clip.items()} == {c: {"1005": 8}.get(c, 6) for c in clip}
-    assert manifest["rows"] == sum(c["rows"] for c in manifest["clips"])
-    assert manifest["quarantined"] == sum(len(r) for r in reasons.values()) == len(table)
-    assert manifest["frames_read"] == manifest["rows"] + manifest["quarantined"]
+    assert {name: c.frames_read for name, c in clip.items()} == {c: {"1005": 8}.get(c, 6) for c in clip}
+    assert manifest.rows == sum(c.rows for c in manifest.clips)
+    assert manifest.quarantined == sum(len(r) for r in reasons.values()) == len(table)
+    assert manifest.frames_read == manifest.rows + manifest.quarantined
     # What is left is a data set.
-    assert len(open_data(out).frame) == manifest["rows"]
+    assert len(open_data(out).frame) == manifest.rows
     assert not list(out.rglob("*.partial"))
 
 
@@ -166,8 +168,8 @@ def test_an_unknown_clip_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_data_set_that_is_not_ours_is_refused(data_folder: Path, tmp_path: Path, damage: str) -> None:
     folder = shutil.copytree(data_folder, tmp_path / "copy")
     path = folder / "manifest-000001.json"
-    # Another number of rows makes it another data set, of which this machine has no copy yet.
-    manifest = json.loads(path.read_text()) | {"rows": 1}
+    # Another list of reasons makes it another data set, of which this machine has no copy yet.
+    manifest = json.loads(path.read_text()) | {"reasons": {"none": 0}}
     file = folder / manifest["clips"][0]["file"]
     if damage == "schema":
         manifest["schema_version"] = 99
@@ -183,7 +185,7 @@ def test_a_data_set_that_is_not_ours_is_refused(data_folder: Path, tmp_path: Pat
         "json": "damaged",
         "changed": "sha256 differs",
         "missing": "is missing",
-        "outside": "incomplete",
+        "outside": r"file is .*secret.parquet': clips/<name>.parquet",
     }
     with pytest.raises(UserError, match=said[damage]):
         open_data(folder)
@@ -417,18 +419,18 @@ def test_the_local_copy_is_made_once_and_shared(clips: Path, tmp_path: Path) -> 
     ingest_folder(clips_in(clips), clips, tmp_path / "set", IngestConfig(size=48), synthetic=True)
     manifest, fetched = read_newest(tmp_path / "set"), []
 
-    def fetch(clip: dict[str, Any], _: Path) -> Path:
-        fetched.append(clip["clip"])
+    def fetch(clip: ManifestClip, _: Path) -> Path:
+        fetched.append(clip.clip)
         return checked_file(tmp_path / "set", clip)
 
     with ThreadPoolExecutor(4) as pool:
         copies = set(pool.map(lambda _: local_copy(manifest, tmp_path / "cache", fetch), range(4)))
     assert len(copies) == 1
-    assert sorted(fetched) == [c["clip"] for c in manifest["clips"]]
+    assert sorted(fetched) == [c.clip for c in manifest.clips]
     (copy,) = copies
     # A copy that was cut is noticed by its size, and made again.
     whole = (copy / "images.bin").read_bytes()
     (copy / "images.bin").write_bytes(whole[:-1])
     assert local_copy(manifest, tmp_path / "cache", fetch) == copy
     assert (copy / "images.bin").read_bytes() == whole
-    assert len(whole) == sum(c["image_bytes"] for c in manifest["clips"])
+    assert len(whole) == sum(c.image_bytes for c in manifest.clips)

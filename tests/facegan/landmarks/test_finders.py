@@ -3,13 +3,15 @@
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from facegan.data.clip_reader import ClipReader, LocatedFrame, Quarantined
+from facegan.data.clip_reader import ClipReader, LocatedFrame
+from facegan.data.clip_record import Quarantined
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.shards import writing_clip
 from facegan.data.sources import clips_in
@@ -18,9 +20,11 @@ from facegan.files import file_sha256
 from facegan.landmarks import face_alignment_finder as face_alignment_module
 from facegan.landmarks.dlib_finder import dlib_finder
 from facegan.landmarks.face_alignment_finder import face_alignment_finder, fan_landmarks, stage_face_alignment_weights
+from facegan.landmarks.finder import FINDERS, FinderName
 from facegan.landmarks.points import EYE_CORNERS, read_pts
 from facegan.landmarks.tracker import LOST, NO_FACE, SEVERAL, Box, FaceTracker, Image, Points
-from facegan.metrics.backbones.fan import FaceAlignmentLandmarks
+from facegan.metrics.backbones.finder_landmarks import FinderLandmarks
+from facegan.metrics.evaluation_config import EvaluatorsConfig
 from facegan.synthetic.clips import ClipJob, film, write_synthetic
 
 BLACK = np.zeros((100, 200, 3), np.uint8)
@@ -31,7 +35,7 @@ class Scene:
 
     def __init__(self, faces: dict[int, list[Box]]) -> None:
         self.faces, self.detections, self.alignments = faces, 0, 0
-        self.tracker = FaceTracker("made up", self.detect, self.align, batch=4)
+        self.tracker = FaceTracker("made up", lambda: "0", self.detect, self.align, batch=4)
 
     def detect(self, image: Image) -> list[Box]:
         self.detections += 1
@@ -214,21 +218,33 @@ def test_weights_are_staged_once_and_checked(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning", "ignore::FutureWarning")
-def test_face_alignment_judges_landmarks(made_weights: Path) -> None:
-    """The real code with untrained networks, which find no face or many; a judge says so and does not raise."""
-    judge = FaceAlignmentLandmarks("cpu", made_weights)
-    assert len(judge.sha256.split()) == 2
-    found = judge.find(np.random.default_rng(0).integers(0, 255, (1, 96, 96, 3)).astype(np.uint8))
+def test_face_alignment_evaluates_landmarks(made_weights: Path) -> None:
+    """The real code with untrained networks, which find no face or many: the result is NaN, not an error."""
+    evaluator = FinderLandmarks(FINDERS["face-alignment"].build("cpu", made_weights))
+    assert len(evaluator.sha256.split()) == 2
+    found = evaluator.find(np.random.default_rng(0).integers(0, 255, (1, 96, 96, 3)).astype(np.uint8))
     assert found.shape == (1, 68, 2) and np.isnan(found).all()
 
 
-def test_the_judge_sees_each_image_alone_and_in_the_right_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_landmark_evaluator_sees_each_image_alone_and_in_the_right_colours() -> None:
     scene = Scene({1: [Box(50, 50, 40)], 2: [Box(54, 50, 40)], 4: [Box(30, 40, 20)]})
-    monkeypatch.setattr(face_alignment_module, "face_alignment_finder", lambda device, weights: scene.tracker)
-    judge = FaceAlignmentLandmarks("cpu", None)
+    evaluator = FinderLandmarks(scene.tracker)
     images = np.zeros((4, 100, 200, 3), np.uint8)
     # The scene reads an image's number from the first channel of BGR, which is RGB's last.
     images[..., 2] = np.array([1, 2, 3, 4])[:, None, None]
-    found = judge.find(images)
+    found = evaluator.find(images)
     assert [round(float(f[:, 0].mean())) if np.isfinite(f).all() else None for f in found] == [50, 54, None, 30]
     assert scene.detections == 4, "nothing is followed from one image to the next"
+
+
+def test_every_finder_is_a_choice_of_ingest_and_of_evaluation() -> None:
+    assert get_args(FinderName) == tuple(FINDERS)
+    for name, entry in FINDERS.items():
+        assert IngestConfig(landmarks=name).landmarks == EvaluatorsConfig(landmarks=name).landmarks
+        if entry.takes_weights:
+            assert EvaluatorsConfig(landmarks=name, landmark_weights="folder").landmark_weights == "folder"
+        else:
+            with pytest.raises(UserError, match=r"landmark_weights is for --evaluators\.landmarks face-alignment, not dlib"):
+                EvaluatorsConfig(landmarks=name, landmark_weights="folder")
+    chosen = get_args(get_type_hints(IngestConfig)["landmarks"])
+    assert set(chosen) == {"annotations", *FINDERS}

@@ -1,4 +1,4 @@
-"""The evaluators: ArcFace's alignment and input, LPIPS and Inception by other formulas, files that are refused, landmark evaluators."""
+"""The evaluators: alignment and input of ArcFace, LPIPS and Inception against other formulas, weight files that are refused."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -203,15 +203,15 @@ def test_a_judge_is_no_network_of_a_loss(tmp_path: Path, alexnet: Path) -> None:
     loss = VggConfig(weights=str(vgg))
     for field in ("lpips_weights", "kid_weights"):
         evaluators = replace(EvaluatorsConfig(), **{field: str(renamed)})  # type: ignore[arg-type]
-        with pytest.raises(UserError, match=rf"--evaluators.{field} is .*it cannot judge"):
+        with pytest.raises(UserError, match=rf"--evaluators.{field} is .*it cannot evaluate"):
             refuse_loss_networks(evaluators, [VggConfig(weights="random"), loss])
     network = renamed.rename(tmp_path / "judge.onnx")
-    with pytest.raises(UserError, match=r"--evaluators.identity is .*it cannot judge"):
+    with pytest.raises(UserError, match=r"--evaluators.identity is .*it cannot evaluate"):
         refuse_loss_networks(EvaluatorsConfig(identity=str(network)), [loss])
     fine = EvaluatorsConfig(lpips_weights=str(alexnet))
-    assert refuse_loss_networks(fine, [loss]) == "no judge's file has the hash of a loss's"
+    assert refuse_loss_networks(fine, [loss]) == "no evaluator's file has the hash of a loss's"
     assert "not at hand" in refuse_loss_networks(fine, [VggConfig(weights="elsewhere.pth")])
-    assert refuse_loss_networks(EvaluatorsConfig(), [VggConfig()]) == "no judge's file has the hash of a loss's"
+    assert refuse_loss_networks(EvaluatorsConfig(), [VggConfig()]) == "no evaluator's file has the hash of a loss's"
 
 
 def test_all_judges_together(data: FaceData, tmp_path: Path, alexnet: Path, write_network: Write) -> None:

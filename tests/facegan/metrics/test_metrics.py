@@ -11,8 +11,8 @@ from facegan.data.face_data import FaceData
 from facegan.inference import to_bytes
 from facegan.landmarks.points import EYE_CORNERS
 from facegan.metrics.card import GENERATED, TARGETS, summarise, with_kid
-from facegan.metrics.clip_scores import make_card
 from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
+from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.metrics.image_quality import face_error, face_masks, psnr, ssim
@@ -220,6 +220,24 @@ def test_means_go_over_clips_not_frames() -> None:
     assert card["ssim"]["interval"] == [0.0, 1.0]
     assert card["landmark_error"]["mean"] == pytest.approx(0.2)
     assert card["landmark_error"]["clips"] == {"a": None, "b": pytest.approx(0.2)}
+
+
+def test_intervals_resample_people_with_all_of_their_clips() -> None:
+    """Against the bootstrap written out: a resample takes people, and its mean is over all of their clips."""
+    values = np.array([0.0, 0.1, 0.2, 1.0, np.nan])
+    scores, people = {"ssim": values}, {"a": "x", "b": "x", "c": "x", "d": "y", "e": "z"}
+    card = summarise(scores, list("abcde"), people=people)["ssim"]
+    assert card["mean"] == pytest.approx(1.3 / 4), "the mean is over clips"
+    clips_of = [values[:3], values[3:4], values[4:]]
+    means = []
+    for picks in np.random.default_rng(68).integers(3, size=(2_000, 3)):
+        chosen = np.concatenate([clips_of[pick] for pick in picks])
+        if np.isfinite(chosen).any():
+            means.append(np.nanmean(chosen))
+    assert card["interval"] == pytest.approx(np.quantile(means, [0.025, 0.975]))
+    assert card["interval"] != summarise(scores, list("abcde"))["ssim"]["interval"]
+    one_each = {clip: f"person {clip}" for clip in "abcde"}
+    assert summarise(scores, list("abcde"), people=one_each) == summarise(scores, list("abcde"))
 
 
 def test_nothing_measured_is_none_not_zero() -> None:

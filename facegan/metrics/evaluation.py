@@ -38,7 +38,7 @@ def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tup
     """The reference cards of a study, and how well the identity judge tells its test people apart."""
     evaluation_set = prepare_evaluation_set(data, evaluators, cache, Sampling())
     rows = measure_references(data, evaluation_set, evaluators)
-    people = [*evaluation_set.pairs.clip, *evaluation_set.pairs.clip]
+    people = [data.person_of(clip) for clip in (*evaluation_set.pairs.clip, *evaluation_set.pairs.clip)]
     cards = {row: make_card(measured, evaluation_set.pairs.clip, data, evaluators) for row, measured in rows.items()}
     embeddings = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
     return cards, discrimination(embeddings, np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target]), people)
@@ -48,7 +48,8 @@ def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Ev
     """The card of what was measured on pairs of these clips: every metric, with a note where it was not measured."""
     scores, missing = with_kid(measured, clips, evaluators.config.kid_images)
     still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
-    return summarise(scores, clips, categories_of(data), evaluators.missing | missing | still)
+    people = {clip: data.person_of(clip) for clip in clips}
+    return summarise(scores, clips, categories_of(data), evaluators.missing | missing | still, people)
 
 
 def pack(part: Part) -> bytes:
@@ -84,13 +85,13 @@ def reference_cards(parts: Mapping[str, Part], data: FaceData, evaluators: Evalu
     return rows
 
 
-def discrimination_of(parts: Mapping[str, Part]) -> dict[str, Any]:
+def discrimination_of(parts: Mapping[str, Part], data: FaceData) -> dict[str, Any]:
     """How well the identity judge tells the people of the reference parts apart."""
-    people = [clip for clip, part in parts.items() for _ in part[ROWS]]
+    people = [data.person_of(clip) for clip, part in parts.items() for _ in part[ROWS]]
     embeddings, rows = (np.concatenate([part[name] for part in parts.values()]) for name in (EMBEDDINGS, ROWS))
     return discrimination(embeddings, rows, people)
 
 
 def categories_of(data: FaceData) -> dict[str, str]:
     """The category of each clip."""
-    return {clip["clip"]: clip["category"] for clip in data.manifest["clips"]}
+    return {clip.clip: clip.category for clip in data.manifest.clips}
