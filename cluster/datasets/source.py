@@ -7,7 +7,7 @@ from cluster.storage.objects import Entry
 from cluster.storage.uri import StorageURI
 from facegan.data.sources import SPLIT_FILE, ClipSource, SourceFile, clips_in, content_hash, find_clips, tag_hash
 from facegan.errors import UserError
-from facegan.synthetic.clips import MARKER
+from facegan.synthetic.config import MARKER
 
 _DOWNLOADS = 16
 """Files of a clip fetched at a time: annotations are thousands of small ones."""
