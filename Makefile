@@ -1,4 +1,4 @@
-# Everything a person runs. `make ablate` and `make test` set up what they need first.
+# Commands of the project. Each installs the locked packages first if they are missing.
 PYTHON ?= python3.11
 PRESET ?= demo
 SOURCE ?=
@@ -6,9 +6,9 @@ ARGS ?=
 CLUSTER ?= infra/cluster.yaml
 MARKS ?= not gpu and not ray and not s3 and not browser and not slow and not integration
 
-# tests/hosts runs alone: beside other tests three raylets may not start in time on two cores.
-# Two processes, a file to one of them, in the order of pyproject's testpaths, the long ones first: a job that a test starts
-# spends most of its time starting, on one core.
+# Two test processes, each with whole files, in the order of pyproject's testpaths, which puts the long ones first. A job that a
+# test starts spends most of its time on start-up, on one core. tests/hosts runs alone: on two cores, three raylets may not start
+# in time next to other tests.
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
@@ -30,7 +30,7 @@ $(DONE): pyproject.toml constraints.txt
 ablate: $(DONE)  ## the study of Figure 2 on synthetic faces: PRESET=demo|hour|poster SOURCE=<300VW folder> ARGS='...'
 	$(BIN)/python jobs/ablate.py --preset $(PRESET) $(if $(SOURCE),--source $(SOURCE)) $(ARGS)
 
-test: $(DONE)  ## all tests but those that need a GPU
+test: $(DONE)  ## all tests except those that need a GPU
 	$(BIN)/python $(PYTEST) -m 'not gpu' --ignore tests/hosts
 	$(BIN)/python -m pytest tests/hosts
 
@@ -42,21 +42,21 @@ lint: $(DONE)  ## format check, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: $(DONE)  ## rewrite what the formatter and linter can mend
+format: $(DONE)  ## format, and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-mlflow: $(DONE)  ## the MLflow UI over the studies here, on http://127.0.0.1:5000
+mlflow: $(DONE)  ## MLflow UI of the studies in this folder, on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
 
-mlflow-tunnel: $(DONE)  ## the MLflow UI of the cluster's head, by SSH, on http://127.0.0.1:5000: CLUSTER=infra/cluster.yaml
+mlflow-tunnel: $(DONE)  ## MLflow UI of the cluster's head, through SSH, on http://127.0.0.1:5000: CLUSTER=infra/cluster.yaml
 	$(BIN)/ray dashboard $(CLUSTER) --port 5000 --remote-port 5000
 
-cloud-setup: $(DONE)  ## on AWS, what ray up infra/cluster.yaml needs: ARGS='--bucket ... --weights ... --budget_email ...'
-	$(BIN)/python -m infra.cloud_setup $(ARGS)
+cloud-setup: $(DONE)  ## create on AWS what ray up infra/cluster.yaml needs: ARGS='--bucket ... --weights ... --budget_email ...'
+	$(BIN)/python -m infra.aws.setup $(ARGS)
 
-cloud-teardown: $(DONE)  ## end all nodes and remove all that cloud-setup made, but the data: ARGS='--delete_data True' for those too
-	$(BIN)/python -m infra.cloud_teardown $(ARGS)
+cloud-teardown: $(DONE)  ## terminate all nodes and delete what cloud-setup created; ARGS='--delete_data True' deletes the data too
+	$(BIN)/python -m infra.aws.teardown $(ARGS)
 
-cloud-rehearsal: $(DONE)  ## infra/README.md to the letter on a pretended AWS: root, 50 GB, half an hour; ARGS='--python .../python3.12'
+cloud-rehearsal: $(DONE)  ## follow infra/aws/README.md on a mocked AWS: root, 50 GB, half an hour; ARGS='--python .../python3.12'
 	$(BIN)/python -m tests.cloud.rehearsal $(ARGS)

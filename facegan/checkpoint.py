@@ -1,8 +1,14 @@
-"""TrainState <-> a folder: tensors as safetensors, the rest as JSON, replaced as a whole. No pickle."""
+"""TrainState <-> a folder: tensors as safetensors, the rest as JSON, replaced as a whole. No pickle.
 
-import json
-import os
-import shutil
+state.json
+generator.safetensors  generator_optimizer.safetensors
+discriminator.safetensors  discriminator_optimizer.safetensors
+
+A run that is loaded goes on exactly as if it had never been interrupted. Whatever an optimizer keeps in its `state_dict` is
+saved, so another optimizer needs no change here.
+"""
+
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,77 +18,101 @@ from safetensors.torch import load as load_bytes
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from facegan.config import Config, from_dict
+from facegan.config import Config
 from facegan.errors import UserError
+from facegan.files import replacing, write_json
 from facegan.nets.generator import Generator, build_generator
+from facegan.records import read_record
 from facegan.step import TrainState, new_state
 
 _STATE = "state.json"
 _GENERATOR = "generator.safetensors"
-DRAWING_FILES = (_STATE, _GENERATOR)
+INFERENCE_FILES = (_STATE, _GENERATOR)
 """The part of a checkpoint that `load_generator` reads."""
+_CURE = "remove its checkpoint folder, and training starts over"
+
+
+@dataclass(frozen=True, slots=True)
+class _OptimizerRecord:
+    """What of an optimizer's `state_dict` is not a tensor."""
+
+    param_groups: list[dict[str, Any]]
+    values: dict[str, Any] = field(default_factory=dict)
+    """State values that are no tensors, by `<parameter>/<name>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """state.json."""
+
+    images: int
+    seconds: float
+    passes: dict[str, int]
+    optimizers: dict[str, _OptimizerRecord]
+    config: Config
 
 
 def save(state: TrainState, folder: Path) -> None:
-    """Write the folder beside its final name and move it there, so that a reader never sees half a checkpoint."""
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_file(_tensors(state.generator), partial / _GENERATOR)
-    save_file(_tensors(state.discriminator), partial / "discriminator.safetensors")
-    save_file(_adam_tensors(state), partial / "generator_adam.safetensors")
-    progress = {"images": state.images, "seconds": state.seconds, "passes": state.passes}
-    (partial / _STATE).write_text(json.dumps({**progress, "config": state.config.to_dict()}, indent=1))
-    _swap(partial, folder)
-
-
-def _swap(partial: Path, folder: Path) -> None:
-    previous = folder.with_name(f"{folder.name}.previous")
-    shutil.rmtree(previous, ignore_errors=True)
-    if folder.exists():
-        os.rename(folder, previous)
-    os.rename(partial, folder)
-    shutil.rmtree(previous, ignore_errors=True)
+    """Write a checkpoint; a reader sees the previous one or the new one, never a part."""
+    with replacing(folder) as partial:
+        partial.mkdir()
+        save_file(_tensors(state.generator), partial / _GENERATOR)
+        save_file(_tensors(state.discriminator), partial / "discriminator.safetensors")
+        records = {}
+        for name, optimizer in _optimizers(state).items():
+            tensors, records[name] = _split(optimizer.state_dict())
+            save_file(tensors, partial / f"{name}_optimizer.safetensors")
+        record = _Record(state.images, state.seconds, state.passes, records, state.config)
+        write_json(partial / _STATE, asdict(record))
 
 
 def load(folder: Path, config: Config, device: torch.device) -> TrainState | None:
-    """The state of a checkpoint, or None where there is none; it goes on exactly as if never interrupted."""
-    # A kill between the two renames of `_swap` leaves the last good checkpoint under its second name.
+    """The state of a checkpoint, or None where there is none.
+
+    Raises UserError if the checkpoint is damaged or of another configuration.
+    """
+    # A kill between the two renames of `replacing` leaves the last good checkpoint under its second name.
     if not folder.exists():
         folder = folder.with_name(f"{folder.name}.previous")
     if not folder.exists():
         return None
-    saved = _read_state(folder)
-    if from_dict(saved["config"]) != config:
+    record = _read(folder)
+    if record.config != config:
         raise UserError(f"{folder} is a checkpoint of another configuration; start in another folder")
     state = new_state(config, device)
-    state.generator.load_state_dict(_read_tensors(folder / _GENERATOR))
-    state.discriminator.load_state_dict(_read_tensors(folder / "discriminator.safetensors"))
-    if saved["images"]:
-        _restore_adam(state, _read_tensors(folder / "generator_adam.safetensors"))
-    state.images, state.seconds, state.passes = saved["images"], saved["seconds"], saved["passes"]
+    try:
+        state.generator.load_state_dict(_read_tensors(folder / _GENERATOR))
+        state.discriminator.load_state_dict(_read_tensors(folder / "discriminator.safetensors"))
+        for name, optimizer in _optimizers(state).items():
+            tensors = _read_tensors(folder / f"{name}_optimizer.safetensors")
+            _restore(optimizer, tensors, record.optimizers[name])
+    except (RuntimeError, ValueError, KeyError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{folder} is damaged or of other networks; {_CURE}") from None
+    state.images, state.seconds, state.passes = record.images, record.seconds, record.passes
     return state
 
 
 def load_generator(folder: Path) -> tuple[Generator, Config]:
-    """The generator of a checkpoint for drawing and judging, on the CPU, with its configuration."""
+    """The generator of a checkpoint, frozen, on the CPU, with its configuration."""
     config, _ = read_config(folder)
     return generator_of(config, generator_bytes(folder)), config
 
 
 def read_config(folder: Path) -> tuple[Config, int]:
     """The configuration of a checkpoint, and the images that it has seen."""
-    saved = _read_state(folder)
-    return from_dict(saved["config"]), int(saved["images"])
+    record = _read(folder)
+    return record.config, record.images
 
 
 def generator_bytes(folder: Path) -> bytes:
-    """The generator's weights as they lie there, which can travel."""
+    """The generator's weights as a safetensors file, which can be sent to other processes."""
     path = folder / _GENERATOR
     try:
         return path.read_bytes()
     except OSError:
-        raise UserError(f"{path} is missing or damaged; remove its checkpoint folder") from None
+        raise UserError(f"{path} is missing or damaged; {_CURE}") from None
 
 
 def generator_of(config: Config, weights: bytes) -> Generator:
@@ -91,44 +121,54 @@ def generator_of(config: Config, weights: bytes) -> Generator:
     try:
         generator.load_state_dict(load_bytes(weights))
     except (SafetensorError, RuntimeError):
-        raise UserError(
-            f"{_GENERATOR} of a checkpoint is damaged or of another network; remove its checkpoint folder"
-        ) from None
+        raise UserError(f"{_GENERATOR} of a checkpoint is damaged or of another network; {_CURE}") from None
     return generator.requires_grad_(False).eval()
 
 
-def _read_state(folder: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = json.loads((folder / _STATE).read_text())
-        return state
-    except (OSError, ValueError):
-        raise UserError(f"{folder} is no checkpoint: {_STATE} is missing or damaged; remove the folder") from None
+def _read(folder: Path) -> _Record:
+    record = read_record(_Record, folder / _STATE, _CURE)
+    if record is None:
+        raise UserError(f"{folder} is no checkpoint: {_STATE} is missing; {_CURE}")
+    return record
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError):
-        raise UserError(f"{path} is missing or damaged; remove its checkpoint folder") from None
+        raise UserError(f"{path} is missing or damaged; {_CURE}") from None
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
 
 
-def _adam_tensors(state: TrainState) -> dict[str, Tensor]:
-    moments = state.generator_optimizer.state
-    return {
-        f"{key}/{name}": moments[parameter][key].contiguous()
-        for name, parameter in state.generator.named_parameters()
-        for key in moments.get(parameter, {})
-    }
+def _optimizers(state: TrainState) -> dict[str, torch.optim.Optimizer]:
+    return {"generator": state.generator_optimizer, "discriminator": state.discriminator_optimizer}
 
 
-def _restore_adam(state: TrainState, tensors: dict[str, Tensor]) -> None:
-    for name, parameter in state.generator.named_parameters():
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            value = tensors[f"{key}/{name}"].to(parameter.device)
-            # Moments in another memory layout than the weights' are summed in another order.
-            moment = torch.empty_like(parameter).copy_(value) if value.dim() else value
-            state.generator_optimizer.state[parameter][key] = moment.detach()
+def _split(state_dict: dict[str, Any]) -> tuple[dict[str, Tensor], _OptimizerRecord]:
+    """An optimizer's state as tensors by `<parameter>/<name>` and everything else."""
+    flat = {f"{index}/{name}": value for index, entry in state_dict["state"].items() for name, value in entry.items()}
+    tensors = {key: value.contiguous() for key, value in flat.items() if isinstance(value, Tensor)}
+    return tensors, _OptimizerRecord(state_dict["param_groups"], {k: v for k, v in flat.items() if k not in tensors})
+
+
+def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], record: _OptimizerRecord) -> None:
+    """Put a saved state into a new optimizer of the same kind and parameters."""
+    entries: dict[int, dict[str, Any]] = {}
+    for key, value in {**record.values, **tensors}.items():
+        index, _, name = key.partition("/")
+        entries.setdefault(int(index), {})[name] = value
+    # JSON has no tuples: hyperparameters such as Adam's betas take the type that a new optimizer gives them.
+    fresh = optimizer.state_dict()["param_groups"]
+    groups = [
+        {name: tuple(value) if isinstance(new.get(name), tuple) else value for name, value in saved.items()}
+        for saved, new in zip(record.param_groups, fresh, strict=True)
+    ]
+    optimizer.load_state_dict({"state": entries, "param_groups": groups})
+    # Moments in another memory layout than their weights would be summed in another order.
+    for parameter, entry in optimizer.state.items():
+        for name, value in entry.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                entry[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value).detach()

@@ -1,4 +1,4 @@
-"""Drawing with a trained generator: 8-bit images and landmarks in pixels in, 8-bit images out."""
+"""Inference with a trained generator: 8-bit images and landmarks in pixels in, 8-bit images out."""
 
 from collections.abc import Callable
 
@@ -14,30 +14,30 @@ from facegan.step import to_signed
 Images = NDArray[np.uint8]
 """[n, size, size, 3] RGB."""
 
-Draw = Callable[[Images, NDArray[np.float32]], Images]
-"""From source images and target points [n, 68, 2] to images."""
+Generate = Callable[[Images, NDArray[np.float32]], Images]
+"""From source images and target landmarks [n, 68, 2] in pixels to generated images."""
 
 _BATCH = 32
 
 
-def image_generator(generator: Generator, config: Config, device: torch.device) -> Draw:
-    """A function from source images and target points [n, 68, 2] to generated images, rounded to 8 bits."""
+def image_generator(generator: Generator, config: Config, device: torch.device) -> Generate:
+    """A function that maps source images and target landmarks [n, 68, 2] to generated images, in batches of 32."""
 
     @torch.no_grad()
-    def draw(sources: Images, points: NDArray[np.float32]) -> Images:
+    def generate(sources: Images, points: NDArray[np.float32]) -> Images:
         chunks = []
         for start in range(0, len(sources), _BATCH):
             image = torch.from_numpy(sources[start : start + _BATCH]).to(device).permute(0, 3, 1, 2)
-            where = torch.from_numpy(points[start : start + _BATCH]).to(device)
-            out = generator(to_signed(image), landmark_input(where, config.data.size, config.model))
+            landmarks = torch.from_numpy(points[start : start + _BATCH]).to(device)
+            out = generator(to_signed(image), landmark_input(landmarks, config.data.size, config.model))
             chunks.append(to_bytes(out))
         return np.concatenate(chunks)
 
-    return draw
+    return generate
 
 
 def to_bytes(images: torch.Tensor) -> Images:
-    """[n, size, size, 3] of 8 bits of images [n, 3, size, size] in [-1, 1], which is what a generator's tanh gives."""
+    """Images [n, 3, size, size] in [-1, 1] as [n, size, size, 3] of 8 bits, rounded."""
     signed = images.detach().float()
     low, high = float(signed.min()), float(signed.max())
     # A blend of two images in [-1, 1] can leave it by a rounding error.

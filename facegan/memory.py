@@ -1,4 +1,4 @@
-"""How this process gets its memory, for training on a CPU."""
+"""Memory of this process: settings that make training on a CPU faster, and peak use."""
 
 import ctypes
 import platform
@@ -8,18 +8,18 @@ from pathlib import Path
 import torch
 
 _PROCESS = Path("/proc/self")
-"""Linux tells there what a process uses."""
+"""Where Linux reports what a process uses."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _NEVER = 2**31 - 1
 _KEPT_BYTES = 64 * 2**20
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep what tensors free instead of handing it back to the system; whether there is a glibc to tell.
+    """Tell glibc to keep freed memory instead of returning it to the system; False if there is no glibc.
 
-    By default every large tensor is fresh pages, which the system must clear first: on a U-Net-64 at 128 pixels that was a
-    sixth of a step's CPU time, and most of an instance norm's. Tensors above 64 MiB still go back: kept too, they left holes
-    that cost a fifth more memory. It holds for the whole process and is harmless to repeat.
+    By default every large tensor gets fresh pages, which the kernel must clear first. On a U-Net-64 at 128 pixels that was a
+    sixth of a step's CPU time. Blocks above 64 MiB are still returned: keeping them as well fragmented the heap and cost a
+    fifth more memory. The setting holds for the whole process and may be repeated.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -27,8 +27,8 @@ def keep_freed_memory() -> bool:
     return bool(libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES) and libc.mallopt(_M_TRIM_THRESHOLD, _NEVER))
 
 
-def forget_peak_memory(device: torch.device) -> None:
-    """Begin to measure the peak anew: a process may run several trials."""
+def reset_peak_memory(device: torch.device) -> None:
+    """Reset the peak: a process may run several trials."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif _PROCESS.exists():
@@ -36,7 +36,7 @@ def forget_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int | None:
-    """Most memory held since then: on a GPU by its tensors, on a CPU by the whole process; None where nobody can tell."""
+    """Peak since the reset: of a GPU's tensors, or of the whole process on a CPU; None if it is unknown."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     if not _PROCESS.exists():

@@ -1,7 +1,7 @@
-"""How many trials share a device best: measured by running 1, 2, 4, ... of them at once, not guessed.
+"""How many trials should share one device: measured by running 1, 2, 4, ... of them at the same time.
 
-A small model leaves a large GPU idle between its kernels; several processes fill it. Each process trains the configuration on
-one batch that stays where it is, so input is left out.
+A small model leaves a large GPU idle between its kernels, and several processes fill the gaps. Each process trains the
+configuration on one fixed batch, so reading input is not part of the measurement.
 """
 
 import time
@@ -21,7 +21,7 @@ _WARM_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Trials at once on a device, and images/s of all of them together; `error` says why a number could not be run."""
+    """A number of trials on one device, and their images/s together; `error` says why it could not be run."""
 
     trials: int
     images_per_second: float
@@ -29,7 +29,7 @@ class Packing:
 
 
 def measure_packing(config: Config, device: str, counts: tuple[int, ...], seconds: float) -> list[Packing]:
-    """Total rate of each number of trials on one device; it stops at the first number that fails, for want of memory say."""
+    """The total rate of each number of trials on one device, up to the first that fails, for example for lack of memory."""
     measured: list[Packing] = []
     for trials in counts:
         measured.append(_together(config, device, trials, seconds))
@@ -39,13 +39,13 @@ def measure_packing(config: Config, device: str, counts: tuple[int, ...], second
 
 
 def best_packing(measured: list[Packing]) -> Packing:
-    """The smallest number of trials within 2 % of the highest rate: fewer trials at once end sooner."""
+    """The smallest number of trials within 2 % of the highest rate: with fewer at a time, each ends sooner."""
     highest = max(p.images_per_second for p in measured)
     return next(p for p in measured if p.images_per_second >= 0.98 * highest)
 
 
 def random_batch(config: Config) -> Batch:
-    """A batch of noise and random landmarks, the same each time; how fast a step is does not depend on what it sees."""
+    """A batch of noise and random landmarks, the same each time. The speed of a step does not depend on its content."""
     seeded = torch.Generator().manual_seed(0)
     count, size = config.optim.batch, config.data.size
     images = torch.randint(0, 256, (2, count, 3, size, size), dtype=torch.uint8, generator=seeded)
@@ -56,24 +56,23 @@ def random_batch(config: Config) -> Batch:
 def _together(config: Config, device: str, trials: int, seconds: float) -> Packing:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(trials)
-    answers = []
+    pipes: list[Connection] = []
     for _ in range(trials):
-        answer, theirs = context.Pipe(duplex=False)
+        mine, theirs = context.Pipe(duplex=False)
         context.Process(target=_run, args=(config, device, seconds, start, theirs), daemon=True).start()
-        # Its end is in the child alone now, so that a child that is killed shows as the end of the pipe.
+        # Only the child holds its end now, so a child that is killed closes the pipe.
         theirs.close()
-        answers.append(answer)
-    found = [_answer(answer) for answer in answers]
-    errors = [f for f in found if isinstance(f, str)]
-    return Packing(trials, 0.0, errors[0]) if errors else Packing(trials, sum(f for f in found if isinstance(f, float)))
-
-
-def _answer(pipe: Connection) -> float | str:
-    try:
-        found: float | str = pipe.recv()
-    except EOFError:
-        return "a process was killed"
-    return found
+        pipes.append(mine)
+    found: list[float | str] = []
+    for pipe in pipes:
+        try:
+            found.append(pipe.recv())
+        except EOFError:
+            found.append("a process was killed")
+    errors = [answer for answer in found if isinstance(answer, str)]
+    return (
+        Packing(trials, 0.0, errors[0]) if errors else Packing(trials, sum(rate for rate in found if not isinstance(rate, str)))
+    )
 
 
 def _run(config: Config, device: str, seconds: float, start: Barrier, answer: Connection) -> None:
@@ -81,7 +80,7 @@ def _run(config: Config, device: str, seconds: float, start: Barrier, answer: Co
     try:
         answer.send(_rate(config, torch.device(device), seconds, start))
     except Exception as error:
-        start.abort()  # or the others would wait for this one
+        start.abort()  # the others wait for this one
         answer.send(f"{type(error).__name__}: {error}"[:200])
 
 
@@ -94,7 +93,7 @@ def _rate(config: Config, device: torch.device, seconds: float, start: Barrier) 
     began, steps = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         step(state, batch)
-        # Once a step, or a GPU's queue would run ahead of the clock.
+        # Wait in every step: a GPU's queue would run ahead of the clock.
         _wait_for(device)
         steps += 1
     return steps * config.optim.batch / (time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""What a run starts from, as hashes."""
+"""Hashes of what a run starts from, which prove that the arms of a study started alike."""
 
 import hashlib
 from typing import Any
@@ -14,7 +14,7 @@ _BATCHES = 100
 
 
 def start_conditions(state: TrainState, data: FaceData) -> dict[str, Any]:
-    """What a trial starts from: hashes of both networks' weights and of the first 100 batches, and where it runs."""
+    """Hashes of both networks' weights and of the first 100 batches, and the device's name; before the first step only."""
     assert not state.images, "the trial has begun"
     name = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else "cpu"
     return {"start_weights": _weights_hash(state), "first_batches": batches_hash(data, state.config), "device": name}
@@ -29,7 +29,7 @@ def _weights_hash(state: TrainState) -> str:
 
 
 def batches_hash(data: FaceData, config: Config) -> str:
-    """Of the rows and flips of the first 100 global batches."""
+    """A hash of the rows and flips of the first 100 global batches."""
     clips, digest = training_clips(data, config), hashlib.sha256()
     for number in range(_BATCHES):
         batch = sample(clips, config.seed, number, config.optim.batch, config.data.flip)

@@ -1,18 +1,17 @@
 """The training loop: a generator of Progress that knows nothing of who reads it.
 
 Read it with `for progress in train(state, data)`: save, report or stop between two items. Losses are summed on the device and
-read once a report, so a step never waits for its own numbers.
+read once per report, so a step never waits for its own numbers. All clocks count images.
 """
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from facegan.data.batch import Batch
 from facegan.data.face_data import FaceData
 from facegan.data.resident import resident_batches
 from facegan.data.sampling import batches
@@ -23,11 +22,14 @@ from facegan.step import TrainState, step
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A row of metrics: means since the last one; `images` and `seconds` of training count the whole run."""
+    """One report."""
 
     images: int
+    """Images seen by the whole run."""
     seconds: float
+    """Training time of the whole run, without what the reader does between two reports."""
     metrics: dict[str, float]
+    """Means since the last report."""
     at_checkpoint: bool
 
 
@@ -36,51 +38,55 @@ class Diverged(RuntimeError):
 
 
 def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
-    """Train from the state's images to the configuration's, reporting as it says; raises Diverged."""
+    """Train from the state's images to the configuration's and yield a report as often as it says.
+
+    Raises Diverged if a loss is not finite, and UserError if the workers cannot share a batch evenly.
+    """
     config = state.config
+    batch_size = config.optim.batch
+
+    # Input. Batches are a function of seed and step, so a resumed run asks for the step that comes next.
     rank, world = rank_and_world()
-    if config.optim.batch % world:
-        raise UserError(f"optim.batch is {config.optim.batch}: a multiple of the {world} workers")
-    first_step = state.images // config.optim.batch
-    feed = _feed(state, data, first_step, rank, world)
-    sums, gradient_sums = _Sums(), _Sums()
-    reported_images, resumed_at = state.images, time.perf_counter()
+    if batch_size % world:
+        raise UserError(f"optim.batch is {batch_size}: a multiple of the {world} workers")
+    first_step = state.images // batch_size
+    if config.data.resident:
+        feed = resident_batches(data, config, first_step, rank, world, state.device)
+    else:
+        feed = batches(data, config, first_step, rank, world, pin=state.device.type == "cuda")
+
+    losses, diagnostics = _RunningMeans(), _RunningMeans()
+    reported_images, started = state.images, time.perf_counter()
     while state.images < config.images:
-        with_anatomy = bool(config.gradient_diagnostics_every) and state.images % config.gradient_diagnostics_every == 0
-        values = step(state, next(feed), gradient_diagnostics=with_anatomy)
-        gradient_diagnostics = {name: values.pop(name) for name in list(values) if name.startswith("gradient_")}
-        sums.add(values)
-        if gradient_diagnostics:
-            gradient_sums.add(gradient_diagnostics)
-        state.images += config.optim.batch
+        # One step.
+        every = config.gradient_diagnostics_every
+        values = step(state, next(feed), gradient_diagnostics=every > 0 and state.images % every == 0)
+        diagnostics.add({name: values.pop(name) for name in list(values) if name.startswith("gradient_")})
+        losses.add(values)
+        state.images += batch_size
+
+        # A report now and then. Reading the means waits for the device.
         at_checkpoint = state.images % config.checkpoint_every == 0 or state.images == config.images
         if not (at_checkpoint or state.images % config.report_every == 0):
             continue
-        metrics = sums.read() | gradient_sums.read()
-        seconds = time.perf_counter() - resumed_at
+        metrics = losses.read() | diagnostics.read()
+        seconds = time.perf_counter() - started
         state.seconds += seconds
         metrics["images_per_second"] = (state.images - reported_images) / seconds
-        metrics |= _learning_rates(state)
-        _check_finite(metrics, state.images)
+        metrics["learning_rate/generator"] = float(state.generator_optimizer.param_groups[0]["lr"])
+        metrics["learning_rate/discriminator"] = float(state.discriminator_optimizer.param_groups[0]["lr"])
+        # A mean with one bad step in it is not finite, so every step is checked although none is waited for.
+        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if bad:
+            raise Diverged(f"{', '.join(bad)} not finite within {state.images} images")
         yield Progress(state.images, state.seconds, metrics, at_checkpoint)
-        # What the reader did with it (checkpoints, scores) is not training time.
-        reported_images, resumed_at = state.images, time.perf_counter()
+        # Checkpoints and scores, which the reader makes meanwhile, are not training time.
+        reported_images, started = state.images, time.perf_counter()
     feed.close()
 
 
-def _feed(state: TrainState, data: FaceData, first_step: int, rank: int, world: int) -> Generator[Batch, None, None]:
-    if state.config.data.resident:
-        return resident_batches(data, state.config, first_step, rank, world, state.device)
-    return batches(data, state.config, first_step, rank, world, pin=state.device.type == "cuda")
-
-
-def _learning_rates(state: TrainState) -> dict[str, float]:
-    optimizers = {"generator": state.generator_optimizer, "discriminator": state.discriminator_optimizer}
-    return {f"learning_rate/{name}": float(opt.param_groups[0]["lr"]) for name, opt in optimizers.items()}
-
-
-class _Sums:
-    """Running sums of a step's named scalars, kept on the device."""
+class _RunningMeans:
+    """Sums of named scalars, kept on the device until they are read."""
 
     def __init__(self) -> None:
         self.total: Tensor | None = None
@@ -88,21 +94,15 @@ class _Sums:
         self.names: list[str] = []
 
     def add(self, values: dict[str, Tensor]) -> None:
-        row = torch.stack([v for v in values.values()])
-        self.total = row if self.total is None else self.total + row
-        self.names, self.steps = list(values), self.steps + 1
+        if values:
+            row = torch.stack(list(values.values()))
+            self.total = row if self.total is None else self.total + row
+            self.names, self.steps = list(values), self.steps + 1
 
     def read(self) -> dict[str, float]:
-        """The means over steps and ranks since the last reading, if there was one; this waits for the device."""
+        """The means over steps and ranks since the last reading; empty if nothing was added."""
         if self.total is None:
             return {}
         means = mean_over_ranks(self.total / self.steps).tolist()
         self.total, self.steps = None, 0
         return dict(zip(self.names, means, strict=True))
-
-
-def _check_finite(metrics: dict[str, float], images: int) -> None:
-    # A sum with one bad step in it is not finite, so no step escapes and none waits.
-    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if bad:
-        raise Diverged(f"{', '.join(bad)} not finite within {images} images")

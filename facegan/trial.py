@@ -1,26 +1,25 @@
-"""One trial: train from a configuration into a trial folder, then score the generator. Runs in any Ray worker, or in none.
+"""One trial: train a configuration into a trial folder, then score the generator.
 
-The runtime is a small `Run`: a Tune actor, a Ray Train worker group, or a plain process. The science is the same code.
+It runs in a Tune actor, in the workers of Ray Train or in a plain process: the caller gives the storage, the device and a
+function that reports to the scheduler.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
 
-from cluster.datasets.dataset import DataSet
-from cluster.storage.weights import stage_vgg
-from cluster.studies.study_store import StudyStore, TrialStore
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import image_generator
-from facegan.memory import forget_peak_memory, peak_memory_bytes
+from facegan.memory import peak_memory_bytes, reset_peak_memory
 from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import build_evaluators
@@ -31,60 +30,71 @@ from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.start_conditions import start_conditions
 from facegan.step import TrainState, new_state
-from facegan.study.folder.trial_folder import State
+from facegan.study.folder.trial_folder import State, TrialFolder
 from facegan.train import Diverged, Progress, train
 
 REFERENCE_EMBEDDINGS = "reference_embeddings.npy"
-_WATCHED_PAIRS_PER_CLIP = 4
-_WATCHED_PAIRS = 32
+"""File of a study with the face embeddings of the real evaluation frames, computed once."""
+
+Report = Callable[[dict[str, float]], None]
+"""Tells the scheduler of a checkpoint. Every rank calls it. It may not return: ASHA can end the trial there."""
+
+_VALIDATION_PAIRS_PER_CLIP = 4
+_VALIDATION_PAIRS = 32
 _GRID_ROWS = 6
 
 
-class Run(Protocol):
-    """What a trial asks of the place that it runs on."""
+class TrialStorage(Protocol):
+    """Where a trial is kept: a folder to work in, and the way its files reach the place that outlives the node."""
 
-    def report(self, metrics: dict[str, float]) -> None:
-        """Tell the scheduler, at each checkpoint; every rank calls it. It may not return: ASHA can end the trial here."""
+    @property
+    def folder(self) -> TrialFolder:
+        """The trial's folder on this node."""
 
+    def fetch_checkpoint(self) -> None:
+        """Bring the last checkpoint into the folder, if there is one."""
 
-class AloneRun:
-    """A trial that no scheduler watches."""
+    def study_file(self, name: str) -> Path:
+        """A file of the whole study, fetched if it exists."""
 
-    def report(self, metrics: dict[str, float]) -> None:
-        """Nobody to tell."""
+    def publish(self, *, now: bool) -> None:
+        """Send what has changed; unless `now`, only when some seconds have passed since the last time."""
 
 
 def run_trial(
-    config: Config, store: TrialStore, data: FaceData, device: torch.device, run: Run, seconds: float | None = None
+    config: Config, storage: TrialStorage, data: FaceData, device: torch.device, report: Report, seconds: float | None = None
 ) -> State:
-    """Train to the end from whatever checkpoint is there, score, and leave everything in the trial's folder.
+    """Train to the end, from the last checkpoint if there is one, and score; all results are left in the trial's folder.
 
-    The end is the configuration's images, or the first report at which the whole run has trained for `seconds`.
+    The end is the configuration's images, or with `seconds` the first report after so much training time.
     """
-    stage_vgg(config.vgg.weights)
-    store.fetch_checkpoint()
-    state = checkpoint.load(store.folder.checkpoint, config, device) or new_state(config, device)
-    writer = _Writer(store, state, data) if rank_and_world()[0] == 0 else None
+    # Start from the last checkpoint, or from the weights that the seed gives.
+    storage.fetch_checkpoint()
+    state = checkpoint.load(storage.folder.checkpoint, config, device) or new_state(config, device)
+    writer = _Writer(storage, state, data) if rank_and_world()[0] == 0 else None
+
+    # Train. Rank 0 writes a row at each report; all ranks tell the scheduler at each checkpoint.
     last: dict[str, float] = {"images": float(state.images)}
     try:
         for progress in _train_until(state, data, seconds):
-            judged = writer.write(progress) if writer else {}
-            last = {"images": float(progress.images), **judged}
+            validation = writer.write(progress) if writer else {}
+            last = {"images": float(progress.images), **validation}
             if progress.at_checkpoint and not _is_over(state, seconds):
-                run.report(last)
+                report(last)
     except Diverged as reason:
         if writer:
-            writer.say("DIVERGED", str(reason))
+            writer.write_state("DIVERGED", str(reason))
         return "DIVERGED"
+
+    # Score, and only then report the last images: ASHA ends a trial at that report.
     if writer:
         writer.finish()
-    # Only now, because ASHA ends a trial at the report of its last image.
-    run.report(last)
+    report(last)
     return "COMPLETED"
 
 
 def _train_until(state: TrainState, data: FaceData, seconds: float | None) -> Iterator[Progress]:
-    """The training loop, broken off where the seconds are spent; its last report is at a checkpoint."""
+    """The training loop, ended when the seconds are spent; its last report is at a checkpoint."""
     if _is_over(state, seconds):
         return
     for progress in train(state, data):
@@ -101,71 +111,67 @@ def _is_over(state: TrainState, seconds: float | None) -> bool:
 
 
 class _Writer:
-    """Rank 0's pen: rows of metrics, sample grids, checkpoints, the state and at last the scores."""
+    """What rank 0 writes: rows of metrics, sample grids, checkpoints, the state, and at the end the scores."""
 
-    def __init__(self, store: TrialStore, state: TrainState, data: FaceData) -> None:
-        self.store, self.folder, self.state, self.data = store, store.folder, state, data
+    def __init__(self, storage: TrialStorage, state: TrainState, data: FaceData) -> None:
+        self.storage, self.folder, self.state, self.data = storage, storage.folder, state, data
         self.folder.samples.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.path / "config.json", state.config.to_dict())
         self.folder.forget_rows_after(state.images)
         if not state.images:
             self.folder.write_conditions(**start_conditions(state, data))
-        forget_peak_memory(state.device)
-        self._watch = _Watch(data, state.config)
-        self.say("RUNNING")
+        reset_peak_memory(state.device)
+        self._validation = _Validation(data, state.config)
+        self.write_state("RUNNING")
 
-    def say(self, name: State, error: str = "", *, now: bool = True) -> None:
-        s = self.state
-        self.folder.write_state(name, images=s.images, seconds=s.seconds, passes=s.passes, error=error)
-        self.store.publish(now=now)
+    def write_state(self, name: State, error: str = "", *, now: bool = True) -> None:
+        state = self.state
+        self.folder.write_state(name, images=state.images, seconds=state.seconds, passes=state.passes, error=error)
+        self.storage.publish(now=now)
 
     def write(self, progress: Progress) -> dict[str, float]:
-        row: dict[str, Any] = {"images": progress.images, "seconds": progress.seconds, "time": time.time()}
-        judged: dict[str, float] = {}
-        if progress.at_checkpoint:
-            judged, grid = self._watch.look(self.state)
-            cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
-        self.folder.append_row({**row, **progress.metrics, **judged})
-        if progress.at_checkpoint:
-            checkpoint.save(self.state, self.folder.checkpoint)
-            self._note_memory()
-        self.say("RUNNING", now=progress.at_checkpoint)
-        return judged
-
-    def _note_memory(self) -> None:
-        known = [self.folder.conditions().peak_memory_bytes, peak_memory_bytes(self.state.device)]
-        self.folder.write_conditions(peak_memory_bytes=max((peak for peak in known if peak), default=None))
+        """Write one report; at a checkpoint also the checkpoint, a sample grid and the validation score, which is returned."""
+        row: dict[str, Any] = {"images": progress.images, "seconds": progress.seconds, "time": time.time(), **progress.metrics}
+        if not progress.at_checkpoint:
+            self.folder.append_row(row)
+            self.write_state("RUNNING", now=False)
+            return {}
+        validation, grid = self._validation.score(self.state)
+        cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
+        self.folder.append_row({**row, **validation})
+        checkpoint.save(self.state, self.folder.checkpoint)
+        peaks = (self.folder.conditions().peak_memory_bytes, peak_memory_bytes(self.state.device))
+        self.folder.write_conditions(peak_memory_bytes=max((peak for peak in peaks if peak), default=None))
+        self.write_state("RUNNING")
+        return validation
 
     def finish(self) -> None:
+        """Score the final generator on the test people and close the trial."""
         evaluators = build_evaluators(EvaluatorsConfig())
-        evaluation_set = prepare_evaluation_set(self.data, evaluators, self.store.of_study(REFERENCE_EMBEDDINGS), Sampling())
-        draw = image_generator(self.state.generator, self.state.config, self.state.device)
-        measured = measure(generate_all(draw, self.data, evaluation_set), evaluation_set, evaluators)
+        embeddings = self.storage.study_file(REFERENCE_EMBEDDINGS)
+        evaluation_set = prepare_evaluation_set(self.data, evaluators, embeddings, Sampling())
+        generate = image_generator(self.state.generator, self.state.config, self.state.device)
+        measured = measure(generate_all(generate, self.data, evaluation_set), evaluation_set, evaluators)
         write_json(self.folder.path / "scores.json", make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
-        self.say("COMPLETED")
+        self.write_state("COMPLETED")
 
 
-class _Watch:
-    """Held-out pairs looked at during training: validation clips, or the test clips where a run holds none out."""
+class _Validation:
+    """Held-out pairs that are generated at each checkpoint: of validation clips, or of test clips if none are held out."""
 
     def __init__(self, data: FaceData, config: Config) -> None:
         part = "validation" if data.clips("validation", config.data.validation_fraction) else "test"
-        pairs = choose_pairs(data, part, config, _WATCHED_PAIRS_PER_CLIP)
-        chosen = np.linspace(0, len(pairs) - 1, min(_WATCHED_PAIRS, len(pairs))).round().astype(int)
+        pairs = choose_pairs(data, part, config, _VALIDATION_PAIRS_PER_CLIP)
+        chosen = np.linspace(0, len(pairs) - 1, min(_VALIDATION_PAIRS, len(pairs))).round().astype(int)
         source, target = pairs.source[chosen], pairs.target[chosen]
         self.metric = f"{part}/face_error"
         self.sources, self.targets = images_of(data, source), images_of(data, target)
         self.points = data.points[target]
         self.masks = face_masks(self.points, data.size)
 
-    def look(self, state: TrainState) -> tuple[dict[str, float], np.ndarray[Any, np.dtype[np.uint8]]]:
+    def score(self, state: TrainState) -> tuple[dict[str, float], np.ndarray[Any, np.dtype[np.uint8]]]:
+        """The mean face error by its metric's name, and a grid of sources, landmarks, targets and generated images."""
         images = image_generator(state.generator, state.config, state.device)(self.sources, self.points)
         error = float(face_error(images, self.targets, self.masks).mean())
         rows = np.linspace(0, len(images) - 1, min(_GRID_ROWS, len(images))).round().astype(int)
         return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])
-
-
-def precompute_reference_embeddings(store: StudyStore, data: DataSet) -> None:
-    """Embed the judged pairs' real frames once, so that the trials of a study need not."""
-    with store.making(REFERENCE_EMBEDDINGS) as path:
-        prepare_evaluation_set(data.open(), build_evaluators(EvaluatorsConfig()), path, Sampling())

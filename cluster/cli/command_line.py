@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import tyro
 
-from cluster.cli.arguments import StudyArguments
 from facegan.config import PRESETS, Config, preset
 from facegan.errors import UserError
 
@@ -56,6 +55,8 @@ def _default(arguments: type[A], argv: list[str]) -> A:
     """The preset is read before the flags, because it is what they change."""
     if not hasattr(arguments(), "shared"):
         return arguments()
+    from cluster.cli.arguments import StudyArguments  # imports torch and ray, which jobs without a study need not wait for
+
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     reader.add_argument("--preset", default=StudyArguments().preset)
     try:

@@ -50,7 +50,7 @@ class DataSet:
         from facegan.data.local_copy import checked_file
 
         place = StorageURI(self.uri)
-        if not place.is_s3:
+        if not place.is_remote:
             return checked_file(place.folder, clip)
         local = downloads / Path(clip.file).name
         try:

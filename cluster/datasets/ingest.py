@@ -81,7 +81,7 @@ def _run_tasks(clips: list[ClipSource], source: StorageURI, data: StorageURI, re
     from cluster.runtime.start import start_ray
 
     start_ray()
-    if not source.is_s3:
+    if not source.is_remote:
         check_shared_paths({"--source": source.folder / clips[0].files[0].key})
     sweep_partials(data)
     return list(_records(clips, source, data, request))

@@ -1,10 +1,10 @@
 """The progress of an ingest on the console: clips, frames, frames per second and the remaining time."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cluster.runtime.ticker import every
 from cluster.studies.progress import duration
 from facegan.data.clip_record import ClipProgress, ClipRecord
 from facegan.data.sources import ClipSource
@@ -18,19 +18,8 @@ _MIN_SHARE = 0.005
 def following(clips: list[ClipSource]) -> Iterator[Callable[[ClipProgress | ClipRecord], None]]:
     """Print a line every few seconds and at the end. Yields the function to call with each step of each clip."""
     progress = _Progress(clips)
-    ended = threading.Event()
-
-    def repeat() -> None:
-        while not ended.wait(_SECONDS_BETWEEN_LINES):
-            progress.show()
-
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
+    with every(_SECONDS_BETWEEN_LINES, progress.show):
         yield progress.update
-    finally:
-        ended.set()
-        thread.join()
     progress.show()
 
 

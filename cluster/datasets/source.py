@@ -15,7 +15,7 @@ _DOWNLOADS = 16
 
 def clips_of(source: StorageURI) -> list[ClipSource]:
     """The clips of a source, by name. Raises UserError if there is none or if one is not in the split."""
-    if not source.is_s3:
+    if not source.is_remote:
         return clips_in(source.folder)
     source.check()
     entries = source.entries()
@@ -32,12 +32,12 @@ def is_rendered(source: StorageURI) -> bool:
 
 def hash_of(clip: ClipSource, source: StorageURI) -> str:
     """A hash of the clip's content; in a bucket it is made of ETags, without a download."""
-    return tag_hash(clip) if source.is_s3 else content_hash(clip, source.folder)
+    return tag_hash(clip) if source.is_remote else content_hash(clip, source.folder)
 
 
 def local_root(clip: ClipSource, source: StorageURI, scratch: Path) -> Path:
     """A folder with the clip's files under their keys: the source itself, or `scratch` after a download."""
-    if not source.is_s3:
+    if not source.is_remote:
         return source.folder
 
     def fetch(file: SourceFile) -> None:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from cluster.doctor.check_result import CheckResult, fail, not_checked, ok
-from cluster.storage.uri import storage_uri
+from cluster.storage.uri import StorageURI, storage_uri
 from facegan.errors import UserError
 
 _PORTS = {6379: "the head's GCS", 8265: "its dashboard and jobs", 10001: "Ray clients", 52365: "each node's agent"}
@@ -123,11 +123,9 @@ def storage(uri: str) -> CheckResult:
 
 def clock(uri: str) -> CheckResult:
     """This machine's clock against the storage server's; S3 refuses requests at 15 minutes, and logs mislead before."""
-    if not uri.startswith("s3://"):
+    url = StorageURI(uri).server_url()
+    if not url:
         return not_checked("clock", "no --storage on a server to compare with")
-    from cluster.storage.s3_client import client
-
-    url = client().meta.endpoint_url
     asked = time.time()
     try:
         date = _date_of(url)

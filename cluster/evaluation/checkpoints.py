@@ -41,7 +41,7 @@ class CheckpointSet:
 def read_checkpoints(uri: str) -> CheckpointSet:
     """The checkpoint or the study that a user named."""
     where = storage_uri("--checkpoint", uri)
-    if where.is_s3 or (where.folder / PLAN).exists():
+    if where.is_remote or (where.folder / PLAN).exists():
         return _of_study(StudyStore(where))
     if not where.folder.is_dir():
         raise UserError(f"--checkpoint is {uri!r}: no such folder; name a trial's checkpoint folder or a study")

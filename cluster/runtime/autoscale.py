@@ -1,4 +1,4 @@
-"""Asking a cluster that grows by itself for GPUs, and waiting for them: how many trials run at once is settled at the start."""
+"""Ask an autoscaling cluster for GPUs before a study starts, because the number of concurrent trials is fixed at the start."""
 
 import ray
 
@@ -6,29 +6,28 @@ from cluster.runtime.start import total
 from facegan.errors import UserError
 
 _MINUTES = 20
-"""A node is asked for within seconds, boots in two minutes and installs in about five; refused spot takes another round."""
+"""A node is requested within seconds, boots in two minutes and installs in about five; a refused spot request repeats this."""
 
 
-class _Holder:
-    """Holds a GPU until it is ended, so that each that is asked for must be another one."""
+class _GpuHolder:
+    """An actor that occupies one GPU until it is killed, so that each actor needs another GPU."""
 
-    def here(self) -> None:
-        """Answers once the GPU is there."""
+    def is_running(self) -> None:
+        """Return once the actor runs, that is, once its GPU is available."""
 
 
 def wait_for_gpus(wanted: int, minutes: float = _MINUTES) -> None:
-    """Return when the cluster has so many GPUs, or after some minutes with fewer, but at least one; else a UserError."""
+    """Return when the cluster has this many GPUs, or after `minutes` with at least one; UserError if there is none then."""
     if total("GPU") >= wanted:
         return
-    print(
-        f"gpus     asking for {wanted}, waiting up to {minutes:g} minutes (ray status says what the cluster does)", flush=True
-    )
-    holders = [ray.remote(num_cpus=0, num_gpus=1)(_Holder).remote() for _ in range(wanted)]
-    come, _ = ray.wait([holder.here.remote() for holder in holders], num_returns=wanted, timeout=60 * minutes)
+    print(f"gpus     asking for {wanted}, waiting up to {minutes:g} minutes (`ray status` shows progress)", flush=True)
+    holders = [ray.remote(num_cpus=0, num_gpus=1)(_GpuHolder).remote() for _ in range(wanted)]
+    running, _ = ray.wait([holder.is_running.remote() for holder in holders], num_returns=wanted, timeout=60 * minutes)
     for holder in holders:
         ray.kill(holder)
-    if not come:
+    if not running:
         raise UserError(
-            f"--gpus is {wanted}: none came in {minutes:g} minutes; `ray status` says why, such as a quota of 0 or no capacity"
+            f"--gpus is {wanted}: none came in {minutes:g} minutes; `ray status` shows why, such as a quota of 0 or no capacity"
         )
-    print(f"gpus     {len(come)} are there" + (f", going on with them of {wanted}" if len(come) < wanted else ""), flush=True)
+    short = f"; continuing without the other {wanted - len(running)}" if len(running) < wanted else ""
+    print(f"gpus     {len(running)} are there{short}", flush=True)

@@ -1,4 +1,4 @@
-"""The device that Ray gave to this process."""
+"""The torch device that Ray assigned to this process."""
 
 import ray
 import torch
@@ -7,14 +7,14 @@ from facegan.errors import UserError
 
 
 def assigned_device() -> torch.device:
-    """The GPU of this task, actor or Ray Train worker, or the CPU where it was given none; outside Ray a GPU if there is one.
+    """Return the GPU of this task, actor or Ray Train worker; the CPU if Ray assigned none; outside Ray, a GPU if there is one.
 
-    A UserError where it was given a GPU that torch cannot use: it would go on a hundred times slower and say nothing.
+    Raises UserError if torch cannot use the assigned GPU. Training on the CPU instead would be a hundred times slower.
     """
     if not ray.is_initialized():
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    given = ray.get_runtime_context().get_accelerator_ids()["GPU"]
-    if not given:
+    assigned = ray.get_runtime_context().get_accelerator_ids()["GPU"]
+    if not assigned:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError(

@@ -1,4 +1,4 @@
-"""What Ray tasks say, streaming ones one thing at a time."""
+"""Results of Ray tasks, also of streaming ones that yield several."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,33 +6,33 @@ from typing import Any
 import ray
 from ray.exceptions import RayTaskError
 
-from cluster.runtime.waiting import PATIENCE_SECONDS, say_why
+from cluster.runtime.waiting import EXPLAIN_EVERY_SECONDS, print_why_waiting
 from facegan.errors import UserError
 
 
 def first_ready(running: Sequence[Any], needs: Mapping[str, float]) -> Any:
-    """The next task that has something to say; while none has, the reason where the cluster cannot begin any is printed."""
+    """Return the first task that has a result; meanwhile print why none can start, if the cluster has no room."""
     while True:
-        ready, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE_SECONDS)
+        ready, _ = ray.wait(list(running), num_returns=1, timeout=EXPLAIN_EVERY_SECONDS)
         if ready:
             return ready[0]
-        say_why(needs)
+        print_why_waiting(needs)
 
 
 def next_of(task: Any) -> Any:
-    """What a task says next; None when it has ended. A user's mistake comes as it was raised there."""
+    """Return the next result of a streaming task; None at its end. A UserError is raised as it was in the task."""
     try:
-        return answer_of(next(task))
+        return result_of(next(task))
     except StopIteration:
         return None
 
 
-def answer_of(reference: Any) -> Any:
-    """What a task returned; a user's mistake comes as it was raised there."""
+def result_of(reference: Any) -> Any:
+    """Return the result of a task. A UserError is raised as it was in the task."""
     try:
         return ray.get(reference)
     except RayTaskError as error:
-        # What a task says of a user's mistake is one line; Ray would wrap it into a trace.
+        # Ray wraps exceptions into a traceback; a UserError is one line.
         if isinstance(error.cause, UserError):
             raise UserError(str(error.cause)) from None
         raise

@@ -1,4 +1,4 @@
-"""Whether every node sees the folders that a job names: a folder of the driver's own disk is none that workers can read."""
+"""Check that every node sees the folders of a job: workers cannot read a folder on the driver's own disk."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,24 +6,28 @@ from pathlib import Path
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.storage.backends import remote_forms
 from facegan.errors import UserError
 
 
 def check_shared_paths(files: Mapping[str, Path]) -> None:
-    """Refuse a file, given by the flag that named its folder, which a node that takes work does not see."""
+    """Raise UserError if a node that runs tasks does not see one of the files.
+
+    `files` has an existing file for each flag that named a folder.
+    """
     here = ray.get_runtime_context().get_node_id()
     others = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU") and n["NodeID"] != here]
-    ask = ray.remote(num_cpus=0)(_unseen)
+    task = ray.remote(num_cpus=0)(_unseen)
     paths = {flag: str(path.resolve()) for flag, path in files.items()}
-    asked = [
-        ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(paths)
+    answers = [
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(paths)
         for node in others
     ]
-    for node, flags in zip(others, ray.get(asked), strict=True):
+    for node, flags in zip(others, ray.get(answers), strict=True):
         for flag in flags:
             raise UserError(
                 f"{flag}: node {node['NodeManagerAddress']} does not see {files[flag]}; name a folder "
-                "that all nodes share, or s3://bucket/prefix"
+                f"that all nodes share, or {' or '.join(remote_forms())}"
             )
 
 

@@ -1,4 +1,4 @@
-"""What one trial takes of the cluster: as the user said, or as a probe on one of its GPUs measured to be best."""
+"""Resources of one trial: as the user asked, or as a measurement on one GPU of the cluster found best."""
 
 import math
 from dataclasses import asdict, dataclass, replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import ray
 
 from cluster.runtime.device import assigned_device
-from cluster.runtime.ray_results import answer_of
+from cluster.runtime.ray_results import result_of
 from cluster.runtime.start import total
 from facegan.config import Config
 from facegan.errors import UserError
@@ -21,14 +21,14 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TrialResources:
-    """What one trial takes of the cluster."""
+    """CPUs and GPUs of one trial."""
 
     cpus_per_trial: float = 1
-    """CPUs that a trial takes."""
+    """CPUs of a trial."""
     gpus_per_trial: float | None = None
-    """GPUs that a trial takes, below 1 to share one; by default as many share one as a probe measures to be best."""
+    """GPUs of a trial, below 1 to share one; by default a measurement decides how many trials share a GPU."""
     gpus: int = 0
-    """GPUs to ask for and wait for before the study starts, where the cluster grows by itself; 0: what is there."""
+    """GPUs to request from an autoscaling cluster and to wait for before the study starts; 0: use those that exist."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.cpus_per_trial) and self.cpus_per_trial > 0):
@@ -39,53 +39,57 @@ class TrialResources:
             raise UserError(f"--gpus is {self.gpus}: at least 0")
 
     def resources(self) -> dict[str, float]:
-        """What Ray is asked for; a whole GPU where the cluster has any and nothing else was said."""
+        """Return the request to Ray; a whole GPU if the cluster has any and the user gave no number."""
         gpus = min(1.0, total("GPU")) if self.gpus_per_trial is None else self.gpus_per_trial
         return {"cpu": self.cpus_per_trial, "gpu": gpus}
 
     def at_once(self) -> int:
-        """How many trials the cluster holds at a time; a UserError where it holds none."""
+        """Return how many trials the cluster runs at a time; UserError if not even one."""
         asked = {name.upper(): amount for name, amount in self.resources().items() if amount}
         fits = min(int(total(name) / amount) for name, amount in asked.items())
         if fits < 1:
             wanted = " and ".join(f"{amount:g} {name}" for name, amount in asked.items())
-            there = " and ".join(f"{total(name):g} {name}" for name in asked)
+            available = " and ".join(f"{total(name):g} {name}" for name in asked)
             raise UserError(
-                f"a trial takes {wanted}, the cluster has {there}: lower --cpus_per_trial or --gpus_per_trial, "
-                "or ask a cluster that grows by itself with --gpus"
+                f"a trial takes {wanted}, the cluster has {available}: lower --cpus_per_trial or --gpus_per_trial, "
+                "or request GPUs of an autoscaling cluster with --gpus"
             )
         return fits
 
 
-def choose_trial_resources(share: TrialResources, config: Config, study: Path) -> TrialResources:
-    """The share as it was asked for, or with as many trials to a GPU as the probe found best; it is kept in the study."""
+def choose_trial_resources(asked: TrialResources, config: Config, study: Path) -> TrialResources:
+    """Return what the user asked for; without --gpus_per_trial, with as many trials on a GPU as a measurement finds best.
+
+    The measurement is made once for a study and saved in its folder.
+    """
     gpus = total("GPU")
-    if share.gpus_per_trial is not None or not gpus:
-        return share
-    # More trials than the CPUs beside a GPU can feed would never run at once.
-    counts = tuple(n for n in _COUNTS if n * share.cpus_per_trial <= total("CPU") / gpus) or (1,)
-    best = _kept(study) or _probe(config, study, counts, device="cuda")
-    return replace(share, gpus_per_trial=1 / best.trials)
+    if asked.gpus_per_trial is not None or not gpus:
+        return asked
+    # Each trial needs its CPUs: more trials than this on a GPU would never run at once.
+    counts = tuple(n for n in _COUNTS if n * asked.cpus_per_trial <= total("CPU") / gpus) or (1,)
+    best = _saved_best(study) or _measure_and_save(config, study, counts, device="cuda")
+    return replace(asked, gpus_per_trial=1 / best.trials)
 
 
-def _kept(study: Path) -> Packing | None:
+def _saved_best(study: Path) -> Packing | None:
     found = read_json(study / _FILE)
     return best_packing([Packing(**row) for row in found]) if found else None
 
 
 def _measure(config: Config, device: str, counts: tuple[int, ...]) -> list[Packing]:
+    """The Ray task of the measurement."""
     if device == "cuda":
         assigned_device()
     return measure_packing(config, device, counts, _SECONDS)
 
 
-def _probe(config: Config, study: Path, counts: tuple[int, ...], device: str) -> Packing:
+def _measure_and_save(config: Config, study: Path, counts: tuple[int, ...], device: str) -> Packing:
     print(f"packing  measuring {', '.join(map(str, counts))} trials on one GPU", flush=True)
     task = ray.remote(num_cpus=1, num_gpus=1 if device == "cuda" else 0)(_measure)
-    measured = answer_of(task.remote(config, device, counts))
+    measured = result_of(task.remote(config, device, counts))
     if measured[0].error:
         raise UserError(
-            f"one trial alone does not run on a GPU ({measured[0].error}): lower optim.batch, or say --gpus_per_trial"
+            f"one trial alone does not run on a GPU ({measured[0].error}): lower optim.batch, or give --gpus_per_trial"
         )
     write_json(study / _FILE, [asdict(row) for row in measured])
     best = best_packing(measured)

@@ -1,1 +1,13 @@
-"""Folders and buckets behind one interface."""
+"""Storage for data sets, studies and weights: folders and buckets behind one interface.
+
+- `uri.py`: StorageURI, the interface that the rest of the code uses, and `storage_uri`, which parses flags.
+- `objects.py`: `Store` and `RemoteStore`, the protocols of a storage back end; `Entry`; `AlreadyThere`.
+- `backends.py`: the one mapping from URI schemes to stores.
+- `folder.py`: objects as files. `s3.py`, `s3_client.py`, `s3_errors.py`: objects in S3 and compatible servers.
+- `local_copy.py`: verified downloads that resume. `weights.py`: trained weights copied to a node.
+- `scratch.py`, `leftovers.py`: temporary folders, and removal of what killed processes left behind.
+
+To add a back end, say gs://bucket/prefix: write a module with a class that implements `RemoteStore`, and add
+its scheme to `REMOTE_STORES` in `backends.py`. Nothing else changes: the accepted flags and their messages follow.
+Then run the cases of tests/cluster/storage/contract.py on it.
+"""

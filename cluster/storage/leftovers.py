@@ -9,7 +9,7 @@ from cluster.storage.uri import StorageURI
 
 def sweep_partials(place: StorageURI) -> None:
     """Remove the unfinished files that processes of this host left in a folder when they were killed."""
-    for partial in place.folder.glob(f"**/{PARTIAL}/*+*+*") if not place.is_s3 else ():
+    for partial in place.folder.glob(f"**/{PARTIAL}/*+*+*") if not place.is_remote else ():
         if is_left_behind(partial.name):
             partial.unlink(missing_ok=True)
 

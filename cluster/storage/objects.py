@@ -1,20 +1,20 @@
-"""What a folder and a bucket have in common."""
+"""What every storage back end offers: the `Store` protocol, listing entries, and errors."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from facegan.errors import UserError
 
 PARTIAL = ".partial"
-"""How files end, and the folder is named, that hold unfinished content. No key has such a part."""
+"""Suffix of unfinished files, and name of the folder that holds them. No part of a key ends with it."""
 
 
 class AlreadyThere(Exception):
-    """A conditional write met an existing object."""
+    """A conditional write found another object than the one it expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +22,66 @@ class Entry:
     """An object as a listing shows it."""
 
     key: str
-    """Relative to the place."""
+    """Relative to the listed StorageURI."""
     size: int
     """Bytes."""
     tag: str
-    """What changes with the content: the ETag, or a file's time of change in nanoseconds."""
+    """Changes with the content: the ETag in a bucket, the modification time in nanoseconds in a folder."""
+
+
+class Store(Protocol):
+    """Objects under one prefix. StorageURI checks the keys before it passes them on.
+
+    Readers see complete objects only. What the store refuses is raised as a UserError with one line for the user.
+    """
+
+    def check(self) -> None:
+        """Raise UserError if the store cannot be used. A folder need not exist yet."""
+
+    def exists(self, key: str) -> bool:
+        """Return whether there is an object with this key."""
+
+    def entries(self, prefix: str) -> Iterable[Entry]:
+        """Return all objects whose keys start with `prefix`, at any depth and in any order."""
+
+    def read(self, key: str) -> bytes:
+        """Return the content of an object; FileNotFoundError if there is none."""
+
+    def write(self, key: str, content: bytes, only_if_absent: bool) -> None:
+        """Create or replace an object; with `only_if_absent`, raise AlreadyThere if there is one."""
+
+    def remove(self, key: str) -> None:
+        """Delete an object if there is one."""
+
+    def upload(self, key: str, local: Path, sha256: str) -> None:
+        """Create or replace an object by a local file. If its SHA-256 differs, raise UserError and change nothing."""
+
+    def append(self, key: str, sink: BinaryIO, size: int, tag: str) -> None:
+        """Append to `sink` the bytes from its end to `size`; UserError if `tag` is given and the object has another one."""
+
+
+class RemoteStore(Store, Protocol):
+    """A store on a server. Jobs keep local copies of what it holds."""
+
+    def replace(self, key: str, local: Path, tag: str) -> str:
+        """Replace the object that has this tag ("": none exists) by a local file and return the new tag, else AlreadyThere."""
+
+    def server_url(self) -> str:
+        """Return the address of the server, for an HTTP HEAD request."""
 
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """What the disk refuses as one line for the user; a missing file stays FileNotFoundError."""
+    """Raise a UserError for an OSError of the disk; FileNotFoundError passes."""
     try:
         yield
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; see to that or name another folder") from error
+        raise UserError(f"{path}: {error.strerror or error}; correct this or name another folder") from error
 
 
 def flush(sink: BinaryIO) -> None:
-    """What was written, onto the disk."""
+    """Write buffered content to the disk."""
     sink.flush()
     os.fsync(sink.fileno())

@@ -1,50 +1,69 @@
-"""The client of S3 servers, and what is asked and said in the same way wherever it is used."""
+"""The boto3 client of S3 servers, set up for older servers too, and small helpers around its requests."""
 
 import base64
 import functools
 import hashlib
 import os
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cluster.storage.s3_errors import code_of
-from facegan.errors import UserError
 
 ATTEMPTS = 6
 _SILENCE_SECONDS = 60
+_CHUNK = 1 << 20
 
 
 def client(attempts: int = ATTEMPTS) -> Any:
-    """This process's client for the servers and keys that the environment names; threads share it."""
-    # A fork must not share its parent's sockets, and other variables can mean another server.
-    told = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    return _client(os.getpid(), told, attempts)
+    """Return this process's client for the server and keys that the environment names; threads share it."""
+    # The key: a forked process must not share sockets with its parent, and changed variables may name another server.
+    settings = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    return _client(os.getpid(), settings, attempts)
 
 
 @functools.lru_cache(maxsize=8)
-def _client(pid: int, told: tuple[tuple[str, str], ...], attempts: int) -> Any:
+def _client(pid: int, settings: tuple[tuple[str, str], ...], attempts: int) -> Any:
     config = Config(
-        # "standard" gives up after a second and a half, and a process's 36th failure is not tried again at all; these pauses
-        # double from a second on, with jitter.
+        # "standard" gives up after 1.5 s, and stops retrying altogether after 36 failures in a process. The pauses of "legacy"
+        # double from one second on, with jitter.
         retries={"mode": "legacy", "total_max_attempts": attempts},
         connect_timeout=5,
         read_timeout=_SILENCE_SECONDS,
         max_pool_connections=16,
-        # The newer checksums are unknown to older servers; Content-MD5, which we send, is checked by all of them.
+        # Older servers do not know the newer checksums. All of them check Content-MD5, which is added below.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.session.Session().client("s3", config=config)
+    made = boto3.session.Session().client("s3", config=config)
+    for operation in ("PutObject", "UploadPart"):
+        made.meta.events.register(f"before-call.s3.{operation}", _add_content_md5)
+    return made
 
 
-def head(at: dict[str, Any]) -> dict[str, Any]:
-    """What is known of the object at this Bucket and Key without its content; nothing where there is none."""
+def _add_content_md5(params: dict[str, Any], **_: object) -> None:
+    """Let the server refuse a body that was damaged on the way."""
+    params["headers"]["Content-MD5"] = content_md5(params["body"])
+
+
+def content_md5(body: bytes | BinaryIO) -> str:
+    """Return the value of the header Content-MD5; a file is read from its position, which stays the same."""
+    if isinstance(body, bytes):
+        digest = hashlib.md5(body, usedforsecurity=False)
+    else:
+        digest, start = hashlib.md5(usedforsecurity=False), body.tell()
+        while chunk := body.read(_CHUNK):
+            digest.update(chunk)
+        body.seek(start)
+    return base64.b64encode(digest.digest()).decode()
+
+
+def head(location: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of the object at this Bucket and Key; empty if there is none."""
     try:
-        return dict(client().head_object(**at))
+        return dict(client().head_object(**location))
     except ClientError as error:
         if code_of(error) != "404":
             raise
@@ -52,22 +71,11 @@ def head(at: dict[str, Any]) -> dict[str, Any]:
 
 
 def tag_of(answer: dict[str, Any]) -> str:
-    """The tag of what a server tells of an object; '' where it tells of none."""
+    """Return the ETag in a server's answer without its quotation marks; "" if it has none."""
     return str(answer.get("ETag", "")).strip('"')
 
 
-def unless_changed(tag: str) -> dict[str, str]:
-    """The condition that an object is still the one of this tag; of none, that there is no object."""
-    # Without quotation marks: radosgw compares it as it comes.
+def tag_condition(tag: str) -> dict[str, str]:
+    """Return the condition that the object still has this tag; for "", that there is no object."""
+    # Without quotation marks: radosgw compares the string as it is.
     return {"IfMatch": tag} if tag else {"IfNoneMatch": "*"}
-
-
-def md5(content: bytes) -> str:
-    """As the header Content-MD5 has it."""
-    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-
-
-def check_sent(local: Path, digest: Any, sha256: str) -> None:
-    """That the bytes read from the file are those that were to be sent; a UserError if not."""
-    if digest.hexdigest() != sha256:
-        raise UserError(f"{local} is not what was to be uploaded: its SHA-256 is {digest.hexdigest()}, not {sha256}")

@@ -35,7 +35,7 @@ def _stage(flag: str, uri: str, cure: str) -> None:
 def stage_landmark_weights(weights: str, flag: str = "--landmark_weights") -> Path:
     """A local folder with face-alignment's two files."""
     where = storage_uri(flag, weights)
-    if not where.is_s3:
+    if not where.is_remote:
         return where.folder
     folder = local_weights(where.uri)
     entries = where.entries()

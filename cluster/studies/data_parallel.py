@@ -8,6 +8,7 @@ import torch
 
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.device import assigned_device
+from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
 from facegan.config import from_dict
 from facegan.study.design.plan import Trial
@@ -47,11 +48,8 @@ def _worker(given: dict[str, Any]) -> None:
     assert isinstance(device, torch.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
+    config = from_dict(given["config"])
+    stage_vgg(config.vgg.weights)
     with given["store"].trial(given["key"]) as store:
-        run_trial(from_dict(given["config"]), store, given["data"].open(), device, _TrainRun())
-
-
-class _TrainRun:
-    def report(self, metrics: dict[str, float]) -> None:
-        # The checkpoint itself is in the trial folder already; Ray only has to hear that the run lives.
-        ray.train.report(metrics)
+        # Reports carry no checkpoint: it is in the trial folder already, and Ray only has to hear that the run lives.
+        run_trial(config, store, given["data"].open(), device, ray.train.report)

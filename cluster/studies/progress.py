@@ -1,12 +1,11 @@
 """The console's view of a running study: reads the study folder, prints one line now and then, and lets MLflow see it too."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster.runtime.ticker import every
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, trial_folder
 
@@ -19,29 +18,25 @@ _LOOK_EVERY_SECONDS = 5.0
 @contextmanager
 def following(plan: Plan, study: Path, sync: Callable[[], None]) -> Iterator[None]:
     """While the body runs, print progress and call `sync` from one thread; what fails there is printed and tried again."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(1, "follow") as pool:
-        watcher: Future[None] = pool.submit(_watch, plan, study, sync, stop)
-        try:
-            yield
-        finally:
-            stop.set()
-        watcher.result()
-
-
-def _watch(plan: Plan, study: Path, sync: Callable[[], None], stop: threading.Event) -> None:
     line = _ProgressLine(plan, study)
     started = said = time.monotonic()
-    last = ""
-    while not stop.wait(_LOOK_EVERY_SECONDS):
+    printed = ""
+
+    def look() -> None:
+        nonlocal said, printed
         _try(sync)
         now = time.monotonic()
         if now - said >= max(_LINE_EVERY_SECONDS, (now - started) / _LINES_AN_AGE):
-            said, last = now, line.text()
-            print(last, flush=True)
-    _try(sync)
-    if not last.startswith("train    100%"):
-        print(line.text(), flush=True)
+            said, printed = now, line.text()
+            print(printed, flush=True)
+
+    def end() -> None:
+        _try(sync)
+        if not printed.startswith("train    100%"):
+            print(line.text(), flush=True)
+
+    with every(_LOOK_EVERY_SECONDS, look, end):
+        yield
 
 
 def _try(sync: Callable[[], None]) -> None:

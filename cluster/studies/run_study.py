@@ -20,6 +20,7 @@ from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.outputs import conclude
 from cluster.studies.progress import duration, following
+from cluster.studies.reference_embeddings import precompute_reference_embeddings
 from cluster.studies.study_store import StudyStore
 from cluster.tracking.mlflow_tracker import Tracker
 from facegan.data.manifest import manifest_key
@@ -30,7 +31,6 @@ from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN
-from facegan.trial import precompute_reference_embeddings
 
 HOME = Path("studies")
 
@@ -101,8 +101,8 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
 
 def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:
     """A file of each place that is a folder, by the flag that names it."""
-    files = {} if store.place.is_s3 else {"--study": store.folder / PLAN}
-    return files if (at := StorageURI(data.uri)).is_s3 else files | {"--data": at.folder / manifest_key(data.version)}
+    files = {} if store.place.is_remote else {"--study": store.folder / PLAN}
+    return files if (at := StorageURI(data.uri)).is_remote else files | {"--data": at.folder / manifest_key(data.version)}
 
 
 def _note(summary: dict[str, Any]) -> str:
@@ -167,7 +167,7 @@ def _how_to_open(uri: str) -> str:
 
 def _short(store: StudyStore) -> str:
     """Where the study lies, as a person types it."""
-    if store.place.is_s3:
+    if store.place.is_remote:
         return store.place.uri
     return os.path.relpath(store.folder) if store.folder.is_relative_to(Path.cwd()) else str(store.folder)
 

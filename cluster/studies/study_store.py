@@ -36,7 +36,7 @@ class StudyStore:
     @property
     def folder(self) -> Path:
         """The study's folder on this machine: the place itself, or the driver's copy of the bucket without checkpoints."""
-        if not self.place.is_s3:
+        if not self.place.is_remote:
             return self.place.folder
         name = self.place.uri.rpartition("/")[2]
         return cache_folder() / "studies" / f"{name}-{hashlib.sha256(self.place.uri.encode()).hexdigest()[:12]}"
@@ -44,7 +44,7 @@ class StudyStore:
     def check(self) -> None:
         """Refuse a place that cannot be used or that holds things but no study."""
         self.place.check()
-        if not self.place.is_s3:
+        if not self.place.is_remote:
             check_study_folder(self.folder)
         elif not self.place.exists(PLAN) and self.place.entries():
             raise UserError(f"--study is {str(self.place)!r}: a prefix with other objects under it; name a new one")
@@ -53,7 +53,7 @@ class StudyStore:
         """Write the plan of a new study, or check that the study that is there has the same."""
         self.pull()
         open_study(self.folder, plan)
-        if self.place.is_s3:
+        if self.place.is_remote:
             try:
                 self.place.write(PLAN, (self.folder / PLAN).read_bytes(), only_if_absent=True)
             except AlreadyThere:
@@ -62,7 +62,7 @@ class StudyStore:
 
     def pull(self) -> None:
         """Bring the driver's copy up to date, checkpoints left out."""
-        if not self.place.is_s3:
+        if not self.place.is_remote:
             return
         seen = self.folder.with_name(f"{self.folder.name}.tags.json")
         tags: dict[str, str] = read_json(seen) or {}
@@ -75,7 +75,7 @@ class StudyStore:
 
     def push(self) -> None:
         """Publish the files that belong to the whole study: summary, report, figures."""
-        if self.place.is_s3:
+        if self.place.is_remote:
             for path in sorted(self.folder.iterdir()):
                 if path.is_file() and path.name != PLAN:
                     self.place.write(path.name, path.read_bytes())
@@ -83,7 +83,7 @@ class StudyStore:
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:
         """Where to make a file of the whole study, from any node; on a bucket it is published afterwards."""
-        if not self.place.is_s3:
+        if not self.place.is_remote:
             self.folder.mkdir(parents=True, exist_ok=True)
             yield self.folder / name
             return
@@ -93,7 +93,7 @@ class StudyStore:
 
     def fetch_shown_checkpoints(self) -> None:
         """Bring the checkpoints of the trials that figures show into the driver's copy."""
-        if not self.place.is_s3:
+        if not self.place.is_remote:
             return
         there = {entry.key for entry in self.place.entries("trials/")}
         plan = read_plan(self.folder)
@@ -101,7 +101,7 @@ class StudyStore:
 
     def fetch_checkpoints(self, trials: Iterable[Trial]) -> None:
         """Bring the checkpoints of some trials, as far as they have any, into the driver's copy."""
-        if not self.place.is_s3:
+        if not self.place.is_remote:
             return
         there = {entry.key: entry for entry in self.place.entries("trials/") if entry.key.endswith(_CHECKPOINT)}
         for trial in (t for t in trials if f"trials/{t.key}/{_CHECKPOINT}" in there):
@@ -110,7 +110,7 @@ class StudyStore:
     @contextmanager
     def trial(self, key: str) -> Iterator["TrialStore"]:
         """A trial's folder to work in, and how what is done there is published."""
-        if not self.place.is_s3:
+        if not self.place.is_remote:
             yield TrialStore(self, TrialFolder(self.folder / "trials" / key))
             return
         with scratch() as study:
@@ -140,21 +140,21 @@ class TrialStore:
 
     def fetch_checkpoint(self) -> None:
         """See that the folder holds the trial's last checkpoint, if it has one."""
-        if self.store.place.is_s3:
+        if self.store.place.is_remote:
             prefix = f"trials/{self.folder.path.name}/{_CHECKPOINT}"
             for entry in self.store.place.entries(prefix):
                 self.store._unpack(entry, self.folder.path)
 
-    def of_study(self, name: str) -> Path:
+    def study_file(self, name: str) -> Path:
         """A file of the whole study, fetched if it is there."""
         path = self.folder.path.parent.parent / name
-        if self.store.place.is_s3 and not path.exists() and self.store.place.exists(name):
+        if self.store.place.is_remote and not path.exists() and self.store.place.exists(name):
             write_bytes(path, self.store.place.read(name))
         return path
 
     def publish(self, *, now: bool) -> None:
         """Send what has changed, at once or when some seconds have passed since the last time."""
-        if not self.store.place.is_s3 or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
+        if not self.store.place.is_remote or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
             return
         # As in a folder: a checkpoint never without the rows that led to it, for a resumed run drops those after it but
         # cannot make up for any before. The state comes last: what it says is there already.

@@ -16,6 +16,7 @@ from cluster.runtime.autoscale import wait_for_gpus
 from cluster.runtime.device import assigned_device
 from cluster.runtime.trial_resources import TrialResources, choose_trial_resources
 from cluster.runtime.waiting import explain_waiting
+from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
 from facegan.errors import UserError
@@ -99,15 +100,11 @@ def _tune_trial(
 ) -> None:
     trial = trials[config["key"]]
     device = assigned_device()
+    stage_vgg(trial.config.vgg.weights)
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     with store.trial(trial.key) as mine:
-        run_trial(trial.config, mine, data.open(), device, _TuneRun(), seconds)
-
-
-class _TuneRun:
-    def report(self, metrics: dict[str, float]) -> None:
-        tune.report(metrics)
+        run_trial(trial.config, mine, data.open(), device, tune.report, seconds)
 
 
 class _AshaPerArm(FIFOScheduler):  # type: ignore[misc]

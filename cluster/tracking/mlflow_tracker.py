@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 
 from cluster.tracking.model_registry import register_generator
+from facegan.cache import is_remote
 from facegan.metrics.table import METRICS
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
@@ -189,7 +190,7 @@ def _dataset(plan: Plan) -> Dataset:
     uri = plan.data.uri
     where = json.dumps({"uri": uri})
     name = f"{kind} faces, {plan.base.data.size} px"
-    return Dataset(name, plan.data.sha256[:12], "s3" if uri.startswith("s3:") else "local", where)
+    return Dataset(name, plan.data.sha256[:12], uri.partition("://")[0] if is_remote(uri) else "local", where)
 
 
 def _provenance(plan: Plan) -> dict[str, str]:

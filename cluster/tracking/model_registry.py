@@ -18,7 +18,7 @@ from mlflow.types import Schema, TensorSpec
 import facegan
 from cluster.tracking import served_generator
 from cluster.tracking.served_generator import CHECKPOINT
-from facegan.checkpoint import DRAWING_FILES
+from facegan.checkpoint import INFERENCE_FILES
 from facegan.data.crop import crop_face, face_square
 from facegan.data.ingest_config import IngestConfig
 from facegan.landmarks.points import POINTS
@@ -117,7 +117,7 @@ def _data(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "data"
         (data / CHECKPOINT).mkdir(parents=True)
-        for name in DRAWING_FILES:
+        for name in INFERENCE_FILES:
             shutil.copy(trial_folder(study, trial).checkpoint / name, data / CHECKPOINT / name)
         (data / "card.json").write_text(json.dumps(about, indent=1))
         yield data

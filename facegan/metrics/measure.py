@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import replacing
-from facegan.inference import Draw, Images
+from facegan.inference import Generate, Images
 from facegan.metrics.card import Scores
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluators import Evaluators
@@ -61,13 +61,13 @@ def prepare_evaluation_set(
     return EvaluationSet(pairs, runs, *images, *points, of_source, of_target, [data.points[run.rows] for run in runs])
 
 
-def generate_all(draw: Draw, data: FaceData, evaluation_set: EvaluationSet) -> GeneratedImages:
+def generate_all(generate: Generate, data: FaceData, evaluation_set: EvaluationSet) -> GeneratedImages:
     """What a generator makes of the pairs and the runs."""
-    images = draw(evaluation_set.sources, evaluation_set.target_points)
+    images = generate(evaluation_set.sources, evaluation_set.target_points)
     runs = []
     for run, points in zip(evaluation_set.runs, evaluation_set.run_points, strict=True):
         source = images_of(data, np.full(len(run.rows), run.source))
-        runs.append(draw(source, points) if len(run.rows) else source)
+        runs.append(generate(source, points) if len(run.rows) else source)
     return GeneratedImages(images, runs)
 
 

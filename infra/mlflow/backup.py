@@ -1,9 +1,9 @@
-"""MLflow's sqlite database to object storage and back, while the server writes.
+"""Back up the sqlite database of a running MLflow server to a bucket or folder, and restore it.
 
     python -m infra.mlflow.backup save    --database /var/lib/mlflow/mlflow.db --to s3://bucket/mlflow
     python -m infra.mlflow.backup restore --database /var/lib/mlflow/mlflow.db --to s3://bucket/mlflow
 
-`restore` leaves a database alone that is there already. A bucket with versions keeps the earlier backups.
+`restore` does not replace an existing database. A bucket with versioning keeps earlier backups.
 """
 
 import os
@@ -16,10 +16,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from cluster.cli import run_job
-from cluster.storage import Place, place
-from facegan.cache import file_sha256
-from facegan.config import UserError
+from cluster.cli.command_line import run_job
+from cluster.storage.uri import StorageURI, storage_uri
+from facegan.errors import UserError
+from facegan.files import file_sha256
 
 _KEY = "mlflow.db"
 
@@ -29,26 +29,26 @@ class Backup:
     """Arguments of infra.mlflow.backup."""
 
     action: Annotated[Literal["save", "restore"], tyro.conf.Positional] = "save"
-    """What to do."""
+    """`save` uploads a backup; `restore` downloads the last one."""
     database: Path = Path("/var/lib/mlflow/mlflow.db")
-    """The sqlite file of the server."""
+    """sqlite file of the server."""
     to: str = ""
-    """Where backups lie: a folder or s3://bucket/prefix."""
+    """Place of the backup: a folder or s3://bucket/prefix."""
 
 
 def main(args: Backup) -> None:
-    """Save or restore."""
-    where = place("--to", args.to)
+    """Save or restore the database."""
+    where = storage_uri("--to", args.to)
     if args.action == "save":
         save(args.database, where)
     else:
         restore(args.database, where)
 
 
-def save(database: Path, where: Place) -> None:
-    """Upload a consistent copy; a damaged database is refused, so that it does not replace the last good backup."""
+def save(database: Path, where: StorageURI) -> None:
+    """Upload a consistent copy of the database; UserError if it is missing or damaged, and the last backup is kept."""
     if not database.exists():
-        raise UserError(f"--database is {str(database)!r}: no such file; MLflow makes it at its first start")
+        raise UserError(f"--database is {str(database)!r}: no such file; start MLflow, which creates it")
     with tempfile.TemporaryDirectory(dir=database.parent) as scratch:
         copy = Path(scratch) / _KEY
         _copy(database, copy)
@@ -57,7 +57,7 @@ def save(database: Path, where: Place) -> None:
 
 
 def _copy(database: Path, copy: Path) -> None:
-    """One moment of the database, while the server goes on writing."""
+    """Copy the database while the server writes to it; UserError if sqlite finds it damaged."""
     try:
         with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
@@ -65,13 +65,16 @@ def _copy(database: Path, copy: Path) -> None:
     except sqlite3.DatabaseError as error:
         verdict = str(error)
     if verdict != "ok":
-        raise UserError(f"--database is {str(database)!r}: sqlite finds it damaged ({verdict}); the last backup is kept")
+        raise UserError(
+            f"--database is {str(database)!r}: sqlite finds it damaged ({verdict}) and the last backup is kept; "
+            "move the file away and run restore"
+        )
 
 
-def restore(database: Path, where: Place) -> None:
-    """Put the last backup in the database's place, as a whole; nothing where one is there or no backup was ever made."""
+def restore(database: Path, where: StorageURI) -> None:
+    """Replace a missing database by the last backup, atomically; do nothing if the database exists or there is no backup."""
     if database.exists():
-        print(f"kept     {database} is there", flush=True)
+        print(f"kept     {database} exists", flush=True)
         return
     try:
         content = where.read(_KEY)

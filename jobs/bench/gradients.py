@@ -1,8 +1,9 @@
-"""What the gradient diagnostics of the loss costs a training run: the loop with it against the same loop without it, in turns.
+"""What gradient diagnostics cost a training run: the loop with them against the same loop without, in turns.
 
-Each preset is run as it is: its networks, its batch and its gradient_diagnostics_every. A period is the steps between two dissections,
-one of them with. `loop` is the training loop over whole periods, with and without; on a noisy machine its ratio is good to a
-few points only, so `step` prices the same from pairs of steps: (one with - one without) / one without / steps a period.
+Each preset runs as it is: its networks, its batch size and its gradient_diagnostics_every. A period is the steps from one
+measurement of the gradients to the next. `loop` times the training loop over whole periods. On a noisy machine its ratio is
+good to a few points only, so `step` derives the cost from pairs of steps: (one with - one without) / one without / steps per
+period.
 """
 
 import argparse
@@ -23,12 +24,13 @@ from facegan.data.local_copy import ingest_folder
 from facegan.data.sources import clips_in
 from facegan.errors import UserError
 from facegan.synthetic.clips import write_synthetic
-from jobs.bench.machine import as_measured, device_parser, machine, parse, say, write_results
+from jobs.bench.machine import as_measured, device_parser, machine, medians, parse, say, write_results
 from jobs.bench.process import Measured
 
 BOUND = 0.05
 """The gradient diagnostics may cost this share of a run."""
-WITH, WITHOUT = "with gradient diagnostics", "without"
+WITH, WITHOUT = "with anatomy", "without"
+"""Keys of the results file, which keeps the names of its first version."""
 
 
 def main() -> None:
@@ -67,7 +69,7 @@ def _as_it_runs(config: Config, changed: list[str]) -> Config:
     config = as_measured(config, changed)
     if not config.gradient_diagnostics_every:
         raise UserError(
-            "gradient_diagnostics_every is 0: this preset has no gradient_diagnostics, so there is nothing to measure"
+            "gradient_diagnostics_every is 0: this preset measures no gradients; set it, or name another preset with --presets"
         )
     endless = config.gradient_diagnostics_every * 10**6
     return dataclasses.replace(config, images=endless, checkpoint_every=endless, report_every=config.gradient_diagnostics_every)
@@ -81,16 +83,16 @@ def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int)
     steps = config.gradient_diagnostics_every // config.optim.batch
     found: dict[str, Any] = {
         "batch": config.optim.batch,
-        "gradient_diagnostics_every": config.gradient_diagnostics_every,
+        "anatomy_every": config.gradient_diagnostics_every,
         "steps_a_period": steps,
     }
     found["terms"] = len(config.loss.active())
-    say(f"{config.data.size} pixels, batch {config.optim.batch}: an gradient_diagnostics every {steps} steps")
+    say(f"{config.data.size} pixels, batch {config.optim.batch}: gradient diagnostics every {steps} steps")
     with closing(Measured("ours", config, data, args.device, args.threads)) as process:
         found["step"] = _by_step(process, args.rounds, steps)
     if periods:
         kinds = {WITH: config, WITHOUT: config.override({"gradient_diagnostics_every": 0})}
-        # Both with the same history: a process that has gradient_sums before has its memory already.
+        # Both with the same history: a process that has measured gradients before has its memory already.
         running = {kind: Measured("ours", c, data, args.device, args.threads) for kind, c in kinds.items()}
         with closing(running[WITH]), closing(running[WITHOUT]):
             found["loop"] = _by_loop(running, periods)
@@ -104,14 +106,14 @@ def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int)
 
 def _by_step(process: Measured, rounds: int, steps: int) -> dict[str, Any]:
     """Pairs of steps of one process."""
-    for what in ("steps", "gradient_sums"):
+    for what in ("steps", "steps_with_diagnostics"):
         process.ask(what, 2)
-    pairs = [(process.ask("gradient_sums", 1), process.ask("steps", 1)) for _ in range(rounds)]
-    found: dict[str, Any] = {"with": _medians([a for a, _ in pairs]), "without": _medians([b for _, b in pairs])}
+    pairs = [(process.ask("steps_with_diagnostics", 1), process.ask("steps", 1)) for _ in range(rounds)]
+    found: dict[str, Any] = {"with": medians([a for a, _ in pairs]), "without": medians([b for _, b in pairs])}
     for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds")):
         found[name] = statistics.median((a[clock] - b[clock]) / b[clock] for a, b in pairs) / steps
         found[f"{name}_of_the_step"] = found[name] * steps
-    say(f"a step with gradient_diagnostics takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
+    say(f"a step with gradient diagnostics takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
     return found
 
 
@@ -129,10 +131,6 @@ def _by_loop(running: dict[str, Measured], periods: int) -> dict[str, Any]:
         for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds"))
     }
     return {"rounds": rounds, **costs}
-
-
-def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How fast clips become rows: against a bare OpenCV loop on one core, and with two workers against one on Ray.
+"""The speed of ingest: against a bare OpenCV loop on one core, and with two Ray workers against one.
 
-The bare loop decodes, crops, resizes and encodes, reads no annotation, hashes nothing and writes nothing.
+The bare loop decodes, crops, resizes and encodes. It reads no annotation, hashes nothing and writes nothing.
 """
 
 import argparse

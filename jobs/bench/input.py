@@ -1,6 +1,6 @@
-"""How fast training input is read, what crosses to the device and what it holds in memory, against other ways in one run.
+"""Training input: samples per second, bytes sent to the device and memory held, against other loaders in the same run.
 
-Needs torch, numpy, pyarrow and opencv. `--data` measures a data set of one's own in place of the rendered one.
+Needs torch, numpy, pyarrow and opencv. `--data` measures your own data set instead of a rendered one.
 """
 
 import argparse

@@ -1,8 +1,9 @@
-"""What the benchmarks share: the machine they ran on, their flags, and how they say and write what they found."""
+"""Shared by the benchmarks: the machine they ran on, their flags, medians, and how they print and write results."""
 
 import argparse
 import json
 import platform
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ def write_results(found: dict[str, Any], out: Path | None) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(found, indent=1) + "\n")
         say(f"written to {out}")
+
+
+def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """The median of each value over rounds."""
+    return {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
 
 
 def say(text: str) -> None:

@@ -1,14 +1,11 @@
-"""What data-parallel training costs: weak scaling over processes of this machine, bytes all-reduced, and GPUs on paper.
+"""The cost of data-parallel training: weak scaling over processes of this machine, bytes all-reduced, and a GPU estimate.
 
-Needs torch, numpy, pyarrow and opencv. The paper part takes a step time measured by jobs/bench/step.py (`--step_ms`, at
-`--batch` images a GPU) and a network stated on the command line; it is arithmetic, not a measurement.
+Needs torch, numpy, pyarrow and opencv. The estimate takes a step time measured by jobs/bench/step.py (`--step_ms` at
+`--paper_batch` images per GPU) and a network given by flags. It is arithmetic, not a measurement.
 """
 
 import argparse
-import dataclasses
-import json
 import math
-import platform
 import socket
 import sys
 import time
@@ -29,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine wh
 from facegan.config import Config, preset
 from facegan.packing import random_batch
 from facegan.step import new_state, step
+from jobs.bench.machine import machine, write_results
 
 _BUCKET_BYTES = 25 * 2**20
 """DistributedDataParallel's: a bucket is sent while backward goes on."""
@@ -54,12 +52,14 @@ def main() -> None:
         rate, sent = row["images_per_second"], row["megabytes_a_step"]
         print(f"{row['workers']:.0f} workers {rate:>10.2f} images/s {sent:>10.1f} MB all-reduced a step")
     print(f"weak scaling {efficiency:.2f} of perfect (the processes share memory bandwidth and caches too)")
-    found: dict[str, Any] = {"measured": [one, many], "efficiency": efficiency, "conditions": _conditions(args)}
+    found: dict[str, Any] = {
+        "measured": [one, many],
+        "efficiency": efficiency,
+        "conditions": {**machine(), **{name: value for name, value in vars(args).items() if name != "out"}},
+    }
     if args.step_ms:
         found["paper"] = on_paper(args, many["megabytes_a_step"] * 1e6)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(found, indent=1) + "\n")
+    write_results(found, args.out)
 
 
 def _arguments() -> argparse.Namespace:
@@ -78,26 +78,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _conditions(args: argparse.Namespace) -> dict[str, Any]:
-    cpu = next((x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), "")
-    asked = {name: value for name, value in vars(args).items() if name != "out"}
-    versions = {"torch": torch.__version__, "python": platform.python_version()}
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "device": f"{cpu}, {torch.backends.cpu.get_cpu_capability()}",
-        **versions,
-        **asked,
-    }
-
-
 def scale(base: Config, workers: int, batch: int, steps: int) -> dict[str, float]:
     """Images/s of all workers together and bytes that one of them all-reduces in a step."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     total = batch * workers
-    optim = dataclasses.replace(base.optim, batch=total)
-    config = dataclasses.replace(base, optim=optim, images=total * 100, report_every=total, checkpoint_every=total)
+    config = base.with_batch(total)
     out = multiprocessing.get_context("spawn").SimpleQueue()
     # It raises what a rank raises; afterwards all of them have answered.
     spawn(_rank, args=(workers, port, config, batch, steps, out), nprocs=workers)
@@ -115,15 +102,7 @@ def _rank(
     for network in (state.parallel_generator, state.parallel_discriminator):
         assert isinstance(network, DistributedDataParallel)
         network.register_comm_hook(sent, _counted)
-    mine = random_batch(
-        dataclasses.replace(
-            config,
-            optim=dataclasses.replace(config.optim, batch=batch),
-            images=batch * 100,
-            report_every=batch,
-            checkpoint_every=batch,
-        )
-    )
+    mine = random_batch(config.with_batch(batch))
     step(state, mine)
     dist.barrier()
     sent[0], began = 0, time.perf_counter()

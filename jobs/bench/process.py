@@ -33,7 +33,7 @@ class Measured:
         theirs.close()
 
     def ask(self, what: str, *arguments: Any) -> Any:
-        """`steps` n, `gradient_sums` n, `loop` n, `split` n, `operations` or `peak`; see the methods of `_Bench`."""
+        """`steps` n, `steps_with_diagnostics` n, `loop` n, `split` n, `operations` or `peak`; see the methods of `_Bench`."""
         self._pipe.send((what, arguments))
         return self._pipe.recv()
 
@@ -66,8 +66,8 @@ class _Bench:
         """Seconds of wall clock, of CPU over all threads, and of waiting for input, each a step."""
         return self._steps(count, self.once)
 
-    def gradient_sums(self, count: int) -> dict[str, float]:
-        """The same of steps with the gradient_diagnostics of their loss."""
+    def steps_with_diagnostics(self, count: int) -> dict[str, float]:
+        """The same of steps with gradient diagnostics."""
         return self._steps(count, lambda batch: step(self._state(), batch, gradient_diagnostics=True))
 
     def loop(self, reports: int) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""The training step the 2019 way, for jobs/bench/step.py to measure against: plain, and equal to ours in what it computes.
+"""The training step as the 2019 code made it, a reference for jobs/bench/step.py; it computes the same losses as ours.
 
-Re-created from the study's description, not ported. Kept of it: a generator call for each use, a discriminator call for each
-image, VGG-19 whose weights gather gradients and whose target branch is differentiated too, landmark maps made on the CPU in
-float64 over the whole image, a read of each term's value (which waits for the device), float32, eager. Not kept: its faults.
+It is re-created from the study's description, not ported. Kept: one generator call per use, one discriminator call per image,
+VGG-19 weights that collect gradients and a target branch that is differentiated too, landmark maps made on the CPU in float64
+over the whole image, reading each term's value (which waits for the device), float32, eager mode. Its bugs are not kept.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""What jobs/bench/input.py measures against: the 2019 way of reading, and plain torch data sets over our Parquet files."""
+"""References for jobs/bench/input.py: the 2019 loader, and plain torch data sets over our Parquet files."""
 
 from pathlib import Path
 from typing import Any

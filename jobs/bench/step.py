@@ -1,6 +1,6 @@
-"""How fast a training step is, against the 2019 way and against the limit of the machine, in one run.
+"""The speed and memory of a training step, against the 2019 code and against the limits of the machine, in one run.
 
-Needs torch, numpy, pyarrow and opencv: no Ray, no MLflow. On a GPU: `python jobs/bench/step.py --device cuda --batch 64`.
+Needs torch, numpy, pyarrow and opencv, no Ray and no MLflow. On a GPU: `python jobs/bench/step.py --device cuda`.
 """
 
 import argparse
@@ -19,28 +19,23 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
 
-from facegan.config import Config, preset
+from facegan.config import GROUPS, Config, LossConfig, preset
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.local_copy import ingest_folder
 from facegan.data.sources import clips_in
 from facegan.errors import UserError
 from facegan.packing import best_packing, measure_packing
 from facegan.synthetic.clips import write_synthetic
-from jobs.bench.machine import as_measured, device_parser, machine, parse, say, write_results
+from jobs.bench.machine import as_measured, device_parser, machine, medians, parse, say, write_results
 from jobs.bench.process import Measured
 
 OURS, OTHER_LAYER, COMPILED, REFERENCE = "ours", "ours, other first layer", "ours, compiled", "2019"
 PARTS = ("steps", "terms", "growth", "packing")
-LEFT_OUT = {
-    "adversarial": ("adversarial",),
-    "pixel": ("pixel",),
-    "self_consistency": ("self_consistency",),
-    "triple_consistency": ("triple_consistency",),
-    "both consistencies": ("self_consistency", "triple_consistency"),
-    "perceptual": ("perceptual",),
-    "identity": ("identity",),
+LEFT_OUT = {term: (term,) for term, weight in LossConfig().weights().items() if weight} | {
+    "both consistencies": GROUPS["consistency"],
     "perceptual and identity": ("perceptual", "identity"),
 }
+"""What the table of costs leaves out, by the names in the results file."""
 
 
 def main() -> None:
@@ -82,9 +77,8 @@ def _config(args: argparse.Namespace) -> Config:
 
 
 def at_batch(config: Config, batch: int) -> Config:
-    """The configuration at another batch, its budgets multiples of it."""
-    optim = dataclasses.replace(config.optim, batch=batch)
-    return dataclasses.replace(config, optim=optim, images=batch * 1000, report_every=batch, checkpoint_every=batch)
+    """The configuration at another batch size, long enough for any number of rounds."""
+    return config.with_batch(batch).override({"images": batch * 1000, "report_every": batch, "checkpoint_every": batch})
 
 
 def _conditions(args: argparse.Namespace, config: Config) -> dict[str, Any]:
@@ -159,7 +153,7 @@ def against_the_reference(bench: _Benches, config: Config, limit: dict[str, floa
     rows = {}
     for kind, process in measured.items():
         peak = process.ask("peak")
-        rows[kind] = {**_medians(rounds[kind]), "peak_gib": peak, **process.ask("operations"), "split": process.ask("split", 1)}
+        rows[kind] = {**medians(rounds[kind]), "peak_gib": peak, **process.ask("operations"), "split": process.ask("split", 1)}
         bf16 = kind != REFERENCE and bench.args.device == "cuda"
         rows[kind]["share_of_peak"] = (
             rows[kind]["gflop"] * rows[kind]["images_per_second"] / limit[f"gflops_{'bf16' if bf16 else 'fp32'}"]
@@ -198,7 +192,7 @@ def cost_of_terms(bench: _Benches, config: Config) -> dict[str, Any]:
                     for _ in range(bench.args.rounds)
                 ]
                 row = {
-                    **_medians([theirs for _, theirs in rounds]),
+                    **medians([theirs for _, theirs in rounds]),
                     **without.ask("operations"),
                     "peak_gib": without.ask("peak"),
                 }
@@ -221,7 +215,7 @@ def growth(bench: _Benches, config: Config) -> list[dict[str, float]]:
     for size, batch in dict.fromkeys(cases):
         changed = at_batch(config, batch).override({"data.size": size})
         with closing(bench.open(OURS, changed)) as process:
-            row = {"size": size, "batch": batch, **_medians([process.ask("steps", bench.args.steps) for _ in range(2)])}
+            row = {"size": size, "batch": batch, **medians([process.ask("steps", bench.args.steps) for _ in range(2)])}
             rows.append({**row, "peak_gib": process.ask("peak")})
         rows[-1]["microseconds_a_pixel"] = rows[-1]["seconds"] / batch / size**2 * 1e6
     _table(
@@ -239,10 +233,6 @@ def packing(args: argparse.Namespace) -> dict[str, Any]:
     _table(("images_per_second",), rows)
     say(f"best: {best.trials} trials, {best.images_per_second / found[0].images_per_second:.2f} times one alone")
     return {"measured": [dataclasses.asdict(p) for p in found], "best": best.trials}
-
-
-def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
 
 
 def _table(columns: Iterable[str], rows: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ def main(address: str, folder: Path) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    from tests.infra.images import make_images
+    from tests.infra.aws.images import make_images
 
     app = told_calls(DomainDispatcherApplication(create_backend_app), folder / "calls.jsonl")
     Thread(target=make_server(address, 5000, app, threaded=True).serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""infra/README.md followed to the letter on a pretended AWS, from `make cloud-setup` to `make cloud-teardown`.
+"""infra/aws/README.md followed to the letter on a pretended AWS, from `make cloud-setup` to `make cloud-teardown`.
 
     make cloud-rehearsal        as root, half an hour, 50 GB of disk
 
@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.cli import run_job
-from facegan.config import UserError
+from cluster.cli.command_line import run_job
+from facegan.errors import UserError
 from tests.cloud.region import Region, pretended_region
 from tests.cloud.roles import check_roles
 from tests.cloud.room import disk, fetch_wheels
@@ -30,7 +30,7 @@ export RAY_AUTH_MODE=token RAY_API_SERVER_ADDRESS=http://127.0.0.1:8265 RAY_USAG
 """
 CLIPS = """
 from pathlib import Path
-from facegan.data.synthetic import write_synthetic
+from facegan.synthetic.clips import write_synthetic
 if __name__ == "__main__":
     write_synthetic(Path("/root/clips"), people=5, test_people=2, frames=6, size=96, seed=1, workers=1)
 """
@@ -186,7 +186,7 @@ class Runbook:
 
     def ask_store(self, question: str, place: str) -> str:
         """What Python on the laptop says of a place in the store."""
-        script = f"from cluster.storage import Place as P; uri = '$STORE/{place}'; print({question})"
+        script = f"from cluster.storage.uri import StorageURI as P; uri = '$STORE/{place}'; print({question})"
         return self.laptop.run(f'. ~/aws.env; cd ~/facegan; python -c "{script}"')
 
     def doctor(self, host: Host) -> None:

@@ -1,4 +1,4 @@
-# The first process of a host: gives it what is its own, then becomes its sshd.
+# First process of a host: create its mounts, network and clone, then become its sshd.
 # Arguments: name, address, folder outside (home/, hosts, host_key), the virtual environment, its base Python, the repository.
 set -euo pipefail
 name=$1 address=$2 folder=$3 environment=$4 base=$5 repository=$6
@@ -12,16 +12,16 @@ for covered in /tmp /run /root /home /dev/shm /var/tmp; do mount -t tmpfs own "$
 chmod 1777 /tmp /dev/shm /var/tmp
 mount --bind /mnt/folder/home /root
 mount --bind /mnt/folder/hosts /etc/hosts
-# Python may lie below a folder that was just covered.
+# Python may be below a folder that was just covered.
 mkdir -p "$base"
 mount --bind /mnt/base "$base"
 mount -o remount,bind,ro "$base"
 
-# The caller has a clone of the repository; the nodes get theirs from `ray up`.
+# The caller has a clone of the repository. `ray up` copies it to the nodes.
 if [[ $name == caller ]]; then
   mount -t overlay own -o lowerdir=/mnt/repository,upperdir=/mnt/clone,workdir=/mnt/clone-work /root/facegan
 fi
-# The packages as `make setup` would have installed them there: the tests' own, with this host's paths in them.
+# The packages of the tests, with the paths of this host, as `make setup` would install them.
 mkdir -p /root/facegan/.venv
 mount -t overlay own -o lowerdir=/mnt/environment,upperdir=/mnt/packages,workdir=/mnt/packages-work /root/facegan/.venv
 grep -lI -d skip "^#!.*/bin/python" /root/facegan/.venv/bin/* | xargs sed -i "1s|^#!.*|#!/root/facegan/.venv/bin/python|"
@@ -34,7 +34,7 @@ until ip link show eth0 > /dev/null 2>&1; do sleep 0.05; done
 ip link set lo up
 ip address add "$address/24" dev eth0
 ip link set eth0 up
-# Ray finds out its own address by asking for the way to the outside; it leads nowhere.
+# Ray determines its own address from the default route, which leads nowhere here.
 ip route add default via 10.77.0.254
 mkdir -p /run/sshd
 exec /usr/sbin/sshd -D -e -f /dev/null -h /mnt/folder/host_key -o ListenAddress="$address" -o UsePAM=no -o StrictModes=no \

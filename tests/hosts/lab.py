@@ -1,7 +1,7 @@
-"""Hosts on one machine: namespaces with an own address, sshd, home, /tmp and process table, joined by a bridge of their own.
+"""Hosts on one machine: namespaces with their own address, sshd, home, /tmp and process table, connected by a bridge.
 
-A host is the tree of processes under its sshd, which is the first process of its namespaces: when that is killed all of it is
-gone, links and mounts too. No packet leaves: the bridge is in a namespace that has no other link.
+The first process of a host becomes its sshd. When it is killed, the processes, links and mounts of the host are
+gone too. No packet leaves the machine: the bridge is in a namespace without any other link.
 """
 
 import os
@@ -25,7 +25,7 @@ _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 
 
 def missing() -> str:
-    """Why there can be no hosts here; empty where there can."""
+    """Reason why hosts cannot be created on this machine; empty if they can."""
     absent = [program for program in _PROGRAMS if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
     if absent:
         return f"not installed: {', '.join(absent)} (.ci/run names Debian's packages)"
@@ -42,18 +42,18 @@ class Host:
     name: str
     address: str
     pid: int
-    """Of its first process, as seen from outside."""
+    """Process ID of its first process, outside its namespaces."""
     folder: Path
-    """What it calls its home, seen from outside."""
+    """Path of its home folder, outside its namespaces."""
 
     def command(self, script: str) -> dict[str, Any]:
-        """What runs a bash script as the host's user at its console, as the first arguments of subprocess."""
+        """Arguments of `subprocess` that run a bash script on the host as its user."""
         enter = ["nsenter", f"--target={self.pid}", "--all", f"--wdns={HOME}"]
         environment = {"HOME": HOME, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         return {"args": [*enter, "bash", "-l", "-c", script], "env": environment, "stdin": subprocess.DEVNULL}
 
     def run(self, script: str, *, seconds: float = 60, check: bool = True) -> str:
-        """Run a bash script to its end; what it printed, errors among it."""
+        """Run a bash script to its end; return its output and errors."""
         done = subprocess.run(
             **self.command(script),
             stdout=subprocess.PIPE,
@@ -65,7 +65,7 @@ class Host:
         return str(done.stdout)
 
     def processes(self) -> list[str]:
-        """The command lines of everything that runs there, without its sshd and the one that looks."""
+        """Command lines of all processes of the host, without its first process and the one that lists them."""
         lines = self.run("ps -eo pid=,stat=,args= -ww").splitlines()
         rows = [line.split(None, 2) for line in lines]
         return [
@@ -75,7 +75,7 @@ class Host:
         ]
 
     def write(self, path: str, content: str, mode: int = 0o600) -> None:
-        """Write a file below its home."""
+        """Write a file below the host's home folder."""
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
@@ -83,7 +83,7 @@ class Host:
 
 
 class Lab:
-    """Hosts joined by one bridge."""
+    """Hosts that are connected by a bridge."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -95,21 +95,21 @@ class Lab:
         return self.hosts[name]
 
     def start(self, name: str, script: str, log: Path) -> "subprocess.Popen[bytes]":
-        """Start a bash script on a host in the background; what it prints goes into a file outside."""
+        """Start a bash script on a host in the background; its output goes to the file `log`."""
         with log.open("wb") as sink:
             self._started.append(subprocess.Popen(**self.hosts[name].command(script), stdout=sink, stderr=sink))
         return self._started[-1]
 
     def cut(self, name: str) -> None:
-        """Pull a host's network cable."""
+        """Disconnect a host from the network."""
         self._at_bridge("ip", "link", "set", f"to-{name}", "down")
 
     def mend(self, name: str) -> None:
-        """Plug it in again."""
+        """Connect the host again."""
         self._at_bridge("ip", "link", "set", f"to-{name}", "up")
 
     def open(self, names: Sequence[str]) -> None:
-        """Start the bridge and the hosts; each has the project's virtual environment and a key that opens all of them."""
+        """Start the bridge and the hosts. Each host has the project's virtual environment and accepts the same SSH key."""
         self._bridge = self._start(["unshare", "--net", "--kill-child", "sleep", "infinity"], "bridge")
         self._until(lambda: os.readlink(f"/proc/{self._bridge}/ns/net") != os.readlink("/proc/self/ns/net"), "the bridge")
         self._at_bridge("ip", "link", "add", "name", "bridge", "type", "bridge")
@@ -138,7 +138,7 @@ class Lab:
         self._until(lambda: "sshd" in _command_line(pid), f"{name}'s sshd")
 
     def plug(self, outer: int, name: str) -> int:
-        """Join the first process under `outer`, in namespaces of its own, to the bridge by its eth0; its process ID."""
+        """Connect the namespaces of the first child of `outer` to the bridge as eth0; return the child's process ID."""
         children = Path(f"/proc/{outer}/task/{outer}/children")
         self._until(lambda: bool(children.read_text().split()), f"{name}'s first process")
         pid = int(children.read_text().split()[0])
@@ -170,12 +170,12 @@ class Lab:
 def _command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
-    except FileNotFoundError:  # it has ended; its log says why
+    except FileNotFoundError:  # it has ended, and its log tells why
         return ""
 
 
 def wait_until(there: Callable[[], bool], seconds: float, what: str, log: Callable[[], str]) -> float:
-    """Look again and again until it is so; how many seconds it took. An AssertionError ends with the log after a while."""
+    """Wait until `there()` is true; return the seconds it took. After `seconds`, raise AssertionError with the log."""
     started = time.monotonic()
     while not there():
         assert time.monotonic() - started < seconds, f"{what}: not within {seconds} s\n{log()[-4000:]}"
@@ -185,7 +185,7 @@ def wait_until(there: Callable[[], bool], seconds: float, what: str, log: Callab
 
 @contextmanager
 def hosts_on_this_machine(folder: Path, names: Sequence[str]) -> Iterator[Lab]:
-    """The hosts, and nothing left of them afterwards."""
+    """Hosts for the duration of the context."""
     lab = Lab(folder)
     try:
         lab.open(names)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from facegan.config import Config
+from facegan.config import Config, preset
 from facegan.packing import random_batch
 from facegan.step import new_state, step
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
+from jobs.bench.step import at_batch
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +62,7 @@ def test_the_step_benchmark_runs_without_ray(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_anatomy_benchmark_measures_a_loop_with_and_without(tmp_path: Path) -> None:
+def test_the_benchmark_of_gradient_diagnostics_measures_a_loop_with_and_without(tmp_path: Path) -> None:
     small = [
         "model.generator_width=4",
         "model.discriminator_width=4",
@@ -80,10 +81,25 @@ def test_the_anatomy_benchmark_measures_a_loop_with_and_without(tmp_path: Path) 
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     found = json.loads((tmp_path / "out.json").read_text())["presets"]["demo"]
-    assert (found["batch"], found["gradient_diagnostics_every"], found["steps_a_period"], found["terms"]) == (8, 32, 4, 6)
-    assert set(found["loop"]["rounds"][0]) == {"with gradient_diagnostics", "without"}
+    assert (found["batch"], found["anatomy_every"], found["steps_a_period"], found["terms"]) == (8, 32, 4, 6)
+    assert set(found["loop"]["rounds"][0]) == {"with anatomy", "without"}
     # Gradients of six terms are not free.
     assert found["step"]["cost_cpu_of_the_step"] > 0
+
+
+@pytest.mark.parametrize("batch", [1, 3, 48, 64, 250])
+def test_the_step_benchmark_starts_at_any_batch_size(batch: int) -> None:
+    """64 is its default on a GPU, and was refused: gradient_diagnostics_every stayed at 400."""
+    for name in ("demo", "poster"):
+        config = at_batch(preset(name), batch)
+        assert config.optim.batch == batch and config.images >= 100 * batch
+
+
+@pytest.mark.slow
+def test_the_command_for_a_gpu_starts_with_its_default_batch(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "jobs" / "bench" / "step.py"), "--device", "cpu", "--batch", "64", "--parts"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "limits" in done.stdout, done.stderr[-2000:]
 
 
 def test_exchange_on_paper() -> None:

@@ -17,7 +17,7 @@ from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
-from facegan.trial import AloneRun, run_trial
+from facegan.trial import run_trial
 
 pytestmark = pytest.mark.ray
 MORE = ("--arms", "full", "--images", "640", "--checkpoint_every", "32")
@@ -75,7 +75,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any
     plan = read_plan(killed.study())
     for trial in plan.trials:
         with StudyStore(StorageURI(str(tmp_path / "whole"))).trial(trial.key) as undisturbed:
-            run_trial(trial.config, undisturbed, planned_data(plan).open(), torch.device("cpu"), AloneRun())
+            run_trial(trial.config, undisturbed, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
     assert science(killed.study()) == science(tmp_path / "whole")
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")

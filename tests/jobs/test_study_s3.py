@@ -17,7 +17,7 @@ from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
-from facegan.trial import AloneRun, run_trial
+from facegan.trial import run_trial
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
@@ -83,7 +83,7 @@ def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
     plan = read_plan(StudyStore(STUDY).folder)
     whole = StudyStore(StorageURI(str(tmp_path / "whole")))
     with whole.trial(trial["key"]) as alone:
-        run_trial(plan.trials[0].config, alone, planned_data(plan).open(), torch.device("cpu"), AloneRun())
+        run_trial(plan.trials[0].config, alone, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
         root = alone.folder.path
         files = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
     # A run that began anew would have written its first rows again, at another time.

@@ -279,6 +279,20 @@ def test_a_failure_is_exit_code_1_and_a_wrong_flag_2(
         parse(Doctor, "", ["--storag", "x"])
 
 
+@pytest.mark.parametrize("flags", [["--help"], ["--storage", "gs://x"]])
+def test_help_and_refused_flags_import_no_large_package(flags: list[str]) -> None:
+    code = (
+        "import atexit, runpy, sys\n"
+        "large = lambda: {'torch', 'ray', 'mlflow', 'boto3', 'cv2'} & set(sys.modules)\n"
+        "atexit.register(lambda: print('imported', large()))\n"
+        f"sys.argv = ['doctor.py', *{flags}]\n"
+        "runpy.run_path('jobs/doctor.py', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == (0 if flags == ["--help"] else 2), done.stderr
+    assert done.stdout.splitlines()[-1] == "imported set()"
+
+
 @pytest.mark.slow
 def test_the_script_itself(tmp_path: Path) -> None:
     environment: dict[str, Any] = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}

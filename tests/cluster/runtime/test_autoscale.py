@@ -1,4 +1,4 @@
-"""Waiting for GPUs on a cluster whose nodes come later, as an autoscaler adds them."""
+"""Waiting for GPUs on a cluster whose nodes join later, as with an autoscaler."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +13,7 @@ from facegan.errors import UserError
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_it_waits_until_all_are_there_and_gives_them_back(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+def test_waits_for_all_gpus_and_releases_them(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait_for_gpus, 2, minutes=3)
         idle_head.add_node(num_cpus=1, num_gpus=1)
@@ -27,19 +27,19 @@ def test_it_waits_until_all_are_there_and_gives_them_back(idle_head: Cluster, ca
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_it_goes_on_with_fewer(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+def test_continues_with_fewer_gpus_after_the_limit(idle_head: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     idle_head.add_node(num_cpus=1, num_gpus=1)
     wait_for_gpus(2, minutes=0.5)
-    assert "1 are there, going on with them of 2" in capsys.readouterr().out
+    assert "1 are there; continuing without the other 1" in capsys.readouterr().out
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_none_at_all_is_one_line(idle_head: Cluster) -> None:
+def test_no_gpu_after_the_limit_is_a_user_error(idle_head: Cluster) -> None:
     with pytest.raises(UserError, match="--gpus is 2: none came"):
         wait_for_gpus(2, minutes=0.02)
 
 
-def test_fewer_than_none_are_refused() -> None:
+def test_a_negative_number_of_gpus_is_refused() -> None:
     with pytest.raises(UserError, match="--gpus is -1"):
         TrialResources(gpus=-1)

@@ -1,4 +1,4 @@
-"""A folder that a node does not see is refused by the flag that named it."""
+"""A folder that a node does not see is refused; the message names its flag."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from facegan.errors import UserError
 pytestmark = pytest.mark.ray
 
 
-def test_every_node_that_takes_work_is_asked(idle_head: Cluster, tmp_path: Path) -> None:
+def test_every_node_that_runs_tasks_must_see_the_folders(idle_head: Cluster, tmp_path: Path) -> None:
     seen, unseen = tmp_path / "seen", tmp_path / "unseen"
     seen.touch()
-    check_shared_paths({"--study": unseen})  # nobody but the driver's own node, which made it
+    check_shared_paths({"--study": unseen})  # there is only the driver's node, which is not asked
     idle_head.add_node(num_cpus=1)
     idle_head.wait_for_nodes()
     check_shared_paths({"--study": seen})

@@ -1,4 +1,4 @@
-"""A job that the cluster cannot begin says why, soon."""
+"""A job whose tasks cannot start prints the reason soon."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.ray
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (ray_results, waiting):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(module, "EXPLAIN_EVERY_SECONDS", 0.3)
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    """Ray counts what is free a moment late."""
+    """Ray updates its free resources with a delay."""
     deadline = time.monotonic() + 30
     while not (found := holds()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -35,8 +35,8 @@ def numbers() -> Iterator[int]:
     yield 1
 
 
-def test_what_is_missing_is_said_until_it_comes(
-    idle_head: Cluster, impatient: None, capsys: pytest.CaptureFixture[str]
+def test_missing_resources_are_named_until_they_join(
+    idle_head: Cluster, short_interval: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = ray.remote(num_cpus=1, num_returns="streaming")(numbers).remote()
     with explain_waiting(lambda: False, {"CPU": 1, "GPU": 0}):
@@ -49,7 +49,7 @@ def test_what_is_missing_is_said_until_it_comes(
     assert "no node has 1 CPU and 0.5 GPU" in str(why_waiting({"CPU": 1, "GPU": 0.5}))
 
 
-def test_a_full_cluster_is_not_said_to_be_too_small(idle_head: Cluster) -> None:
+def test_a_busy_cluster_is_not_called_too_small(idle_head: Cluster) -> None:
     idle_head.add_node(num_cpus=1)
     holder = ray.remote(num_cpus=1)(hold).remote()
     assert eventually(lambda: why_waiting({"CPU": 1}) is not None)
@@ -57,7 +57,7 @@ def test_a_full_cluster_is_not_said_to_be_too_small(idle_head: Cluster) -> None:
     ray.cancel(holder, force=True)
 
 
-def test_nothing_is_said_once_it_has_begun(impatient: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_after_a_task_has_started(short_interval: None, capsys: pytest.CaptureFixture[str]) -> None:
     with explain_waiting(lambda: True, {"CPU": 1000}):
         time.sleep(0.8)
     assert capsys.readouterr().out == ""

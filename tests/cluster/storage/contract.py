@@ -95,10 +95,10 @@ def names_that_leave_the_place_are_refused(place: StorageURI, here: Path) -> Non
         "a/x.partial/b",
     ):
         for use in (place.exists, place.read, place.__truediv__, lambda key: place.write(key, b"")):
-            with pytest.raises(UserError, match=r"is no name for an object") as refused:
+            with pytest.raises(UserError, match=r"is not a valid key") as refused:
                 use(key)
             assert "\n" not in str(refused.value) and repr(key) in str(refused.value)
-    with pytest.raises(UserError, match=r"is no name for an object"):
+    with pytest.raises(UserError, match=r"is not a valid key"):
         place.entries("../")
     assert place.entries() == []
 
@@ -200,7 +200,7 @@ def what_is_removed_is_gone(place: StorageURI, here: Path) -> None:
         said_by(place.remove, key)
 
 
-def an_overtaken_writer_changes_nothing(bucket: StorageURI, here: Path) -> None:
+def a_stale_tag_replaces_nothing(bucket: StorageURI, here: Path) -> None:
     """Of a bucket alone: `replace` holds to the object that its tag is of, in one piece and in parts."""
     for name, content in (("small", b"mine"), ("big", BIG)):
         (here / name).write_bytes(content)

@@ -8,22 +8,19 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import ray
 
-import cluster.storage.s3
-import cluster.storage.s3_client
-import cluster.storage.s3_parts
 from cluster.datasets.dataset import existing
 from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.runtime.start import start_ray
+from cluster.storage import s3_client as s3_client_module
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
-from tests.cluster.storage.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
+from tests.cluster.storage.contract import BIG, CASES, a_stale_tag_replaces_nothing, said_by, sha256
 from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
 from tests.cluster.storage.radosgw import ACCESS_KEY, SECRET_KEY, Radosgw, missing, radosgw
 from tests.cluster.storage.s3_environment import end_uploads, s3_client, s3_environment
@@ -96,8 +93,8 @@ def test_damaged_content_is_refused(
     bucket: StorageURI, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Content-MD5 that does not fit stands for bytes that were damaged after it was taken."""
-    for user in (cluster.storage.s3, cluster.storage.s3_parts):
-        monkeypatch.setattr(user, "md5", lambda content: cluster.storage.s3_client.md5(content + b"!"))
+    wrong = s3_client_module.content_md5(b"other content")
+    monkeypatch.setattr(s3_client_module, "content_md5", lambda body: wrong)
     (tmp_path / "small").write_bytes(b"small")
     (tmp_path / "big").write_bytes(BIG)
     for use in (
@@ -105,6 +102,7 @@ def test_damaged_content_is_refused(
         lambda: bucket.write("x", b"content", only_if_absent=True),
         lambda: bucket.upload("x", tmp_path / "small", sha256=sha256(b"small")),
         lambda: bucket.upload("x", tmp_path / "big", sha256=sha256(BIG)),
+        lambda: bucket.replace("x", tmp_path / "big", ""),
     ):
         assert "the bytes arrived damaged (BadDigest)" in said_by(use)
     assert bucket.entries() == []
@@ -114,33 +112,30 @@ def test_a_name_that_is_too_long(bucket: StorageURI) -> None:
     assert "no object can be called so (" in said_by(lambda: bucket.write("k" * 1025, b""))
 
 
-def test_an_upload_that_somebody_ends_is_said(
-    bucket: StorageURI, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As the cleaning rules of buckets do with uploads that take long."""
-    send = cluster.storage.s3_parts.InParts._send_parts
+def test_an_upload_that_somebody_aborts_is_an_error(bucket: StorageURI, tmp_path: Path, pauses: list[float]) -> None:
+    """As lifecycle rules of buckets do with uploads that take long."""
+    aborted = list[int]()
+    events, before_completion = s3_client_module.client().meta.events, "before-call.s3.CompleteMultipartUpload"
 
-    def ended(file: cluster.storage.s3_parts.InParts, upload: str) -> Any:
-        sent = send(file, upload)
-        s3_client().abort_multipart_upload(**file.at, UploadId=upload)
-        return sent
+    def abort(**_: object) -> None:
+        aborted.append(end_uploads())
 
-    monkeypatch.setattr(cluster.storage.s3_parts.InParts, "_send_parts", ended)
     (tmp_path / "big").write_bytes(BIG)
-    said = said_by(lambda: bucket.upload("x", tmp_path / "big", sha256=sha256(BIG)))
+    events.register(before_completion, abort)
+    try:
+        said = said_by(lambda: bucket.upload("x", tmp_path / "big", sha256=sha256(BIG)))
+    finally:
+        events.unregister(before_completion, abort)
+    assert aborted == [1]
     assert said.startswith(f"{bucket}/x: the server ") and "again" in said and not bucket.exists("x")
-    assert capsys.readouterr().out == "", "nothing is left of it"
 
 
-def test_a_completion_whose_answer_is_lost(
-    bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The upload has ended when it is asked for again, which the server calls an error."""
+def test_a_completion_whose_answer_is_lost(bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]) -> None:
+    """The second attempt meets an upload that has ended, which the server calls an error."""
     proxy.faults.extend([Fault(method="POST"), Fault(lost=True, method="POST")])
     (tmp_path / "big").write_bytes(BIG)
     bucket.upload("x", tmp_path / "big", sha256=sha256(BIG))
     assert bucket.read("x") == BIG and not proxy.faults
-    assert capsys.readouterr().out == ""
 
 
 def test_of_two_writers_one_wins_every_time(bucket: StorageURI) -> None:
@@ -162,30 +157,31 @@ def test_of_two_writers_one_wins_every_time(bucket: StorageURI) -> None:
 
 
 def test_the_server_dies_while_parts_are_sent(
-    server: Radosgw, bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    server: Radosgw, bucket: StorageURI, proxy: Proxy, tmp_path: Path, pauses: list[float]
 ) -> None:
-    content = BIG * 4
+    content = BIG * 8  # 9 parts
     (tmp_path / "big").write_bytes(content)
-    send = cluster.storage.s3_parts.InParts._send_part
+    proxy.always = Fault(pause=0.2)
 
-    def dies(file: cluster.storage.s3_parts.InParts, upload: str, number: int, part: bytes) -> dict[str, Any]:
-        if number == 3:
-            server.kill()
-        return send(file, upload, number, part)
+    def parts() -> int:
+        return sum("partNumber" in request for request in proxy.requests)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(cluster.storage.s3_parts.InParts, "_send_part", dies)
+    with ThreadPoolExecutor(1) as pool:
+        uploads = pool.submit(lambda: said_by(lambda: bucket.upload("big", tmp_path / "big", sha256=sha256(content))))
+        while parts() < 3 and not uploads.done():
+            threading.Event().wait(0.005)
+        server.kill()
         try:
-            assert "cannot be reached" in said_by(lambda: bucket.upload("big", tmp_path / "big", sha256=sha256(content)))
+            assert "cannot be reached" in uploads.result()
         finally:
             server.start()
-    assert sum("partNumber" in request for request in proxy.requests) > 2
+    proxy.always = Fault()
     assert bucket.entries() == [] and not bucket.exists("big")
     with pytest.raises(FileNotFoundError):
         bucket.read("big")
     bucket.upload("big", tmp_path / "big", sha256=sha256(content))
     assert bucket.read("big") == content
-    assert end_uploads() == 1, "what nobody could end"
+    assert end_uploads() == 1, "the upload that could not be aborted"
 
 
 def test_the_server_dies_while_a_download_runs(
@@ -249,5 +245,5 @@ def test_ingest_from_a_bucket_into_a_bucket(clips: Path, bucket: StorageURI, dat
         ray.shutdown()
 
 
-def test_an_overtaken_writer_changes_nothing(bucket: StorageURI, tmp_path: Path) -> None:
-    an_overtaken_writer_changes_nothing(bucket, tmp_path)
+def test_a_stale_tag_replaces_nothing(bucket: StorageURI, tmp_path: Path) -> None:
+    a_stale_tag_replaces_nothing(bucket, tmp_path)

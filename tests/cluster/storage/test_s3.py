@@ -11,7 +11,7 @@ import pytest
 
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI, storage_uri
-from tests.cluster.storage.contract import BIG, CASES, an_overtaken_writer_changes_nothing, said_by, sha256
+from tests.cluster.storage.contract import BIG, CASES, a_stale_tag_replaces_nothing, alone, said_by, sha256
 from tests.cluster.storage.s3_environment import s3_client
 
 pytestmark = pytest.mark.s3
@@ -26,6 +26,17 @@ OPERATIONS: dict[str, Callable[[StorageURI, Path], Any]] = {
     "upload": lambda place, local: place.upload("x", local, sha256=sha256(b"")),
     "download": lambda place, local: place.download("x", local.with_name("copy"), size=9, sha256=""),
 }
+
+REPLACE = """
+import sys, tracemalloc
+from pathlib import Path
+from cluster.storage.uri import StorageURI
+place, local = sys.argv[1:]
+StorageURI(place).check()  # imports boto3
+tracemalloc.start()
+StorageURI(place).replace("large", Path(local), "")
+print(tracemalloc.get_traced_memory()[1])
+"""
 
 
 @pytest.fixture
@@ -66,6 +77,15 @@ def test_large_files_go_up_in_parts(bucket: StorageURI, local: Path) -> None:
         (entry,) = bucket.entries()
         assert (entry.size, entry.tag[32:]) == (size, parts)
         assert bucket.read("large") == content
+
+
+def test_a_replacement_is_streamed_in_one_request(bucket: StorageURI, local: Path) -> None:
+    local.write_bytes(BIG * 6)
+    replacing = alone(REPLACE, str(bucket), str(local))
+    peak = int(replacing.communicate(timeout=60)[0])
+    assert peak < 16 << 20, "bytes, for a file of 54 MiB"
+    (entry,) = bucket.entries()
+    assert "-" not in entry.tag and bucket.read("large") == BIG * 6
 
 
 def test_a_listing_of_many(bucket: StorageURI) -> None:
@@ -154,5 +174,5 @@ def test_a_server_that_says_nothing(moto: str, local: Path, monkeypatch: pytest.
             assert time.monotonic() - begin < 5
 
 
-def test_an_overtaken_writer_changes_nothing(bucket: StorageURI, tmp_path: Path) -> None:
-    an_overtaken_writer_changes_nothing(bucket, tmp_path)
+def test_a_stale_tag_replaces_nothing(bucket: StorageURI, tmp_path: Path) -> None:
+    a_stale_tag_replaces_nothing(bucket, tmp_path)

@@ -1,6 +1,7 @@
 """Folders as places: the contract, names of places, and what only a folder can do wrong."""
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from tests.cluster.storage.contract import CASES, alone, sha256
 ROOT = Path(__file__).parents[3]
 CLAIM = """
 import sys
-from cluster.storage.uri import AlreadyThere, StorageURI
+from cluster.storage.objects import AlreadyThere
+from cluster.storage.uri import StorageURI
 sys.stdin.readline()
 for number in range(20):
     try:
@@ -26,6 +28,24 @@ for number in range(20):
         print(number)
     except AlreadyThere:
         pass
+"""
+
+DOWNLOAD = """
+import sys
+from pathlib import Path
+from cluster.storage.folder import Folder
+from cluster.storage.uri import StorageURI
+place, local, size, sha256 = sys.argv[1:]
+append = Folder.append
+
+def counted(*arguments):
+    print("fetches", flush=True)
+    sys.stdin.readline()
+    append(*arguments)
+
+Folder.append = counted
+StorageURI(place).download("x", Path(local), size=int(size), sha256=sha256)
+print("has", Path(local).stat().st_size)
 """
 
 
@@ -51,7 +71,7 @@ def test_uris_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "S3://faces/300vw/small/": "s3://faces/300vw/small",
     }.items():
         assert str(storage_uri("--data", uri)) == meant
-        assert storage_uri("--data", uri).is_s3 == meant.startswith("s3://")
+        assert storage_uri("--data", uri).is_remote == meant.startswith("s3://")
     assert StorageURI("s3://faces") / "a/b" == StorageURI("s3://faces/a/b") and StorageURI("/") / "a" == StorageURI("/a")
 
 
@@ -129,6 +149,36 @@ def test_two_downloads_at_once_fetch_once(folder: StorageURI, here: Path, monkey
         assert [download.result() for download in downloads] == [None] * 4
         assert copy.read_bytes() == content and len(fetched) == number + 1
     assert not list(here.glob("*.partial"))
+
+
+def test_a_second_process_waits_and_finds_the_finished_copy(folder: StorageURI, here: Path) -> None:
+    content = os.urandom(1 << 20)
+    folder.write("x", content)
+    arguments = (str(folder), str(here / "copy"), str(len(content)), sha256(content))
+    first = alone(DOWNLOAD, *arguments)
+    assert first.stdout and first.stdout.readline() == "fetches\n"
+    second = alone(DOWNLOAD, *arguments)
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.wait(2)  # it waits for the lock that the first one holds
+    assert first.communicate("go\n", timeout=30)[0] == f"has {len(content)}\n"
+    assert second.communicate("go\n", timeout=30)[0] == f"has {len(content)}\n", "it fetched nothing itself"
+    assert [path.name for path in here.iterdir()] == ["copy"]
+
+
+def test_a_killed_download_is_resumed_by_the_process_that_waits(folder: StorageURI, here: Path) -> None:
+    content = os.urandom(1 << 20)
+    folder.write("x", content)
+    (here / "copy.partial").write_bytes(content[:1000])
+    first = alone(DOWNLOAD, str(folder), str(here / "copy"), str(len(content)), sha256(content))
+    assert first.stdout and first.stdout.readline() == "fetches\n"
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(folder.download, "x", here / "copy", size=len(content), sha256=sha256(content))
+        time.sleep(0.5)
+        assert not waits.done()
+        first.kill()
+        first.communicate()
+        waits.result()
+    assert (here / "copy").read_bytes() == content and [path.name for path in here.iterdir()] == ["copy"]
 
 
 def test_who_waits_for_a_download_that_fails_begins_anew(

@@ -27,7 +27,7 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
-from facegan.trial import AloneRun, run_trial
+from facegan.trial import Report, run_trial
 from tests.planning import PLANNED_DATA
 
 CPU = torch.device("cpu")
@@ -47,24 +47,25 @@ def a_second_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scoring takes seconds and is not what these tests are about."""
-    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.say("COMPLETED"))
+    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.write_state("COMPLETED"))
 
 
 class Killed(Exception):
     """What ends a run from outside."""
 
 
-class KilledRun:
-    """A run that is killed at its first checkpoint."""
-
-    def report(self, metrics: dict[str, float]) -> None:
-        """Does not return."""
-        raise Killed
+def killed_at_first_report(metrics: dict[str, float]) -> None:
+    """A scheduler's report that does not return."""
+    raise Killed
 
 
-def run(root: Path, config: Config, data: FaceData, seconds: float, how: AloneRun | KilledRun) -> TrialFolder:
+def report_to_nobody(metrics: dict[str, float]) -> None:
+    """A trial that no scheduler watches."""
+
+
+def run(root: Path, config: Config, data: FaceData, seconds: float, report: Report) -> TrialFolder:
     with StudyStore(StorageURI(str(root))).trial("key") as store:
-        run_trial(config, store, data, CPU, how, seconds)
+        run_trial(config, store, data, CPU, report, seconds)
     return TrialFolder(root / "trials" / "key")
 
 
@@ -77,7 +78,7 @@ def reports(folder: TrialFolder) -> list[tuple[int, float]]:
 def test_a_run_ends_at_the_first_report_after_its_seconds(
     seconds: float, ends: int, endless: Config, data: FaceData, tmp_path: Path
 ) -> None:
-    folder = run(tmp_path, endless, data, seconds, AloneRun())
+    folder = run(tmp_path, endless, data, seconds, report_to_nobody)
     assert reports(folder) == [(8 * i, float(i)) for i in range(1, ends // 8 + 1)]
     assert folder.state().state == "COMPLETED" and folder.state().images == ends
     # The last report is a checkpoint, wherever it falls.
@@ -88,8 +89,8 @@ def test_a_run_ends_at_the_first_report_after_its_seconds(
 @pytest.mark.usefixtures("a_second_a_report", "not_scored")
 def test_a_killed_run_goes_on_with_the_seconds_it_had(endless: Config, data: FaceData, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        run(tmp_path, endless, data, 5.0, KilledRun())
-    folder = run(tmp_path, endless, data, 5.0, AloneRun())
+        run(tmp_path, endless, data, 5.0, killed_at_first_report)
+    folder = run(tmp_path, endless, data, 5.0, report_to_nobody)
     assert reports(folder) == [(8 * i, float(i)) for i in range(1, 6)]
 
 
@@ -103,9 +104,9 @@ def test_a_run_killed_while_it_is_scored_trains_no_further(
     with monkeypatch.context() as patch:
         patch.setattr(trial._Writer, "finish", killed)
         with pytest.raises(Killed):
-            run(tmp_path, endless, data, 3.0, AloneRun())
-    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.say("COMPLETED"))
-    folder = run(tmp_path, endless, data, 3.0, AloneRun())
+            run(tmp_path, endless, data, 3.0, report_to_nobody)
+    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.write_state("COMPLETED"))
+    folder = run(tmp_path, endless, data, 3.0, report_to_nobody)
     assert folder.state().images == 24
 
 

@@ -7,7 +7,7 @@ import torch
 
 from facegan.config import Config
 from facegan.data.face_data import FaceData
-from facegan.memory import forget_peak_memory, peak_memory_bytes
+from facegan.memory import peak_memory_bytes, reset_peak_memory
 from facegan.start_conditions import batches_hash, start_conditions
 from facegan.step import new_state
 from facegan.study.analysis.parity import check_parity
@@ -60,7 +60,7 @@ def test_the_peak_is_of_the_trial_and_not_of_one_before() -> None:
     before = peak_memory_bytes(CPU)
     assert before is not None
     del large
-    forget_peak_memory(CPU)
+    reset_peak_memory(CPU)
     after = peak_memory_bytes(CPU)
     assert after is not None
     assert after < before - 200 * 2**20

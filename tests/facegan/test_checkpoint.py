@@ -1,0 +1,99 @@
+"""Checkpoints: any optimizer resumes exactly, and what is damaged is refused in one line."""
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facegan import checkpoint
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.errors import UserError
+from facegan.step import TrainState, new_state
+from facegan.train import train
+
+CPU = torch.device("cpu")
+
+
+def weights(state: TrainState) -> list[torch.Tensor]:
+    return [*state.generator.state_dict().values(), *state.discriminator.state_dict().values()]
+
+
+@pytest.mark.parametrize(
+    ("generator_optimizer", "discriminator_optimizer"),
+    [
+        (functools.partial(torch.optim.Adam, amsgrad=True), functools.partial(torch.optim.SGD, momentum=0.9)),
+        (lambda parameters, lr, fused: torch.optim.NAdam(parameters, lr=lr), functools.partial(torch.optim.SGD, momentum=0.5)),
+    ],
+    ids=["amsgrad and momentum", "nadam and momentum"],
+)
+def test_any_optimizer_resumes_bit_for_bit(
+    generator_optimizer: Any,
+    discriminator_optimizer: Any,
+    data: FaceData,
+    tiny: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.optim, "Adam", generator_optimizer)
+    monkeypatch.setattr(torch.optim, "SGD", discriminator_optimizer)
+    config = tiny.override({"optim.discriminator_lr": 1e-2})
+    whole, interrupted = new_state(config, CPU), new_state(config, CPU)
+    list(train(whole, data))
+    for progress in train(interrupted, data):
+        if progress.at_checkpoint:
+            checkpoint.save(interrupted, tmp_path / "checkpoint")
+            break
+    resumed = checkpoint.load(tmp_path / "checkpoint", config, CPU)
+    assert resumed is not None
+    list(train(resumed, data))
+    assert all(torch.equal(a, b) for a, b in zip(weights(resumed), weights(whole), strict=True))
+
+
+def test_a_checkpoint_before_the_first_step_can_be_loaded(tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    found = checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
+    assert found is not None and found.images == 0
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    with pytest.raises(UserError, match="another configuration"):
+        checkpoint.load(tmp_path / "checkpoint", tiny.override({"loss.pixel": 1.0}), CPU)
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator", "generator_optimizer", "discriminator_optimizer"])
+def test_a_damaged_file_is_named(name: str, tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / f"{name}.safetensors").write_bytes(b"half a file")
+    with pytest.raises(UserError, match=rf"{name}\.safetensors is missing or damaged"):
+        checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
+
+
+def test_a_state_that_lacks_a_field_is_refused_in_one_line(tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    path = tmp_path / "checkpoint" / "state.json"
+    saved = json.loads(path.read_text())
+    del saved["config"]["optim"]["batch"]
+    path.write_text(json.dumps(saved))
+    with pytest.raises(UserError, match=r"state\.json is damaged .*config\.optim lacks the field 'batch'") as caught:
+        checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_are_refused(tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    checkpoint.save(new_state(tiny.override({"model.generator_width": 8}), CPU), tmp_path / "other")
+    os.replace(tmp_path / "other" / "generator.safetensors", tmp_path / "checkpoint" / "generator.safetensors")
+    with pytest.raises(UserError, match="damaged or of other networks"):
+        checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
+
+
+def test_a_kill_between_the_renames_loses_nothing(tiny: Config, tmp_path: Path) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    os.rename(tmp_path / "checkpoint", tmp_path / "checkpoint.previous")
+    assert checkpoint.load(tmp_path / "checkpoint", tiny, CPU) is not None
