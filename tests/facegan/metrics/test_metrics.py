@@ -11,7 +11,7 @@ from facegan.data.face_data import FaceData
 from facegan.inference import to_bytes
 from facegan.landmarks.points import EYE_CORNERS
 from facegan.metrics.card import GENERATED, TARGETS, summarise, with_kid
-from facegan.metrics.discrimination import area, discrimination, equal_error, sentence
+from facegan.metrics.discrimination import discrimination, equal_error, roc_area, sentence
 from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators
@@ -344,7 +344,8 @@ def test_each_category_has_its_own_mean() -> None:
 
 def test_discrimination_by_hand() -> None:
     same, different = np.array([0.9, 0.8, 0.4]), np.array([0.5, 0.4, 0.1])
-    assert area(same, different) == pytest.approx((3 + 3 + 1.5) / 9)
+    # 0.9 and 0.8 are above all three, 0.4 is above one and equal to one.
+    assert roc_area(same, different) == pytest.approx((3 + 3 + 1.5) / 9, abs=1e-12)
     assert equal_error(same, different) == pytest.approx((1 / 3, 0.5))
     assert equal_error(np.array([0.9, 0.8]), np.array([0.5, 0.85, 0.1])) == pytest.approx(((1 / 2 + 1 / 3) / 2, 0.85))
     apart = discrimination(np.eye(4)[[0, 0, 1, 1, 0]] + 0.01, np.array([1, 2, 3, 4, 1]), ["a", "a", "b", "b", "a"])
@@ -354,6 +355,14 @@ def test_discrimination_by_hand() -> None:
     alone = discrimination(np.eye(2), np.array([0, 1]), ["a", "a"])
     assert alone["auc"] is None
     assert "two people" in sentence(alone, "it")
+
+
+def test_the_roc_area_is_the_statistic_of_mann_and_whitney() -> None:
+    """Against the count of all pairs, on rounded values with many ties."""
+    rng = np.random.default_rng(5)
+    same, different = rng.normal(0.4, 1, 300).round(1), rng.normal(0, 1, 700).round(1)
+    above = (same[:, None] > different).mean() + (same[:, None] == different).mean() / 2
+    assert roc_area(same, different) == pytest.approx(above, abs=1e-12)
 
 
 def test_generated_images_out_of_range_are_refused() -> None:
