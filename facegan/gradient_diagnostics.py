@@ -1,4 +1,4 @@
-"""Loss gradient_diagnostics: how hard each weighted term pulls at the generated image, and which terms pull the same way or fight.
+"""Gradient diagnostics: how hard each weighted term pulls at the generated image, and which terms pull the same way or fight.
 
 Measured where all terms meet, at the generator's output: dL/dF of each weighted term, whose sum is the gradient that training
 follows. A term's value says little of this: a distance of 100 that changes nothing pulls less than one of 1 that changes much.
@@ -9,7 +9,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-NORM, SHARE, COSINE = "gradient_norm", "gradient_share", "gradient_cosine"
+from facegan.metric_names import GRADIENT_COSINE, GRADIENT_NORM, GRADIENT_SHARE
+
 _NOTHING = 1e-30
 """Below the square of any gradient in float32 that is not zero; keeps 0/0 out."""
 
@@ -36,7 +37,7 @@ def measure_gradients(weighted: dict[str, Tensor], generated: Tensor) -> dict[st
     directions = gradients / norms.clamp(min=_NOTHING).unsqueeze(2)
     cosines = torch.einsum("abp,cbp->acb", directions, directions).mean(dim=2)
     terms = list(weighted)
-    values = {f"{NORM}/{term}": norm for term, norm in zip(terms, norms.mean(dim=1), strict=True)}
-    values |= {f"{SHARE}/{term}": share for term, share in zip(terms, shares.mean(dim=1), strict=True)}
+    values = {f"{GRADIENT_NORM}/{term}": norm for term, norm in zip(terms, norms.mean(dim=1), strict=True)}
+    values |= {f"{GRADIENT_SHARE}/{term}": share for term, share in zip(terms, shares.mean(dim=1), strict=True)}
     pairs = combinations(range(len(terms)), 2)
-    return values | {f"{COSINE}/{terms[a]}~{terms[b]}": cosines[a, b] for a, b in pairs}
+    return values | {f"{GRADIENT_COSINE}/{terms[a]}~{terms[b]}": cosines[a, b] for a, b in pairs}

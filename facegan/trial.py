@@ -31,7 +31,7 @@ from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.start_conditions import start_conditions
 from facegan.step import TrainState, new_state
-from facegan.study.folder.trial_folder import State
+from facegan.study.folder.trial_folder import MetricsRow, State
 from facegan.train import Diverged, Progress, train
 
 REFERENCE_EMBEDDINGS = "reference_embeddings.npy"
@@ -120,12 +120,12 @@ class _Writer:
         self.store.publish(now=now)
 
     def write(self, progress: Progress) -> dict[str, float]:
-        row: dict[str, Any] = {"images": progress.images, "seconds": progress.seconds, "time": time.time()}
         judged: dict[str, float] = {}
         if progress.at_checkpoint:
             judged, grid = self._watch.look(self.state)
             cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
-        self.folder.append_row({**row, **progress.metrics, **judged})
+        metrics = {**progress.metrics, **judged}
+        self.folder.append_row(MetricsRow(progress.images, progress.seconds, time.time(), metrics))
         if progress.at_checkpoint:
             checkpoint.save(self.state, self.folder.checkpoint)
             self._note_memory()
@@ -141,7 +141,7 @@ class _Writer:
         evaluation_set = prepare_evaluation_set(self.data, evaluators, self.store.of_study(REFERENCE_EMBEDDINGS), Sampling())
         draw = image_generator(self.state.generator, self.state.config, self.state.device)
         measured = measure(generate_all(draw, self.data, evaluation_set), evaluation_set, evaluators)
-        write_json(self.folder.path / "scores.json", make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
+        self.folder.write_scores(make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
         self.say("COMPLETED")
 
 
