@@ -45,7 +45,8 @@ def main(args: Evaluate) -> None:
     result = run_evaluation(plan_evaluation(given, data, args.evaluators, args.sampling, out), given.weights)
     kind = "SYNTHETIC faces" if result["data"]["synthetic"] else "real faces"
     print(f"\n{len(given.subjects)} checkpoints on people never trained on ({kind}); means over clips\n")
-    print("\n".join(score_lines(result)))
+    scores = {found["label"]: found["scores"] for found in result["checkpoints"]}
+    print("\n".join(score_lines(result["references"], scores, result["discrimination"])))
     print(f"\nscores   {out}/{RESULT}  (also per clip, per category, with intervals)")
 
 

@@ -15,8 +15,8 @@ from cluster.runtime.trial_resources import TrialResources
 from cluster.studies.run_study import Request, run_study
 from cluster.studies.sweep import check_candidates, run_sweep
 from facegan.errors import UserError
+from facegan.report.score_table import candidate_table
 from facegan.study.analysis.model_selection import SELECTION
-from facegan.study.conclusions.summary import rank_candidates
 from facegan.study.design.arms import Arm
 
 
@@ -48,7 +48,7 @@ def main(args: Search) -> None:
     )
     study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.share, args.grace_images))
     print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
-    for row in rank_candidates(study, plan):
+    for row in candidate_table(study, plan):
         print(f"  {row}")
 
 

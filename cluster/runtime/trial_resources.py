@@ -1,7 +1,7 @@
 """What one trial takes of the cluster: as the user said, or as a probe on one of its GPUs measured to be best."""
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ray
@@ -11,8 +11,9 @@ from cluster.runtime.ray_results import answer_of
 from cluster.runtime.start import total
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.files import read_json, write_json
+from facegan.files import write_json
 from facegan.packing import Packing, best_packing, measure_packing
+from facegan.records import read_record
 
 _FILE = "packing.json"
 _COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -69,8 +70,8 @@ def choose_trial_resources(share: TrialResources, config: Config, study: Path) -
 
 
 def _kept(study: Path) -> Packing | None:
-    found = read_json(study / _FILE)
-    return best_packing([Packing(**row) for row in found]) if found else None
+    found = read_record(list[Packing], study / _FILE, "remove it, and it is measured again")
+    return best_packing(found) if found else None
 
 
 def _measure(config: Config, device: str, counts: tuple[int, ...]) -> list[Packing]:
@@ -87,7 +88,7 @@ def _probe(config: Config, study: Path, counts: tuple[int, ...], device: str) ->
         raise UserError(
             f"one trial alone does not run on a GPU ({measured[0].error}): lower optim.batch, or say --gpus_per_trial"
         )
-    write_json(study / _FILE, [asdict(row) for row in measured])
+    write_json(study / _FILE, measured)
     best = best_packing(measured)
     print(
         f"packing  {best.trials} trials a GPU: {best.images_per_second:.0f} images/s together, "

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import ray
@@ -26,6 +25,7 @@ from facegan.data.manifest import manifest_key
 from facegan.metrics.table import display_name
 from facegan.report.score_table import study_table
 from facegan.study.analysis.model_selection import best_generator
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
@@ -93,7 +93,7 @@ def run_study(request: Request, runner: Runner) -> tuple[Path, Plan]:
     summary = conclude(plan, study, data.open(), include_faces=shared.include_faces)
     store.push()
     model = _register_best(plan, store, tracker, summary)
-    tracker.finish(_note(summary), {claim["claim"]: claim["answer"] for claim in summary["claims"]})
+    tracker.finish(_note(summary), {claim.claim: claim.answer for claim in summary.claims})
     _say_results(summary, store, tracker.uri, model, time.monotonic() - started)
     _end_badly_where_trials_failed(summary)
     return study, plan
@@ -105,20 +105,17 @@ def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:
     return files if (at := StorageURI(data.uri)).is_s3 else files | {"--data": at.folder / manifest_key(data.version)}
 
 
-def _note(summary: dict[str, Any]) -> str:
+def _note(summary: Summary) -> str:
     """The study's answers in Markdown, for the page of its MLflow run."""
-    claims = [f"- **{claim['question']}** {claim['sentence']}" for claim in summary["claims"]]
-    answers = [
-        f"- **{row['factor']}, {display_name(row['metric'])}**: {row['answer']}; {row['sentence']}"
-        for row in summary["answers"]
-    ]
-    arms = [f"- **{arm['label']}** {arm['verdict']}" for arm in summary["arms"]]
-    if (summary["effects"] or {}).get("replaced"):
-        answers.append(f"- {summary['effects']['replaced']}.")
+    claims = [f"- **{claim.question}** {claim.sentence}" for claim in summary.claims]
+    answers = [f"- **{row.factor}, {display_name(row.metric)}**: {row.answer}; {row.sentence}" for row in summary.answers]
+    arms = [f"- **{arm.label}** {arm.verdict}" for arm in summary.arms]
+    if summary.effects and summary.effects.replaced:
+        answers.append(f"- {summary.effects.replaced}.")
     return "\n".join([*claims, *answers, *arms])
 
 
-def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: dict[str, Any]) -> str:
+def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: Summary) -> str:
     """Register the study's best generator; says where it is, or why there is none."""
     best = best_generator(plan, store.folder)
     if best is None:
@@ -142,13 +139,13 @@ def _announce(plan: Plan, store: StudyStore) -> None:
         print(f"budget   equal {plan.budget.equalised()}", flush=True)
 
 
-def _say_results(summary: dict[str, Any], store: StudyStore, uri: str, model: str, seconds: float) -> None:
+def _say_results(summary: Summary, store: StudyStore, uri: str, model: str, seconds: float) -> None:
     print(f"\ndone in {duration(seconds)}; on people never trained on:\n")
     print("\n".join(study_table(summary)), end="\n\n")
-    for arm in summary["arms"]:
-        print(f"  {arm['label']:<15} {arm['verdict'].split(':')[0]}")
-    for claim in summary["claims"]:
-        print(f"\n  {claim['question']}\n  {claim['sentence']}")
+    for arm in summary.arms:
+        print(f"  {arm.label:<15} {arm.verdict.split(':')[0]}")
+    for claim in summary.claims:
+        print(f"\n  {claim.question}\n  {claim.sentence}")
     print()
     study = _short(store)
     print(f"report   {study}/report.html")
@@ -172,10 +169,10 @@ def _short(store: StudyStore) -> str:
     return os.path.relpath(store.folder) if store.folder.is_relative_to(Path.cwd()) else str(store.folder)
 
 
-def _end_badly_where_trials_failed(summary: dict[str, Any]) -> None:
-    failed = [trial for trial in summary["trials"] if trial["state"] == "FAILED"]
+def _end_badly_where_trials_failed(summary: Summary) -> None:
+    failed = [trial for trial in summary.trials if trial.state == "FAILED"]
     for trial in failed:
-        print(f"FAILED   trial {trial['key']} ({trial['arm']}): {trial['error']}", file=sys.stderr)
+        print(f"FAILED   trial {trial.key} ({trial.arm}): {trial.error}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} trials failed; the same command tries them again", file=sys.stderr)
         sys.exit(1)
