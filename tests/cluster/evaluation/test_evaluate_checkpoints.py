@@ -155,7 +155,7 @@ def test_tasks_give_the_same_and_only_what_is_missing_is_done_again(
     said = capsys.readouterr().out
     assert "1 of 2 clips are done already" in said and "1/1 clips" in said
     assert {path: path.stat().st_mtime_ns for path in parts if path != lost} == {p: t for p, t in parts.items() if p != lost}
-    assert json.loads((tmp_path / RESULT).read_text()) == here[1]
+    assert json.loads((tmp_path / RESULT).read_text()) == json.loads(json.dumps(here[1], default=asdict))
 
 
 def test_a_part_is_named_by_all_that_it_depends_on(given: CheckpointSet, here: tuple[Evaluation, dict[str, Any]]) -> None:
