@@ -13,6 +13,7 @@ from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed
 from facegan.errors import UserError
+from facegan.report.score_table import candidate_table
 from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.design.arms import Arm
 
@@ -40,7 +41,6 @@ def main(args: Search) -> None:
     # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
     from cluster.studies.run_study import StudyRequest, run_study
     from cluster.studies.sweep import run_sweep
-    from facegan.study.conclusions.summary import rank_candidates
 
     request = StudyRequest(
         shared=args.shared,
@@ -53,7 +53,7 @@ def main(args: Search) -> None:
         request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, args.grace_images)
     )
     print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
-    for row in rank_candidates(study, plan):
+    for row in candidate_table(study, plan):
         print(f"  {row}")
 
 
