@@ -52,7 +52,8 @@ def main(args: Evaluate) -> None:
     result = run_evaluation(evaluation, checkpoint_set.weights)
     faces = "SYNTHETIC faces" if result["data"]["synthetic"] else "real faces"
     print(f"\n{len(checkpoint_set.checkpoints)} checkpoints on held-out people ({faces}); means over clips\n")
-    print("\n".join(score_lines(result)))
+    scores = {found["label"]: found["scores"] for found in result["checkpoints"]}
+    print("\n".join(score_lines(result["references"], scores, result["discrimination"])))
     print(f"\nscores   {out}/{RESULT_FILE}  (with intervals, per clip and per category)")
 
 

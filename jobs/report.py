@@ -38,9 +38,9 @@ def main(args: Report) -> None:
     store.fetch_shown_checkpoints()
     summary = write_outputs(plan, store.folder, planned_data(plan).open(), include_faces=args.include_faces)
     store.push()
-    for claim in summary["claims"]:
-        print(f"{claim['question']}\n  {claim['sentence']}")
-    states = [trial["state"] for trial in summary["trials"]]
+    for claim in summary.claims:
+        print(f"{claim.question}\n  {claim.sentence}")
+    states = [trial.state for trial in summary.trials]
     print(f"runs     {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}")
     print(f"report   {store.location}/report.html")
 

@@ -40,7 +40,7 @@ def main(args: Search) -> None:
     # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
     from cluster.studies.run_study import StudyRequest, run_study
     from cluster.studies.sweep import run_sweep
-    from facegan.study.conclusions.summary import rank_candidates
+    from facegan.report.score_table import candidate_table
 
     request = StudyRequest(
         shared=args.shared,
@@ -53,7 +53,7 @@ def main(args: Search) -> None:
         request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, args.grace_images)
     )
     print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
-    for row in rank_candidates(study, plan):
+    for row in candidate_table(study, plan):
         print(f"  {row}")
 
 

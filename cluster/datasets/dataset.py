@@ -1,4 +1,4 @@
-"""A data set on storage: which version of it a study uses, and this node's copy of that."""
+"""One version of a data set on storage, and this node's copy of it."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,41 +7,49 @@ from typing import TYPE_CHECKING, Any
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
-from facegan.data.local_copy import checked_file, find_copy, local_copy
 from facegan.data.manifest import Manifest, ManifestClip, manifest_hash, manifest_key, newest_version, parse_manifest
 from facegan.errors import UserError
 from facegan.study.design.plan import Plan
 
 if TYPE_CHECKING:
-    from facegan.data.face_data import FaceData
+    from facegan.data.face_data import FaceData  # imports torch
 
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """One version of a data set; it travels into tasks, each of which opens its node's copy. `sha256` is the manifest's."""
+    """One version of a data set. It is passed to tasks, each of which opens the copy of its node.
+
+    `sha256` is the hash of the manifest.
+    """
 
     uri: str
     version: int
     sha256: str
 
     def manifest(self) -> Manifest:
-        """The manifest as it lies on storage."""
+        """The manifest, read from storage. Raises UserError if it is damaged or of another schema."""
         return parse_manifest(StorageURI(self.uri).read(manifest_key(self.version)), self.uri)
 
     def open(self) -> "FaceData":
-        """The data, by way of the node's copy: downloaded once, by whoever comes first."""
-        from facegan.data.face_data import FaceData  # it imports torch, which refusing a wrong --data must not wait for
+        """The data, from this node's copy, which the first process of the node downloads.
 
-        cache = cache_folder()
-        return FaceData(find_copy(self.sha256, cache) or self._copy(cache))
+        Raises UserError if the data on storage has changed, is damaged or incomplete.
+        """
+        # Imported here, since torch takes longer to load than a wrong flag may take to be refused.
+        from facegan.data.face_data import FaceData
+        from facegan.data.local_copy import find_copy, local_copy
 
-    def _copy(self, cache: Path) -> Path:
-        manifest = self.manifest()
-        if manifest_hash(manifest) != self.sha256:
-            raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
-        return local_copy(manifest, cache, self._fetch)
+        copy = find_copy(self.sha256, cache_folder())
+        if copy is None:
+            manifest = self.manifest()
+            if manifest_hash(manifest) != self.sha256:
+                raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
+            copy = local_copy(manifest, cache_folder(), self._fetch)
+        return FaceData(copy)
 
     def _fetch(self, clip: ManifestClip, downloads: Path) -> Path:
+        from facegan.data.local_copy import checked_file
+
         place = StorageURI(self.uri)
         if not place.is_remote:
             return checked_file(place.folder, clip)
@@ -54,17 +62,17 @@ class DataSet:
         return local
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a plan."""
+        """The fields, for JSON."""
         return asdict(self)
 
 
 def planned_data(plan: Plan) -> DataSet:
-    """What a study was planned on."""
+    """The data set of a study's plan."""
     return DataSet(plan.data.uri, plan.data.version, plan.data.sha256)
 
 
 def newest(place: StorageURI) -> DataSet | None:
-    """The newest version at a place, or None where there is no data set."""
+    """The newest version at a place; None if there is no data set. Raises UserError if its manifest is damaged."""
     version = newest_version(entry.key for entry in place.entries("manifest-"))
     if not version:
         return None
@@ -73,7 +81,7 @@ def newest(place: StorageURI) -> DataSet | None:
 
 
 def existing(place: StorageURI) -> DataSet:
-    """The newest version; a UserError where the place holds none."""
+    """The newest version at a place. Raises UserError if there is no data set."""
     place.check()
     found = newest(place)
     if found is None:

@@ -1,6 +1,7 @@
-"""Clips -> a data set: one Ray task a clip, then a manifest that makes the files a version of the data set.
+"""From clips to a data set: one Ray task per clip, then a manifest that makes their files a version of the data set.
 
-Every file is named by what it was made of and published whole, so a run that was killed is simply run again.
+Every file is named by what it was made from and appears only when it is complete, so a job that was killed is simply run again.
+Ray and the task are imported inside functions: a wrong flag must be refused within two seconds.
 """
 
 from collections.abc import Iterator
@@ -8,15 +9,9 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-import ray
-
 from cluster.datasets.dataset import DataSet, newest
-from cluster.datasets.ingest_task import ingest_clip
 from cluster.datasets.progress import following
 from cluster.datasets.source import clips_of, is_rendered
-from cluster.runtime.ray_results import first_ready, next_of
-from cluster.runtime.shared_paths import check_shared_paths
-from cluster.runtime.start import start_ray, total
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
@@ -28,15 +23,19 @@ from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS
 
 _TASKS_PER_CPU = 2
-"""Tasks handed to Ray at a time: enough that no core waits, few enough that the driver holds no list of them all."""
+"""Tasks submitted to Ray at a time: enough to keep every core busy, few enough to hold no list of all clips."""
 _GPUS_PER_TASK = 0.5
 _ATTEMPTS = 20
-"""Writers of one data set that may come in between."""
+"""Attempts to write the next version while other jobs write versions of the same data set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngestRequest:
-    """What to ingest and what to make of doubts."""
+    """How to ingest.
+
+    `max_quarantined` is the share of bad frames, in [0, 1], above which the job fails. `replace` allows a new version in which
+    clips changed or were ingested with another configuration. `landmark_weights` is a folder or URI, or '' for the default.
+    """
 
     config: IngestConfig
     max_quarantined: float = 0.2
@@ -45,7 +44,11 @@ class IngestRequest:
 
 
 def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> DataSet:
-    """Make or extend the data set, unless all is there. Says its progress; returns the version that holds the clips."""
+    """Make the data set or extend it by the clips that it lacks, and print the progress.
+
+    Returns the version that holds the clips. Raises UserError if there are no clips, if too many frames are bad, or if the
+    data set was made with another configuration or from other files of these clips and `request.replace` is False.
+    """
     data.check()
     clips = clips_of(source)
     found = newest(data)
@@ -55,14 +58,10 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
         if manifest.sources.get(str(source)) == fingerprint(clips) and manifest.ingest == request.config:
             print(f"data     {data}: {manifest.rows} frames are there already (version {found.version})", flush=True)
             return found
-    start_ray()
-    if not source.is_remote:
-        check_shared_paths({"--source": source.folder / clips[0].files[0].key})
-    sweep_partials(data)
-    records = list(_run(clips, source, data, request))
+    records = _run_tasks(clips, source, data, request)
     _check_records(records, source, request)
     made = _publish(records, clips, source, data, request)
-    _say(made, len(clips), data)
+    _print_result(made, len(clips), data)
     return made
 
 
@@ -76,32 +75,46 @@ def _check_configuration(manifest: Manifest, data: StorageURI, request: IngestRe
         )
 
 
-def _run(clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest) -> Iterator[ClipRecord]:
-    """The record of each clip as it is done, no more than a few tasks under way."""
+def _run_tasks(clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
+    """Start Ray, ingest every clip in a task of its own, and return the records."""
+    from cluster.runtime.shared_paths import check_shared_paths
+    from cluster.runtime.start import start_ray
+
+    start_ray()
+    if not source.is_remote:
+        check_shared_paths({"--source": source.folder / clips[0].files[0].key})
+    sweep_partials(data)
+    return list(_records(clips, source, data, request))
+
+
+def _records(clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest) -> Iterator[ClipRecord]:
+    """The record of each clip when it is done."""
+    import ray
+
+    from cluster.datasets.ingest_task import ingest_clip
+    from cluster.runtime.ray_results import first_ready, next_of
+    from cluster.runtime.start import total
+
     landmarks = request.config.landmarks
     gpus = _GPUS_PER_TASK if landmarks != "annotations" and FINDERS[landmarks].uses_gpu and total("GPU") else 0
-    needs = {"CPU": 1, "GPU": gpus}
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
-    rest = (source, data, request.config, request.landmark_weights)
     todo = iter(clips)
     running: list[Any] = []
-    with following(clips) as say:
+    with following(clips) as report:
         while True:
-            running += [task.remote(clip, *rest) for clip in islice(todo, _window() - len(running))]
+            window = max(2, int(_TASKS_PER_CPU * total("CPU")))  # anew each time: the cluster may grow
+            for clip in islice(todo, window - len(running)):
+                running.append(task.remote(clip, source, data, request.config, request.landmark_weights))
             if not running:
                 return
-            ready = first_ready(running, needs)
+            ready = first_ready(running, {"CPU": 1, "GPU": gpus})
             step = next_of(ready)
             if step is None:
                 running.remove(ready)
                 continue
-            say(step)
+            report(step)
             if isinstance(step, ClipRecord):
                 yield step
-
-
-def _window() -> int:
-    return max(2, int(_TASKS_PER_CPU * total("CPU")))
 
 
 def _check_records(records: list[ClipRecord], source: StorageURI, request: IngestRequest) -> None:
@@ -120,14 +133,14 @@ def _check_records(records: list[ClipRecord], source: StorageURI, request: Inges
 def _publish(
     records: list[ClipRecord], clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest
 ) -> DataSet:
-    """The next version: what is there and these clips. Of two writers one comes second and builds on the first's version."""
+    """Write the next version: the clips of the newest one and these. If another job was faster, build on its version."""
     synthetic = is_rendered(source)
     for _ in range(_ATTEMPTS):
         found = newest(data)
         before = found.manifest() if found else None
         if before and before.ingest != request.config:
-            before = None  # asked for by --replace: nothing that was ingested in another way goes on
-        kept = _others(before, records, data, request) if before else []
+            before = None  # allowed by `replace`: clips of another configuration are not carried over
+        kept = _other_records(before, records, data, request) if before else []
         if before and kept and before.synthetic != synthetic:
             raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
         sources = {**(before.sources if before else {}), str(source): fingerprint(clips)}
@@ -144,8 +157,11 @@ def _publish(
     raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
 
 
-def _others(before: Manifest, records: list[ClipRecord], data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
-    """The records of the clips that the data set has besides; one that has changed is refused unless it may be replaced."""
+def _other_records(before: Manifest, records: list[ClipRecord], data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
+    """The records of the clips that are in a version and not among `records`.
+
+    Raises UserError if a clip in both has other files now, unless `request.replace` is True.
+    """
     mine = {record.clip: record for record in records}
     changed = [c.clip for c in before.clips if c.clip in mine and c.source_sha256 != mine[c.clip].source_sha256]
     if changed and not request.replace:
@@ -156,7 +172,7 @@ def _others(before: Manifest, records: list[ClipRecord], data: StorageURI, reque
     return [record_from_json(data.read(c.record), f"--data: {data}/{c.record}") for c in before.clips if c.clip not in mine]
 
 
-def _say(made: DataSet, clips: int, data: StorageURI) -> None:
+def _print_result(made: DataSet, clips: int, data: StorageURI) -> None:
     manifest = made.manifest()
     print(
         f"data     {data}: version {made.version}, {manifest.rows} frames of {len(manifest.clips)} clips "

@@ -1,4 +1,4 @@
-"""The task of one clip: what is there already is left alone, everything else is made and published."""
+"""The Ray task that ingests one clip, unless its files are on storage already."""
 
 import time
 from collections.abc import Iterator
@@ -20,32 +20,37 @@ from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS, LandmarkFinder
 from facegan.memory import keep_freed_memory
 
-_STEP_EVERY_SECONDS = 2.0
+_SECONDS_BETWEEN_REPORTS = 2.0
 
 
 def ingest_clip(
     clip: ClipSource, source: StorageURI, data: StorageURI, config: IngestConfig, landmark_weights: str
 ) -> Iterator[ClipProgress | ClipRecord]:
-    """How far it is, now and then, and at last the clip's record.
+    """Ingest a clip of `source` into `data`; yield its progress every few seconds and its record at the end.
 
-    The Parquet file is published before the record, so that a record always has its file.
+    The record is written after the Parquet file, so a record always has its file.
     """
-    digest = hash_of(clip, source)
-    key = clip_key(clip, digest, config)
+    source_sha256 = hash_of(clip, source)
+    key = clip_key(clip, source_sha256, config)
     found = finished(data, key)
     if found is not None:
         yield found
         return
-    # Ray runs a task a core; OpenCV's own threads would only fight them.
+    # Ray runs one task per core, so threads of OpenCV would only compete with them.
     cv2.setNumThreads(1)
-    # A frame's memory is taken and given back a frame: from the system that costs a page fault each 4 KiB.
+    # Each frame's memory is freed and allocated again; asking the system for it costs a page fault per 4 KiB.
     keep_freed_memory()
     with scratch() as folder:
         root = local_root(clip, source, folder / "source")
-        for step in _now_and_then(writing_clip(clip, root, folder, config, digest, finder_of(config, landmark_weights))):
+        finder = finder_of(config, landmark_weights)
+        reported = time.monotonic()
+        for step in writing_clip(clip, root, folder, config, source_sha256, finder):
             if isinstance(step, ClipRecord):
                 _publish(step, folder / f"{key}.parquet", data)
-            yield step
+                yield step
+            elif time.monotonic() - reported > _SECONDS_BETWEEN_REPORTS:
+                reported = time.monotonic()
+                yield step
 
 
 def _publish(record: ClipRecord, parquet: Path, data: StorageURI) -> None:
@@ -54,17 +59,8 @@ def _publish(record: ClipRecord, parquet: Path, data: StorageURI) -> None:
     data.write(record_key(record.key), record.to_json())
 
 
-def _now_and_then(steps: Iterator[ClipProgress | ClipRecord]) -> Iterator[ClipProgress | ClipRecord]:
-    """The record, and of the progress no more than the console can show."""
-    said = time.monotonic()
-    for step in steps:
-        if isinstance(step, ClipRecord) or time.monotonic() - said > _STEP_EVERY_SECONDS:
-            said = time.monotonic()
-            yield step
-
-
 def finished(data: StorageURI, key: str) -> ClipRecord | None:
-    """The record of a clip that is done: it reads, and its file is there in its size."""
+    """The record of a clip that is done; None if there is none, if it is damaged or if its Parquet file is incomplete."""
     try:
         content = data.read(record_key(key))
     except FileNotFoundError:
@@ -72,7 +68,7 @@ def finished(data: StorageURI, key: str) -> ClipRecord | None:
     try:
         record = record_from_json(content, record_key(key))
     except UserError:
-        return None  # damaged: it is made again
+        return None  # damaged: the clip is ingested again
     sizes = {entry.key: entry.size for entry in data.entries(file_key(key))}
     return record if not record.rows or sizes.get(file_key(key)) == record.file_bytes else None
 

@@ -1,35 +1,45 @@
-"""From what the user named to a data set: a folder in the 300VW layout, a data set, or nothing (synthetic people)."""
+"""From the flags of a job to a data set: an existing one, one ingested from clips, or one of rendered people.
+
+Modules that import torch, Ray or OpenCV are imported inside functions: a wrong flag must be refused within two seconds.
+"""
 
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
 
 from cluster.datasets.dataset import DataSet, check_image_size, existing
-from cluster.datasets.ingest import IngestRequest, ingest
-from cluster.storage.uri import StorageURI, storage_uri
+from cluster.storage.uri import storage_uri
 from facegan.config import Config
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.sampling import training_clips
-from facegan.metrics.pairs import choose_pairs
 from facegan.study.design.plan import PlannedData
-from facegan.synthetic.clips import GENERATOR_VERSION, is_synthetic, write_synthetic
-from facegan.synthetic.config import SyntheticConfig
+from facegan.synthetic.config import GENERATOR_VERSION, SyntheticConfig, is_synthetic
 
 HOME = Path("data")
+"""Folder for rendered clips and for data sets that no flag gives a place."""
 
 
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> DataSet:
-    """A data set ready to train on: found, ingested, or rendered and ingested."""
+    """The data set that a job trains on.
+
+    With `data` alone the data set there; with `source` the data set ingested from it, at `data` or in a folder of its own;
+    with neither, rendered people. Raises UserError if the data set does not fit the configuration.
+    """
     if data and not source:
         return _usable(existing(storage_uri("--data", data)), config)
-    clips = storage_uri("--source", source) if source else storage_uri("--source", str(render(synthetic)))
+    from cluster.datasets.ingest import IngestRequest, ingest
+
+    clips = storage_uri("--source", source or str(render(synthetic)))
     how = IngestConfig(size=config.data.size)
-    where = storage_uri("--data", data or str(HOME / _name(clips, how)))
-    return _usable(ingest(clips, where, IngestRequest(config=how)), config)
+    digest = hashlib.sha256(repr((clips.uri, asdict(how))).encode()).hexdigest()[:8]
+    name = f"{clips.uri.rpartition('/')[2]}-{how.size}px-{digest}"
+    return _usable(ingest(clips, storage_uri("--data", data or str(HOME / name)), IngestRequest(config=how)), config)
 
 
 def _usable(found: DataSet, config: Config) -> DataSet:
-    """The data set, once it is known to hold people to train on and others to judge on."""
+    """The data set, after a check that it has the right size, people to train on and people to evaluate on."""
+    from facegan.data.sampling import training_clips
+    from facegan.metrics.pairs import choose_pairs
+
     check_image_size(found.manifest(), config)
     data = found.open()
     training_clips(data, config)
@@ -38,30 +48,24 @@ def _usable(found: DataSet, config: Config) -> DataSet:
 
 
 def render(synthetic: SyntheticConfig) -> Path:
-    """The folder of the synthetic clips, rendered unless they are there."""
+    """The folder of the synthetic clips; they are rendered unless a complete set is there."""
     s = synthetic
     folder = HOME / f"synthetic-v{GENERATOR_VERSION}-{s.people}+{s.test_people}x{s.frames}-{s.side}px-seed{s.seed}"
     if is_synthetic(folder):
         return folder
+    from facegan.synthetic.clips import write_synthetic
+
+    def show(done: int, clips: int) -> None:
+        if done % 20 == 0 or done == clips:
+            print(f"render   {done}/{clips} clips", flush=True)
+
     print(f"render   {s.people + s.test_people} synthetic people, {s.frames} frames each, into {folder}", flush=True)
-    write_synthetic(
-        folder, people=s.people, test_people=s.test_people, frames=s.frames, size=s.side, seed=s.seed, on_clip=_say_clip
-    )
+    write_synthetic(folder, people=s.people, test_people=s.test_people, frames=s.frames, size=s.side, seed=s.seed, on_clip=show)
     return folder
 
 
-def _say_clip(done: int, clips: int) -> None:
-    if done % 20 == 0 or done == clips:
-        print(f"render   {done}/{clips} clips", flush=True)
-
-
-def _name(source: StorageURI, how: IngestConfig) -> str:
-    digest = hashlib.sha256(repr((source.uri, asdict(how))).encode()).hexdigest()[:8]
-    return f"{source.uri.rpartition('/')[2]}-{how.size}px-{digest}"
-
-
 def describe_data(data: DataSet) -> PlannedData:
-    """What a plan says of its data."""
+    """The facts about a data set that a study's plan records."""
     manifest = data.manifest()
     return PlannedData(
         uri=data.uri,

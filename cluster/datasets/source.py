@@ -1,4 +1,4 @@
-"""Where clips come from: a folder or a bucket, listed once; and a clip's files on the disk of the node that ingests it."""
+"""The clips of a source, a folder or a bucket, and the files of a clip on the disk of the node that ingests it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,14 +7,14 @@ from cluster.storage.objects import Entry
 from cluster.storage.uri import StorageURI, storage_uri
 from facegan.data.sources import SPLIT_FILE, ClipSource, SourceFile, clips_in, content_hash, find_clips, tag_hash
 from facegan.errors import UserError
-from facegan.synthetic.clips import MARKER
+from facegan.synthetic.config import MARKER
 
 _DOWNLOADS = 16
-"""Files of a clip fetched at a time: annotations are thousands of small ones."""
+"""Files of a clip downloaded at a time; a clip has thousands of small annotations."""
 
 
 def clips_of(source: StorageURI) -> list[ClipSource]:
-    """The clips of a source; a UserError names what is missing."""
+    """The clips of a source, by name. Raises UserError if there is none or if one is not in the split."""
     if not source.is_remote:
         return clips_in(source.folder)
     source.check()
@@ -36,17 +36,17 @@ def check_source(source: str) -> None:
 
 
 def is_rendered(source: StorageURI) -> bool:
-    """Whether the clips are synthetic people."""
+    """Whether the clips are of synthetic people."""
     return source.exists(MARKER)
 
 
 def hash_of(clip: ClipSource, source: StorageURI) -> str:
-    """Of the clip's content; a bucket knows it without a download."""
+    """A hash of the clip's content; in a bucket it is made of ETags, without a download."""
     return tag_hash(clip) if source.is_remote else content_hash(clip, source.folder)
 
 
 def local_root(clip: ClipSource, source: StorageURI, scratch: Path) -> Path:
-    """A folder that holds the clip's files under their keys: the source itself, or a download."""
+    """A folder with the clip's files under their keys: the source itself, or `scratch` after a download."""
     if not source.is_remote:
         return source.folder
 

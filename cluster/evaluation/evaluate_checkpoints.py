@@ -95,7 +95,7 @@ def run_evaluation(evaluation: Evaluation, weights: list[bytes]) -> dict[str, An
     if todo:
         _run_tasks(evaluation, weights, todo)
     result = gather(evaluation, data)
-    evaluation.out.write(RESULT_FILE, json.dumps(result, indent=1, allow_nan=False).encode())
+    evaluation.out.write(RESULT_FILE, json.dumps(result, indent=1, allow_nan=False, default=asdict).encode())
     return result
 
 

@@ -1,6 +1,6 @@
 """Resources of one trial: as the user asked, or as a measurement on one GPU of the cluster found best."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import ray
@@ -11,8 +11,9 @@ from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.start import total
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.files import read_json, write_json
+from facegan.files import write_json
 from facegan.packing import Packing, best_packing, measure_packing
+from facegan.records import read_record
 
 _FILE = "packing.json"
 _COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -34,8 +35,8 @@ def choose_trial_resources(asked: TrialResources, config: Config, study: Path) -
 
 
 def _saved_best(study: Path) -> Packing | None:
-    found = read_json(study / _FILE)
-    return best_packing([Packing(**row) for row in found]) if found else None
+    found = read_record(list[Packing], study / _FILE, "remove it, and it is measured again")
+    return best_packing(found) if found else None
 
 
 def _measure(config: Config, device: str, counts: tuple[int, ...]) -> list[Packing]:
@@ -53,7 +54,7 @@ def _measure_and_save(config: Config, study: Path, counts: tuple[int, ...], devi
         raise UserError(
             f"one trial alone does not run on a GPU ({measured[0].error}): lower optim.batch, or give --gpus_per_trial"
         )
-    write_json(study / _FILE, [asdict(row) for row in measured])
+    write_json(study / _FILE, measured)
     best = best_packing(measured)
     print(
         f"packing  {best.trials} trials a GPU: {best.images_per_second:.0f} images/s together, "

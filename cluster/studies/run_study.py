@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import ray
 
@@ -28,6 +27,7 @@ from facegan.outputs import write_outputs
 from facegan.report.formatting import duration
 from facegan.report.study_text import markdown_answers, plan_lines, result_lines
 from facegan.study.analysis.model_selection import best_generator
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
@@ -100,7 +100,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
 
     # Tracking
     model = _register_best(plan, store, tracker, summary)
-    tracker.finish(markdown_answers(summary), {claim["claim"]: claim["answer"] for claim in summary["claims"]})
+    tracker.finish(markdown_answers(summary), {claim.claim: claim.answer for claim in summary.claims})
 
     # Console
     study = _display_path(store)
@@ -141,7 +141,7 @@ def _display_path(store: StudyStore) -> str:
     return os.path.relpath(store.folder) if store.folder.is_relative_to(Path.cwd()) else str(store.folder)
 
 
-def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: dict[str, Any]) -> str:
+def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: Summary) -> str:
     """Register the study's best generator; returns the console's text about it, or why there is none."""
     best = best_generator(plan, store.folder)
     if best is None:
@@ -152,10 +152,10 @@ def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: dic
     return f"{model.uri}  ({label}, seed {best.seed}; {model.usage})"
 
 
-def _exit_if_trials_failed(summary: dict[str, Any]) -> None:
-    failed = [trial for trial in summary["trials"] if trial["state"] == "FAILED"]
+def _exit_if_trials_failed(summary: Summary) -> None:
+    failed = [trial for trial in summary.trials if trial.state == "FAILED"]
     for trial in failed:
-        print(f"FAILED   trial {trial['key']} ({trial['arm']}): {trial['error']}", file=sys.stderr)
+        print(f"FAILED   trial {trial.key} ({trial.arm}): {trial.error}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} trials failed; run the same command again to retry them", file=sys.stderr)
         sys.exit(1)

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import mlflow
@@ -18,15 +17,14 @@ from cluster.tracking.model_registry import register_generator
 from cluster.tracking.tracker import RegisteredModel
 from facegan.cache import is_remote
 from facegan.metrics.table import METRICS
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan, Trial
-from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
+from facegan.study.folder.trial_folder import FINAL, MetricsRow, TrialFolder, trial_folder
 
 EXPERIMENT = "facegan"
 _PARENT = "mlflow.parentRunId"
 _NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
 _STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
-_CLOCK = ("images", "time", "seconds")
-"""Entries of a row that are not metrics."""
 _NOT_SENT = ("gradient_", "learning_rate/")
 """Prefixes of metrics that stay in the study folder, because many keys make MLflow's UI slow. The report plots them."""
 _FILES = (
@@ -96,7 +94,7 @@ class MlflowTracker:
                 self.client.log_artifact(self.parent.info.run_id, str(self.study / name))
         self.client.set_terminated(self.parent.info.run_id, "FINISHED")
 
-    def register(self, trial: Trial, summary: dict[str, Any]) -> RegisteredModel:
+    def register(self, trial: Trial, summary: Summary) -> RegisteredModel:
         """Log a trial's generator as a version of the registered model."""
         uri = register_generator(self.client, self._children[trial.key].run_id, self.study, trial, summary)
         self.client.set_tag(self.parent.info.run_id, "best_generator", uri)
@@ -169,11 +167,11 @@ class _TrialRun:
             self._close(state)
 
     def _send_rows(self) -> None:
-        rows = [row for row in self.folder.rows() if row["images"] > self.images_sent]
+        rows = [row for row in self.folder.rows() if row.images > self.images_sent]
         metrics = [metric for row in rows for metric in _metrics(row)]
         for start in range(0, len(metrics), 1000):
             self.client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
-        self.images_sent = max([self.images_sent, *(row["images"] for row in rows)])
+        self.images_sent = max([self.images_sent, *(row.images for row in rows)])
 
     def _send_samples(self) -> None:
         for path in sorted(self.folder.samples.glob("*.png")):
@@ -185,9 +183,7 @@ class _TrialRun:
     def _close(self, state: str) -> None:
         scores = self.folder.scores() or {}
         values = {
-            f"score/{name}": entry["mean"]
-            for name, entry in scores.items()
-            if METRICS[name].tracked and entry["mean"] is not None
+            f"score/{name}": found.mean for name, found in scores.items() if METRICS[name].tracked and found.mean is not None
         }
         found = self.folder.state()
         now = int(self.folder.path.joinpath("state.json").stat().st_mtime * 1000)
@@ -198,10 +194,9 @@ class _TrialRun:
         self.closed = True
 
 
-def _metrics(row: dict[str, Any]) -> list[Metric]:
-    when, step = int(row["time"] * 1000), row["images"]
-    names = [name for name in row if name not in _CLOCK and not name.startswith(_NOT_SENT)]
-    return [Metric(name, row[name], when, step) for name in names]
+def _metrics(row: MetricsRow) -> list[Metric]:
+    names = [name for name in row.metrics if not name.startswith(_NOT_SENT)]
+    return [Metric(name, row.metrics[name], int(row.time * 1000), row.images) for name in names]
 
 
 def _dataset(plan: Plan) -> Dataset:

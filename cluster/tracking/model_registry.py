@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from facegan.checkpoint import INFERENCE_FILES
 from facegan.data.crop import crop_face, face_square
 from facegan.data.ingest_config import IngestConfig
 from facegan.landmarks.points import POINTS
+from facegan.metrics.card import Card
 from facegan.metrics.table import meaning
 from facegan.served_generator import CHECKPOINT
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Trial
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.synthetic.clips import FIRST_TEST_ID, ClipJob, film
@@ -33,14 +36,14 @@ _REQUIREMENTS = ("mlflow", "torch", "numpy", "safetensors")
 """Packages that generating images imports. A serving machine needs no image library."""
 
 
-def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
+def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
     """Log a trial's generator to its MLflow run `run` as a new version of `NAME`, once; returns its `models:/` URI."""
     found = client.search_model_versions(f"name = '{NAME}' and run_id = '{run}'")
     made = found[0].version if found else _log(client, run, study, trial, summary)
     return f"models:/{NAME}/{made}"
 
 
-def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
+def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
     about = _about(study, trial, summary)
     with _data(study, trial, about) as data:
         info = Model.log(
@@ -91,23 +94,19 @@ def example(size: int) -> dict[str, np.ndarray[Any, Any]]:
     return {"image": faces[0].image[None, :, :, ::-1].copy(), "landmarks": faces[1].points[None]}
 
 
-def _about(study: Path, trial: Trial, summary: dict[str, Any]) -> dict[str, Any]:
+def _about(study: Path, trial: Trial, summary: Summary) -> dict[str, Any]:
     """Everything that is stored with the model: tags, scores and reference scores."""
-    arm = next(arm for arm in summary["arms"] if arm["name"] == trial.arm)
-    faces = "rendered" if summary["data"]["synthetic"] else "real"
-    tags = {"study": study.name, "arm": arm["label"], "seed": trial.seed, "faces": faces, "trial": trial.key}
-    references = {name: _means(card) for name, card in summary["references"].items()}
+    arm = next(arm for arm in summary.arms if arm.name == trial.arm)
+    faces = "rendered" if summary.data.synthetic else "real"
+    tags = {"study": study.name, "arm": arm.label, "seed": trial.seed, "faces": faces, "trial": trial.key}
+    references = {name: {metric: found.mean for metric, found in scores.items()} for name, scores in summary.references.items()}
     return {
         "tags": {name: str(value) for name, value in tags.items()},
         "images_seen": trial_folder(study, trial).state().images,
         "scores": trial_folder(study, trial).scores() or {},
         "references": references,
-        "verdict_on_the_arm": arm["verdict"],
+        "verdict_on_the_arm": arm.verdict,
     }
-
-
-def _means(card: dict[str, Any]) -> dict[str, float | None]:
-    return {metric: entry["mean"] for metric, entry in card.items()}
 
 
 @contextmanager
@@ -118,18 +117,19 @@ def _data(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[Path]:
         (data / CHECKPOINT).mkdir(parents=True)
         for name in INFERENCE_FILES:
             shutil.copy(trial_folder(study, trial).checkpoint / name, data / CHECKPOINT / name)
-        (data / "card.json").write_text(json.dumps(about, indent=1))
+        (data / "card.json").write_text(json.dumps(about, indent=1, default=asdict))
         yield data
 
 
 def _card(about: dict[str, Any]) -> str:
     """The metric card in Markdown, for the page of the model version."""
     tags, rows = about["tags"], []
-    for metric, entry in about["scores"].items():
+    scores: Card = about["scores"]
+    for metric, found in scores.items():
         between = " | ".join(_number(card.get(metric)) for card in about["references"].values())
-        low, high = entry["interval"]
-        own = f"{_number(entry['mean'])} ({_number(low)} to {_number(high)})"
-        rows.append(f"| {metric} | {own} | {between} | {entry.get('note', meaning(metric))} |")
+        low, high = found.interval or (None, None)
+        own = f"{_number(found.mean)} ({_number(low)} to {_number(high)})"
+        rows.append(f"| {metric} | {own} | {between} | {found.note or meaning(metric)} |")
     head = " | ".join(about["references"])
     return "\n".join(
         [

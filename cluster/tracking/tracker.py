@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Trial
 
 
@@ -33,7 +34,7 @@ class Tracker(Protocol):
     def sync(self) -> None:
         """Send the metrics, sample images, scores and states that the study folder has gained."""
 
-    def register(self, trial: Trial, summary: dict[str, Any]) -> RegisteredModel:
+    def register(self, trial: Trial, summary: Summary) -> RegisteredModel:
         """Register the generator of a trial, whose checkpoint is in the study folder, with its metric card."""
 
     def finish(self, note: str, tags: Mapping[str, str]) -> None:

@@ -1,14 +1,15 @@
 """A data set on this machine's disk, laid out to be mapped into memory: one copy that all processes of the machine share.
 
-    images.bin    the encoded images one after the other       offsets.npy   [rows + 1] where each begins
-    points.npy    [rows, 68, 2] landmarks in crop pixels       frames.npy    [rows] frame numbers of the source
-    boxes.npy     [rows, 3] left, top and side of the crop in source pixels
-    manifest.json what it is a copy of
+images.bin    the encoded images one after the other
+offsets.npy   [rows + 1] where each image begins, and the end
+points.npy    [rows, 68, 2] landmarks in crop pixels
+frames.npy    [rows] frame numbers of the source
+boxes.npy     [rows, 3] left, top and side of the crop in source pixels
+manifest.json the manifest that it is a copy of
 
-Parquet keeps images inside of pages that have to be decoded into memory of one's own; these files do not.
+Images inside Parquet pages would have to be decoded into the memory of each process; these files need not.
 """
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from facegan.cache import cache_folder
@@ -36,35 +38,48 @@ from facegan.data.manifest import (
 from facegan.data.shards import SCHEMA, write_clip
 from facegan.data.sources import ClipSource, content_hash, fingerprint
 from facegan.errors import UserError
-from facegan.files import file_sha256
+from facegan.files import file_sha256, replacing
 from facegan.landmarks.points import POINTS
 
 Fetch = Callable[[ManifestClip, Path], Path]
 """From a clip of the manifest and a folder for downloads to a local Parquet file whose hash was checked."""
 
 
-def find_copy(sha256: str, cache: Path) -> Path | None:
-    """The folder of this machine's copy of the data with this hash, if there is one."""
-    folder = cache / "data" / sha256[:24]
-    return folder if _is_whole(folder) else None
-
-
 def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
-    """The folder of the machine's one copy; the first process that needs it makes it, others wait for that."""
-    found = find_copy(manifest_hash(manifest), cache)
+    """The folder of the machine's one copy. The first process that needs it makes it; others wait for that."""
+    sha256 = manifest_hash(manifest)
+    found = find_copy(sha256, cache)
     if found:
         return found
-    folder = cache / "data" / manifest_hash(manifest)[:24]
+    folder = _copy_folder(sha256, cache)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder.with_suffix(".lock")):
         if not _is_whole(folder):
-            _make(manifest, folder, fetch)
+            # Left behind by processes that were killed: only the holder of the lock writes here.
+            for stale in folder.parent.glob(f"{folder.name}.*.partial"):
+                shutil.rmtree(stale)
+            downloads = folder.with_suffix(".downloads")
+            files = [fetch(clip, downloads) for clip in manifest.clips if clip.rows]
+            with replacing(folder) as partial:
+                partial.mkdir()
+                _unpack(files, partial)
+                (partial / "manifest.json").write_bytes(to_bytes(manifest))
+            shutil.rmtree(downloads, ignore_errors=True)
     return folder
 
 
+def find_copy(sha256: str, cache: Path) -> Path | None:
+    """The folder of this machine's copy of the data with this manifest hash; None if there is no complete one."""
+    folder = _copy_folder(sha256, cache)
+    return folder if _is_whole(folder) else None
+
+
+def _copy_folder(sha256: str, cache: Path) -> Path:
+    return cache / "data" / sha256[:24]
+
+
 def _is_whole(folder: Path) -> bool:
-    """The folder appears by one rename, so it is whole unless somebody touched it: the images are looked at once more."""
+    """Whether a copy is complete. It appears in one rename, so the size of the images is checked only against later damage."""
     try:
         end = int(np.load(folder / "offsets.npy", mmap_mode="r")[-1])
         return (folder / "images.bin").stat().st_size == end and (folder / "manifest.json").exists()
@@ -72,20 +87,8 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _make(manifest: Manifest, folder: Path, fetch: Fetch) -> None:
-    downloads, partial = folder.with_suffix(".downloads"), folder.with_suffix(".partial")
-    files = [fetch(clip, downloads) for clip in manifest.clips if clip.rows]
-    for stale in (partial, folder):
-        shutil.rmtree(stale, ignore_errors=True)
-    partial.mkdir()
-    _unpack(files, partial)
-    (partial / "manifest.json").write_bytes(to_bytes(manifest))
-    os.replace(partial, folder)
-    shutil.rmtree(downloads, ignore_errors=True)
-
-
 def _unpack(files: list[Path], into: Path) -> None:
-    """A row group in memory at a time; what is small is gathered."""
+    """Write the arrays of some Parquet files in their order, with the images of one row group in memory at a time."""
     sizes, points, frames, boxes = [], [], [], []
     with (into / "images.bin").open("wb") as sink:
         for file in files:
@@ -122,7 +125,7 @@ def _flat(column: Any) -> NDArray[Any]:
 
 
 def read_newest(folder: Path) -> Manifest:
-    """The newest manifest of a data set in a folder; a UserError says what the folder is if it is none."""
+    """The newest manifest of a data set in a folder. Raises UserError if the folder is not a data set."""
     version = newest_version(os.listdir(folder)) if folder.is_dir() else 0
     if not version:
         raise UserError(f"--data is {str(folder)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
@@ -130,7 +133,7 @@ def read_newest(folder: Path) -> Manifest:
 
 
 def checked_file(folder: Path, clip: ManifestClip) -> Path:
-    """A clip's Parquet file in a folder, once its bytes are known to be those that were ingested."""
+    """The Parquet file of a clip in a data set's folder. Raises UserError if it is missing or its hash is another."""
     path = folder / clip.file
     try:
         digest = file_sha256(path)
@@ -147,7 +150,10 @@ def copy_of_folder(folder: Path) -> Path:
 
 
 def ingest_folder(clips: list[ClipSource], source: Path, folder: Path, config: IngestConfig, *, synthetic: bool) -> Manifest:
-    """Write version 1 of a data set in this process, clip after clip; jobs/ingest.py does it on a cluster, in safety."""
+    """Write version 1 of a data set of annotated clips, one clip after the other in this process, for tests and benchmarks.
+
+    `jobs/ingest.py` does it in parallel, extends data sets and survives being killed.
+    """
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     records = [write_clip(clip, source, folder / CLIPS, config, content_hash(clip, source)) for clip in clips]
     manifest, table = make_manifest(records, config, synthetic=synthetic, sources={str(source): fingerprint(clips)})

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegan.data.face_data import FaceData
-from facegan.metrics.card import Scores, summarise, with_kid
-from facegan.metrics.discrimination import discrimination
+from facegan.metrics.card import Card, Scores, summarise, with_kid
+from facegan.metrics.discrimination import Discrimination, discrimination
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluators import Evaluators
 from facegan.metrics.measure import EvaluationSet, measure_references, prepare_evaluation_set
@@ -34,7 +34,7 @@ def reference_part(data: FaceData, evaluation_set: EvaluationSet, evaluators: Ev
     return part
 
 
-def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Card], Discrimination]:
     """The reference cards of a study, and how well the identity judge tells its test people apart."""
     evaluation_set = prepare_evaluation_set(data, evaluators, cache, Sampling())
     rows = measure_references(data, evaluation_set, evaluators)
@@ -44,7 +44,7 @@ def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tup
     return cards, discrimination(embeddings, np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target]), people)
 
 
-def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
+def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Evaluators) -> Card:
     """The card of what was measured on pairs of these clips: every metric, with a note where it was not measured."""
     scores, missing = with_kid(measured, clips, evaluators.config.kid_images)
     still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
@@ -65,14 +65,14 @@ def unpack(content: bytes) -> Part:
         return dict(archive)
 
 
-def card_of(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
+def card_of(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> Card:
     """The card of a checkpoint from its parts by clip."""
     clips = [clip for clip, part in parts.items() for _ in range(len(part["face_error"]))]
     measured: Scores = {name: np.concatenate([part[name] for part in parts.values()]) for name in next(iter(parts.values()))}
     return make_card(measured, clips, data, evaluators)
 
 
-def reference_cards(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
+def reference_cards(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> dict[str, Card]:
     """The cards of the reference rows from their parts by clip."""
     names = list(dict.fromkeys(name.partition("|")[0] for part in parts.values() for name in part if "|" in name))
     rows = {}
@@ -85,7 +85,7 @@ def reference_cards(parts: Mapping[str, Part], data: FaceData, evaluators: Evalu
     return rows
 
 
-def discrimination_of(parts: Mapping[str, Part], data: FaceData) -> dict[str, Any]:
+def discrimination_of(parts: Mapping[str, Part], data: FaceData) -> Discrimination:
     """How well the identity judge tells the people of the reference parts apart."""
     people = [data.person_of(clip) for clip, part in parts.items() for _ in part[ROWS]]
     embeddings, rows = (np.concatenate([part[name] for part in parts.values()]) for name in (EMBEDDINGS, ROWS))

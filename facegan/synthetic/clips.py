@@ -1,6 +1,5 @@
-"""Rendered stand-in for 300VW: the same folders, moving synthetic people, exact landmarks."""
+"""Rendered clips in the layout of 300VW: videos of synthetic people in motion, with exact landmarks."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,22 +10,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facegan.files import write_json
 from facegan.synthetic.canvas import Array, Pixels
+from facegan.synthetic.config import GENERATOR_VERSION, MARKER
 from facegan.synthetic.face import neutral_points, pose_head
 from facegan.synthetic.motion import invent_motion
 from facegan.synthetic.paint import paint_person
 from facegan.synthetic.person import invent_person
 from facegan.synthetic.scene import invent_background, invent_camera, invent_strands
 
-GENERATOR_VERSION = 1
-MARKER = "synthetic.json"
 FRAMES_PER_SECOND = 25
 FIRST_TRAIN_ID, FIRST_TEST_ID = 1001, 5001
 
 
 @dataclass(frozen=True)
 class ClipJob:
-    """All that a worker needs for one clip; seed and number pick its random stream."""
+    """What a worker needs to render one clip. `seed` and `number` choose the random stream; `size` is the height in pixels."""
 
     folder: Path
     number: int
@@ -46,31 +45,30 @@ def write_synthetic(
     workers: int | None = None,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Render one clip a person below `root`; `on_clip(done, total)` is called after each."""
+    """Render one clip per person below `root`, in `workers` processes (None: one per core), and write split.json.
+
+    `on_clip(done, total)` is called after each clip. The marker file is written last, so an unfinished set has none.
+    """
     train = [str(FIRST_TRAIN_ID + number) for number in range(people)]
     test = [str(FIRST_TEST_ID + number) for number in range(test_people)]
     root.mkdir(parents=True, exist_ok=True)
     (root / MARKER).unlink(missing_ok=True)
     jobs = [ClipJob(root / clip, int(clip), seed, frames, size) for clip in train + test]
-    _render_all(jobs, workers or os.cpu_count() or 1, on_clip)
-    _write_json(root / "split.json", {"train": train, "test": test})
-    facts = {
-        "seed": seed,
-        "people": people,
-        "test_people": test_people,
-        "frames": frames,
-        "size": size,
-    }
-    _write_json(root / MARKER, {"synthetic": True, "generator_version": GENERATOR_VERSION, **facts})
-
-
-def is_synthetic(root: Path) -> bool:
-    """Whether a folder holds a complete rendered set."""
-    return (root / MARKER).is_file()
+    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(jobs)) or 1, get_context("spawn")) as pool:
+        for done, future in enumerate(as_completed([pool.submit(render_clip, job) for job in jobs]), start=1):
+            future.result()
+            if on_clip is not None:
+                on_clip(done, len(jobs))
+    write_json(root / "split.json", {"train": train, "test": test})
+    facts = {"seed": seed, "people": people, "test_people": test_people, "frames": frames, "size": size}
+    write_json(root / MARKER, {"synthetic": True, "generator_version": GENERATOR_VERSION, **facts})
 
 
 def render_clip(job: ClipJob) -> None:
-    """Render one clip and its landmarks, replacing whatever its folder holds."""
+    """Write the video and the .pts files of a clip into its folder, replacing earlier ones.
+
+    Raises OSError if OpenCV cannot write the video.
+    """
     cv2.setNumThreads(1)
     (job.folder / "annot").mkdir(parents=True, exist_ok=True)
     for stale in (job.folder / "annot").glob("*.pts"):
@@ -87,21 +85,21 @@ def render_clip(job: ClipJob) -> None:
 
 
 def format_points(landmarks: Array) -> str:
-    """The text of a .pts file, which counts from 1, for landmarks that count from 0."""
+    """The text of a .pts file, whose coordinates count from 1, for landmarks [68, 2] that count from 0."""
     rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in landmarks + 1)
     return f"version: 1\nn_points: {len(landmarks)}\n{{\n{rows}\n}}\n"
 
 
 def film(job: ClipJob) -> Iterator[tuple[Pixels, Array]]:
-    """The frames of a clip with their landmarks, which count pixel centres from 0."""
+    """The frames of a clip, BGR [height, width, 3], with their landmarks [68, 2] in pixels; whole numbers are pixel centres."""
     rng = np.random.default_rng([job.seed, job.number])
     height, width = frame_shape(job.size)
-    person, moments, camera = (
-        invent_person(rng),
-        invent_motion(rng, job.frames),
-        invent_camera(rng, height, width),
-    )
-    background, strands = invent_background(rng, height, width), invent_strands(rng, height, width)
+    # The order of these calls is part of GENERATOR_VERSION: they draw from one random stream.
+    person = invent_person(rng)
+    moments = invent_motion(rng, job.frames)
+    camera = invent_camera(rng, height, width)
+    background = invent_background(rng, height, width)
+    strands = invent_strands(rng, height, width)
     neutral = neutral_points(person.build)
     for moment in moments:
         head = pose_head(neutral, moment, width, height)
@@ -111,19 +109,5 @@ def film(job: ClipJob) -> Iterator[tuple[Pixels, Array]]:
 
 
 def frame_shape(size: int) -> tuple[int, int]:
-    """Height and width of a frame: wider than high, so that cropping has something to do."""
+    """Height and width of a frame in pixels: wider than high, as in 300VW, so that crops are needed."""
     return size, size * 5 // 4
-
-
-def _render_all(jobs: list[ClipJob], workers: int, on_clip: Callable[[int, int], None] | None) -> None:
-    with ProcessPoolExecutor(min(workers, len(jobs)) or 1, get_context("spawn")) as pool:
-        for done, future in enumerate(as_completed([pool.submit(render_clip, job) for job in jobs]), start=1):
-            future.result()
-            if on_clip is not None:
-                on_clip(done, len(jobs))
-
-
-def _write_json(path: Path, content: object) -> None:
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(content, indent=1))
-    os.replace(unfinished, path)

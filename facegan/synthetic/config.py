@@ -1,26 +1,37 @@
-"""The configuration of the rendered data set."""
+"""The configuration of the rendered data set, and how its folder is marked. This module imports no OpenCV."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from facegan.errors import UserError
+
+GENERATOR_VERSION = 1
+"""Changes when the same seed renders other pixels."""
+MARKER = "synthetic.json"
+"""File that is written last into a folder of rendered clips."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyntheticConfig:
-    """The rendered stand-in for 300VW, used where no source and no data set is named."""
+    """The rendered substitute for 300VW, used if neither a source nor a data set is named. Raises UserError for low values."""
 
     people: int = 80
-    """Identities to train on, a clip each."""
+    """People to train on, one clip each."""
     test_people: int = 12
-    """Identities to judge on."""
+    """People to evaluate on, one clip each."""
     frames: int = 24
-    """Frames of a clip."""
+    """Frames per clip."""
     side: int = 160
     """Height of the rendered video, pixels."""
     seed: int = 0
-    """Seed of identities and motion."""
+    """Seed of the people and their motion."""
 
     def __post_init__(self) -> None:
         for name, least in (("people", 2), ("test_people", 1), ("frames", 3), ("side", 64)):
             if getattr(self, name) < least:
                 raise UserError(f"synthetic.{name} is {getattr(self, name)}: at least {least}")
+
+
+def is_synthetic(folder: Path) -> bool:
+    """Whether a folder holds a complete set of rendered clips."""
+    return (folder / MARKER).is_file()

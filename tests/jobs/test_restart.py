@@ -28,7 +28,7 @@ def reproducible_results(study: Path) -> list[dict[str, Any]]:
     trials = []
     for folder in sorted((study / "trials").iterdir()):
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        rows = [{k: v for k, v in row.items() if k not in ("time", "seconds", "images_per_second")} for row in lines]
+        rows = [(row["images"], {k: v for k, v in row["metrics"].items() if k != "images_per_second"}) for row in lines]
         trials.append({"key": folder.name, "rows": rows, "scores": json.loads((folder / "scores.json").read_text())})
     return trials
 

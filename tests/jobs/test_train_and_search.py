@@ -33,9 +33,9 @@ def test_two_workers_compute_the_losses_of_one_process(
     with StudyStore(StorageURI(str(tmp_path / "alone"))).trial(trial.key) as alone:
         run_trial(trial.config, alone, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
     for one, two in zip(alone.folder.rows(), rows(jobs.study()), strict=True):
-        assert one["images"] == two["images"]
+        assert one.images == two["images"]
         for name in ("loss/pixel", "loss/perceptual", "loss/self_consistency", "loss/discriminator"):
-            assert two[name] == pytest.approx(one[name], rel=5e-3), name
+            assert two["metrics"][name] == pytest.approx(one.metrics[name], rel=5e-3), name
 
 
 def test_search_ranks_candidates_and_asha_stops_some(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints evaluated in Ray tasks: equal to one process, continued after an interruption, refused where unfair."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.files import read_json
+from facegan.metrics.card import Card, CategorySummary
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.table import METRICS
 from facegan.nets.vgg import Vgg19
@@ -96,7 +96,7 @@ def test_a_study_gives_the_checkpoints_of_its_trials(study: tuple[Path, Plan], c
 
 
 def test_the_result_has_every_metric_and_notes_on_missing_ones(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
-    result = json.loads(json.dumps(in_process[1], allow_nan=False))
+    result = json.loads(json.dumps(in_process[1], allow_nan=False, default=asdict))
     assert set(result["references"]) == {"real target", "source copied", "another person"}
     assert all(set(card) == set(METRICS) for card in result["references"].values())
     for found in result["checkpoints"]:
@@ -112,7 +112,8 @@ def test_the_result_has_every_metric_and_notes_on_missing_ones(in_process: tuple
 def test_scores_equal_those_of_the_trial_itself(
     study: tuple[Path, Plan], checkpoint_set: CheckpointSet, data: FaceData, tmp_path: Path
 ) -> None:
-    own = read_json(trial_folder(study[0], study[1].trials[0]).path / "scores.json")
+    own = trial_folder(study[0], study[1].trials[0]).scores()
+    assert own is not None
     evaluation = replace(
         plan_small_evaluation(checkpoint_set, tmp_path), checkpoints=checkpoint_set.checkpoints[:1], sampling=Sampling()
     )
@@ -121,26 +122,32 @@ def test_scores_equal_those_of_the_trial_itself(
     assert set(own) == set(card)
     # With other batch sizes a pixel can be rounded to the next grey level.
     for metric in ("face_error", "ssim", "identity_to_target", "identity_jitter"):
-        assert card[metric]["mean"] == pytest.approx(own[metric]["mean"], rel=1e-3, abs=1e-5)
+        assert card[metric].mean == pytest.approx(own[metric].mean, rel=1e-3, abs=1e-5)
 
 
 def test_the_table_has_references_first_and_notes_below(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
-    lines = score_lines(in_process[1])
+    result = in_process[1]
+    scores = {found["label"]: found["scores"] for found in result["checkpoints"]}
+    lines = score_lines(result["references"], scores, result["discrimination"])
     assert lines[0].startswith("all 2 clips")
     names = ["real target", "source copied", "another person", "-Cons. seed 3", "Full seed 3"]
     assert [line[: len(name)] for line, name in zip(lines[2:], names, strict=False)] == names
     assert "lpips: not measured: weights missing (--evaluators.lpips_weights)" in lines
-    assert lines[-1].startswith("identity judge on ")
+    assert lines[-1].startswith("identity evaluator on ")
     first = lines[2].split()
     assert first[2] == "0.0" and len(first) - 2 == len(METRICS)
 
 
 def test_each_category_has_its_own_table(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
-    result = json.loads(json.dumps(in_process[1]))
-    for card in (*result["references"].values(), *(found["scores"] for found in result["checkpoints"])):
-        for entry in (e for e in card.values() if "categories" in e):
-            entry["categories"] = {"category_1": {"mean": 0.5, "clips": 1}, "category_2": {"mean": None, "clips": 1}}
-    lines = score_lines(result)
+    result = in_process[1]
+    categories = {"category_1": CategorySummary(0.5, None, 1), "category_2": CategorySummary(None, None, 1)}
+
+    def in_two(card: Card) -> Card:
+        return {metric: replace(s, categories=categories) if s.categories else s for metric, s in card.items()}
+
+    references = {name: in_two(card) for name, card in result["references"].items()}
+    scores = {found["label"]: in_two(found["scores"]) for found in result["checkpoints"]}
+    lines = score_lines(references, scores, result["discrimination"])
     at = next(i for i, line in enumerate(lines) if line.startswith("category_1, 1 clips"))
     assert lines[at + 2].split()[2:4] == ["0.5", "0.500"]
     assert any(line.startswith("category_2, 1 clips") for line in lines)
@@ -166,7 +173,7 @@ def test_tasks_give_the_result_of_one_process_and_compute_only_missing_parts(
     output = capsys.readouterr().out
     assert "1 of 2 clips are done already" in output and "1/1 clips" in output
     assert {path: path.stat().st_mtime_ns for path in parts if path != lost} == {p: t for p, t in parts.items() if p != lost}
-    assert json.loads((tmp_path / RESULT_FILE).read_text()) == in_process[1]
+    assert json.loads((tmp_path / RESULT_FILE).read_text()) == json.loads(json.dumps(in_process[1], default=asdict))
 
 
 def test_the_key_of_a_part_covers_everything_it_depends_on(

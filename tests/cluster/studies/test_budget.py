@@ -70,7 +70,7 @@ def run(root: Path, config: Config, data: FaceData, seconds: float, report: Repo
 
 
 def reports(folder: TrialFolder) -> list[tuple[int, float]]:
-    return [(row["images"], row["seconds"]) for row in folder.rows()]
+    return [(row.images, row.seconds) for row in folder.rows()]
 
 
 @pytest.mark.usefixtures("one_second_per_report", "without_scoring")
@@ -82,7 +82,7 @@ def test_a_run_ends_at_the_first_report_after_its_budget(
     assert reports(folder) == [(8 * i, float(i)) for i in range(1, ends // 8 + 1)]
     assert folder.state().state == "COMPLETED" and folder.state().images == ends
     # The last report is a checkpoint, wherever it falls.
-    assert "validation/face_error" in folder.rows()[-1]
+    assert "validation/face_error" in folder.rows()[-1].metrics
     assert (folder.samples / f"{ends:09d}.png").exists()
 
 
@@ -147,6 +147,6 @@ def test_all_runs_of_a_study_train_for_its_seconds(tiny: Config, data_folder: Pa
     run_sweep(plan, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
     assert [trial_folder(tmp_path, t).state().state for t in plan.trials] == ["COMPLETED", "COMPLETED"]
     for trial_of_plan in plan.trials:
-        *before, last = [row["seconds"] for row in trial_folder(tmp_path, trial_of_plan).rows()]
+        *before, last = [row.seconds for row in trial_folder(tmp_path, trial_of_plan).rows()]
         assert last >= 1.5 and all(value < 1.5 for value in before)
-    assert check_parity(tmp_path, plan)["trials"][0]["seconds"] >= 1.5
+    assert check_parity(tmp_path, plan).trials[0].seconds >= 1.5

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from cluster.studies.progress import show_progress
 from cluster.studies.study_store import StudyStore
 from cluster.tracking.tracker import RegisteredModel
 from facegan.config import Config
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Trial, make_plan
 from tests.planning import PLANNED_DATA
@@ -25,7 +25,7 @@ class UnreachableTracker:
     def sync(self) -> None:
         raise OSError("no route to host\nmore lines of the error")
 
-    def register(self, trial: Trial, summary: dict[str, Any]) -> RegisteredModel:
+    def register(self, trial: Trial, summary: Summary) -> RegisteredModel:
         raise NotImplementedError
 
     def finish(self, note: str, tags: Mapping[str, str]) -> None:

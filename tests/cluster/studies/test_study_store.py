@@ -8,6 +8,7 @@ import pytest
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
+from facegan.study.folder.trial_folder import MetricsRow
 
 pytestmark = pytest.mark.s3
 
@@ -17,7 +18,7 @@ def write_and_publish(store: StudyStore, images: int) -> None:
     with store.trial("key") as trial:
         trial.fetch_checkpoint()
         trial.folder.path.mkdir(parents=True, exist_ok=True)
-        trial.folder.append_row({"images": images})
+        trial.folder.append_row(MetricsRow(images, 1.0, 0.0, {}))
         trial.folder.checkpoint.mkdir(exist_ok=True)
         (trial.folder.checkpoint / "state.json").write_text(str(images))
         trial.folder.write_state("RUNNING", images=images, seconds=1.0, passes={})
@@ -30,7 +31,7 @@ def found_by_another_node(store: StudyStore) -> tuple[list[int], int, int]:
         trial.fetch_checkpoint()
         state = trial.folder.checkpoint / "state.json"
         kept = int(state.read_text()) if state.exists() else 0
-        return [row["images"] for row in trial.folder.rows()], kept, trial.folder.state().images
+        return [row.images for row in trial.folder.rows()], kept, trial.folder.state().images
 
 
 def test_another_node_finds_everything_published(moto: str) -> None:
@@ -72,7 +73,7 @@ def test_a_node_that_returns_after_another_took_over_cannot_overwrite(moto: str)
     write_and_publish(store, 8)
     with store.trial("key") as lost:
         lost.fetch_checkpoint()
-        lost.folder.append_row({"images": 16})
+        lost.folder.append_row(MetricsRow(16, 1.0, 0.0, {}))
         (lost.folder.checkpoint / "state.json").write_text("16")
         lost.folder.write_state("RUNNING", images=16, seconds=1.0, passes={})
         write_and_publish(store, 16)

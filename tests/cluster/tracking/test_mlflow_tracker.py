@@ -12,7 +12,7 @@ from cluster.tracking.mlflow_tracker import how_to_open
 from facegan.config import Config
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.planning import PLANNED_DATA
 
 
@@ -38,7 +38,7 @@ def test_it_names_the_command_that_opens_the_ui(
 def write_row(study: Path, plan: Plan, images: int) -> None:
     folder = trial_folder(study, plan.trials[0])
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.append_row({"images": images, "seconds": 1.0, "time": time.time(), "images_per_second": 8.0, "loss/pixel": 0.5})
+    folder.append_row(MetricsRow(images, 1.0, time.time(), {"images_per_second": 8.0, "loss/pixel": 0.5}))
     folder.write_state("RUNNING", images=images, seconds=1.0, passes={})
 
 

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from facegan.synthetic.canvas import curve
-from facegan.synthetic.clips import ClipJob, film, is_synthetic, write_synthetic
+from facegan.synthetic.clips import ClipJob, film, write_synthetic
+from facegan.synthetic.config import is_synthetic
 from facegan.synthetic.face import MEAN_HALF, neutral_points, pose_head
 from facegan.synthetic.features import DARK
 from facegan.synthetic.motion import Moment, invent_motion
