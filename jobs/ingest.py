@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from cluster.cli.command_line import run_job
-from cluster.datasets.source import clips_of
+from cluster.datasets.ingest import IngestRequest, ingest
 from cluster.storage.uri import storage_uri
 from facegan.data.ingest_config import IngestConfig
 from facegan.errors import UserError
@@ -40,18 +40,10 @@ def main(args: Ingest) -> None:
             raise UserError(f"--{name} is missing: name a folder or s3://bucket/prefix")
     if not 0 <= args.max_quarantined <= 1:
         raise UserError(f"--max_quarantined is {args.max_quarantined}: a share of the frames, between 0 and 1")
-    source, data = storage_uri("--source", args.source), storage_uri("--data", args.data)
-    data.check()
-    if not source.is_remote:
-        clips_of(source)  # raises UserError if the folder holds no clips; listing a bucket twice would take too long
-
-    # Ray takes seconds to import, which a wrong flag must not wait for.
-    from cluster.datasets.ingest import IngestRequest, ingest
-
     request = IngestRequest(
         config=args.ingest, max_quarantined=args.max_quarantined, replace=args.replace, landmark_weights=args.landmark_weights
     )
-    ingest(source, data, request)
+    ingest(storage_uri("--source", args.source), storage_uri("--data", args.data), request)
 
 
 if __name__ == "__main__":

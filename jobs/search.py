@@ -13,7 +13,6 @@ from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed
 from facegan.errors import UserError
-from facegan.report.score_table import candidate_table
 from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.design.arms import Arm
 
@@ -41,6 +40,7 @@ def main(args: Search) -> None:
     # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
     from cluster.studies.run_study import StudyRequest, run_study
     from cluster.studies.sweep import run_sweep
+    from facegan.report.score_table import candidate_table
 
     request = StudyRequest(
         shared=args.shared,

@@ -43,7 +43,7 @@ FEW = Sampling(pairs_per_clip=2, sequence_frames=2)
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData, data_folder: Path) -> tuple[Path, Plan]:
-    """Four arms planned, of which one was trained and scored, one has a first checkpoint, and two never began."""
+    """A study of four arms: one trained and scored, one with its first checkpoint, two not started."""
     root = tmp_path_factory.mktemp("study")
     facts = describe_data(existing(StorageURI(str(data_folder))))
     plan = make_plan(
@@ -70,7 +70,7 @@ def checkpoint_set(study: tuple[Path, Plan]) -> CheckpointSet:
     return read_checkpoints(str(study[0]), None)
 
 
-def planned(checkpoint_set: CheckpointSet, out: Path, **options: Any) -> Evaluation:
+def plan_small_evaluation(checkpoint_set: CheckpointSet, out: Path, **options: Any) -> Evaluation:
     return plan_evaluation(checkpoint_set, EvaluatorsConfig(**options), FEW, StorageURI(str(out)))
 
 
@@ -78,13 +78,13 @@ def planned(checkpoint_set: CheckpointSet, out: Path, **options: Any) -> Evaluat
 def in_process(
     checkpoint_set: CheckpointSet, data: FaceData, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """The evaluation in this process, without Ray."""
-    evaluation = planned(checkpoint_set, tmp_path_factory.mktemp("in_process"))
+    """An evaluation in this process, without Ray tasks, and its result."""
+    evaluation = plan_small_evaluation(checkpoint_set, tmp_path_factory.mktemp("in_process"))
     assert list(evaluate_clips(evaluation, checkpoint_set.weights, ["5001", "5002"])) == ["5001", "5002"]
     return evaluation, gather(evaluation, data)
 
 
-def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], checkpoint_set: CheckpointSet) -> None:
+def test_a_study_gives_the_checkpoints_of_its_trials(study: tuple[Path, Plan], checkpoint_set: CheckpointSet) -> None:
     assert [(s.label, s.seed, s.images) for s in checkpoint_set.checkpoints] == [
         ("-Cons. seed 3", 3, 32),
         ("Full seed 3", 3, 0),
@@ -95,7 +95,7 @@ def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], check
     assert alone.checkpoints[0].sha256 == checkpoint_set.checkpoints[0].sha256 != checkpoint_set.checkpoints[1].sha256
 
 
-def test_the_result_has_every_metric_and_says_what_is_missing(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+def test_the_result_has_every_metric_and_notes_on_missing_ones(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
     result = json.loads(json.dumps(in_process[1], allow_nan=False, default=asdict))
     assert set(result["references"]) == {"real target", "source copied", "another person"}
     assert all(set(card) == set(METRICS) for card in result["references"].values())
@@ -109,16 +109,18 @@ def test_the_result_has_every_metric_and_says_what_is_missing(in_process: tuple[
     assert result["evaluators_and_losses"] == "no evaluator's file has the hash of a loss's"
 
 
-def test_it_agrees_with_the_trials_own_scores(
+def test_scores_equal_those_of_the_trial_itself(
     study: tuple[Path, Plan], checkpoint_set: CheckpointSet, data: FaceData, tmp_path: Path
 ) -> None:
     own = trial_folder(study[0], study[1].trials[0]).scores()
     assert own is not None
-    evaluation = replace(planned(checkpoint_set, tmp_path), checkpoints=checkpoint_set.checkpoints[:1], sampling=Sampling())
+    evaluation = replace(
+        plan_small_evaluation(checkpoint_set, tmp_path), checkpoints=checkpoint_set.checkpoints[:1], sampling=Sampling()
+    )
     list(evaluate_clips(evaluation, checkpoint_set.weights[:1], ["5001", "5002"]))
     card = gather(evaluation, data)["checkpoints"][0]["scores"]
     assert set(own) == set(card)
-    # GeneratedImages in other batches, a pixel can be rounded to the next grey level.
+    # With other batch sizes a pixel can be rounded to the next grey level.
     for metric in ("face_error", "ssim", "identity_to_target", "identity_jitter"):
         assert card[metric].mean == pytest.approx(own[metric].mean, rel=1e-3, abs=1e-5)
 
@@ -136,7 +138,7 @@ def test_the_table_has_references_first_and_notes_below(in_process: tuple[Evalua
     assert first[2] == "0.0" and len(first) - 2 == len(METRICS)
 
 
-def test_categories_have_tables_of_their_own(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+def test_each_category_has_its_own_table(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
     result = in_process[1]
     categories = {"category_1": CategorySummary(0.5, None, 1), "category_2": CategorySummary(None, None, 1)}
 
@@ -152,29 +154,29 @@ def test_categories_have_tables_of_their_own(in_process: tuple[Evaluation, dict[
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_tasks_give_the_same_and_only_what_is_missing_is_done_again(
+def test_tasks_give_the_result_of_one_process_and_compute_only_missing_parts(
     in_process: tuple[Evaluation, dict[str, Any]],
     checkpoint_set: CheckpointSet,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    evaluation = planned(checkpoint_set, tmp_path)
+    evaluation = plan_small_evaluation(checkpoint_set, tmp_path)
     assert run_evaluation(evaluation, checkpoint_set.weights) == in_process[1]
     assert "2/2 clips" in capsys.readouterr().out
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
     assert len(parts) == 2 * (1 + len(checkpoint_set.checkpoints))
-    # As a run leaves it that was killed before its last part.
+    # What an evaluation leaves that was killed before its last part.
     lost = tmp_path / evaluation.part_key(checkpoint_set.checkpoints[1].sha256, "5002")
     lost.unlink()
     (tmp_path / RESULT_FILE).unlink()
     assert run_evaluation(evaluation, checkpoint_set.weights) == in_process[1]
-    said = capsys.readouterr().out
-    assert "1 of 2 clips are done already" in said and "1/1 clips" in said
+    output = capsys.readouterr().out
+    assert "1 of 2 clips are done already" in output and "1/1 clips" in output
     assert {path: path.stat().st_mtime_ns for path in parts if path != lost} == {p: t for p, t in parts.items() if p != lost}
     assert json.loads((tmp_path / RESULT_FILE).read_text()) == json.loads(json.dumps(in_process[1], default=asdict))
 
 
-def test_a_part_is_named_by_all_that_it_depends_on(
+def test_the_key_of_a_part_covers_everything_it_depends_on(
     checkpoint_set: CheckpointSet, in_process: tuple[Evaluation, dict[str, Any]]
 ) -> None:
     evaluation, first = in_process[0], checkpoint_set.checkpoints[0].sha256
@@ -188,7 +190,7 @@ def test_a_part_is_named_by_all_that_it_depends_on(
     assert len({evaluation.part_key(first, "5001"), *others}) == 6
 
 
-def test_what_cannot_be_judged_is_refused(checkpoint_set: CheckpointSet, tiny: Config, tmp_path: Path) -> None:
+def test_checkpoints_that_cannot_be_evaluated_are_refused(checkpoint_set: CheckpointSet, tiny: Config, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         read_checkpoints(str(tmp_path / "nowhere"), None)
     (tmp_path / "empty").mkdir()
@@ -196,12 +198,12 @@ def test_what_cannot_be_judged_is_refused(checkpoint_set: CheckpointSet, tiny: C
         read_checkpoints(str(tmp_path / "empty"), None)
     large = [replace(checkpoint_set.checkpoints[0], config=tiny.override({"data.size": 48}))]
     with pytest.raises(UserError, match=r"images of 32 pixels, -Cons\. seed 3 draws 48"):
-        planned(replace(checkpoint_set, checkpoints=large), tmp_path / "out")
+        plan_small_evaluation(replace(checkpoint_set, checkpoints=large), tmp_path / "out")
     with pytest.raises(UserError, match=r"--evaluators.lpips_weights is 'nowhere.pth': no such file"):
-        planned(checkpoint_set, tmp_path / "out", lpips_weights="nowhere.pth")
+        plan_small_evaluation(checkpoint_set, tmp_path / "out", lpips_weights="nowhere.pth")
     torch.save(Vgg19(4).state_dict(), tmp_path / "vgg.pth")
     loss = tiny.override({"vgg.width": 64}).override({"vgg.weights": str(tmp_path / "vgg.pth")})
     unfair = replace(checkpoint_set, checkpoints=[replace(checkpoint_set.checkpoints[0], config=loss)])
     with pytest.raises(UserError, match="so it cannot evaluate"):
-        planned(unfair, tmp_path / "out", kid_weights=str(tmp_path / "vgg.pth"))
+        plan_small_evaluation(unfair, tmp_path / "out", kid_weights=str(tmp_path / "vgg.pth"))
     assert not (tmp_path / "out").exists()
