@@ -177,7 +177,7 @@ def test_the_fingerprint_sees_a_corrected_annotation(clips: Path, tmp_path: Path
 
 def test_a_folder_that_is_no_study(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "thesis.txt").write_text("mine")
-    assert "a folder with other things in it" in said("--data", str(data_folder), "--data.size", "32", "--study", ".")
+    assert "a folder that contains other files" in said("--data", str(data_folder), "--data.size", "32", "--study", ".")
 
 
 def test_flags_spell_fields_as_the_configuration_does() -> None:
