@@ -111,7 +111,7 @@ def test_plans_read_back_as_they_were_written(passes: Plan, seconds: Plan, tmp_p
         assert read_plan(tmp_path / name) == written
     declared = read_json(tmp_path / "flops" / "plan.json")
     assert declared["budget"]["gflop_per_image"] == passes.budget.gflop_per_image
-    assert "GFLOP a run, the networks' multiply-adds forward and backward" in declared["equalised"]
+    assert "GFLOP for each run, the networks' multiply-adds forward and backward" in declared["equalised"]
     assert "not bit-reproducible" in read_json(tmp_path / "seconds" / "plan.json")["equalised"]
 
 
