@@ -15,7 +15,7 @@ from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
 from facegan.study.design.two_level import balanced_order
 
-_NOT_IN_A_TRIAL = ("report", "study", "synthetic", "packing.py", "flops.py", "outputs.py", "served_generator.py")
+_NOT_IN_A_TRIAL = ("report", "study", "synthetic", "presets.py", "packing.py", "flops.py", "outputs.py", "served_generator.py")
 """Parts of facegan that cannot change the result of a trial."""
 
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from facegan.config import Config, preset
+from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import read_json
 from facegan.landmarks import maps
 from facegan.packing import random_batch
+from facegan.presets import preset
 from facegan.step import new_state, step
 from facegan.study.analysis.parity import check_parity
 from facegan.study.conclusions.summary import summarise_study
