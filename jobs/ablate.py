@@ -11,8 +11,8 @@ import tyro
 from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed
-from facegan.config import preset
 from facegan.errors import UserError
+from facegan.presets import preset
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Kind, choose_budget
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import tyro
 
-from facegan.config import PRESETS, preset
 from facegan.errors import UserError
+from facegan.presets import PRESETS, preset
 
 A = TypeVar("A")
 

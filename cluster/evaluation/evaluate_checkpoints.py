@@ -27,7 +27,15 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.inference import image_generator
-from facegan.metrics.evaluation import Part, card_of, discrimination_of, pack, reference_cards, reference_part, unpack
+from facegan.metrics.evaluation import (
+    ClipMeasurements,
+    card_of,
+    discrimination_of,
+    pack,
+    reference_cards,
+    reference_measurements,
+    unpack,
+)
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
 from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
@@ -152,14 +160,14 @@ def _evaluate_clip(
     todo = [name for name in evaluation.names() if not out.exists(evaluation.part_key(name, clip))]
     evaluation_set = prepare_evaluation_set(data, evaluators, None, evaluation.sampling, only=clip)
     if _REFERENCES in todo:
-        out.write(evaluation.part_key(_REFERENCES, clip), pack(reference_part(data, evaluation_set, evaluators)))
+        out.write(evaluation.part_key(_REFERENCES, clip), pack(reference_measurements(data, evaluation_set, evaluators)))
     for checkpoint, content in zip(evaluation.checkpoints, weights, strict=True):
         if checkpoint.sha256 not in todo:
             continue
         tensors = content if isinstance(content, bytes) else ray.get(content)
         generator = generator_of(checkpoint.config, tensors).to(device)
         images = generate_all(image_generator(generator, checkpoint.config, device), data, evaluation_set)
-        part: Part = dict(measure(images, evaluation_set, evaluators))
+        part: ClipMeasurements = dict(measure(images, evaluation_set, evaluators))
         out.write(evaluation.part_key(checkpoint.sha256, clip), pack(part))
 
 
@@ -167,7 +175,7 @@ def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
     """Combine the parts, which must all exist, into evaluation.json's content."""
     evaluators, clips = build_evaluators(evaluation.evaluators), _clips(data)
 
-    def parts(name: str) -> dict[str, Part]:
+    def parts(name: str) -> dict[str, ClipMeasurements]:
         return {clip: unpack(evaluation.out.read(evaluation.part_key(name, clip))) for clip in clips}
 
     references = parts(_REFERENCES)

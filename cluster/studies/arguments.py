@@ -11,9 +11,10 @@ from cluster.datasets.source import check_source
 from cluster.storage.uri import storage_uri
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
-from facegan.config import Config, preset
+from facegan.config import Config
 from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
+from facegan.presets import preset
 from facegan.synthetic.config import SyntheticConfig
 
 

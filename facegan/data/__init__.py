@@ -1,1 +1,11 @@
-"""From clips on disk to batches: the 300VW folder, its rendered stand-in, crops, Parquet, sampling."""
+"""From clips to batches: the sources of clips, face crops, the files of a data set, and sampling.
+
+Ingest: `sources` lists clips and their split; `frames` decodes a video; `clip_reader` adds landmarks and rejects bad frames;
+`crop` cuts out the face; `shards` writes one Parquet file per clip (`ingest_config` says how, `clip_record` what became of it);
+`manifest` makes the clips a version of a data set; `describe` prints what is in it.
+
+Training: `local_copy` unpacks a data set for memory mapping; `face_data` reads rows; `sampling` chooses the frames of a step;
+`batch` holds them; `resident` keeps all frames on the device.
+
+Another format of annotations or videos belongs in `clip_reader` or `frames`; another layout of folders in `sources`.
+"""

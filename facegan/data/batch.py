@@ -1,4 +1,4 @@
-"""What a step is given; apart from where it comes from, so that a generator can be served without a decoder of images."""
+"""The input of a training step. This module imports no image decoder, so that a generator can be served without one."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What crosses to the device: images [batch, 3, size, size] uint8 RGB and points [batch, 68, 2] float32."""
+    """Images [batch, 3, size, size] uint8 RGB and landmarks [batch, 68, 2] float32 in pixels of one batch.
+
+    The third points are of another frame of the same clip, of which no image is needed.
+    """
 
     source: Tensor
     target: Tensor
@@ -19,13 +22,13 @@ class Batch:
     third_points: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device; the copy of pinned memory does not block."""
+        """The same batch on a device; copies from pinned memory are asynchronous."""
         return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
 class Triplets:
-    """Rows of three frames of one clip each, [batch], and whether the sample is mirrored, [batch]."""
+    """Rows of three frames of one clip per sample, [batch] each, and whether the sample is mirrored, [batch]."""
 
     source: NDArray[np.int64]
     target: NDArray[np.int64]
@@ -33,6 +36,6 @@ class Triplets:
     mirrored: NDArray[np.bool_]
 
     def part(self, rank: int, world: int) -> "Triplets":
-        """The slice of the global batch that a rank trains on."""
+        """The samples of the global batch that rank `rank` of `world` ranks trains on."""
         mine = slice(rank, None, world)
         return Triplets(self.source[mine], self.target[mine], self.third[mine], self.mirrored[mine])

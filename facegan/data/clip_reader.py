@@ -1,4 +1,4 @@
-"""A clip's frames with their landmarks, from .pts files or found in the images; every frame comes out, good or quarantined."""
+"""The frames of a clip with their landmarks, from .pts files or found in the images. Bad frames come out with a reason."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,13 +16,12 @@ from facegan.landmarks.points import BadAnnotation, read_pts
 
 OUTSIDE = "most landmarks lie outside the image"
 NO_FRAME = "annotation belongs to no frame"
-_READ_AHEAD = 64
-"""Annotations read at a time."""
+_ANNOTATIONS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedFrame:
-    """A good frame: number from 1, image [height, width, 3] uint8 BGR, points [68, 2] in its pixels."""
+    """A good frame: its number from 1, image [height, width, 3] uint8 BGR, landmarks [68, 2] in its pixels."""
 
     frame: int
     image: NDArray[np.uint8]
@@ -30,33 +29,40 @@ class LocatedFrame:
 
 
 class ClipReader:
-    """Reads one clip once, a few frames in memory at a time, and counts what it read."""
+    """Reads one clip once, with a few frames in memory at a time, and counts its frames.
+
+    Without a finder the landmarks come from the clip's .pts files. `claimed` is the number of frames by the header of the
+    video, which damage can make wrong in both directions.
+    """
 
     def __init__(self, clip: ClipSource, root: Path, finder: LandmarkFinder | None) -> None:
         self._clip, self._root, self._finder = clip, root, finder
         self._annotations = clip.annotations() if finder is None else {}
         video = root / clip.video
         self.claimed = claimed_frames(video) if video.exists() else 0
-        """Frames that the header tells of; damage can make it wrong in both directions."""
         self._decoded = 0
-        self._ahead: dict[int, tuple[NDArray[np.float32] | str, str]] = {}
+        self._points_ahead: dict[int, tuple[NDArray[np.float32] | str, str]] = {}
 
     def frames_read(self) -> int:
-        """All frames by the header, the decoder and the annotations together; 1 for a clip that shows none at all."""
+        """Number of frames known from the header, the decoder and the annotations; 1 for a clip that shows none at all.
+
+        Complete only after `read` has ended.
+        """
         known = max(self.claimed, self._decoded)
         return max(known + sum(not 1 <= number <= known for number in self._annotations), 1)
 
     def read(self) -> Iterator[LocatedFrame | Quarantined]:
-        """Every frame once: the decoded ones in order, then those that the header or the annotations know besides."""
+        """Every frame once: the decoded ones in order, then those that only the header or the annotations know."""
         if self._finder:
             self._finder.restart()
-        decoded = self._counted()
+        decoded = self._decode()
         while frames := list(islice(decoded, self._finder.batch if self._finder else 1)):
-            found = iter(self._locate([frame for frame in frames if isinstance(frame, Frame)]))
-            yield from (next(found) if isinstance(f, Frame) else self._bad(f.number, f.reason) for f in frames)
+            located = iter(self._locate([frame for frame in frames if isinstance(frame, Frame)]))
+            for frame in frames:
+                yield next(located) if isinstance(frame, Frame) else self._reject(frame.number, frame.reason)
         yield from self._never_decoded()
 
-    def _counted(self) -> Iterator[Frame | BadFrame]:
+    def _decode(self) -> Iterator[Frame | BadFrame]:
         if (self._root / self._clip.video).exists():
             for frame in decode(self._root / self._clip.video):
                 self._decoded += 1
@@ -66,35 +72,36 @@ class ClipReader:
         known = max(self.claimed, self._decoded)
         reason = ENDED if self._decoded else UNREADABLE
         for number in range(self._decoded + 1, self.claimed + 1):
-            yield self._bad(number, reason)
+            yield self._reject(number, reason)
         for number, key in sorted(self._annotations.items()):
             if number > known:
-                yield self._bad(number, reason)
+                yield self._reject(number, reason)
             elif number < 1:
                 yield Quarantined(self._clip.clip, number, NO_FRAME, key)
         if not known and not self._annotations:
-            yield self._bad(0, UNREADABLE)
+            yield self._reject(0, UNREADABLE)
 
     def _locate(self, frames: list[Frame]) -> list[LocatedFrame | Quarantined]:
         if self._finder is None:
             return [self._annotated(frame) for frame in frames]
         found = self._finder.find([frame.image for frame in frames]) if frames else []
         return [
-            self._bad(frame.number, points) if isinstance(points, str) else self._checked(frame, points, self._clip.video)
+            self._reject(frame.number, points) if isinstance(points, str) else self._checked(frame, points, self._clip.video)
             for frame, points in zip(frames, found, strict=True)
         ]
 
     def _annotated(self, frame: Frame) -> LocatedFrame | Quarantined:
-        if frame.number not in self._ahead:
-            # By groups: between two frames, whose pixels have pushed all else out of the caches, it would take twice as long.
-            self._ahead = {number: self._read_pts(number) for number in range(frame.number, frame.number + _READ_AHEAD)}
-        points, key = self._ahead[frame.number]
+        if frame.number not in self._points_ahead:
+            # Many at a time: read one by one between two frames, whose pixels fill the CPU's caches, they take twice as long.
+            ahead = range(frame.number, frame.number + _ANNOTATIONS_AT_A_TIME)
+            self._points_ahead = {number: self._read_pts(number) for number in ahead}
+        points, key = self._points_ahead[frame.number]
         if isinstance(points, str):
             return Quarantined(self._clip.clip, frame.number, points, key)
         return self._checked(frame, points, key)
 
     def _read_pts(self, number: int) -> tuple[NDArray[np.float32] | str, str]:
-        """A frame's points, or the reason why it has none, and the file."""
+        """The points of a frame, or the reason why it has none, and the key of the file."""
         key = self._annotations.get(number) or f"{self._clip.clip}/annot/{number:06d}.pts"
         try:
             return read_pts(f"{self._root}/{key}"), key
@@ -107,11 +114,12 @@ class ClipReader:
             return Quarantined(self._clip.clip, frame.number, OUTSIDE, where)
         return LocatedFrame(frame.number, frame.image, points)
 
-    def _bad(self, number: int, reason: str) -> Quarantined:
+    def _reject(self, number: int, reason: str) -> Quarantined:
         return Quarantined(self._clip.clip, number, reason, self._clip.video)
 
 
 def _share_inside(points: NDArray[np.float32], width: int, height: int) -> float:
+    """Share of the points [68, 2] that lie inside of an image."""
     if points.min() >= 0 and points[:, 0].max() <= width - 1 and points[:, 1].max() <= height - 1:
         return 1.0  # the common case, in half of the time
     return float(((points >= 0) & (points <= [width - 1, height - 1])).all(axis=1).mean())

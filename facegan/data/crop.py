@@ -1,4 +1,4 @@
-"""The square crop about a face: centred on the nose, padded where the frame ends, never shrunk; steadied over time if asked."""
+"""The square crop around a face: centred on the nose, padded beyond the image, and optionally smoothed over time."""
 
 import math
 from collections import deque
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from facegan.landmarks.points import NOSE_TIP
 
-T = TypeVar("T")
+Payload = TypeVar("Payload")
 
 _REACH = 4
-"""Widths of the Gaussian that smoothing looks ahead and back."""
+"""How far smoothing looks ahead and back, in widths of the Gaussian."""
 
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """Centre and side in source pixels, not yet rounded to whole ones."""
+    """Centre and side in source pixels, not rounded."""
 
     x: float
     y: float
@@ -37,17 +37,17 @@ class Crop:
 
 
 def face_square(points: NDArray[np.float32], scale: float) -> Square:
-    """About the nose tip of points [68, 2], `scale` times the landmarks' larger side."""
+    """The square centred on the nose tip of points [68, 2], whose side is `scale` times the larger side of all landmarks."""
     wide, high = (points.max(axis=0) - points.min(axis=0)).tolist()
     extent = max(wide, high)
     return Square(float(points[NOSE_TIP][0]), float(points[NOSE_TIP][1]), extent * scale)
 
 
 def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], square: Square, size: int) -> Crop:
-    """Cut a square, rounded to whole pixels, and resize it, by area where it shrinks.
+    """Cut a square out of an image [height, width, 3], resize it to `size` pixels, and move the points [68, 2] with it.
 
-    Whole numbers are pixel centres, so the source's x goes to (x - left + 1/2) * size / side - 1/2: the mapping that
-    cv2.resize applies. Outside the frame its edge is repeated.
+    The square is rounded to whole pixels; outside of the image its edge is repeated. Whole coordinates are pixel centres, so x
+    becomes (x - left + 1/2) * size / side - 1/2, as in cv2.resize.
     """
     side = max(2, round(square.side))
     left, top = (round(centre + 0.5 - side / 2) for centre in (square.x, square.y))
@@ -58,38 +58,42 @@ def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], square: Squ
     return Crop(resized, moved.astype(np.float32), (left, top, side))
 
 
-def steady(frames: Iterable[tuple[int, Square | None, T]], width: float) -> Iterator[tuple[Square | None, T]]:
-    """Each frame's square (None: it has none) as the Gaussian mean of those around it, `width` frames wide; 0 changes nothing.
+def smooth_squares(
+    frames: Iterable[tuple[int, Square | None, Payload]], width: float
+) -> Iterator[tuple[Square | None, Payload]]:
+    """The square of each frame, averaged over the frames around it with a Gaussian `width` frames wide; 0 changes nothing.
 
-    Takes (frame number, square, anything) in order and holds back no more than the frames that the mean looks ahead.
+    Takes (frame number, square or None, any object) in order of the numbers, and gives the squares with the objects. A frame
+    without a square stays without one and is left out of the averages. Holds back only as many frames as it looks ahead.
     """
     reach = math.ceil(_REACH * width)
-    near: deque[tuple[int, Square | None, T]] = deque()
-    place = 0
+    window: deque[tuple[int, Square | None, Payload]] = deque()
+    position = 0
     for frame in frames:
-        near.append(frame)
-        while place < len(near) and near[place][0] + reach <= frame[0]:
-            yield _mean(near, place, width), near[place][2]
-            place += 1
-        while near and near[0][0] + reach < near[min(place, len(near) - 1)][0]:
-            near.popleft()
-            place -= 1
-    for rest in range(place, len(near)):
-        yield _mean(near, rest, width), near[rest][2]
+        window.append(frame)
+        while position < len(window) and window[position][0] + reach <= frame[0]:
+            yield _weighted_mean(window, position, width), window[position][2]
+            position += 1
+        while window and window[0][0] + reach < window[min(position, len(window) - 1)][0]:
+            window.popleft()
+            position -= 1
+    for rest in range(position, len(window)):
+        yield _weighted_mean(window, rest, width), window[rest][2]
 
 
-def _mean(near: deque[tuple[int, Square | None, T]], place: int, width: float) -> Square | None:
-    number, own, _ = near[place]
+def _weighted_mean(window: deque[tuple[int, Square | None, Payload]], position: int, width: float) -> Square | None:
+    number, own, _ = window[position]
     if own is None or not width:
         return own
     reach = math.ceil(_REACH * width)
-    seen = [(n, s) for n, s, _ in near if s is not None and abs(n - number) <= reach]
-    weights = np.exp(-0.5 * ((np.array([n for n, _ in seen]) - number) / width) ** 2)
-    x, y, side = weights @ np.array([(s.x, s.y, s.side) for _, s in seen]) / weights.sum()
+    near = [(n, square) for n, square, _ in window if square is not None and abs(n - number) <= reach]
+    weights = np.exp(-0.5 * ((np.array([n for n, _ in near]) - number) / width) ** 2)
+    x, y, side = weights @ np.array([(s.x, s.y, s.side) for _, s in near]) / weights.sum()
     return Square(float(x), float(y), float(side))
 
 
 def _padded_window(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
+    """[side, side, 3]: a square of an image, with the image's edge repeated where the square lies outside."""
     height, width = image.shape[:2]
     inside = image[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
     above, below = max(0, -top), max(0, top + side - height)

@@ -1,4 +1,4 @@
-"""What is in a data set, in lines of text: clips, frames, split, sizes, quarantine, and statistics of the landmarks."""
+"""The contents of a data set as lines of text: clips, people, frames, sizes, rejected frames, and landmark statistics."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -16,7 +16,7 @@ _EXAMPLES = 3
 
 
 def describe(data: FaceData, quarantine: list[Quarantined]) -> list[str]:
-    """Lines for a console, given the rows of the quarantine table."""
+    """Lines for the console; `quarantine` are the rows of the quarantine table."""
     manifest = data.manifest
     how = ", ".join(f"{name} {value}" for name, value in asdict(manifest.ingest).items())
     kind = "SYNTHETIC faces, rendered by a program" if data.synthetic else "frames of real people"

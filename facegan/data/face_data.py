@@ -1,8 +1,4 @@
-"""Which frames a step sees: a pure function of (seed, step), and a data set held in memory that serves them.
-
-The global batch does not depend on rank, number of workers or wall clock; a rank takes its slice. So there is no loader state
-to save, arms of one seed see the same batches, and a run can go on with another number of workers.
-"""
+"""A data set in memory: its images, landmarks and clips by row."""
 
 from pathlib import Path
 from typing import Any
@@ -62,15 +58,15 @@ class FaceData:
         return {name: self._rows[name] for name in names}
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """[size, size, 3] uint8 RGB."""
+        """The image of a row: [size, size, 3] uint8 RGB."""
         return decode_image(self.encoded(row))
 
     def encoded(self, row: int) -> NDArray[np.uint8]:
-        """The image as it is stored: [bytes] of a JPEG or PNG file."""
+        """The image of a row as it is stored: the bytes of a JPEG or PNG file, [bytes] uint8."""
         return self._bytes[self._offsets[row] : self._offsets[row + 1]]
 
     def batch(self, triplets: Triplets) -> Batch:
-        """Decode and mirror; only the source and the target need their images."""
+        """The batch of some triplets, decoded and mirrored. Third frames need no image."""
         flips = triplets.mirrored
         return Batch(
             self._images(triplets.source, flips),
@@ -80,26 +76,26 @@ class FaceData:
 
     def _images(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
         images = np.empty((len(rows), self.size, self.size, 3), np.uint8)
-        for place, (row, flip) in enumerate(zip(rows, mirrored, strict=True)):
+        for position, (row, flip) in enumerate(zip(rows, mirrored, strict=True)):
             if flip:
-                cv2.flip(self.image(row), 1, dst=images[place])  # NumPy would take as long as the decoder
+                cv2.flip(self.image(row), 1, dst=images[position])  # flipping by NumPy takes as long as decoding
             else:
-                images[place] = self.image(row)
-        # Channels come first by strides alone: the pixels are put in another order on the device, where that costs nothing.
+                images[position] = self.image(row)
+        # Only the strides change here; the pixels are reordered on the device, where that costs nothing.
         return torch.from_numpy(images).permute(0, 3, 1, 2)
 
     def points_of(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
-        """Landmarks [n, 68, 2] of rows, mirrored where the image is."""
+        """Landmarks [n, 68, 2] in pixels of rows [n], mirrored where `mirrored` [n] is True."""
         points = self.points[rows]
         points[mirrored] = mirror(points[mirrored], self.size)
         return torch.from_numpy(points)
 
 
 def _mapped(path: Path) -> NDArray[Any]:
-    """A plain array over a file that all processes of the machine share, read-only."""
+    """A read-only array over a file, in memory that all processes of the machine share."""
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def open_data(folder: Path) -> FaceData:
-    """The newest version of a data set in a folder, by way of this machine's copy of it."""
+    """The newest version of a data set in a folder, through the local copy. Raises UserError if there is none."""
     return FaceData(copy_of_folder(folder))

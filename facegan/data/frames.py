@@ -1,4 +1,4 @@
-"""The frames of a video or of a folder of images, each decoded or with the reason why not; none is passed over."""
+"""The frames of a video or of a folder of images, each decoded or with the reason why it cannot be."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from facegan.data.sources import IMAGES
 
-_LEAST_BYTES = 16
-"""A frame takes at least as many bytes of its file: a damaged header may claim thousands of millions of frames."""
+_MIN_FRAME_BYTES = 16
+"""A frame takes at least this many bytes of its file; a damaged header may claim billions of frames."""
 UNREADABLE = "video missing or unreadable"
 ENDED = "video ends before this frame"
 UNDECODABLE = "frame cannot be decoded"
@@ -20,7 +20,7 @@ OTHER_SIZE = "frame has another size than the first"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame: number in its clip from 1, image [height, width, 3] uint8 BGR."""
+    """A frame: its number in the clip from 1, and its image [height, width, 3] uint8 BGR."""
 
     number: int
     image: NDArray[np.uint8]
@@ -28,14 +28,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class BadFrame:
-    """A frame that cannot be used, and why; number 0 stands for a clip that shows no frame at all."""
+    """A frame that cannot be used, and the reason."""
 
     number: int
     reason: str
 
 
 def claimed_frames(video: Path) -> int:
-    """How many frames the file's header or the folder's listing claims; 0 where neither can be read."""
+    """Number of frames by the header of a video or by the listing of a folder; 0 if the video cannot be read."""
     if video.is_dir():
         return len(_pictures(video))
     capture = cv2.VideoCapture(str(video))
@@ -43,11 +43,11 @@ def claimed_frames(video: Path) -> int:
         claimed = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
     finally:
         capture.release()
-    return min(max(claimed, 0), video.stat().st_size // _LEAST_BYTES) if claimed else 0
+    return min(max(claimed, 0), video.stat().st_size // _MIN_FRAME_BYTES) if claimed else 0
 
 
 def decode(video: Path) -> Iterator[Frame | BadFrame]:
-    """The frames in order, numbered from 1; nothing for a file that cannot be opened."""
+    """The frames in order, numbered from 1; none if the file cannot be opened."""
     shape: tuple[int, ...] | None = None
     for number, image in enumerate(_images(video) if video.is_dir() else _video(video), 1):
         if image is None:
@@ -60,7 +60,7 @@ def decode(video: Path) -> Iterator[Frame | BadFrame]:
 
 
 def _video(path: Path) -> Iterator[NDArray[np.uint8] | None]:
-    # The decoder has threads of its own, which setNumThreads does not know: as many as OpenCV may use, so one in a task.
+    # cv2.setNumThreads does not limit the threads of the decoder, so it is given the same number here.
     capture = cv2.VideoCapture(str(path), cv2.CAP_ANY, [cv2.CAP_PROP_N_THREADS, cv2.getNumThreads()])
     try:
         while capture.isOpened() and capture.grab():
@@ -78,7 +78,7 @@ def _images(folder: Path) -> Iterator[NDArray[np.uint8] | None]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """By number where all names are numbers (9.png before 10.png), else by name."""
+    """The images of a folder, by number if all names are numbers (9.png before 10.png), else by name."""
     found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
     if all(path.stem.isdecimal() for path in found):
         return sorted(found, key=lambda path: (int(path.stem), path.name))

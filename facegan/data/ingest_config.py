@@ -1,4 +1,4 @@
-"""How clips become rows of a data set."""
+"""The configuration of an ingest."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,20 +9,20 @@ from facegan.landmarks.finder import FinderName
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngestConfig:
-    """How clips become rows."""
+    """How clips become rows of a data set. Raises UserError for a value out of range."""
 
     size: int = 128
-    """Side of the crops, pixels."""
+    """Side of the crops, pixels: a multiple of 16, at least 32."""
     crop_scale: float = 2.0
-    """Side of the crop over the larger side of the landmarks."""
+    """Side of the crop, relative to the larger side of the landmarks: 1 to 5."""
     crop_smoothing: float = 0.0
-    """Width, in frames, of a Gaussian that steadies the crop's place and size over time; 0: each frame by itself."""
+    """Width, in frames, of a Gaussian that smooths the crop's position and size over time: 0 (off) to 10."""
     encoding: Literal["jpeg", "png"] = "jpeg"
-    """jpeg: small; png: without loss, about five times larger."""
+    """jpeg: small; png: lossless, about five times larger."""
     jpeg_quality: int = 95
-    """1 to 100."""
+    """Quality of the JPEG files: 1 to 100."""
     landmarks: Literal["annotations", FinderName] = "annotations"
-    """annotations: the .pts files; or found in the images by dlib's predictor or by face-alignment's network."""
+    """annotations: from .pts files; otherwise found in the images by this detector."""
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 16:

@@ -1,4 +1,4 @@
-"""All frames that a run trains on, decoded once and kept on its device: then a step's input is a gather, no decoding."""
+"""All training frames, decoded once and kept on the device, so that the input of a step is a gather."""
 
 import os
 from collections.abc import Generator
@@ -17,30 +17,33 @@ from facegan.errors import UserError
 from facegan.landmarks.points import mirror_permutation
 
 _SHARE_OF_FREE_MEMORY = 0.5
-"""The rest is for the networks and what they keep for the backward pass."""
+"""The rest is for the networks and their activations."""
 
 
 def resident_batches(
     data: FaceData, config: Config, first_step: int, rank: int, world: int, device: torch.device
 ) -> Generator[Batch, None, None]:
-    """The same batches as `triplets.batches`, without end, from frames that lie on the device already."""
+    """The same endless batches as `facegan.data.sampling.batches`, gathered from frames on the device."""
     clips = training_clips(data, config)
     frames = ResidentFrames(data, np.concatenate(clips), device)
     step = first_step
     while True:
         triplets = sample(clips, config.seed, step, config.optim.batch, config.data.flip).part(rank, world)
         mirrored = torch.from_numpy(triplets.mirrored).to(device)
-        source, target, third = (frames.places(rows) for rows in (triplets.source, triplets.target, triplets.third))
+        source, target, third = (frames.positions(rows) for rows in (triplets.source, triplets.target, triplets.third))
         yield Batch(
             frames.images(source, mirrored),
             frames.images(target, mirrored),
-            *(frames.points(places, mirrored) for places in (source, target, third)),
+            *(frames.points(positions, mirrored) for positions in (source, target, third)),
         )
         step += 1
 
 
 class ResidentFrames:
-    """Images [frames, size, size, 3] uint8 and landmarks [frames, 68, 2] on a device."""
+    """Images [frames, size, size, 3] uint8 and landmarks [frames, 68, 2] of some rows of a data set, on a device.
+
+    Raises UserError if they do not fit in half of the free memory.
+    """
 
     def __init__(self, data: FaceData, rows: NDArray[np.int64], device: torch.device) -> None:
         needed, free = len(rows) * 3 * data.size**2, _free_bytes(device)
@@ -50,29 +53,29 @@ class ResidentFrames:
                 f"{free / 2**30:.1f} GiB that are free on {device} half is for training; set it to False"
             )
         self._size, self._device = data.size, device
-        self._place = np.full(len(data.frame), -1, np.int64)
-        self._place[rows] = np.arange(len(rows))
+        self._position = np.full(len(data.frame), -1, np.int64)
+        self._position[rows] = np.arange(len(rows))
         self._points = torch.from_numpy(data.points[rows]).to(device)
         self._permutation = torch.from_numpy(mirror_permutation()).to(device)
         self._images = torch.empty((len(rows), data.size, data.size, 3), dtype=torch.uint8, device=device)
         with ThreadPoolExecutor() as pool:
-            for place, image in enumerate(pool.map(data.image, rows)):
-                self._images[place] = torch.from_numpy(image)
+            for position, image in enumerate(pool.map(data.image, rows)):
+                self._images[position] = torch.from_numpy(image)
 
-    def places(self, rows: NDArray[np.int64]) -> Tensor:
-        """Where rows of the data set lie here."""
-        places = self._place[rows]
-        assert (places >= 0).all(), "a row that is not kept"
-        return torch.from_numpy(places).to(self._device, non_blocking=True)
+    def positions(self, rows: NDArray[np.int64]) -> Tensor:
+        """[n]: positions among these frames of rows [n] of the data set."""
+        positions = self._position[rows]
+        assert (positions >= 0).all(), "a row that is not kept"
+        return torch.from_numpy(positions).to(self._device, non_blocking=True)
 
-    def images(self, places: Tensor, mirrored: Tensor) -> Tensor:
-        """[n, 3, size, size] uint8, mirrored where asked."""
-        images = self._images[places]
+    def images(self, positions: Tensor, mirrored: Tensor) -> Tensor:
+        """[n, 3, size, size] uint8: the images at positions [n], mirrored where `mirrored` [n] is True."""
+        images = self._images[positions]
         return torch.where(mirrored[:, None, None, None], images.flip(2), images).permute(0, 3, 1, 2)
 
-    def points(self, places: Tensor, mirrored: Tensor) -> Tensor:
-        """[n, 68, 2]: the landmarks of those images."""
-        points = self._points[places]
+    def points(self, positions: Tensor, mirrored: Tensor) -> Tensor:
+        """[n, 68, 2]: the landmarks of those images, in pixels."""
+        points = self._points[positions]
         flipped = points[:, self._permutation].clone()
         flipped[..., 0] = self._size - 1 - flipped[..., 0]
         return torch.where(mirrored[:, None, None], flipped, points)

@@ -1,4 +1,8 @@
-"""Which frames a step sees: a pure function of (seed, step)."""
+"""The frames of each training step: a function of seed and step alone.
+
+The global batch does not depend on the rank, the number of workers or the time; each rank takes its part. So a loader has no
+state to save, all arms of a seed see the same batches, and a run can be resumed with another number of workers.
+"""
 
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +16,14 @@ from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 
 PREFETCH = 3
+"""Batches that are decoded ahead."""
 
 
 def training_clips(data: FaceData, config: Config) -> list[NDArray[np.int64]]:
-    """Rows of each clip to train on: those with at least three frames."""
+    """Rows of each training clip that has at least three frames.
+
+    Raises UserError if there is none, or if the images have another size than the configuration.
+    """
     if data.size != config.data.size:
         raise UserError(f"--data holds images of {data.size} pixels, data.size is {config.data.size}: make them equal")
     clips = data.clips("train", config.data.validation_fraction)
@@ -28,7 +36,7 @@ def training_clips(data: FaceData, config: Config) -> list[NDArray[np.int64]]:
 
 
 def sample(clips: list[NDArray[np.int64]], seed: int, step: int, batch: int, flip: bool) -> Triplets:
-    """The global batch of a step: a clip uniformly, three different frames of it uniformly, mirrored or not."""
+    """The global batch of a step. Each sample is a random clip, three different random frames of it, and mirrored or not."""
     rng = np.random.default_rng([seed, step])
     which = rng.integers(len(clips), size=batch)
     rows = np.stack([rng.choice(clips[c], size=3, replace=False) for c in which])
@@ -37,7 +45,7 @@ def sample(clips: list[NDArray[np.int64]], seed: int, step: int, batch: int, fli
 
 
 def batches(data: FaceData, config: Config, first_step: int, rank: int, world: int, pin: bool) -> Generator[Batch, None, None]:
-    """A rank's batches from a step on, without end, decoded ahead in threads and in pinned memory where asked."""
+    """The batches of a rank from a step on, endless, decoded ahead in threads; in pinned memory if `pin` is True."""
     clips = training_clips(data, config)
 
     def load(step: int) -> Batch:
@@ -45,7 +53,7 @@ def batches(data: FaceData, config: Config, first_step: int, rank: int, world: i
         batch = data.batch(triplets)
         return Batch(*(getattr(batch, n).pin_memory() for n in Batch.__slots__)) if pin else batch
 
-    # A thread a batch ahead: one alone decodes fewer images a second than a large GPU trains on.
+    # One thread per batch ahead: a single one decodes fewer images per second than a large GPU trains on.
     with ThreadPoolExecutor(PREFETCH, "input") as pool:
         ahead = [pool.submit(load, first_step + i) for i in range(PREFETCH)]
         step = first_step + PREFETCH

@@ -1,10 +1,9 @@
-"""One clip -> one Parquet file of encoded crops and landmarks, and a record of what became of each of its frames.
+"""One Parquet file per clip, with encoded crops and landmarks, and the record of what became of each of its frames.
 
-Both are named by the hash of what they were made of, so a file that is there need not be made again. The record is written
-last: a clip is done when its record exists.
+The record is written after the file: a clip is done when its record exists.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from facegan.data.clip_reader import ClipReader, LocatedFrame
 from facegan.data.clip_record import ClipProgress, ClipRecord, Quarantined, clip_key
-from facegan.data.crop import Crop, crop_face, face_square, steady
+from facegan.data.crop import crop_face, face_square, smooth_squares
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.sources import ClipSource
 from facegan.files import file_sha256
@@ -25,6 +24,7 @@ from facegan.landmarks.finder import LandmarkFinder
 from facegan.landmarks.points import POINTS
 
 ROWS_PER_GROUP = 64
+"""Rows that are in memory at a time, when writing and when reading."""
 
 SCHEMA = pa.schema(
     [
@@ -43,7 +43,7 @@ SCHEMA = pa.schema(
 
 
 def write_clip(clip: ClipSource, root: Path, into: Path, config: IngestConfig, source_sha256: str) -> ClipRecord:
-    """Ingest one annotated clip of the source below `root`; see `writing_clip`."""
+    """Ingest one annotated clip of the source at `root`; see `writing_clip`."""
     *_, record = writing_clip(clip, root, into, config, source_sha256, None)
     assert isinstance(record, ClipRecord)
     return record
@@ -52,9 +52,9 @@ def write_clip(clip: ClipSource, root: Path, into: Path, config: IngestConfig, s
 def writing_clip(
     clip: ClipSource, root: Path, into: Path, config: IngestConfig, source_sha256: str, finder: LandmarkFinder | None
 ) -> Iterator[ClipProgress | ClipRecord]:
-    """Ingest one clip into `<into>/<key>.parquet`, a row group a step, and at last give its record.
+    """Ingest one clip into `<into>/<key>.parquet`; yield the progress after each row group, and the record at the end.
 
-    A clip without a good frame leaves no file.
+    A clip without a good frame leaves no file. `finder` is None if the landmarks come from annotations.
     """
     assert (finder is None) == (config.landmarks == "annotations"), f"landmarks are {config.landmarks}, finder is {finder}"
     reader = ClipReader(clip, root, finder)
@@ -63,60 +63,67 @@ def writing_clip(
     parquet = into / f"{key}.parquet"
     rows = image_bytes = 0
     with pq.ParquetWriter(parquet, SCHEMA, compression="none", use_dictionary=False, write_statistics=False) as writer:
-        good = _rows(clip, reader, config, quarantined.append)
+        good = _rows(clip, reader, config, quarantined)
         while group := list(islice(good, ROWS_PER_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, SCHEMA), row_group_size=ROWS_PER_GROUP)
             rows += len(group)
             image_bytes += sum(len(row["image"]) for row in group)
             yield ClipProgress(clip.clip, rows + len(quarantined), reader.claimed)
-    read = reader.frames_read()
-    assert read == rows + len(quarantined), f"{clip.clip}: {read} frames read, {rows} written, {len(quarantined)} quarantined"
     size, digest = (parquet.stat().st_size, file_sha256(parquet)) if rows else (0, "")
     if not rows:
         parquet.unlink()
-    about = (clip.clip, clip.person, clip.split, clip.category, source_sha256, key)
-    yield ClipRecord(*about, rows, size, image_bytes, digest, read, quarantined)
+    yield ClipRecord(
+        clip=clip.clip,
+        person=clip.person,
+        split=clip.split,
+        category=clip.category,
+        source_sha256=source_sha256,
+        key=key,
+        rows=rows,
+        file_bytes=size,
+        image_bytes=image_bytes,
+        sha256=digest,
+        frames_read=reader.frames_read(),
+        quarantined=quarantined,
+    )
 
 
 def _rows(
-    clip: ClipSource, reader: ClipReader, config: IngestConfig, quarantine: Callable[[Quarantined], None]
+    clip: ClipSource, reader: ClipReader, config: IngestConfig, quarantined: list[Quarantined]
 ) -> Iterator[dict[str, Any]]:
+    """The row of each good frame; the bad ones are added to `quarantined`."""
     scale = config.crop_scale
-    squares = ((f.frame, face_square(f.points, scale) if isinstance(f, LocatedFrame) else None, f) for f in reader.read())
-    for square, frame in steady(squares, config.crop_smoothing):
+    frames = ((f.frame, face_square(f.points, scale) if isinstance(f, LocatedFrame) else None, f) for f in reader.read())
+    for square, frame in smooth_squares(frames, config.crop_smoothing):
         if isinstance(frame, Quarantined):
-            quarantine(frame)
+            quarantined.append(frame)
             continue
         assert square is not None, "a frame with landmarks has a square"
-        yield _row(clip, frame, crop_face(frame.image, frame.points, square, config.size), config)
-
-
-def _row(clip: ClipSource, frame: LocatedFrame, crop: Crop, config: IngestConfig) -> dict[str, Any]:
-    return {
-        "clip": clip.clip,
-        "person": clip.person,
-        "split": clip.split,
-        "category": clip.category,
-        "frame": frame.frame,
-        "image": _encode(crop.image, config),
-        "landmarks": crop.points.ravel(),
-        "crop_box": crop.box,
-        "source_width": frame.image.shape[1],
-        "source_height": frame.image.shape[0],
-    }
+        crop = crop_face(frame.image, frame.points, square, config.size)
+        yield {
+            "clip": clip.clip,
+            "person": clip.person,
+            "split": clip.split,
+            "category": clip.category,
+            "frame": frame.frame,
+            "image": _encode(crop.image, config),
+            "landmarks": crop.points.ravel(),
+            "crop_box": crop.box,
+            "source_width": frame.image.shape[1],
+            "source_height": frame.image.shape[0],
+        }
 
 
 def _encode(image: NDArray[np.uint8], config: IngestConfig) -> bytes:
-    jpeg = config.encoding == "jpeg"
-    ok, encoded = cv2.imencode(
-        ".jpg" if jpeg else ".png", image, [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality] if jpeg else []
-    )
+    """The content of a JPEG or PNG file with a BGR image [size, size, 3]."""
+    suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]) if config.encoding == "jpeg" else (".png", [])
+    ok, encoded = cv2.imencode(suffix, image, options)
     assert ok, "OpenCV could not encode a crop"
     return encoded.tobytes()
 
 
 def decode_image(encoded: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[size, size, 3] uint8 RGB of an image column's bytes."""
+    """[size, size, 3] uint8 RGB: the image in the bytes of a JPEG or PNG file, [bytes] uint8."""
     image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
     assert image is not None, "a hash-checked row does not decode"
     return np.asarray(image, np.uint8)

@@ -1,4 +1,4 @@
-"""The metric card: what is measured, and its summary with intervals, clip by clip and category by category.
+"""The metric card: the mean of each metric with its interval, by clip and by category of clips.
 
 Scores are means over pairs of a clip, then over clips. Intervals come from resampling people, each with all of their clips,
 never frames. Where every clip is a person of its own, this is resampling clips.
@@ -16,7 +16,7 @@ _RESAMPLES = 2_000
 
 
 Scores = dict[str, NDArray[np.float64]]
-"""[n] values of each metric, one a pair; jitter is the clip's at each of its pairs. What cannot be measured is left out."""
+"""[n] values of each metric, one per pair. The jitter of a clip is repeated for each of its pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,14 @@ Card = dict[str, MetricSummary]
 
 
 GENERATED, TARGETS = "features/generated", "features/targets"
-"""Inception's features among what was measured, [n, 2048]: KID is of a set, so it waits until all clips are there."""
+"""Names of Inception's features [n, 2048] among the measurements. KID needs those of all clips, so it is computed last."""
 
 
 def with_kid(measured: Scores, clips: list[str], images: int) -> tuple[Scores, dict[str, str]]:
-    """The scores with KID over exactly `images` pairs, evenly chosen, in place of the features; why it is missing, if it is."""
+    """The scores with `kid` over exactly `images` pairs, evenly chosen, in place of the features, and a note if it is missing.
+
+    `clips` [n] names the clip of each pair. KID is given as one value per chosen pair, NaN for the others.
+    """
     scores = {name: values for name, values in measured.items() if name not in (GENERATED, TARGETS)}
     if GENERATED not in measured:
         return scores, {}
@@ -62,7 +65,7 @@ def with_kid(measured: Scores, clips: list[str], images: int) -> tuple[Scores, d
         return scores, {"kid": f"not measured: {len(clips)} pairs, fewer than --evaluators.kid_images {images}"}
     chosen = np.linspace(0, len(clips) - 1, images).round().astype(int)
     values = kid_pseudo_values(measured[GENERATED][chosen], measured[TARGETS][chosen])
-    # Clips weigh alike in a card; in KID each image does, also where one clip gives more of them than another.
+    # A card is a mean over clips, but KID is a mean over images: the weights make up for clips with more images than others.
     owners = np.array(clips)[chosen]
     counts = np.array([(owners == owner).sum() for owner in owners])
     scores["kid"] = np.full(len(clips), np.nan)
@@ -92,7 +95,7 @@ def summarise(
         by_clip = np.array([_mean(values[member]) for member in members])
         per_clip = {n: float(v) if np.isfinite(v) else None for n, v in zip(names, by_clip, strict=True)}
         by_category = {}
-        # KID is of the whole set: a clip's value is its share of it, not its own distance.
+        # KID is a distance of whole sets: the value of a clip is its contribution, not its own distance.
         if categories is not None and metric != "kid":
             for category in sorted({categories[n] for n in names}):
                 of_category = np.array([categories[name] == category for name in names])

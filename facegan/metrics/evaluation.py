@@ -1,6 +1,6 @@
-"""An evaluation, clip by clip: what is measured of a checkpoint or a reference on one clip, and the cards of all clips.
+"""An evaluation in pieces: the measurements of one clip, and the cards made from those of all clips.
 
-The parts are independent of each other, so they can be made anywhere, in any order, and kept.
+The measurements of a clip do not depend on the other clips, so they can be made on any machine, in any order, and stored.
 """
 
 import io
@@ -18,80 +18,81 @@ from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluators import Evaluators
 from facegan.metrics.measure import EvaluationSet, measure_references, prepare_evaluation_set
 
-Part = dict[str, NDArray[Any]]
-"""What was measured on one clip, by name; of the references by `<row>|<name>`."""
+ClipMeasurements = dict[str, NDArray[Any]]
+"""Arrays of one clip by name: the scores of a checkpoint; or of the references, `<row>|<metric>`, EMBEDDINGS and ROWS."""
 
 NO_MOTION = "not measured of another person: frames chosen by their pose are no motion"
 EMBEDDINGS, ROWS = "embeddings", "rows"
 
 
-def reference_part(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> Part:
-    """The reference rows of a clip, and the embeddings of its real frames."""
+def reference_measurements(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> ClipMeasurements:
+    """The scores of the reference rows of a clip, and the embeddings and rows of its real frames."""
     rows = measure_references(data, evaluation_set, evaluators)
-    part: Part = {f"{row}|{name}": values for row, scores in rows.items() for name, values in scores.items()}
-    part[EMBEDDINGS] = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
-    part[ROWS] = np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target])
-    return part
+    measured: ClipMeasurements = {f"{row}|{name}": values for row, scores in rows.items() for name, values in scores.items()}
+    measured[EMBEDDINGS] = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
+    measured[ROWS] = np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target])
+    return measured
 
 
 def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Card], Discrimination]:
-    """The reference cards of a study, and how well the identity judge tells its test people apart."""
+    """The cards of the reference rows of a study, and the result of `discrimination` on its test people.
+
+    `cache` is the file of the embeddings of the real frames; it is written if it does not exist.
+    """
     evaluation_set = prepare_evaluation_set(data, evaluators, cache, Sampling())
+    pairs = evaluation_set.pairs
     rows = measure_references(data, evaluation_set, evaluators)
-    people = [data.person_of(clip) for clip in (*evaluation_set.pairs.clip, *evaluation_set.pairs.clip)]
-    cards = {row: make_card(measured, evaluation_set.pairs.clip, data, evaluators) for row, measured in rows.items()}
+    cards = {row: make_card(measured, pairs.clip, data, evaluators) for row, measured in rows.items()}
     embeddings = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
-    return cards, discrimination(embeddings, np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target]), people)
+    people = [data.person_of(clip) for clip in (*pairs.clip, *pairs.clip)]
+    return cards, discrimination(embeddings, np.concatenate([pairs.source, pairs.target]), people)
 
 
 def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Evaluators) -> Card:
-    """The card of what was measured on pairs of these clips: every metric, with a note where it was not measured."""
+    """The metric card of measurements on pairs of these clips [n]; a metric that was not measured has a note."""
     scores, missing = with_kid(measured, clips, evaluators.config.kid_images)
     still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
+    categories = {clip.clip: clip.category for clip in data.manifest.clips}
     people = {clip: data.person_of(clip) for clip in clips}
-    return summarise(scores, clips, categories_of(data), evaluators.missing | missing | still, people)
+    return summarise(scores, clips, categories, evaluators.missing | missing | still, people)
 
 
-def pack(part: Part) -> bytes:
-    """A part as bytes, without pickle."""
+def pack(measurements: ClipMeasurements) -> bytes:
+    """The measurements as the content of an .npz file, without pickle."""
     sink = io.BytesIO()
-    np.savez(sink, allow_pickle=False, **part)
+    np.savez(sink, allow_pickle=False, **measurements)
     return sink.getvalue()
 
 
-def unpack(content: bytes) -> Part:
+def unpack(content: bytes) -> ClipMeasurements:
     """The inverse of `pack`."""
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return dict(archive)
 
 
-def card_of(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> Card:
-    """The card of a checkpoint from its parts by clip."""
-    clips = [clip for clip, part in parts.items() for _ in range(len(part["face_error"]))]
-    measured: Scores = {name: np.concatenate([part[name] for part in parts.values()]) for name in next(iter(parts.values()))}
-    return make_card(measured, clips, data, evaluators)
+def card_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators: Evaluators) -> Card:
+    """The metric card of a checkpoint from its measurements by clip."""
+    clips = [clip for clip, measured in by_clip.items() for _ in range(len(measured["face_error"]))]
+    names = next(iter(by_clip.values()))
+    scores: Scores = {name: np.concatenate([measured[name] for measured in by_clip.values()]) for name in names}
+    return make_card(scores, clips, data, evaluators)
 
 
-def reference_cards(parts: Mapping[str, Part], data: FaceData, evaluators: Evaluators) -> dict[str, Card]:
-    """The cards of the reference rows from their parts by clip."""
-    names = list(dict.fromkeys(name.partition("|")[0] for part in parts.values() for name in part if "|" in name))
-    rows = {}
-    for row in names:
+def reference_cards(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators: Evaluators) -> dict[str, Card]:
+    """The metric cards of the reference rows, by row, from the measurements of `reference_measurements` by clip."""
+    rows = dict.fromkeys(name.partition("|")[0] for measured in by_clip.values() for name in measured if "|" in name)
+    cards = {}
+    for row in rows:
         of_row = {
-            clip: {name.removeprefix(f"{row}|"): values for name, values in part.items() if name.startswith(f"{row}|")}
-            for clip, part in parts.items()
+            clip: {name.removeprefix(f"{row}|"): values for name, values in measured.items() if name.startswith(f"{row}|")}
+            for clip, measured in by_clip.items()
         }
-        rows[row] = card_of(of_row, data, evaluators)
-    return rows
+        cards[row] = card_of(of_row, data, evaluators)
+    return cards
 
 
-def discrimination_of(parts: Mapping[str, Part], data: FaceData) -> Discrimination:
-    """How well the identity judge tells the people of the reference parts apart."""
-    people = [data.person_of(clip) for clip, part in parts.items() for _ in part[ROWS]]
-    embeddings, rows = (np.concatenate([part[name] for part in parts.values()]) for name in (EMBEDDINGS, ROWS))
+def discrimination_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData) -> Discrimination:
+    """The result of `discrimination` on the real frames in the measurements of `reference_measurements` by clip."""
+    people = [data.person_of(clip) for clip, measured in by_clip.items() for _ in measured[ROWS]]
+    embeddings, rows = (np.concatenate([measured[name] for measured in by_clip.values()]) for name in (EMBEDDINGS, ROWS))
     return discrimination(embeddings, rows, people)
-
-
-def categories_of(data: FaceData) -> dict[str, str]:
-    """The category of each clip."""
-    return {clip.clip: clip.category for clip in data.manifest.clips}

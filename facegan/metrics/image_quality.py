@@ -1,4 +1,4 @@
-"""Image quality of generated faces against their targets. Images are uint8 in [0, 255]; other types are refused."""
+"""Image quality of generated faces against their targets. Images are uint8 [n, size, size, 3]; other types are refused."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from facegan.inference import Images
 
 
 def ssim(images: Images, targets: Images) -> NDArray[np.float64]:
-    """[n]: structural similarity (Wang et al. 2004) with an 11-pixel Gaussian window of sigma 1.5; 1 is equal."""
+    """[n]: structural similarity (Wang et al. 2004) with an 11-pixel Gaussian window of sigma 1.5, in [-1, 1]; 1 is equal."""
     a, b = (torch.from_numpy(checked(x)).permute(0, 3, 1, 2).double() for x in (images, targets))
     values = structural_similarity_index_measure(a, b, data_range=255.0, reduction="none")
     assert isinstance(values, torch.Tensor)
@@ -18,14 +18,14 @@ def ssim(images: Images, targets: Images) -> NDArray[np.float64]:
 
 
 def psnr(images: Images, targets: Images) -> NDArray[np.float64]:
-    """[n]: peak signal to noise ratio in dB; equal images count as one grey level of error in a single value."""
+    """[n]: peak signal-to-noise ratio in dB. For equal images, an error of one grey level in a single value is assumed."""
     difference = checked(images).astype(np.float64) - checked(targets)
     error = np.maximum(np.square(difference).mean(axis=(1, 2, 3)), 1 / difference[0].size)
     return np.asarray(10 * np.log10(255**2 / error), np.float64)
 
 
 def face_masks(points: NDArray[np.float32], size: int) -> NDArray[np.bool_]:
-    """[n, size, size]: inside the convex hull of the landmarks [n, 68, 2]."""
+    """[n, size, size]: True inside the convex hull of the landmarks [n, 68, 2], given in pixels."""
     masks = np.zeros((len(points), size, size), np.uint8)
     for mask, face in zip(masks, points, strict=True):
         cv2.fillConvexPoly(mask, cv2.convexHull(np.round(face).astype(np.int32)), [1])
@@ -33,12 +33,12 @@ def face_masks(points: NDArray[np.float32], size: int) -> NDArray[np.bool_]:
 
 
 def face_error(images: Images, targets: Images, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[n]: mean absolute difference inside the masks, in grey levels of 255."""
+    """[n]: mean absolute difference inside the masks [n, size, size], in grey levels, [0, 255]."""
     difference = np.abs(checked(images).astype(np.float64) - checked(targets)).mean(axis=-1)
     return np.asarray((difference * masks).sum(axis=(1, 2)) / np.maximum(masks.sum(axis=(1, 2)), 1), np.float64)
 
 
 def checked(images: Images) -> Images:
-    """The images, once they are known to be [n, size, size, 3] of 8 bits: floats in [0, 1] or [-1, 1] are refused."""
+    """The same images. Raises AssertionError unless they are uint8 [n, size, size, 3]; floats in any range are refused."""
     assert images.dtype == np.uint8 and images.ndim == 4 and images.shape[-1] == 3, (images.dtype, images.shape)
     return images

@@ -1,4 +1,4 @@
-"""Measuring: a generator's images, and the reference rows, against the real frames of people never trained on."""
+"""Measure every metric of generated images, and of the reference rows, on the test people of a data set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,33 +20,40 @@ from facegan.metrics.pairs import FrameSequence, Pairs, choose_pairs, choose_seq
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """The judged pairs and runs of a data set with what all judging needs of them: computed once a study."""
+    """The pairs and frame sequences to evaluate, with their real images, landmarks and embeddings.
+
+    Of the n pairs: `sources` and `targets` are images, the points [n, 68, 2] are in crop pixels, the embeddings are [n, d].
+    `sequence_points` holds the landmarks [m, 68, 2] of each sequence.
+    """
 
     pairs: Pairs
-    runs: list[FrameSequence]
+    sequences: list[FrameSequence]
     sources: Images
     targets: Images
     source_points: NDArray[np.float32]
     target_points: NDArray[np.float32]
     source_embeddings: NDArray[np.float64]
     target_embeddings: NDArray[np.float64]
-    run_points: list[NDArray[np.float32]]
+    sequence_points: list[NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImages:
-    """Images that should equal the pairs' targets, and of each run those that should equal its frames."""
+    """One image for the target of each pair, and the images for the frames of each sequence."""
 
     images: Images
-    runs: list[Images]
+    sequences: list[Images]
 
 
 def prepare_evaluation_set(
     data: FaceData, evaluators: Evaluators, cache: Path | None, sampling: Sampling, only: str | None = None
 ) -> EvaluationSet:
-    """The test pairs of a data set, or of one clip; their embeddings, which take the time, are kept in the file `cache`."""
+    """The evaluation set of the test clips, or of the clip `only`.
+
+    The embeddings, which take most of the time, are read from the file `cache` if it exists and written there otherwise.
+    """
     pairs = choose_pairs(data, "test", Config(), sampling.pairs_per_clip, only)
-    runs = choose_sequences(data, pairs, sampling.sequence_frames)
+    sequences = choose_sequences(data, pairs, sampling.sequence_frames)
     images = images_of(data, pairs.source), images_of(data, pairs.target)
     points = data.points[pairs.source], data.points[pairs.target]
     if cache is not None and cache.exists():
@@ -57,56 +64,71 @@ def prepare_evaluation_set(
             with replacing(cache) as partial, partial.open("wb") as sink:
                 np.save(sink, embeddings)
     assert embeddings.shape[1] == len(pairs), f"{cache} belongs to other data"
-    of_source, of_target = embeddings
-    return EvaluationSet(pairs, runs, *images, *points, of_source, of_target, [data.points[run.rows] for run in runs])
+    return EvaluationSet(
+        pairs=pairs,
+        sequences=sequences,
+        sources=images[0],
+        targets=images[1],
+        source_points=points[0],
+        target_points=points[1],
+        source_embeddings=embeddings[0],
+        target_embeddings=embeddings[1],
+        sequence_points=[data.points[sequence.rows] for sequence in sequences],
+    )
 
 
 def generate_all(generate: Generate, data: FaceData, evaluation_set: EvaluationSet) -> GeneratedImages:
-    """What a generator makes of the pairs and the runs."""
+    """The images that a generator makes for the pairs and the sequences; each sequence is made from one source image."""
     images = generate(evaluation_set.sources, evaluation_set.target_points)
-    runs = []
-    for run, points in zip(evaluation_set.runs, evaluation_set.run_points, strict=True):
-        source = images_of(data, np.full(len(run.rows), run.source))
-        runs.append(generate(source, points) if len(run.rows) else source)
-    return GeneratedImages(images, runs)
+    sequences = []
+    for sequence, points in zip(evaluation_set.sequences, evaluation_set.sequence_points, strict=True):
+        source = images_of(data, np.full(len(sequence.rows), sequence.source))
+        sequences.append(generate(source, points) if len(sequence.rows) else source)
+    return GeneratedImages(images, sequences)
 
 
-def measure(drawn: GeneratedImages, evaluation_set: EvaluationSet, evaluators: Evaluators) -> Scores:
-    """All that the evaluators can measure of drawn images; `with_kid` makes scores of it."""
-    embedding = evaluators.identity.embed(drawn.images, evaluation_set.target_points)
-    moving = [_embed(images, points, evaluators) for images, points in zip(drawn.runs, evaluation_set.run_points, strict=True)]
-    return _of_pairs(drawn.images, embedding, evaluation_set, evaluators) | _of_runs(
-        drawn.runs, moving, evaluation_set, evaluators
+def measure(generated: GeneratedImages, evaluation_set: EvaluationSet, evaluators: Evaluators) -> Scores:
+    """[n] values per pair of every metric that the evaluators can measure; `with_kid` turns Inception's features into KID."""
+    embedding = evaluators.identity.embed(generated.images, evaluation_set.target_points)
+    embeddings = [
+        _embed(images, points, evaluators)
+        for images, points in zip(generated.sequences, evaluation_set.sequence_points, strict=True)
+    ]
+    return _measure_pairs(generated.images, embedding, evaluation_set, evaluators) | _measure_sequences(
+        generated.sequences, embeddings, evaluation_set, evaluators
     )
 
 
 def measure_references(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> dict[str, Scores]:
-    """The rows to read a card against: the target itself, the source copied, and another person's frame of that pose.
+    """The same metrics of images whose quality is known, by the name of their row in tables.
 
-    The real target's landmark scores are the judge's own error. Another person's frames are no motion, so they have no jitter.
+    `real target`: the target itself; its landmark scores are the error of the landmark evaluator. `source copied`: the source
+    image, unchanged. `another person`: another person's frame of the same pose; it has no jitter, since such frames are not
+    consecutive, and is left out if all test clips are of one person.
     """
-    real = [images_of(data, run.rows) for run in evaluation_set.runs]
-    moving = [_embed(images, points, evaluators) for images, points in zip(real, evaluation_set.run_points, strict=True)]
+    real = [images_of(data, sequence.rows) for sequence in evaluation_set.sequences]
+    embeddings = [
+        _embed(images, points, evaluators) for images, points in zip(real, evaluation_set.sequence_points, strict=True)
+    ]
     copied = generate_all(lambda sources, points: sources, data, evaluation_set)
-    # One image shown again and again has one embedding.
-    still = [np.ones((len(run.rows), 1)) for run in evaluation_set.runs]
+    # The same image in every frame has the same embedding, so any constant will do.
+    constant = [np.ones((len(sequence.rows), 1)) for sequence in evaluation_set.sequences]
     rows = {
-        "real target": _of_pairs(evaluation_set.targets, evaluation_set.target_embeddings, evaluation_set, evaluators)
-        | _of_runs(real, moving, evaluation_set, evaluators),
-        "source copied": _of_pairs(evaluation_set.sources, evaluation_set.source_embeddings, evaluation_set, evaluators)
-        | _of_runs(copied.runs, still, evaluation_set, evaluators),
+        "real target": _measure_pairs(evaluation_set.targets, evaluation_set.target_embeddings, evaluation_set, evaluators)
+        | _measure_sequences(real, embeddings, evaluation_set, evaluators),
+        "source copied": _measure_pairs(evaluation_set.sources, evaluation_set.source_embeddings, evaluation_set, evaluators)
+        | _measure_sequences(copied.sequences, constant, evaluation_set, evaluators),
     }
     other = of_another_person(data, evaluation_set.pairs.target, evaluation_set.pairs.clip)
     if other is not None:
         images = images_of(data, other)
-        rows["another person"] = _of_pairs(
-            images, evaluators.identity.embed(images, data.points[other]), evaluation_set, evaluators
-        )
+        embedding = evaluators.identity.embed(images, data.points[other])
+        rows["another person"] = _measure_pairs(images, embedding, evaluation_set, evaluators)
     return rows
 
 
 def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n]: cosine similarity of rows."""
+    """[n]: cosine similarity of the rows of a [n, d] and b [n, d], in [-1, 1]."""
     return np.asarray((a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)), np.float64)
 
 
@@ -114,7 +136,9 @@ def _embed(images: Images, points: NDArray[np.float32], evaluators: Evaluators) 
     return evaluators.identity.embed(images, points) if len(images) else np.empty((0, 1))
 
 
-def _of_pairs(images: Images, embedding: NDArray[np.float64], evaluation_set: EvaluationSet, evaluators: Evaluators) -> Scores:
+def _measure_pairs(
+    images: Images, embedding: NDArray[np.float64], evaluation_set: EvaluationSet, evaluators: Evaluators
+) -> Scores:
     masks = face_masks(evaluation_set.target_points, images.shape[1])
     to_target = face_error(images, evaluation_set.targets, masks)
     to_source = face_error(images, evaluation_set.sources, masks)
@@ -136,13 +160,15 @@ def _of_pairs(images: Images, embedding: NDArray[np.float64], evaluation_set: Ev
     return scores
 
 
-def _of_runs(
-    runs: list[Images], embeddings: list[NDArray[np.float64]], evaluation_set: EvaluationSet, evaluators: Evaluators
+def _measure_sequences(
+    generated: list[Images], embeddings: list[NDArray[np.float64]], evaluation_set: EvaluationSet, evaluators: Evaluators
 ) -> Scores:
-    """A clip's jitter at each of its pairs."""
-    of_clip = {}
-    for run, images, points, embedded in zip(evaluation_set.runs, runs, evaluation_set.run_points, embeddings, strict=True):
+    """The jitter of each clip's sequence, repeated for each of its pairs."""
+    jitter = {}
+    for sequence, images, points, embedding in zip(
+        evaluation_set.sequences, generated, evaluation_set.sequence_points, embeddings, strict=True
+    ):
         found = evaluators.landmarks.find(images)
-        of_clip[run.clip] = (identity_jitter(embedded), landmark_jitter(found, points))
-    values = np.array([of_clip[clip] for clip in evaluation_set.pairs.clip], np.float64)
+        jitter[sequence.clip] = (identity_jitter(embedding), landmark_jitter(found, points))
+    values = np.array([jitter[clip] for clip in evaluation_set.pairs.clip], np.float64)
     return {"identity_jitter": values[:, 0], "landmark_jitter": values[:, 1]}

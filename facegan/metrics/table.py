@@ -1,6 +1,6 @@
-"""The metrics: what each one means, which way is better, and where it is shown.
+"""The metrics: what each one means, which direction is better, and where it is shown.
 
-This is the only place that says so. The metric card, the effects, the report, the console and MLflow read it. To add a metric,
+No other module repeats these facts. The metric card, the effects, the report, the console and MLflow read it. To add a metric,
 add a row here and compute its values in `facegan.metrics.measure`.
 """
 
@@ -10,23 +10,23 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A score of generated images on people never trained on."""
+    """A score of generated images of people who were not trained on."""
 
     meaning: str
     better: Literal["more", "less", ""]
-    """Empty where neither is better: the metric describes."""
+    """Empty where neither is better and the metric only describes."""
     digits: int
-    """Decimals in tables."""
+    """Number of decimals in tables."""
     display_name: str = ""
-    """Name in texts, where the metric's own name with spaces will not do."""
+    """Name in texts; by default the metric's own name with spaces."""
     headline: int = 0
-    """Place among the metrics whose effects are analysed, from 1; 0: not among them."""
+    """Position among the metrics whose effects are analysed, from 1; 0: not among them."""
     stand_in: str = ""
-    """For a headline: the metric analysed in its place if a run has no value of it on most clips."""
+    """For a headline: the metric that is analysed instead if a run has no value of it on most clips."""
     console: bool = False
-    """Shown in the table that a study prints at its end."""
+    """Whether it is in the table that a study prints at its end."""
     tracked: bool = False
-    """Logged to the tracker. MLflow's UI is slow with many keys, so this is a choice; scores.json has all."""
+    """Whether it is logged to the tracker. MLflow's UI is slow with many keys, so not all are; scores.json has all."""
 
 
 METRICS: dict[str, Metric] = {
@@ -98,20 +98,20 @@ METRICS: dict[str, Metric] = {
 HEADLINES: tuple[str, ...] = tuple(
     sorted((name for name, metric in METRICS.items() if metric.headline), key=lambda name: METRICS[name].headline)
 )
-"""The metrics whose effects are analysed, in their order."""
+"""The metrics whose effects are analysed, in order."""
 
 
 def display_name(metric: str) -> str:
-    """A metric's name in a text."""
+    """The name of a metric in a text."""
     return METRICS[metric].display_name or metric.replace("_", " ")
 
 
 def meaning(metric: str) -> str:
-    """What a metric measures and which way is better."""
+    """What a metric measures and which direction is better."""
     found = METRICS[metric]
     return f"{found.meaning}; {found.better} is better" if found.better else found.meaning
 
 
 def formatted(metric: str, value: float | None) -> str:
-    """A value with the metric's decimals; '-' where nothing was measured."""
+    """A value with the decimals of its metric; '-' for None (not measured)."""
     return "-" if value is None else f"{value:.{METRICS[metric].digits}f}"

@@ -189,7 +189,7 @@ def test_the_fingerprint_of_clips_changes_with_an_annotation(clips: Path, tmp_pa
 
 def test_a_folder_that_is_no_study_is_refused(ablate_error, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "thesis.txt").write_text("mine")
-    assert "a folder with other things in it" in ablate_error("--data", str(data_folder), "--data.size", "32", "--study", ".")
+    assert "a folder that contains other files" in ablate_error("--data", str(data_folder), "--data.size", "32", "--study", ".")
 
 
 def test_flags_are_named_like_the_fields_of_the_configuration() -> None:

@@ -1,6 +1,6 @@
-"""ArcFace as the judge of identity: any recognition network in ONNX that takes 112x112 faces in the usual alignment.
+"""ArcFace (Deng et al. 2019) as the identity evaluator: any ONNX network that takes faces of 112 pixels in the usual alignment.
 
-Deng et al. 2019 and insightface's files (w600k_r50.onnx and others, for non-commercial research). Plain onnxruntime, CPU.
+For example the files of insightface (w600k_r50.onnx and others, for non-commercial research). It runs on the CPU.
 """
 
 from pathlib import Path
@@ -18,17 +18,20 @@ SIDE = 112
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float64
 )
-"""[5, 2] in pixels: the eye left in the image, the other eye, nose tip, and the mouth's corners, as ArcFace was trained."""
+"""[5, 2] in pixels: left eye in the image, right eye, nose tip, left and right corner of the mouth, as ArcFace was trained."""
 
 _FIVE = (tuple(range(36, 42)), tuple(range(42, 48)), (30,), (48,), (54,))
 _BATCH = 16
 
 
 class ArcFace:
-    """Embeds faces whose landmarks are known: [d] vectors, close in angle for one person."""
+    """Embeds faces whose landmarks are known; a small angle between embeddings means the same person.
+
+    Raises UserError if the file is not such a network; `flag` names it in the message.
+    """
 
     def __init__(self, file: Path, flag: str = "--evaluators.identity") -> None:
-        import onnxruntime  # only those who ask for it wait for it
+        import onnxruntime  # slow to import and not needed by default
 
         self.sha256 = file_sha256(file)
         self.name = f"ArcFace {file.name}"
@@ -36,7 +39,7 @@ class ArcFace:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a class of its own for each way in which a file can be wrong
+        except Exception as error:  # onnxruntime raises a different class for each kind of damage
             raise UserError(f"{flag} is {str(file)!r}: onnxruntime cannot load it ({str(error).splitlines()[0]})") from None
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or list(inputs[0].shape[1:]) != [3, SIDE, SIDE] or len(outputs[0].shape) != 2:
@@ -46,35 +49,35 @@ class ArcFace:
         self._batch = _BATCH if not isinstance(inputs[0].shape[0], int) else inputs[0].shape[0]
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
-        """[n, d] of images and their landmarks [n, 68, 2]; the landmarks only align the face."""
+        """[n, d]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2], which are used to align the face."""
         faces = arcface_input(np.stack([aligned(i, p) for i, p in zip(checked(images), points, strict=True)]))
         return np.concatenate([self._run(faces[start : start + self._batch]) for start in range(0, len(faces), self._batch)])
 
     def _run(self, faces: NDArray[np.float32]) -> NDArray[np.float64]:
-        # A network exported for a fixed batch is given a full one.
+        # A network that was exported with a fixed batch size takes full batches only.
         full = np.resize(faces, (self._batch, *faces.shape[1:])) if len(faces) < self._batch else faces
         return np.asarray(self._session.run(None, {self._input: full})[0][: len(faces)], np.float64)
 
 
 def five_points(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[5, 2] of landmarks [68, 2]: the eyes' middles, the nose tip, the mouth's corners."""
+    """[5, 2] of landmarks [68, 2]: the middle of each eye, the nose tip, the corners of the mouth."""
     return np.stack([points[list(group)].astype(np.float64).mean(axis=0) for group in _FIVE])
 
 
 def similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[2, 3]: the rotation, scale and shift that bring points [n, 2] closest to others in squares (Umeyama 1991), no mirror."""
+    """[2, 3]: rotation, scale and shift that map points [n, 2] to `target` with the least squared error (Umeyama 1991)."""
     a, b = source - source.mean(axis=0), target - target.mean(axis=0)
-    # In the plane a rotation with a scale is one complex number, and this is its least-squares solution.
+    # In the plane, rotation and scale are one complex number; this is its least-squares solution.
     across, down = (a * b).sum(), (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
     turn = np.array([[across, -down], [down, across]]) / np.square(a).sum()
     return np.concatenate([turn, (target.mean(axis=0) - turn @ source.mean(axis=0))[:, None]], axis=1)
 
 
 def aligned(image: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """[112, 112, 3] RGB: the face brought to the template; black outside of the image."""
+    """[112, 112, 3] RGB: the face with landmarks [68, 2] moved to the template; black outside of the image."""
     return np.asarray(cv2.warpAffine(image, similarity(five_points(points), TEMPLATE), (SIDE, SIDE)), np.uint8)
 
 
 def arcface_input(faces: Images) -> NDArray[np.float32]:
-    """[n, 3, 112, 112]: RGB as (x - 127.5) / 127.5, in [-1, 1]."""
+    """[n, 3, 112, 112] float: RGB faces [n, 112, 112, 3] scaled by (x - 127.5) / 127.5 to [-1, 1]."""
     return np.ascontiguousarray(((checked(faces).astype(np.float32) - 127.5) / 127.5).transpose(0, 3, 1, 2))

@@ -1,6 +1,6 @@
-"""Two evaluators that come with pip packages: dlib's face embedding (identity) and its 68-point predictor (landmarks).
+"""The default evaluators, whose files come with pip packages: dlib's face embedding and its 68-point landmark predictor.
 
-Neither is a network that a loss uses. The embedding is He et al.'s ResNet trained by Davis King; its file is public domain.
+The embedding is a ResNet (He et al. 2016) trained by Davis King; its file is in the public domain.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ from facegan.landmarks.dlib_finder import model_file
 from facegan.landmarks.points import POINTS
 from facegan.metrics.image_quality import checked
 
-# dlib's networks want faces of 80 pixels and more; small crops are enlarged to this side.
 _SIDE = 256
+"""Side to which images are resized, pixels: dlib's networks were trained on faces of 80 pixels and more."""
 
 
 class DlibIdentity:
-    """Embeds faces whose landmarks are known: [128] vectors, close for one person."""
+    """Embeds faces whose landmarks are known; a small distance between embeddings means the same person."""
 
     name = "dlib face_recognition_resnet_model_v1"
 
@@ -31,13 +31,13 @@ class DlibIdentity:
         self._network = dlib.face_recognition_model_v1(file)
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
-        """[n, 128] of images and their landmarks [n, 68, 2]; the landmarks only align the face."""
+        """[n, 128]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2], which are used to align the face."""
         chips = [dlib.get_face_chip(*_enlarged(i, p), 150, 0.25) for i, p in zip(checked(images), points, strict=True)]
         return np.array(self._network.compute_face_descriptor(chips), np.float64).reshape(len(chips), 128)
 
 
 class DlibLandmarks:
-    """Finds a face and its landmarks again in an image, knowing nothing of where it should be."""
+    """Finds the face and its landmarks in each image, without knowing where they should be."""
 
     name = "dlib frontal face detector and shape_predictor_68"
 
@@ -48,7 +48,7 @@ class DlibLandmarks:
         self._predictor = dlib.shape_predictor(file)
 
     def find(self, images: Images) -> NDArray[np.float32]:
-        """[n, 68, 2]: landmarks of each image's largest face, in its pixels; NaN where there is none."""
+        """[n, 68, 2]: landmarks of the largest face in each image, in its pixels; NaN where no face is found."""
         return np.array([self._one(image) for image in checked(images)], np.float32).reshape(-1, POINTS, 2)
 
     def _one(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

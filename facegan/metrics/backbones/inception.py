@@ -1,7 +1,7 @@
-"""Inception v3 as TensorFlow's FID has it (Szegedy et al. 2015, the file of 2015-12-05): the feature space of KID.
+"""Inception v3 (Szegedy et al. 2015) as TensorFlow's FID uses it: the feature space of KID.
 
-The module names are torchvision's, so the public pt_inception-2015-12-05-6726825d.pth loads. It differs from torchvision's
-network in two ways: average pooling does not count the padding, and the last block pools by maximum.
+The modules have torchvision's names, so the public file pt_inception-2015-12-05-6726825d.pth loads. There are two differences
+from torchvision's network: average pooling does not count the padding, and the last block pools by maximum.
 """
 
 from pathlib import Path
@@ -163,9 +163,9 @@ class Inception(nn.Module):
 
 
 def build_inception(file: Path, flag: str) -> Inception:
-    """The network with the weights of a file; a UserError says what is wrong with it."""
+    """The network with the weights of a file. Raises UserError, which names the flag, if the file does not hold them."""
     network = Inception()
-    # Files of several ages have the counters of batch norm or not; nothing depends on them.
+    # Some files have the step counters of batch norm and some do not; nothing depends on them.
     wanted = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     network.load_state_dict(load_tensors(file, wanted, flag), strict=False)
     network.sha256 = file_sha256(file)
@@ -174,7 +174,7 @@ def build_inception(file: Path, flag: str) -> Inception:
 
 @torch.no_grad()
 def inception_features(network: Inception, images: Images) -> NDArray[np.float32]:
-    """[n, 2048] of 8-bit images, enlarged to 299 pixels bilinearly, as pytorch-fid does it."""
+    """[n, 2048]: features of 8-bit images [n, size, size, 3], resized bilinearly to 299 pixels as in pytorch-fid."""
     device = next(network.parameters()).device
     chunks = []
     for start in range(0, len(images), _BATCH):

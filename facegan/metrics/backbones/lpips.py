@@ -1,7 +1,7 @@
-"""LPIPS with AlexNet (Zhang et al. 2018, version 0.1): distance of two images as people judge it.
+"""LPIPS with AlexNet (Zhang et al. 2018, version 0.1): a perceptual distance of two images.
 
-The network has torchvision's key names (`features.0.weight`, ...), so its public file alexnet-owt-7be5be79.pth loads; the
-linear heads (`lin0.model.1.weight`, ...) are the authors', a copy of which comes with torchmetrics.
+The network has torchvision's parameter names (`features.0.weight`, ...), so the public file alexnet-owt-7be5be79.pth loads. The
+linear heads (`lin0.model.1.weight`, ...) are those of the authors; torchmetrics contains a copy.
 """
 
 import importlib.util
@@ -18,19 +18,19 @@ from facegan.metrics.backbones.weights import load_tensors
 from facegan.metrics.image_quality import checked
 
 LAYERS = (1, 4, 7, 9, 11)
-"""The five activations (ReLU) as positions in `features`."""
+"""Positions in `features` of the five activations (ReLU) that are compared."""
 CHANNELS = (64, 192, 384, 256, 256)
 
 HEADS_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 
-# The authors' scaling: ImageNet's mean and deviation for images in [-1, 1].
+# Of the authors: mean and standard deviation of ImageNet for images in [-1, 1].
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 _BATCH = 16
 
 
 class Lpips(nn.Module):
-    """LPIPS of images in [-1, 1]; frozen. `sha256` is the AlexNet file's."""
+    """LPIPS of images in [-1, 1], frozen. `sha256` is the hash of the AlexNet file."""
 
     shift: Tensor
     scale: Tensor
@@ -51,11 +51,11 @@ class Lpips(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """[n]: distance of images [n, 3, height, width] in [-1, 1]; 0 is equal. Other ranges raise."""
+        """[n]: distance of images [n, 3, height, width] in [-1, 1]; 0 is equal. Raises AssertionError for other ranges."""
         return self.distance(check_signed(a), check_signed(b))
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """The same of images whose range is known by how they were made."""
+        """The same without the check of the range."""
         x, y = ((image - self.shift) / self.scale for image in (a, b))
         total = torch.zeros(len(x), device=x.device)
         for position, layer in enumerate(self.features):
@@ -71,14 +71,14 @@ class Lpips(nn.Module):
 
 
 def unit(features: Tensor) -> Tensor:
-    """Each pixel's vector [n, channels, height, width] brought to length 1."""
+    """Features [n, channels, height, width] with the vector of each pixel scaled to length 1."""
     return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
 
 
 def check_signed(images: Tensor) -> Tensor:
-    """The images, once they are known to be floats in [-1, 1].
+    """The same images. Raises AssertionError unless they are floats [n, 3, height, width] in [-1, 1].
 
-    Every picture has something darker than grey: floats without one value below 0 are in [0, 1].
+    Images without a single value below 0 are refused too: they are in [0, 1].
     """
     low, high = float(images.min()), float(images.max())
     assert images.is_floating_point() and images.dim() == 4 and images.shape[1] == 3, (images.dtype, images.shape)
@@ -88,7 +88,10 @@ def check_signed(images: Tensor) -> Tensor:
 
 
 def build_lpips(file: Path, flag: str) -> Lpips:
-    """The network with AlexNet's weights from a file and the authors' heads; a UserError says what is wrong with the file."""
+    """The network with AlexNet's weights from a file and the authors' heads.
+
+    Raises UserError, which names the flag, if the file does not hold the weights.
+    """
     lpips = Lpips()
     wanted = {name: tensor for name, tensor in lpips.state_dict().items() if name.startswith("features.")}
     heads = load_tensors(heads_file(), {f"lin{i}.model.1.weight": head for i, head in enumerate(lpips.heads)}, "LPIPS's heads")
@@ -99,7 +102,7 @@ def build_lpips(file: Path, flag: str) -> Lpips:
 
 
 def heads_file() -> Path:
-    """The copy of the authors' alex.pth in torchmetrics, checked by its hash."""
+    """The copy of the authors' alex.pth in torchmetrics. Its hash is checked."""
     spec = importlib.util.find_spec("torchmetrics")
     assert spec is not None and spec.origin is not None, "torchmetrics is not installed"
     path = Path(spec.origin).parent / "functional" / "image" / "lpips_models" / "alex.pth"

@@ -1,4 +1,4 @@
-"""Files of trained weights for evaluators: found, read without pickle's dangers, and checked by the hash in their names."""
+"""Weight files of evaluators: checked by the hash in their names, and read without executing pickled code."""
 
 import pickle
 import re
@@ -12,12 +12,15 @@ from facegan.cache import local_weights
 from facegan.errors import UserError
 from facegan.files import file_sha256
 
-# torch's hub puts the start of the sha256 at the end of a file's name.
+# As in torch's hub, a file name may end in the start of the file's sha256.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|onnx)$")
 
 
 def weight_file(value: str, flag: str) -> Path:
-    """The local file of a path, or of a URI that was copied here, its hash checked where the name ends in one."""
+    """The local file of a path, or of a URI that was copied to this machine before.
+
+    Raises UserError if there is no file, or if its name ends in another hash than its content has.
+    """
     path = local_weights(value)
     if not path.is_file():
         raise UserError(f"{flag} is {value!r}: no such file; give a file or a URI")
@@ -28,14 +31,17 @@ def weight_file(value: str, flag: str) -> Path:
 
 
 def load_tensors(path: Path, wanted: Mapping[str, Tensor], flag: str) -> dict[str, Tensor]:
-    """The wanted tensors of a state dict in a file, others left aside; a UserError where one lacks or has another shape."""
+    """The tensors of a file's state dict that have the names in `wanted`.
+
+    Raises UserError if the file holds no state dict, or if a tensor is missing or has another shape.
+    """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         tensors = {name: found[name] for name in wanted}
     except KeyError as absent:
         raise UserError(f"{flag}: {path} does not hold these weights ({absent} is missing)") from None
     except (pickle.UnpicklingError, RuntimeError, TypeError, ValueError, EOFError):
-        # What torch says of it is an essay, with advice that would run the file's code.
+        # torch's own message is long and advises to load the file in a way that runs its code.
         raise UserError(f"{flag}: {path} does not hold these weights (it is no file of tensors by their names)") from None
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or tensor.shape != wanted[name].shape:

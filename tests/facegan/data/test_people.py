@@ -20,7 +20,7 @@ from facegan.data.sources import clips_in, fingerprint, read_split
 from facegan.errors import UserError
 from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
-from facegan.metrics.evaluation import EMBEDDINGS, ROWS, discrimination_of, reference_cards, reference_part
+from facegan.metrics.evaluation import EMBEDDINGS, ROWS, discrimination_of, reference_cards, reference_measurements
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.metrics.measure import prepare_evaluation_set
@@ -86,7 +86,7 @@ def references(data: FaceData, evaluators: Evaluators) -> tuple[Card, Discrimina
     """The card of another person's frames, and how well people are told apart."""
     sampling = Sampling(pairs_per_clip=1, sequence_frames=0)
     parts = {
-        clip: reference_part(data, prepare_evaluation_set(data, evaluators, None, sampling, only=clip), evaluators)
+        clip: reference_measurements(data, prepare_evaluation_set(data, evaluators, None, sampling, only=clip), evaluators)
         for clip in data.clips("test", 0.0)
     }
     return reference_cards(parts, data, evaluators)["another person"], discrimination_of(parts, data)

@@ -37,7 +37,7 @@ def pictures() -> Pictures:
 
 @pytest.fixture(scope="module")
 def alexnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with torchvision's key names and seeded random weights, and a classifier that nobody wants."""
+    """A file with torchvision's key names and seeded random weights, and a classifier that is not used."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = {f"features.{name}": tensor for name, tensor in Lpips().features.state_dict().items()}
@@ -46,8 +46,8 @@ def alexnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_five_points_go_to_arcfaces_template() -> None:
-    """A face that is the template turned, scaled and shifted comes back to it."""
+def test_a_turned_and_scaled_face_is_aligned_to_the_template_of_arcface() -> None:
+    """A face that is the template turned, scaled and shifted is moved back to it."""
     angle, scale = 0.4, 1.7
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     face = TEMPLATE @ turn.T + [30, -12]
@@ -61,7 +61,7 @@ def test_the_five_points_go_to_arcfaces_template() -> None:
     assert error[0] <= error[1] * (1 + 1e-9)
 
 
-def test_landmarks_become_five_points_and_land_where_they_should(data: FaceData) -> None:
+def test_landmarks_are_reduced_to_five_points_that_align_the_image(data: FaceData) -> None:
     points = data.points[0]
     five = five_points(points)
     assert five[0] == pytest.approx(points[36:42].mean(axis=0), abs=1e-4)
@@ -74,7 +74,7 @@ def test_landmarks_become_five_points_and_land_where_they_should(data: FaceData)
     assert np.hypot(*(moved[:, :2] @ nose + moved[:, 2] - [x, y])) < 1
 
 
-def test_arcfaces_input_is_rgb_in_minus_one_to_one() -> None:
+def test_the_input_of_arcface_is_rgb_in_minus_one_to_one() -> None:
     face = np.zeros((1, 112, 112, 3), np.uint8)
     face[..., 0] = 255
     given = arcface_input(face)
@@ -85,18 +85,18 @@ def test_arcfaces_input_is_rgb_in_minus_one_to_one() -> None:
 
 
 @pytest.mark.parametrize("batch", ["n", 1, 2])
-def test_an_onnx_network_judges_identity(data: FaceData, tmp_path: Path, batch: int | str, write_network: Write) -> None:
+def test_an_onnx_network_embeds_faces(data: FaceData, tmp_path: Path, batch: int | str, write_network: Write) -> None:
     file = write_network(tmp_path / "tiny.onnx", batch=batch)
-    judge = ArcFace(file)
-    assert judge.sha256 == file_sha256(file)
+    evaluator = ArcFace(file)
+    assert evaluator.sha256 == file_sha256(file)
     rows = [0, 3, 9]
     images = np.stack([data.image(row) for row in rows])
     faces = np.stack([aligned(image, data.points[row]) for image, row in zip(images, rows, strict=True)])
     wanted = 2 * ((faces[:, :56, :56].astype(np.float64) - 127.5) / 127.5).mean(axis=(1, 2))
-    assert judge.embed(images, data.points[rows]) == pytest.approx(wanted, abs=1e-5)
+    assert evaluator.embed(images, data.points[rows]) == pytest.approx(wanted, abs=1e-5)
 
 
-def test_what_is_no_arcface_is_refused(tmp_path: Path, write_network: Write) -> None:
+def test_a_file_that_is_not_arcface_is_refused(tmp_path: Path, write_network: Write) -> None:
     with pytest.raises(UserError, match=r"maps \[n, 3, 112, 112\] to \[n, d\]"):
         ArcFace(write_network(tmp_path / "other.onnx", side=64))
     (tmp_path / "broken.onnx").write_bytes(b"no network")
@@ -111,7 +111,7 @@ def test_lpips_is_zero_for_equal_images_only(alexnet: Path, pictures: Pictures) 
     assert (lpips_distance(network, pictures, pictures[::-1].copy())[[0, 2]] > 0).all()
 
 
-def test_lpips_by_another_formula(alexnet: Path, pictures: Pictures) -> None:
+def test_lpips_agrees_with_an_independent_implementation(alexnet: Path, pictures: Pictures) -> None:
     """Zhang et al.'s distance written with cosines, layer by layer, on torch's own functions and the file's own tensors."""
     network, state = build_lpips(alexnet, "x"), torch.load(alexnet)
     heads = torch.load(heads_file(), map_location="cpu")
@@ -152,7 +152,7 @@ def test_lpips_refuses_other_ranges(alexnet: Path) -> None:
                 network(*pair)
 
 
-def test_inception_has_the_public_files_tensors(tmp_path: Path, pictures: Pictures) -> None:
+def test_inception_has_the_tensors_of_the_public_file(tmp_path: Path, pictures: Pictures) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = Inception().state_dict()
@@ -171,7 +171,7 @@ def test_inception_has_the_public_files_tensors(tmp_path: Path, pictures: Pictur
         build_inception(tmp_path / "torn.pth", "--evaluators.kid_weights")
 
 
-def test_files_are_checked(tmp_path: Path, alexnet: Path) -> None:
+def test_damaged_and_wrong_weight_files_are_refused(tmp_path: Path, alexnet: Path) -> None:
     with pytest.raises(UserError, match=r"--evaluators.x is 'nowhere.pth': no such file"):
         weight_file("nowhere.pth", "--evaluators.x")
     named = tmp_path / "alexnet-owt-7be5be79.pth"
@@ -190,14 +190,14 @@ def test_files_are_checked(tmp_path: Path, alexnet: Path) -> None:
 
 
 @pytest.mark.parametrize("values", [{"identity": "facenet"}, {"landmark_weights": "x"}, {"kid_images": 2}])
-def test_wrong_judges_are_refused(values: dict[str, Any]) -> None:
+def test_wrong_evaluator_options_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"--evaluators\."):
         EvaluatorsConfig(**values)
 
 
-def test_a_judge_is_no_network_of_a_loss(tmp_path: Path, alexnet: Path) -> None:
-    """By its hash, whatever its name and place; a file that is gone is compared by name, and that is said."""
-    vgg, renamed = tmp_path / "vgg19.pth", tmp_path / "judge.pth"
+def test_an_evaluator_that_a_loss_uses_is_refused(tmp_path: Path, alexnet: Path) -> None:
+    """It is found by its hash under any name; a loss's file that is missing is compared by name, and the result says so."""
+    vgg, renamed = tmp_path / "vgg19.pth", tmp_path / "renamed.pth"
     torch.save(Vgg19(4).state_dict(), vgg)
     renamed.write_bytes(vgg.read_bytes())
     loss = VggConfig(weights=str(vgg))
@@ -205,7 +205,7 @@ def test_a_judge_is_no_network_of_a_loss(tmp_path: Path, alexnet: Path) -> None:
         evaluators = replace(EvaluatorsConfig(), **{field: str(renamed)})  # type: ignore[arg-type]
         with pytest.raises(UserError, match=rf"--evaluators.{field} is .*it cannot evaluate"):
             refuse_loss_networks(evaluators, [VggConfig(weights="random"), loss])
-    network = renamed.rename(tmp_path / "judge.onnx")
+    network = renamed.rename(tmp_path / "renamed.onnx")
     with pytest.raises(UserError, match=r"--evaluators.identity is .*it cannot evaluate"):
         refuse_loss_networks(EvaluatorsConfig(identity=str(network)), [loss])
     fine = EvaluatorsConfig(lpips_weights=str(alexnet))
@@ -214,8 +214,8 @@ def test_a_judge_is_no_network_of_a_loss(tmp_path: Path, alexnet: Path) -> None:
     assert refuse_loss_networks(EvaluatorsConfig(), [VggConfig()]) == "no evaluator's file has the hash of a loss's"
 
 
-def test_all_judges_together(data: FaceData, tmp_path: Path, alexnet: Path, write_network: Write) -> None:
-    """With every file at hand nothing is missing, and each judge's hash is in the result."""
+def test_with_every_file_all_metrics_are_measured(data: FaceData, tmp_path: Path, alexnet: Path, write_network: Write) -> None:
+    """Nothing is missing, and the description holds the hash of each file."""
     torch.save(Inception().state_dict(), tmp_path / "inception.pth")
     files: dict[str, Any] = {"lpips_weights": str(alexnet), "kid_weights": str(tmp_path / "inception.pth")}
     evaluators = build_evaluators(EvaluatorsConfig(identity=str(write_network(tmp_path / "tiny.onnx")), kid_images=3, **files))
@@ -231,7 +231,7 @@ def test_all_judges_together(data: FaceData, tmp_path: Path, alexnet: Path, writ
     assert np.isnan(measured["identity_jitter"]).all()
 
 
-def test_dlibs_landmarks_are_in_the_images_own_pixels(data: FaceData) -> None:
+def test_landmarks_found_by_dlib_are_in_pixels_of_the_image(data: FaceData) -> None:
     rows = np.array([0, 12, 30])
     found = DlibLandmarks().find(np.stack([data.image(row) for row in rows]))
     assert np.nanmedian(normalised_error(found, data.points[rows])) < 0.2

@@ -1,4 +1,4 @@
-"""Scores on images whose scores are known."""
+"""Metrics on images whose scores are known, the choice of frames, and cards."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def flat(value: int, n: int = 2) -> np.ndarray[tuple[int, ...], np.dtype[np.uint
     return np.full((n, 16, 16, 3), value, np.uint8)
 
 
-def test_psnr_by_hand() -> None:
+def test_psnr_equals_its_formula_and_is_finite_for_equal_images() -> None:
     assert psnr(flat(100), flat(110))[0] == pytest.approx(10 * np.log10(255**2 / 100))
     assert np.isfinite(psnr(flat(7), flat(7))).all()
 
@@ -63,7 +63,7 @@ def test_float_images_are_refused() -> None:
         psnr(flat(1).astype(np.float32) / 255, flat(1))  # type: ignore[arg-type]
 
 
-def test_pairs_are_of_held_out_people_and_always_the_same(data: FaceData, tiny: Config) -> None:
+def test_pairs_are_of_test_people_and_do_not_depend_on_the_configuration(data: FaceData, tiny: Config) -> None:
     pairs = choose_pairs(data, "test", tiny, 3)
     again = choose_pairs(data, "test", tiny.override({"seed": 9, "loss.pixel": 0.0}), 3)
     assert np.array_equal(pairs.source, again.source)
@@ -90,11 +90,11 @@ def references(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evalua
 
 
 def perfect(data: FaceData, evaluation_set: EvaluationSet) -> GeneratedImages:
-    """What a generator would draw that knows the target."""
-    return GeneratedImages(evaluation_set.targets, [images_of(data, run.rows) for run in evaluation_set.runs])
+    """The images of a generator that copies the target."""
+    return GeneratedImages(evaluation_set.targets, [images_of(data, sequence.rows) for sequence in evaluation_set.sequences])
 
 
-def test_reference_rows_are_the_ceiling_and_the_floor(references: dict[str, Card]) -> None:
+def test_reference_rows_have_the_best_and_the_worst_scores(references: dict[str, Card]) -> None:
     means: dict[str, dict[str, Any]] = {
         name: {metric: entry.mean for metric, entry in card.items()} for name, card in references.items()
     }
@@ -107,37 +107,37 @@ def test_reference_rows_are_the_ceiling_and_the_floor(references: dict[str, Card
     assert copied["source_likeness"] == 1
     assert copied["identity_to_source"] == pytest.approx(1)
     assert copied["face_error"] > 0
-    assert copied["identity_jitter"] == pytest.approx(0), "one image again and again does not flicker"
-    assert copied["landmark_jitter"] > 0, "and does not move as it should"
+    assert copied["identity_jitter"] == pytest.approx(0), "the same image in every frame does not flicker"
+    assert copied["landmark_jitter"] > 0, "but does not follow the wanted motion"
     assert other["identity_to_target"] < copied["identity_to_target"]
 
 
-def test_a_perfect_generator_scores_the_ceiling(
+def test_a_generator_that_copies_the_target_has_the_card_of_the_real_target(
     data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Card]
 ) -> None:
-    """Its landmark scores are the judge's own error on real frames, which is the floor of that score."""
+    """Its landmark scores are the error of the landmark evaluator on real frames, which is the floor of these scores."""
     scores = measure(perfect(data, evaluation_set), evaluation_set, evaluators)
     assert set(scores) | set(evaluators.missing) == set(METRICS)
     assert scores["face_error"].max() == 0
     assert scores["ssim"] == pytest.approx(1)
     assert scores["identity_to_target"] == pytest.approx(1)
     assert make_card(scores, evaluation_set.pairs.clip, data, evaluators) == references["real target"]
-    assert known(references["real target"]["landmark_error"].mean) > 0.02, "no judge is perfect"
+    assert known(references["real target"]["landmark_error"].mean) > 0.02, "no evaluator is perfect"
 
 
-def test_a_swapped_person_falls_to_the_floor(
+def test_images_of_another_person_score_like_the_reference_row(
     data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Card]
 ) -> None:
     other = of_another_person(data, evaluation_set.pairs.target, evaluation_set.pairs.clip)
     assert other is not None
-    swapped = GeneratedImages(images_of(data, other), [images_of(data, run.rows) for run in evaluation_set.runs])
+    swapped = GeneratedImages(images_of(data, other), [images_of(data, sequence.rows) for sequence in evaluation_set.sequences])
     mean = measure(swapped, evaluation_set, evaluators)["identity_to_target"].mean()
     floor, copied = (known(references[row]["identity_to_target"].mean) for row in ("another person", "source copied"))
     # It is aligned by the target's landmarks, the reference by its own: the pose is near, not the same.
     assert abs(mean - floor) < 0.3 * (copied - floor)
 
 
-def test_a_black_image_is_a_failure_and_not_left_out(
+def test_a_black_image_counts_as_a_failure_in_every_landmark_score(
     data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators
 ) -> None:
     drawn = perfect(data, evaluation_set)
@@ -145,7 +145,7 @@ def test_a_black_image_is_a_failure_and_not_left_out(
     half[::2] = 0
     whole, scores = (
         measure(drawn, evaluation_set, evaluators),
-        measure(GeneratedImages(half, drawn.runs), evaluation_set, evaluators),
+        measure(GeneratedImages(half, drawn.sequences), evaluation_set, evaluators),
     )
     assert not scores["faces_found"][::2].any()
     assert scores["landmark_failure"][::2].all()
@@ -155,7 +155,7 @@ def test_a_black_image_is_a_failure_and_not_left_out(
         assert np.array_equal(scores[metric][1::2], whole[metric][1::2], equal_nan=True)
 
 
-def test_kept_embeddings_are_used_again(
+def test_cached_embeddings_are_read_instead_of_computed(
     data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     cache = tmp_path_factory.mktemp("again") / "reference_embeddings.npy"
@@ -163,7 +163,7 @@ def test_kept_embeddings_are_used_again(
     assert (prepare_evaluation_set(data, evaluators, cache, SMALL).source_embeddings == 3).all()
 
 
-def test_one_clip_alone_has_the_pairs_that_it_has_among_all(data: FaceData, evaluation_set: EvaluationSet) -> None:
+def test_one_clip_has_the_same_pairs_alone_as_among_all(data: FaceData, evaluation_set: EvaluationSet) -> None:
     last = evaluation_set.pairs.clip[-1]
     alone = choose_pairs(data, "test", Config(), SMALL.pairs_per_clip, last)
     mine = np.array(evaluation_set.pairs.clip) == last
@@ -171,15 +171,15 @@ def test_one_clip_alone_has_the_pairs_that_it_has_among_all(data: FaceData, eval
     assert np.array_equal(alone.source, evaluation_set.pairs.source[mine])
 
 
-def test_runs_are_consecutive_and_leave_gaps_and_the_source_out(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sequences_are_consecutive_and_avoid_gaps_and_the_source(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = data.clips("test", 0.0)
     pairs = choose_pairs(data, "test", Config(), 2)
-    for run, (clip, rows) in zip(choose_sequences(data, pairs, 3), clips.items(), strict=True):
-        assert run.clip == clip
-        assert run.source == pairs.source[pairs.clip.index(clip)]
-        assert set(run.rows) <= set(rows)
-        assert np.diff(run.rows).tolist() == [1, 1]
-    # The run in the middle would be rows 2 and 3; it moves away from a source that lies there.
+    for sequence, (clip, rows) in zip(choose_sequences(data, pairs, 3), clips.items(), strict=True):
+        assert sequence.clip == clip
+        assert sequence.source == pairs.source[pairs.clip.index(clip)]
+        assert set(sequence.rows) <= set(rows)
+        assert np.diff(sequence.rows).tolist() == [1, 1]
+    # The sequence in the middle would be rows 2 and 3; it avoids a source that is there.
     rows = clips[pairs.clip[0]]
     assert choose_sequences(data, Pairs(rows[:1], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[2:4].tolist()
     assert choose_sequences(data, Pairs(rows[2:3], rows[5:], pairs.clip[:1]), 2)[0].rows.tolist() == rows[3:5].tolist()
@@ -192,7 +192,7 @@ def test_runs_are_consecutive_and_leave_gaps_and_the_source_out(data: FaceData, 
     assert not len(choose_sequences(data, pairs, 3)[0].rows)
 
 
-def test_poses_are_compared_without_place_and_size(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_poses_are_compared_without_position_and_size(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, theirs = data.clips("test", 0.0).values()
     points = data.points.copy()
     points[theirs[3]] = 0.5 * points[mine[0]] + 7
@@ -256,7 +256,7 @@ def face(scale: float = 10.0) -> np.ndarray[Any, np.dtype[np.float32]]:
     return points
 
 
-def test_landmark_scores_by_hand() -> None:
+def test_landmark_scores_equal_values_computed_by_hand() -> None:
     wanted = np.concatenate([face()] * 4)
     found = wanted + np.array([0, 0.4, 0.8, 2.0], np.float32)[:, None, None] * np.array([1, 0], np.float32)
     found[1] = np.nan
@@ -274,9 +274,9 @@ def test_landmark_scores_by_hand() -> None:
         normalised_error(found, found)
 
 
-def test_jitter_by_hand() -> None:
+def test_jitter_equals_values_computed_by_hand() -> None:
     moving = np.concatenate([face() + 3 * i for i in range(4)])
-    assert landmark_jitter(moving + 5, moving) == pytest.approx(0, abs=1e-6), "an error that stays is no jitter"
+    assert landmark_jitter(moving + 5, moving) == pytest.approx(0, abs=1e-6), "a constant error is no jitter"
     shaken = moving + np.array([0, 1, 0, 1], np.float32)[:, None, None] * np.array([1, 0], np.float32)
     assert landmark_jitter(shaken, moving) == pytest.approx(0.1, abs=1e-6)
     shaken[1] = np.nan
@@ -286,7 +286,7 @@ def test_jitter_by_hand() -> None:
     assert np.isnan(identity_jitter(np.ones((1, 2))))
 
 
-def test_kid_by_hand() -> None:
+def test_kid_equals_its_sums_written_out() -> None:
     """The sums over i != j written out, with the kernel (x . y / d + 1)^3."""
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 3)) + 1
@@ -302,7 +302,7 @@ def test_kid_by_hand() -> None:
 
 
 def test_kid_is_unbiased_on_paired_sets() -> None:
-    """Two sets of one distribution whose members belong together: the mean over many draws is 0."""
+    """For paired sets of one distribution, the mean over many draws is 0."""
     rng = np.random.default_rng(2)
     values = []
     for _ in range(2_000):
@@ -325,7 +325,7 @@ def test_kid_is_taken_over_a_fixed_number_of_images() -> None:
     assert missing == {"kid": "not measured: 8 pairs, fewer than --evaluators.kid_images 9"}
 
 
-def test_what_is_missing_is_said() -> None:
+def test_a_metric_that_was_not_measured_has_a_note() -> None:
     card = summarise({"ssim": np.ones(2)}, ["a", "b"], {"a": "x", "b": "y"}, {"lpips": "not measured: weights missing"})
     assert card["lpips"] == MetricSummary(None, None, {"a": None, "b": None}, note="not measured: weights missing")
 
@@ -340,7 +340,7 @@ def test_each_category_has_its_own_mean() -> None:
     }
 
 
-def test_discrimination_by_hand() -> None:
+def test_discrimination_equals_values_computed_by_hand() -> None:
     same, different = np.array([0.9, 0.8, 0.4]), np.array([0.5, 0.4, 0.1])
     # 0.9 and 0.8 are above all three, 0.4 is above one and equal to one.
     assert roc_area(same, different) == pytest.approx((3 + 3 + 1.5) / 9, abs=1e-12)

@@ -21,12 +21,7 @@ from facegan.metrics.card import summarise
 from facegan.metrics.table import HEADLINES, METRICS
 from facegan.study.analysis.contrasts import noise_by_arm
 from facegan.study.analysis.effect_records import EffectEstimate, MetricEffects, MissingRun, NotEstimable
-from facegan.study.analysis.effects import (
-    analyse_metric,
-    analyse_study,
-    choose_headlines,
-    fit_table,
-)
+from facegan.study.analysis.effects import analyse_metric, analyse_study, choose_headlines, fit_table
 from facegan.study.analysis.intervals import bootstrap, percentile_interval, resampling_counts
 from facegan.study.analysis.model import Effect
 from facegan.study.analysis.runs import Run, table_of_runs

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from facegan.config import Config, preset
+from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import read_json
 from facegan.landmarks import maps
 from facegan.packing import random_batch
+from facegan.presets import preset
 from facegan.step import new_state, step
 from facegan.study.analysis.parity import check_parity
 from facegan.study.conclusions.summary import summarise_study
@@ -111,7 +112,7 @@ def test_plans_read_back_as_they_were_written(passes: Plan, seconds: Plan, tmp_p
         assert read_plan(tmp_path / name) == written
     declared = read_json(tmp_path / "flops" / "plan.json")
     assert declared["budget"]["gflop_per_image"] == passes.budget.gflop_per_image
-    assert "GFLOP a run, the networks' multiply-adds forward and backward" in declared["equalised"]
+    assert "GFLOP for each run, the networks' multiply-adds forward and backward" in declared["equalised"]
     assert "not bit-reproducible" in read_json(tmp_path / "seconds" / "plan.json")["equalised"]
 
 

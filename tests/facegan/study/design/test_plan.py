@@ -88,7 +88,7 @@ def test_a_study_of_another_plan_is_refused(tiny: Config, tmp_path: Path) -> Non
 
 def test_a_folder_of_other_things_is_refused(tiny: Config, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="other things"):
+    with pytest.raises(UserError, match="other files"):
         open_study(tmp_path, plan(tiny))
 
 
