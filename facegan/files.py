@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace a file by a JSON value, atomically; NaN is refused with ValueError."""
-    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+    """Replace a file by a JSON value, which may hold dataclasses, atomically; NaN is refused with ValueError."""
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False, default=asdict).encode())
 
 
 def read_json(path: Path) -> Any:

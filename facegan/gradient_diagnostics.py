@@ -10,7 +10,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-NORM, SHARE, COSINE = "gradient_norm", "gradient_share", "gradient_cosine"
+from facegan.metric_names import GRADIENT_COSINE, GRADIENT_NORM, GRADIENT_SHARE
+
 _TINY = 1e-30
 """Below the square of any float32 gradient that is not zero; avoids 0/0."""
 
@@ -37,7 +38,7 @@ def measure_gradients(weighted: dict[str, Tensor], generated: Tensor) -> dict[st
     directions = gradients / norms.clamp(min=_TINY).unsqueeze(2)
     cosines = torch.einsum("abp,cbp->acb", directions, directions).mean(dim=2)
     terms = list(weighted)
-    values = {f"{NORM}/{term}": norm for term, norm in zip(terms, norms.mean(dim=1), strict=True)}
-    values |= {f"{SHARE}/{term}": share for term, share in zip(terms, shares.mean(dim=1), strict=True)}
+    values = {f"{GRADIENT_NORM}/{term}": norm for term, norm in zip(terms, norms.mean(dim=1), strict=True)}
+    values |= {f"{GRADIENT_SHARE}/{term}": share for term, share in zip(terms, shares.mean(dim=1), strict=True)}
     pairs = combinations(range(len(terms)), 2)
-    return values | {f"{COSINE}/{terms[a]}~{terms[b]}": cosines[a, b] for a, b in pairs}
+    return values | {f"{GRADIENT_COSINE}/{terms[a]}~{terms[b]}": cosines[a, b] for a, b in pairs}

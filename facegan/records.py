@@ -42,6 +42,8 @@ def parse_record(kind: type[R], content: bytes, name: str, cure: str) -> R:
         return from_json(kind, json.loads(content))
     except RecursionError:
         raise UserError(f"{name} is damaged: nested too deeply; {cure}") from None
+    except OverflowError:
+        raise UserError(f"{name} is damaged: a number in it is too large; {cure}") from None
     except BadRecord as reason:
         raise UserError(f"{name} is damaged or of another version: {reason}; {cure}") from None
     except UserError as reason:  # a value that a record refuses by its own rules
@@ -76,9 +78,12 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise _wrong(where, value, "an object")
-        return {_convert(arguments[0], k, where): _convert(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+        return {_convert(arguments[0], k, where): _convert(arguments[1], v, _entry(where, k)) for k, v in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise _wrong(where, value, "a finite number") from None
     if kind is float and isinstance(value, float) and not math.isfinite(value):
         raise _wrong(where, value, "a finite number")
     if type(value) is not kind:
@@ -93,7 +98,7 @@ def _to_dataclass(kind: Any, value: Any, where: str) -> Any:
     fields = [field.name for field in dataclasses.fields(kind) if field.init]
     unknown = sorted(set(value) - set(fields))
     if unknown:
-        raise BadRecord(f"{where or 'the record'} has an unknown field {unknown[0]!r}")
+        raise BadRecord(f"{where or 'the record'} has an unknown field {_shown(unknown[0])}")
     found = {}
     for name in fields:
         # Every field is written, so that one that is missing means another version or a damaged file, default or not.
@@ -127,5 +132,15 @@ def _to_sequence(origin: Any, arguments: tuple[Any, ...], value: Any, where: str
 
 
 def _wrong(where: str, value: Any, allowed: str) -> BadRecord:
+    return BadRecord(f"{where or 'the record'} is {_shown(value)}: it takes {allowed}")
+
+
+def _entry(where: str, key: Any) -> str:
+    """The place of a dictionary's entry. A key is free text, so an odd one is quoted to keep the message in one line."""
+    plain = isinstance(key, str) and key.isprintable() and 0 < len(key) <= 60
+    return f"{where}.{key}" if where and plain else f"{where}[{_shown(key)}]"
+
+
+def _shown(value: Any) -> str:
     shown = repr(value)
-    return BadRecord(f"{where or 'the record'} is {shown if len(shown) <= 60 else shown[:57] + '...'}: it takes {allowed}")
+    return shown if len(shown) <= 60 else shown[:57] + "..."

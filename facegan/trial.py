@@ -30,7 +30,7 @@ from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.start_conditions import start_conditions
 from facegan.step import TrainState, new_state
-from facegan.study.folder.trial_folder import State, TrialFolder
+from facegan.study.folder.trial_folder import MetricsRow, State, TrialFolder
 from facegan.train import Diverged, Progress, train
 
 REFERENCE_EMBEDDINGS = "reference_embeddings.npy"
@@ -131,14 +131,14 @@ class _Writer:
 
     def write(self, progress: Progress) -> dict[str, float]:
         """Write one report; at a checkpoint also the checkpoint, a sample grid and the validation score, which is returned."""
-        row: dict[str, Any] = {"images": progress.images, "seconds": progress.seconds, "time": time.time(), **progress.metrics}
+        row = MetricsRow(progress.images, progress.seconds, time.time(), progress.metrics)
         if not progress.at_checkpoint:
             self.folder.append_row(row)
             self.write_state("RUNNING", now=False)
             return {}
         validation, grid = self._validation.score(self.state)
         cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
-        self.folder.append_row({**row, **validation})
+        self.folder.append_row(replace(row, metrics={**row.metrics, **validation}))
         checkpoint.save(self.state, self.folder.checkpoint)
         peaks = (self.folder.conditions().peak_memory_bytes, peak_memory_bytes(self.state.device))
         self.folder.write_conditions(peak_memory_bytes=max((peak for peak in peaks if peak), default=None))
@@ -152,7 +152,7 @@ class _Writer:
         evaluation_set = prepare_evaluation_set(self.data, evaluators, embeddings, Sampling())
         generate = image_generator(self.state.generator, self.state.config, self.state.device)
         measured = measure(generate_all(generate, self.data, evaluation_set), evaluation_set, evaluators)
-        write_json(self.folder.path / "scores.json", make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
+        self.folder.write_scores(make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
         self.write_state("COMPLETED")
 
 

@@ -1,18 +1,18 @@
-"""Ablate the generator's loss: train every arm of a design, judge each on people never trained on, write the report."""
+"""Ablation study of the generator's loss: trains every arm of a design, evaluates on held-out people, writes a report.
 
-import math
+Running the same command again completes an interrupted study.
+"""
+
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
 
-from cluster.cli.arguments import StudyArguments
-from cluster.cli.command_line import no_seed, run_job
-from cluster.runtime.trial_resources import TrialResources
-from cluster.studies.run_study import Request, run_study
-from cluster.studies.sweep import check_candidates, run_sweep
-from facegan.config import preset
+from cluster.cli.command_line import run_job
+from cluster.runtime.resource_flags import TrialResources
+from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed
 from facegan.errors import UserError
+from facegan.presets import preset
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Kind, choose_budget
 
@@ -23,64 +23,70 @@ class Ablate:
 
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     design: str = "figure2"
-    """figure2: the four models of the poster's Figure 2; loo: each factor left out of the full loss; add-one: each added to
-    the loss without any; factorial: all combinations; fraction: a half or a quarter of them."""
+    """figure2: the four models of the poster's Figure 2; loo: leave each factor out of the full loss; add-one: add each factor
+    to the loss without factors; factorial: all combinations; fraction: a half or a quarter of all combinations."""
     factors: tuple[str, ...] = ()
-    """What the design switches: terms (pixel), groups (consistency, pixel_space, feature_space) or terms joined by +; by
-    default each term that is on, but the adversarial one."""
+    """Factors that the design switches on and off: terms (pixel), groups (consistency, pixel_space, feature_space) or terms
+    joined by +. By default every active term except the adversarial one."""
     fraction: Literal["", "half", "quarter"] = ""
-    """Of --design fraction: half, 2^(k-1) arms, or quarter, 2^(k-2) arms of k factors; plan.json says what is aliased."""
+    """Size of --design fraction for k factors. half: 2^(k-1) arms; quarter: 2^(k-2) arms. plan.json lists the aliases."""
     arms: tuple[str, ...] = ()
-    """Only these arms of the design."""
+    """Train only these arms of the design."""
     seeds: tuple[int, ...] = (0,)
-    """Every arm is trained once a seed; runs of one seed share start weights and batches."""
+    """Train every arm once per seed. Runs with the same seed share start weights and batches."""
     budget: Kind = "images"
-    """What every arm gets alike. images: --images each; passes: as much compute as --images of the whole loss, the networks'
-    passes weighed by their operations, so that cheaper arms train on more images; seconds: --seconds of training each."""
+    """What all arms get equally. images: --images per run. flops: the compute that the full loss needs for --images, so that
+    cheaper arms train on more images. seconds: --seconds of training per run."""
     seconds: float | None = None
-    """Of --budget seconds: a run trains for so long on its device, to the first report after it; checkpoints and scoring are
-    not counted. How far that leads depends on the machine and what else it does: it is not bit-reproducible."""
+    """Training time per run for --budget seconds, without checkpoints and scoring. A run ends at its first report after this
+    time. The number of images depends on the machine, so the result is not bit-reproducible."""
     candidates: int = 1
-    """Sets of weights tried within each arm, the first being the arm's own; ASHA ends the worse ones early."""
+    """Weight sets to try within each arm; the first is the arm's own. ASHA stops the worse ones early."""
     grace_images: int = 1_760
-    """Images that every candidate gets before ASHA may end it."""
-    share: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
+    """Images that every candidate trains on before ASHA may stop it."""
+    trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
 def main(args: Ablate) -> None:
-    """Check everything that can be checked without Ray, then run the study."""
-    design = choose_design(args.design, args.shared.config, factors=args.factors, size=args.fraction, names=args.arms)
+    """Check the arguments, then run the study."""
+    config = args.shared.config
+    design = choose_design(args.design, config, factors=args.factors, size=args.fraction, names=args.arms)
     if args.candidates < 1:
         raise UserError(f"--candidates is {args.candidates}: at least 1")
     if args.candidates > 1:
-        check_candidates(args.shared.config, args.grace_images, most=math.inf if args.seconds else None)
+        check_candidates(config, args.grace_images, seconds=args.seconds)
     if not args.seeds or len(set(args.seeds)) < len(args.seeds):
         raise UserError(f"--seeds is {args.seeds}: different whole numbers, at least one")
+    check_no_seed(config)
+    if args.budget == "seconds":
+        _check_seconds(args)
     args.shared.check()
-    no_seed(args.shared.config)
-    _check_seconds(args)
-    request = Request(
+    budget = choose_budget(args.budget, args.seconds, config, design.arms)
+
+    # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
+    from cluster.studies.run_study import StudyRequest, run_study
+    from cluster.studies.sweep import run_sweep
+
+    request = StudyRequest(
         shared=args.shared,
         design=args.design,
         arms=design.arms,
         seeds=args.seeds,
         candidates=args.candidates,
         factors=design.factors,
-        budget=choose_budget(args.budget, args.seconds, args.shared.config, design.arms),
+        budget=budget,
     )
-    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.share, args.grace_images))
+    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, args.grace_images))
 
 
 def _check_seconds(args: Ablate) -> None:
-    """Refuse what contradicts a budget of seconds."""
-    if args.budget != "seconds":
-        return
+    """Raise UserError for flags that contradict a budget of seconds."""
     images = args.shared.config.images
     if images != preset(args.shared.preset).images:
-        raise UserError(f"--images is {images}: with --budget seconds no run counts them; leave it out")
-    gpus = args.share.gpus_per_trial
+        raise UserError(f"--images is {images}: with --budget seconds the time ends a run; leave --images out")
+    gpus = args.trial_resources.gpus_per_trial
     if gpus is not None and 0 < gpus < 1:
-        raise UserError(f"--gpus_per_trial is {gpus}: runs that share a GPU take each other's seconds; give 1, or leave it out")
+        raise UserError(f"--gpus_per_trial is {gpus}: runs that share a GPU slow each other down; give 1, or leave it out")
 
 
 if __name__ == "__main__":

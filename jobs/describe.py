@@ -1,20 +1,15 @@
-"""Say what is in a data set, and draw a contact sheet of it with landmarks.
+"""Describe a data set and draw a contact sheet of its faces with landmarks.
 
-Frames of real people are drawn too: do not pass such a sheet on.
+The sheet shows real people if the data set does: do not publish it.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import existing
 from cluster.storage.uri import storage_uri
-from facegan.data.describe import describe
-from facegan.data.manifest import read_quarantine
 from facegan.errors import UserError
-from facegan.report.sheets import contact_sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,26 +17,34 @@ class Describe:
     """Arguments of jobs/describe.py."""
 
     data: str = ""
-    """A data set made by jobs/ingest.py: a folder or s3://bucket/prefix."""
+    """Data set made by jobs/ingest.py: a folder or s3://bucket/prefix. Its newest version is read."""
     sheet: Path = Path("contact_sheet.png")
-    """Where to draw the contact sheet."""
+    """PNG file to draw the contact sheet into."""
     people: int = 12
-    """Clips on the sheet, evenly chosen."""
+    """Clips on the sheet, evenly spaced among all."""
 
 
 def main(args: Describe) -> None:
-    """Read the newest version by way of this machine's copy of it."""
+    """Check the arguments, print the description and write the contact sheet."""
     if not args.data:
         raise UserError("--data is missing: name a data set, a folder or s3://bucket/prefix")
     if args.people < 1:
         raise UserError(f"--people is {args.people}: at least 1")
     if args.sheet.suffix.lower() != ".png" or not args.sheet.resolve().parent.is_dir():
-        raise UserError(f"--sheet is {str(args.sheet)!r}: a .png in a folder that exists")
-    where = storage_uri("--data", args.data)
-    found = existing(where)
-    data = found.open()
-    quarantine = read_quarantine(where.read(data.manifest.quarantine.file))
-    print(f"{where}: version {found.version}, sha256 {found.sha256[:12]}")
+        raise UserError(f"--sheet is {str(args.sheet)!r}: a .png file in an existing folder")
+    uri = storage_uri("--data", args.data)
+    data_set = existing(uri)
+
+    # torch takes seconds to import, which a wrong flag must not wait for.
+    import cv2
+
+    from facegan.data.describe import describe
+    from facegan.data.manifest import read_quarantine
+    from facegan.report.sheets import contact_sheet
+
+    data = data_set.open()
+    quarantine = read_quarantine(uri.read(data.manifest.quarantine.file))
+    print(f"{uri}: version {data_set.version}, sha256 {data_set.sha256[:12]}")
     print("\n".join(describe(data, quarantine)))
     cv2.imwrite(str(args.sheet), contact_sheet(data, args.people)[:, :, ::-1])
     print(f"\nsheet    {args.sheet}")

@@ -1,6 +1,6 @@
-"""Look whether this machine is fit for jobs: one line a check, and the cure of what is not. Exit code 1 if anything fails.
+"""Check whether this machine can run jobs: one line per check, with the cure of each failure. Exit code 1 if a check fails.
 
-Run it on every node before a study; on a cluster also by `ray job submit`, which looks with a job's eyes.
+Run it on every node before a study. On a cluster run it also by `ray job submit`, which checks the environment of a job.
 """
 
 import sys
@@ -16,21 +16,21 @@ class Doctor:
     """Arguments of jobs/doctor.py."""
 
     storage: str = ""
-    """A folder or s3://bucket/prefix to write to, read from and delete from, and whose server's clock to compare with."""
+    """Folder or s3://bucket/prefix to test by writing, reading and deleting; its server's clock is compared too."""
     mlflow: str = ""
-    """An MLflow server; by default MLFLOW_TRACKING_URI. no: not checked, as on workers, which do not talk to it."""
+    """MLflow server to check; by default MLFLOW_TRACKING_URI. no: skip this check, as on workers, which do not use MLflow."""
 
 
 def main(args: Doctor) -> None:
-    """Print the findings as they come."""
+    """Print the result of each check when it is known."""
     if args.storage:
         storage_uri("--storage", args.storage)
     failed = 0
-    for finding in diagnose(args.storage, args.mlflow):
-        print(finding, flush=True)
-        failed += finding.state == "FAIL"
+    for result in diagnose(args.storage, args.mlflow):
+        print(result, flush=True)
+        failed += result.state == "FAIL"
     if failed:
-        print(f"{failed} of these will stop a job", file=sys.stderr)
+        print(f"{failed} failed checks will stop a job", file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,7 +1,7 @@
-"""Turn clips into a data set: a Parquet file of face crops and landmarks a clip, and a manifest.
+"""Make a data set from video clips: one Parquet file of face crops and landmarks per clip, and a manifest.
 
-The source is a folder or s3://bucket/prefix in the 300VW layout, or of videos without annotations (--landmarks dlib). A data
-set that is there is extended by the clips that it lacks; a run that was killed is simply run again.
+The source is a folder or s3://bucket/prefix in the 300VW layout, or of videos without annotations (--landmarks dlib). An
+existing data set gets the clips that it lacks. Running the same command again continues an interrupted run.
 """
 
 from dataclasses import dataclass, field
@@ -21,20 +21,20 @@ class Ingest:
     """Arguments of jobs/ingest.py."""
 
     source: str = ""
-    """A folder or s3://bucket/prefix: <id>/vid.avi and <id>/annot/000001.pts, or <id>.mp4, <id>/*.png."""
+    """Folder or s3://bucket/prefix with the clips: <id>/vid.avi and <id>/annot/000001.pts, or <id>.mp4, or <id>/*.png."""
     data: str = ""
-    """Where to make or extend the data set: a folder or s3://bucket/prefix."""
+    """Data set to make or extend: a folder or s3://bucket/prefix."""
     max_quarantined: float = 0.2
-    """TrialResources of bad frames above which the job fails and makes no version."""
+    """Largest share of rejected frames, from 0 to 1. Above it the job fails and writes no new version."""
     replace: bool = False
-    """Make a new version also where clips have changed or were ingested in another way."""
+    """Write a new version even if clips have changed or the data set was made with other settings."""
     landmark_weights: str = ""
-    """Folder or s3://bucket/prefix with face-alignment's two files; by default where torch keeps its downloads."""
+    """Folder or s3://bucket/prefix with face-alignment's two files; by default torch's download folder."""
     ingest: Annotated[IngestConfig, tyro.conf.arg(name="")] = field(default_factory=IngestConfig)
 
 
 def main(args: Ingest) -> None:
-    """Refuse what is missing, then ingest."""
+    """Check the arguments, then ingest."""
     for name in ("source", "data"):
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name a folder or s3://bucket/prefix")

@@ -1,6 +1,6 @@
-"""Write summary.json, the figures and report.html of a study anew, from its folder alone, however far it has come.
+"""Write summary.json, the figures and report.html of a study again, from its folder; an unfinished study works too.
 
-Needs no cluster. The data set that the study was planned on is read for the pictures.
+Needs no cluster. Reads the study's data set for the pictures.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import storage_uri
-from cluster.studies.outputs import conclude
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.study.folder.study_folder import read_plan
@@ -19,27 +18,31 @@ class Report:
     """Arguments of jobs/report.py."""
 
     study: str = ""
-    """A study's folder or s3://bucket/prefix."""
+    """Study folder or s3://bucket/prefix."""
     include_faces: bool = False
-    """Put frames of real people into report.html."""
+    """Embed frames of real people in report.html."""
 
 
 def main(args: Report) -> None:
-    """Read the folder, write into it."""
+    """Check the arguments, write the outputs and print the answers."""
     if not args.study:
         raise UserError("--study is missing: name a study's folder or s3://bucket/prefix")
     store = StudyStore(storage_uri("--study", args.study))
-    store.place.check()
+    store.location.check()
     store.pull()
     plan = read_plan(store.folder)
+
+    # torch, matplotlib and statsmodels take seconds to import, which a wrong flag must not wait for.
+    from facegan.outputs import write_outputs
+
     store.fetch_shown_checkpoints()
-    summary = conclude(plan, store.folder, planned_data(plan).open(), include_faces=args.include_faces)
+    summary = write_outputs(plan, store.folder, planned_data(plan).open(), include_faces=args.include_faces)
     store.push()
-    for claim in summary["claims"]:
-        print(f"{claim['question']}\n  {claim['sentence']}")
-    states = [trial["state"] for trial in summary["trials"]]
+    for claim in summary.claims:
+        print(f"{claim.question}\n  {claim.sentence}")
+    states = [trial.state for trial in summary.trials]
     print(f"runs     {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}")
-    print(f"report   {store.place}/report.html")
+    print(f"report   {store.location}/report.html")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Search the weights of the loss: candidates about the given ones, ASHA on the validation clips' face error, a ranked table.
+"""Search for the weights of the loss: ASHA compares random candidates by their face error on validation clips.
 
-The score does not depend on the weights that are searched. The winner's score is optimistic: train it again on fresh seeds
-before you believe it.
+The face error does not depend on the weights, so candidates are comparable. The winner's score is optimistic because it was
+selected: train it again with fresh seeds to get an unbiased one.
 """
 
 from dataclasses import dataclass, field
@@ -9,14 +9,11 @@ from typing import Annotated
 
 import tyro
 
-from cluster.cli.arguments import StudyArguments
-from cluster.cli.command_line import no_seed, run_job
-from cluster.runtime.trial_resources import TrialResources
-from cluster.studies.run_study import Request, run_study
-from cluster.studies.sweep import check_candidates, run_sweep
+from cluster.cli.command_line import run_job
+from cluster.runtime.resource_flags import TrialResources
+from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed
 from facegan.errors import UserError
 from facegan.study.analysis.model_selection import SELECTION
-from facegan.study.conclusions.summary import rank_candidates
 from facegan.study.design.arms import Arm
 
 
@@ -26,29 +23,37 @@ class Search:
 
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     candidates: int = 8
-    """Sets of weights, the first being the given one; the others lie within a factor of ten of each active weight."""
+    """Weight sets to compare. The first is the configured one; the others differ by up to a factor of ten per active weight."""
     grace_images: int = 1_760
-    """Images that every candidate gets before ASHA may end it."""
-    share: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
+    """Images that every candidate trains on before ASHA may stop it."""
+    trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
 def main(args: Search) -> None:
-    """Check everything that can be checked without Ray, then search."""
+    """Check the arguments, run the search and print the candidates, best first."""
     if args.candidates < 2:
-        raise UserError(f"--candidates is {args.candidates}: at least 2, or there is nothing to choose among")
+        raise UserError(f"--candidates is {args.candidates}: at least 2, because one leaves nothing to choose among")
     check_candidates(args.shared.config, args.grace_images)
+    check_no_seed(args.shared.config)
     args.shared.check()
-    no_seed(args.shared.config)
-    request = Request(
+
+    # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
+    from cluster.studies.run_study import StudyRequest, run_study
+    from cluster.studies.sweep import run_sweep
+    from facegan.report.score_table import candidate_table
+
+    request = StudyRequest(
         shared=args.shared,
         design="search",
         arms=(Arm("search", "Search", ()),),
         seeds=(0,),
         candidates=args.candidates,
     )
-    study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.share, args.grace_images))
+    study, plan = run_study(
+        request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, args.grace_images)
+    )
     print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
-    for row in rank_candidates(study, plan):
+    for row in candidate_table(study, plan):
         print(f"  {row}")
 
 

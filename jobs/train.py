@@ -1,16 +1,13 @@
-"""Train one configuration, data-parallel on any number of Ray Train workers, and report on it as on a study of one arm."""
+"""Train one configuration, data-parallel on any number of Ray Train workers, and write the same report as for a study."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
-from cluster.cli.arguments import StudyArguments
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import DataSet
-from cluster.runtime.start import total
-from cluster.studies.data_parallel import run_data_parallel
-from cluster.studies.run_study import Request, run_study
+from cluster.studies.arguments import StudyArguments
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.study.design.arms import Arm
@@ -24,31 +21,38 @@ class Train:
 
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     workers: int = 1
-    """Processes that share each batch, one a GPU where the cluster has GPUs; optim.batch is a multiple of it."""
+    """Worker processes that share each batch, one per GPU if the cluster has GPUs. Must divide optim.batch."""
 
 
 def main(args: Train) -> None:
-    """Check everything that can be checked without Ray, then train."""
+    """Check the arguments, then train."""
     batch = args.shared.config.optim.batch
     if args.workers < 1 or batch % args.workers:
         raise UserError(f"--workers is {args.workers}: a divisor of optim.batch ({batch})")
     args.shared.check()
-    request = Request(
+
+    # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
+    from cluster.runtime.start import total
+    from cluster.studies.data_parallel import run_data_parallel
+    from cluster.studies.run_study import StudyRequest, run_study
+
+    def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
+        gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
+        if args.workers > there:
+            raise UserError(
+                f"--workers is {args.workers}: at most {there:g}, because the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}"
+            )
+        trial = plan.trials[0]
+        if trial_folder(store.folder, trial).state().state not in ("COMPLETED", "DIVERGED"):
+            run_data_parallel(trial, store, data, workers=args.workers, gpu=gpu)
+
+    request = StudyRequest(
         shared=args.shared,
         design="single",
         arms=(Arm("single", "Single", ()),),
         seeds=(args.shared.config.seed,),
         candidates=1,
     )
-
-    def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
-        gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
-        if args.workers > there:
-            raise UserError(f"--workers is {args.workers}: the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}")
-        trial = plan.trials[0]
-        if trial_folder(store.folder, trial).state().state not in ("COMPLETED", "DIVERGED"):
-            run_data_parallel(trial, store, data, workers=args.workers, gpu=gpu)
-
     run_study(request, run)
 
 

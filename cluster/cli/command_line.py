@@ -1,4 +1,4 @@
-"""Command lines over dataclasses: presets first, then flags; a user's mistake is one line and exit code 2."""
+"""Run a job from the command line: flags to a dataclass, presets before flags, one-line errors."""
 
 import argparse
 import contextlib
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import tyro
 
-from facegan.config import PRESETS, Config, preset
 from facegan.errors import UserError
+from facegan.presets import PRESETS, preset
 
 A = TypeVar("A")
 
@@ -20,23 +20,26 @@ _HELP_LINES = ("For full helptext", "Argument helptext")
 
 
 def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> None:
-    """Parse the command line into `arguments`, and call `main`."""
+    """Parse the command line into `arguments` and call `main`.
+
+    A UserError is printed as one line and ends the process with exit code 2; Ctrl-C ends it with 130.
+    """
     try:
         main(parse(arguments, description, sys.argv[1:]))
     except UserError as mistake:
         print(f"{os.path.basename(sys.argv[0])}: {mistake}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)
 
 
 def parse(arguments: type[A], description: str, argv: list[str]) -> A:
-    """The command line's arguments; raises UserError in place of tyro's boxes."""
+    """The dataclass `arguments` filled from `argv`. Raises UserError for a wrong flag or value; --help exits as usual."""
     default = _default(arguments, argv)
-    said = io.StringIO()
+    errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(errors):
             return tyro.cli(
                 arguments,
                 args=argv,
@@ -48,14 +51,14 @@ def parse(arguments: type[A], description: str, argv: list[str]) -> A:
     except SystemExit as end:
         if end.code in (0, None):
             raise
-        raise UserError(_one_line(said.getvalue())) from None
+        raise UserError(_one_line(errors.getvalue())) from None
 
 
 def _default(arguments: type[A], argv: list[str]) -> A:
-    """The preset is read before the flags, because it is what they change."""
+    """The values before any flag. A study job starts from its --preset, so this flag is read first."""
     if not hasattr(arguments(), "shared"):
         return arguments()
-    from cluster.cli.arguments import StudyArguments  # imports torch and ray, which jobs without a study need not wait for
+    from cluster.studies.arguments import StudyArguments  # imports numpy and OpenCV, which other jobs need not wait for
 
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     reader.add_argument("--preset", default=StudyArguments().preset)
@@ -68,7 +71,10 @@ def _default(arguments: type[A], argv: list[str]) -> A:
 
 
 def _one_line(boxes: str) -> str:
-    """The message and the suggestion of tyro's boxes."""
+    """tyro's error as one line. tyro has no option for it: it prints a framed box, then a box with help on the argument.
+
+    The frame and the help are removed; the message and tyro's suggestion of a similar flag stay.
+    """
     words = []
     for line in boxes.splitlines():
         text = line.strip(_BOX)
@@ -76,10 +82,4 @@ def _one_line(boxes: str) -> str:
             break
         if text and not line.startswith(("╭", "╰")):
             words.append(text)
-    return " ".join(words).rstrip(".") + "; --help lists every flag"
-
-
-def no_seed(config: Config) -> None:
-    """Refuse `--seed` where a study takes `--seeds`."""
-    if config.seed:
-        raise UserError(f"--seed is {config.seed}: a study takes --seeds, such as --seeds {config.seed}")
+    return " ".join(words).rstrip(".") + "; --help lists all flags"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
+from facegan.config import Config
 from facegan.data.manifest import Manifest, ManifestClip, manifest_hash, manifest_key, newest_version, parse_manifest
 from facegan.errors import UserError
 from facegan.study.design.plan import Plan
@@ -86,3 +87,10 @@ def existing(place: StorageURI) -> DataSet:
     if found is None:
         raise UserError(f"--data is {str(place)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
     return found
+
+
+def check_image_size(manifest: Manifest, config: Config) -> None:
+    """Raise UserError unless a data set's images have the size that the configuration trains on."""
+    size = manifest.ingest.size
+    if size != config.data.size:
+        raise UserError(f"--data holds images of {size} pixels, data.size is {config.data.size}: make them equal")

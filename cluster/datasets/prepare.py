@@ -7,27 +7,15 @@ import hashlib
 from dataclasses import asdict
 from pathlib import Path
 
-from cluster.datasets.dataset import DataSet, existing
-from cluster.datasets.source import clips_of
+from cluster.datasets.dataset import DataSet, check_image_size, existing
 from cluster.storage.uri import storage_uri
 from facegan.config import Config
 from facegan.data.ingest_config import IngestConfig
-from facegan.errors import UserError
 from facegan.study.design.plan import PlannedData
 from facegan.synthetic.config import GENERATOR_VERSION, SyntheticConfig, is_synthetic
 
 HOME = Path("data")
 """Folder for rendered clips and for data sets that no flag gives a place."""
-
-
-def check_source(source: str) -> None:
-    """Raise UserError unless a source has clips for training and for testing; '' is no source."""
-    if not source:
-        return
-    splits = {clip.split for clip in clips_of(storage_uri("--source", source))}
-    for split in ("train", "test"):
-        if split not in splits:
-            raise UserError(f"--source is {source!r}: it has no {split} clip, and a study needs people for both")
 
 
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> DataSet:
@@ -52,9 +40,7 @@ def _usable(found: DataSet, config: Config) -> DataSet:
     from facegan.data.sampling import training_clips
     from facegan.metrics.pairs import choose_pairs
 
-    size = found.manifest().ingest.size
-    if size != config.data.size:
-        raise UserError(f"--data holds images of {size} pixels, data.size is {config.data.size}: make them equal")
+    check_image_size(found.manifest(), config)
     data = found.open()
     training_clips(data, config)
     choose_pairs(data, "test", config, per_clip=1)

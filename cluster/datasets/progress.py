@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cluster.runtime.ticker import every
-from cluster.studies.progress import duration
 from facegan.data.clip_record import ClipProgress, ClipRecord
 from facegan.data.sources import ClipSource
+from facegan.report.formatting import duration
 
 _SECONDS_BETWEEN_LINES = 5.0
 _MIN_SHARE = 0.005

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cluster.storage.objects import Entry
-from cluster.storage.uri import StorageURI
+from cluster.storage.uri import StorageURI, storage_uri
 from facegan.data.sources import SPLIT_FILE, ClipSource, SourceFile, clips_in, content_hash, find_clips, tag_hash
 from facegan.errors import UserError
 from facegan.synthetic.config import MARKER
@@ -23,6 +23,16 @@ def clips_of(source: StorageURI) -> list[ClipSource]:
         raise UserError(f"--source is {str(source)!r}: nothing lies there; give a prefix in the 300VW layout or of videos")
     split = source.read(SPLIT_FILE) if any(entry.key == SPLIT_FILE for entry in entries) else None
     return find_clips([SourceFile(e.key, e.size, e.tag) for e in entries], split, str(source))
+
+
+def check_source(source: str) -> None:
+    """Raise UserError unless a source, if one is given, has clips to train on and clips to test on."""
+    if not source:
+        return
+    splits = {clip.split for clip in clips_of(storage_uri("--source", source))}
+    for split in ("train", "test"):
+        if split not in splits:
+            raise UserError(f"--source is {source!r}: it has no {split} clip, and a study needs people for both")
 
 
 def is_rendered(source: StorageURI) -> bool:

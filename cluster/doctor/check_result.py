@@ -1,4 +1,4 @@
-"""What the doctor says of one thing it looked at."""
+"""The result of one check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,27 +6,27 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of the doctor's."""
+    """One line of the doctor's output."""
 
     state: Literal["ok", "FAIL", "not checked"]
     subject: str
-    says: str
-    """What was found, and for a FAIL its cure; why, for what was not checked."""
+    message: str
+    """What was found; for a FAIL also the fix, for "not checked" the reason."""
 
     def __str__(self) -> str:
-        return f"{self.state + (':' if self.state == 'not checked' else ''):<12} {self.subject:<12} {self.says}"
+        return f"{self.state + (':' if self.state == 'not checked' else ''):<12} {self.subject:<12} {self.message}"
 
 
-def ok(subject: str, says: str) -> CheckResult:
-    """It is as it should be."""
-    return CheckResult("ok", subject, says)
+def ok(subject: str, message: str) -> CheckResult:
+    """Report that nothing is wrong."""
+    return CheckResult("ok", subject, message)
 
 
-def fail(subject: str, says: str) -> CheckResult:
-    """It will stop a job, and how to mend it."""
-    return CheckResult("FAIL", subject, says)
+def fail(subject: str, message: str) -> CheckResult:
+    """Report a problem that stops jobs, and its fix."""
+    return CheckResult("FAIL", subject, message)
 
 
-def not_checked(subject: str, why: str) -> CheckResult:
-    """Nobody looked."""
-    return CheckResult("not checked", subject, why)
+def not_checked(subject: str, reason: str) -> CheckResult:
+    """Report that a check does not apply here."""
+    return CheckResult("not checked", subject, reason)

@@ -1,4 +1,4 @@
-"""Is this machine fit for a job? All checks in order; each says one line, with its cure where it fails."""
+"""All checks of a machine, in order."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from cluster.doctor.services import auth_token, clock, mlflow_server, ports, sec
 
 
 def diagnose(storage_uri: str, mlflow_uri: str) -> Iterator[CheckResult]:
-    """The findings as they come; empty URIs are not checked. What a check did not foresee is a FAIL of that check."""
+    """Yield the result of each check. Empty URIs are not checked; an exception in a check is a FAIL of that check."""
     checks: list[tuple[str, Callable[[], CheckResult | list[CheckResult]]]] = [
         ("python", python),
         ("packages", packages),
@@ -29,6 +29,6 @@ def diagnose(storage_uri: str, mlflow_uri: str) -> Iterator[CheckResult]:
     for subject, check in checks:
         try:
             found = check()
-        except Exception as error:  # one broken check must not hide the others; it is said, and fails
-            found = fail(subject, f"the check itself broke: {type(error).__name__}: {error}".splitlines()[0])
+        except Exception as error:  # one broken check must not hide the others
+            found = fail(subject, f"the check raised {type(error).__name__}: {error}".splitlines()[0])
         yield from found if isinstance(found, list) else [found]

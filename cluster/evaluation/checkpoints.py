@@ -1,4 +1,4 @@
-"""What is evaluated: the generators of a checkpoint's folder, or of all trials of a study that have one."""
+"""The checkpoints to evaluate: that of one trial, or those of all trials of a study."""
 
 import hashlib
 import json
@@ -8,16 +8,15 @@ from pathlib import Path
 from cluster.datasets.dataset import DataSet, planned_data
 from cluster.storage.uri import storage_uri
 from cluster.studies.study_store import StudyStore
-from facegan import checkpoint
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.study.folder.study_folder import PLAN, read_plan
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import STATE, trial_folder
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A generator to judge; its weights travel on their own. `sha256` is of all that decides what it draws."""
+    """A generator to evaluate, without its weights. `sha256` covers everything that decides what it draws."""
 
     label: str
     arm: str
@@ -30,45 +29,60 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSet:
-    """The subjects with their weights (the bytes of a safetensors file), and the data set that their study was planned on."""
+    """Checkpoints, the weights of each (the bytes of a safetensors file), and the data set to evaluate them on."""
 
     name: str
-    subjects: list[Checkpoint]
+    checkpoints: list[Checkpoint]
     weights: list[bytes]
-    planned: DataSet | None
+    data: DataSet
 
 
-def read_checkpoints(uri: str) -> CheckpointSet:
-    """The checkpoint or the study that a user named."""
-    where = storage_uri("--checkpoint", uri)
-    if where.is_remote or (where.folder / PLAN).exists():
-        return _of_study(StudyStore(where))
-    if not where.folder.is_dir():
+def read_checkpoints(uri: str, data: DataSet | None) -> CheckpointSet:
+    """The checkpoints of --checkpoint: a checkpoint folder, a study folder or a study at a remote URI.
+
+    `data` replaces the data set that a study was planned on. A checkpoint folder does not name its data set, so it needs one.
+    """
+    location = storage_uri("--checkpoint", uri)
+    if location.is_remote or (location.folder / PLAN).exists():
+        return _read_study(StudyStore(location), data)
+    folder = location.folder
+    if not folder.is_dir():
         raise UserError(f"--checkpoint is {uri!r}: no such folder; name a trial's checkpoint folder or a study")
-    subject, weights = _read(where.folder, where.folder.parent.name, "", 0)
-    return CheckpointSet(where.folder.parent.name, [subject], [weights], None)
+    if not (folder / STATE).exists():
+        raise UserError(
+            f"--checkpoint is {uri!r}: the folder is no checkpoint ({STATE} is missing) and no study ({PLAN} is missing); "
+            "name a trial's checkpoint folder or a study"
+        )
+    if data is None:
+        raise UserError("--data is missing: a checkpoint folder does not name its data set; give one made by jobs/ingest.py")
+    checkpoint, weights = _read(folder, folder.parent.name, "", 0)
+    return CheckpointSet(folder.parent.name, [checkpoint], [weights], data)
 
 
-def _of_study(store: StudyStore) -> CheckpointSet:
+def _read_study(store: StudyStore, data: DataSet | None) -> CheckpointSet:
     store.pull()
     plan = read_plan(store.folder)
     store.fetch_checkpoints(plan.trials)
     labels = {arm.name: arm.label for arm in plan.arms}
-    found = []
-    for trial in (t for t in plan.trials if trial_folder(store.folder, t).checkpoint.exists()):
-        number = f" #{trial.candidate}" if any(t.candidate for t in plan.trials) else ""
-        label = f"{labels[trial.arm]}{number} seed {trial.seed}"
-        found.append(_read(trial_folder(store.folder, trial).checkpoint, label, trial.arm, trial.candidate))
-    if not found:
-        raise UserError(f"--checkpoint is {str(store.place)!r}: a study of which no trial has a checkpoint yet")
-    return CheckpointSet(
-        store.folder.name, [subject for subject, _ in found], [weights for _, weights in found], planned_data(plan)
-    )
+    has_candidates = any(trial.candidate for trial in plan.trials)
+    checkpoints, weights = [], []
+    for trial in plan.trials:
+        folder = trial_folder(store.folder, trial).checkpoint
+        if folder.exists():
+            label = f"{labels[trial.arm]}{f' #{trial.candidate}' if has_candidates else ''} seed {trial.seed}"
+            checkpoint, content = _read(folder, label, trial.arm, trial.candidate)
+            checkpoints.append(checkpoint)
+            weights.append(content)
+    if not checkpoints:
+        raise UserError(f"--checkpoint is {str(store.location)!r}: no trial of this study has a checkpoint yet; train it first")
+    return CheckpointSet(store.folder.name, checkpoints, weights, data or planned_data(plan))
 
 
 def _read(folder: Path, label: str, arm: str, candidate: int) -> tuple[Checkpoint, bytes]:
-    config, images = checkpoint.read_config(folder)
-    weights = checkpoint.generator_bytes(folder)
+    from facegan import checkpoint as files  # imports torch, which takes seconds that a wrong flag must not wait for
+
+    config, images = files.read_config(folder)
+    weights = files.generator_bytes(folder)
     about = json.dumps([config.to_dict()["model"], config.data.size], sort_keys=True).encode()
     digest = hashlib.sha256(about + weights).hexdigest()
     return Checkpoint(label, arm, config.seed, candidate, images, config, digest), weights

@@ -1,4 +1,7 @@
-"""Checkpoints judged on the cluster: a Ray task some clips, each clip's part kept under a hash of all that it depends on."""
+"""Evaluate checkpoints in Ray tasks. Each task scores some clips; the scores of a clip are stored as one part.
+
+A part is named by a hash of everything that it depends on, so an interrupted evaluation continues with the missing parts.
+"""
 
 import hashlib
 import json
@@ -19,8 +22,7 @@ from cluster.runtime.ray_results import first_ready, next_of
 from cluster.runtime.start import start_ray, total
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_evaluators
-from cluster.studies.progress import duration
-from facegan import checkpoint
+from facegan.checkpoint import generator_of
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
@@ -38,9 +40,10 @@ from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
 from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
 from facegan.metrics.pairs import choose_pairs
+from facegan.report.formatting import duration
 from facegan.study.design.plan import code_version
 
-RESULT = "evaluation.json"
+RESULT_FILE = "evaluation.json"
 _REFERENCES = "references"
 _TASKS_PER_CPU = 4
 _GPUS_PER_TASK = 0.25
@@ -48,65 +51,68 @@ _GPUS_PER_TASK = 0.25
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """What to judge and how; it travels into tasks. Parts of it that are done lie under `out`."""
+    """What to evaluate and how; pickled into the tasks. Finished parts are stored under `out`."""
 
-    subjects: list[Checkpoint]
+    checkpoints: list[Checkpoint]
     data: DataSet
     evaluators: EvaluatorsConfig
     sampling: Sampling
     fingerprint: str
-    """Of the evaluators' networks."""
+    """Identifies the evaluators' networks by their files."""
     out: StorageURI
 
-    def part_key(self, subject: str, clip: str) -> str:
-        """Where a clip's part of a checkpoint (by its sha256) or of the references lies."""
-        about = [subject, self.data.sha256, clip, self.fingerprint, asdict(self.sampling), code_version()]
+    def part_key(self, name: str, clip: str) -> str:
+        """Key, under `out`, of a clip's part; `name` is a checkpoint's sha256 or that of the reference rows (see `names`)."""
+        about = [name, self.data.sha256, clip, self.fingerprint, asdict(self.sampling), code_version()]
         return f"parts/{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]}.npz"
 
     def names(self) -> list[str]:
-        """Of the references and of each subject, as `part_key` takes them."""
-        return [_REFERENCES, *dict.fromkeys(subject.sha256 for subject in self.subjects)]
+        """The names that `part_key` takes: the reference rows, then each checkpoint once."""
+        return [_REFERENCES, *dict.fromkeys(checkpoint.sha256 for checkpoint in self.checkpoints)]
 
 
 def plan_evaluation(
-    given: CheckpointSet, data: DataSet, evaluators: EvaluatorsConfig, sampling: Sampling, out: StorageURI
+    checkpoint_set: CheckpointSet, evaluators: EvaluatorsConfig, sampling: Sampling, out: StorageURI
 ) -> Evaluation:
-    """Refuse what cannot be judged, before Ray starts."""
+    """Check that the checkpoints can be evaluated on the data set, before Ray starts; UserError if not."""
     out.check()
+    checkpoints, data = checkpoint_set.checkpoints, checkpoint_set.data
     size = data.manifest().ingest.size
-    for subject in given.subjects:
-        if subject.config.data.size != size:
+    for checkpoint in checkpoints:
+        if checkpoint.config.data.size != size:
             raise UserError(
-                f"--data holds images of {size} pixels, {subject.label} draws {subject.config.data.size}: name others"
+                f"--data holds images of {size} pixels, {checkpoint.label} draws {checkpoint.config.data.size}: "
+                "name a data set of the checkpoint's size"
             )
     stage_evaluators(evaluators)
-    refuse_loss_networks(evaluators, [subject.config.vgg for subject in given.subjects])
-    choose_pairs(data.open(), "test", Config(), per_clip=1)
+    refuse_loss_networks(evaluators, [checkpoint.config.vgg for checkpoint in checkpoints])
+    choose_pairs(data.open(), "test", Config(), per_clip=1)  # raises UserError if no test clip has two frames
     fingerprint = build_evaluators(evaluators).fingerprint()
     return Evaluation(
-        subjects=given.subjects, data=data, evaluators=evaluators, sampling=sampling, fingerprint=fingerprint, out=out
+        checkpoints=checkpoints, data=data, evaluators=evaluators, sampling=sampling, fingerprint=fingerprint, out=out
     )
 
 
 def run_evaluation(evaluation: Evaluation, weights: list[bytes]) -> dict[str, Any]:
-    """Make the parts that are missing, on the cluster, and put all together; the result is also written to `out`."""
+    """Compute the missing parts on the cluster and combine all parts; the result is also written to `out`."""
     data = evaluation.data.open()
     clips = _clips(data)
     there = {entry.key for entry in evaluation.out.entries("parts/")}
     todo = [c for c in clips if any(evaluation.part_key(n, c) not in there for n in evaluation.names())]
     print(f"evaluate {len(clips) - len(todo)} of {len(clips)} clips are done already", flush=True)
     if todo:
-        _run(evaluation, weights, todo)
+        _run_tasks(evaluation, weights, todo)
     result = gather(evaluation, data)
-    evaluation.out.write(RESULT, json.dumps(result, indent=1, allow_nan=False).encode())
+    evaluation.out.write(RESULT_FILE, json.dumps(result, indent=1, allow_nan=False, default=asdict).encode())
     return result
 
 
 def _clips(data: FaceData) -> list[str]:
+    """The names of the test clips that can be evaluated."""
     return list(dict.fromkeys(choose_pairs(data, "test", Config(), per_clip=1).clip))
 
 
-def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None:
+def _run_tasks(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None:
     start_ray()
     gpus = _GPUS_PER_TASK if total("GPU") else 0
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(evaluate_clips)
@@ -127,9 +133,9 @@ def _run(evaluation: Evaluation, weights: list[bytes], clips: list[str]) -> None
 
 
 def evaluate_clips(evaluation: Evaluation, weights: list[Any], clips: list[str]) -> Iterator[str]:
-    """Make the missing parts of some clips, in this process; the name of each clip when it is done.
+    """Compute the missing parts of some clips in this process, and yield the name of each clip when it is done.
 
-    `weights` are those of the subjects, or Ray's references to them: a task holds one network at a time.
+    `weights` are those of the checkpoints, or Ray references to them, so that a task holds one network at a time.
     """
     device = assigned_device()
     if device.type == "cpu":
@@ -142,7 +148,7 @@ def evaluate_clips(evaluation: Evaluation, weights: list[Any], clips: list[str])
 
 @cache
 def _evaluators_of_process(config: EvaluatorsConfig, device: str) -> Evaluators:
-    """Loading and hashing them takes seconds, and Ray gives a process many tasks."""
+    """The evaluators, built once per process: loading and hashing takes seconds, and a Ray worker runs many tasks."""
     stage_evaluators(config)
     return build_evaluators(config, device)
 
@@ -155,36 +161,39 @@ def _evaluate_clip(
     evaluation_set = prepare_evaluation_set(data, evaluators, None, evaluation.sampling, only=clip)
     if _REFERENCES in todo:
         out.write(evaluation.part_key(_REFERENCES, clip), pack(reference_measurements(data, evaluation_set, evaluators)))
-    for subject, content in zip(evaluation.subjects, weights, strict=True):
-        if subject.sha256 in todo:
-            found = content if isinstance(content, bytes) else ray.get(content)
-            draw = image_generator(checkpoint.generator_of(subject.config, found).to(device), subject.config, device)
-            part: ClipMeasurements = dict(measure(generate_all(draw, data, evaluation_set), evaluation_set, evaluators))
-            out.write(evaluation.part_key(subject.sha256, clip), pack(part))
+    for checkpoint, content in zip(evaluation.checkpoints, weights, strict=True):
+        if checkpoint.sha256 not in todo:
+            continue
+        tensors = content if isinstance(content, bytes) else ray.get(content)
+        generator = generator_of(checkpoint.config, tensors).to(device)
+        images = generate_all(image_generator(generator, checkpoint.config, device), data, evaluation_set)
+        part: ClipMeasurements = dict(measure(images, evaluation_set, evaluators))
+        out.write(evaluation.part_key(checkpoint.sha256, clip), pack(part))
 
 
 def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
-    """The result, from parts that are all there."""
+    """Combine the parts, which must all exist, into evaluation.json's content."""
     evaluators, clips = build_evaluators(evaluation.evaluators), _clips(data)
 
     def parts(name: str) -> dict[str, ClipMeasurements]:
         return {clip: unpack(evaluation.out.read(evaluation.part_key(name, clip))) for clip in clips}
 
     references = parts(_REFERENCES)
+    vggs = [checkpoint.config.vgg for checkpoint in evaluation.checkpoints]
     return {
         "data": {**evaluation.data.to_dict(), "synthetic": data.synthetic, "landmarks": data.manifest.ingest.landmarks},
         "evaluators": evaluators.describe(),
-        "evaluators_and_losses": refuse_loss_networks(evaluation.evaluators, [s.config.vgg for s in evaluation.subjects]),
+        "evaluators_and_losses": refuse_loss_networks(evaluation.evaluators, vggs),
         "sampling": asdict(evaluation.sampling),
         "code": code_version(),
         "discrimination": discrimination_of(references, data),
         "references": reference_cards(references, data, evaluators),
         "checkpoints": [
             {
-                **{name: getattr(s, name) for name in ("label", "arm", "seed", "candidate", "images", "sha256")},
-                "vgg": s.config.vgg.weights,
-                "scores": card_of(parts(s.sha256), data, evaluators),
+                **{name: getattr(checkpoint, name) for name in ("label", "arm", "seed", "candidate", "images", "sha256")},
+                "vgg": checkpoint.config.vgg.weights,
+                "scores": card_of(parts(checkpoint.sha256), data, evaluators),
             }
-            for s in evaluation.subjects
+            for checkpoint in evaluation.checkpoints
         ],
     }

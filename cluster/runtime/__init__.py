@@ -1,7 +1,7 @@
 """Everything that talks to Ray itself, apart from what is trained or evaluated there.
 
 - `start.py`: join a cluster or start Ray on this machine; resources of the cluster.
-- `autoscale.py`: ask an autoscaling cluster for GPUs. `trial_resources.py`: CPUs and GPUs of one trial.
+- `autoscale.py`: ask an autoscaling cluster for GPUs. `resource_flags.py`, `trial_resources.py`: CPUs and GPUs of one trial.
 - `device.py`: the torch device that Ray assigned to this process.
 - `ray_results.py`: results of tasks. `waiting.py`: why a task does not start yet.
 - `shared_paths.py`: whether all nodes see a folder. `ticker.py`: a callable at intervals in the background.

@@ -21,7 +21,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Objects as files. They are written beside the others, under `.partial`, and come into sight by one rename."""
+    """Objects as files of a folder. They are written to `.partial/` and published by an atomic rename."""
 
     path: Path
 
@@ -31,7 +31,7 @@ class Folder:
         if not nearest.is_dir():
             raise UserError(f"{self.path}: {nearest} is a file; name a folder")
         if not os.access(nearest, os.R_OK | os.X_OK):
-            raise UserError(f"{self.path}: {nearest} may not be read; change its permissions or name another folder")
+            raise UserError(f"{self.path}: {nearest} is not readable; change its permissions or name another folder")
 
     def exists(self, key: str) -> bool:
         with translate_errors(self.path / key):
@@ -42,9 +42,9 @@ class Folder:
 
     def _walk(self, folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Entry]:
         here = os.path.realpath(folder)
-        # Links are followed, for clips often lie on another disk; one that leads back would never end.
+        # Links are followed, because clips are often on another disk. `above` ends a loop of links.
         for path in self._paths(folder) if here not in above else ():
-            key, found = path.relative_to(self.path).as_posix(), _status(path)
+            key, found = path.relative_to(self.path).as_posix(), _stat(path)
             if found is None:
                 continue
             if stat.S_ISDIR(found.st_mode) and f"{key}/".startswith(prefix):
@@ -59,10 +59,10 @@ class Folder:
             return []
         except NotADirectoryError as error:
             if folder != self.path:
-                return []  # it is an object
-            raise _refused(error) from error
+                return []  # the prefix continues the key of an object
+            raise _user_error(error) from error
         except OSError as error:
-            raise _refused(error) from error
+            raise _user_error(error) from error
 
     def read(self, key: str) -> bytes:
         with translate_errors(self.path / key), self._opened(key) as source:
@@ -74,7 +74,7 @@ class Folder:
         return (self.path / key).open("rb")
 
     def write(self, key: str, content: bytes, only_if_absent: bool) -> None:
-        with self._appearing(key, os.link if only_if_absent else os.replace) as sink:
+        with self._atomic_write(key, os.link if only_if_absent else os.replace) as sink:
             sink.write(content)
 
     def remove(self, key: str) -> None:
@@ -83,15 +83,15 @@ class Folder:
 
     def upload(self, key: str, local: Path, sha256: str) -> None:
         digest = hashlib.sha256()
-        with local.open("rb") as source, self._appearing(key, os.replace) as sink:
+        with local.open("rb") as source, self._atomic_write(key, os.replace) as sink:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
                 sink.write(chunk)
             if digest.hexdigest() != sha256:
-                raise UserError(f"{local} is not what was to be copied to {self.path / key}: its SHA-256 is not {sha256}")
+                raise UserError(f"{local} changed before it was copied to {self.path / key}: its SHA-256 is not {sha256}")
 
     def append(self, key: str, sink: BinaryIO, size: int, tag: str) -> None:
-        """Append what `sink` lacks of `size` bytes; the tag of a file is its time of change."""
+        """Append what `sink` lacks of `size` bytes. The tag of a file is its modification time."""
         with translate_errors(self.path / key), self._opened(key) as source:
             if tag and str(os.fstat(source.fileno()).st_mtime_ns) != tag:
                 raise UserError(f"{self.path / key} has changed since it was listed; run again")
@@ -100,7 +100,12 @@ class Folder:
                 sink.write(chunk)
 
     @contextmanager
-    def _appearing(self, key: str, publish: Callable[[Path, Path], None]) -> Iterator[BinaryIO]:
+    def _atomic_write(self, key: str, publish: Callable[[Path, Path], None]) -> Iterator[BinaryIO]:
+        """Open a temporary file; at the end of the block, flush it and publish it by `os.replace` or `os.link`.
+
+        `facegan.files.replacing` does not fit: several threads may write the same key, a power cut must not undo what is
+        published, and `os.link` is what makes one of several writers win.
+        """
         target = self.path / key
         partial = self.path / PARTIAL / f"{socket.gethostname()}+{os.getpid()}+{secrets.token_hex(8)}"
         with translate_errors(target):
@@ -113,7 +118,7 @@ class Folder:
                 publish(partial, target)
                 _flush_folder(target.parent)
             except FileExistsError:
-                # NFS can lose the answer to a link that it made, and say on the second attempt that the target exists.
+                # NFS can lose the answer to a successful link; its second attempt then finds that the target exists.
                 if partial.stat().st_nlink < 2:
                     if target.is_dir():
                         raise
@@ -125,13 +130,13 @@ class Folder:
 def _flush_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)  # else a power cut can undo the rename
+        os.fsync(handle)  # otherwise a power cut can undo the rename
     finally:
         os.close(handle)
 
 
-def _status(path: Path) -> os.stat_result | None:
-    """Of what a path leads to; None for a link that leads nowhere, and for what was removed since it was listed."""
+def _stat(path: Path) -> os.stat_result | None:
+    """Return the status of a path; None for a broken link and for a file that was removed after it was listed."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -139,8 +144,8 @@ def _status(path: Path) -> os.stat_result | None:
     except OSError as error:
         if error.errno == errno.ELOOP:
             return None
-        raise _refused(error) from error
+        raise _user_error(error) from error
 
 
-def _refused(error: OSError) -> UserError:
-    return UserError(f"{error.filename}: {error.strerror}; see to that or name another folder")
+def _user_error(error: OSError) -> UserError:
+    return UserError(f"{error.filename}: {error.strerror}; correct this or name another folder")

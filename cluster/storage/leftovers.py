@@ -1,4 +1,4 @@
-"""Unfinished files of killed processes."""
+"""Removal of the unfinished files of killed processes."""
 
 import os
 import socket
@@ -8,23 +8,21 @@ from cluster.storage.uri import StorageURI
 
 
 def sweep_partials(place: StorageURI) -> None:
-    """Remove the unfinished files that processes of this host left in a folder when they were killed."""
+    """Remove the unfinished files in a folder whose process ran on this host and has ended. A remote store has none."""
     for partial in place.folder.glob(f"**/{PARTIAL}/*+*+*") if not place.is_remote else ():
         if is_left_behind(partial.name):
             partial.unlink(missing_ok=True)
 
 
 def is_left_behind(name: str) -> bool:
-    """Whether `<host>+<pid>+<anything>` names something of a process of this host that is no more."""
+    """Return whether the process in a name `<host>+<pid>+<anything>` ran on this host and has ended."""
     host, pid, _ = name.split("+", 2)
-    return host == socket.gethostname() and not _is_alive(int(pid))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if host != socket.gethostname():
         return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
     except PermissionError:
-        pass  # of another user
-    return True
+        pass  # it runs, as another user
+    return False

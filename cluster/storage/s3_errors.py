@@ -1,4 +1,4 @@
-"""What an S3 server or its client says, as one line for the user."""
+"""Errors of S3 servers and of boto3, as one line for the user."""
 
 import os
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ from urllib3.exceptions import HTTPError
 from facegan.errors import UserError
 
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_DAMAGED = ("the bytes arrived damaged", "run again; if it happens again look at the network and the memory")
-_REGION = ("the bucket lies in another region", "set AWS_DEFAULT_REGION to the region of the bucket")
+_DAMAGED = ("the bytes arrived damaged", "run again; if it happens again check the network and the memory")
+_REGION = ("the bucket is in another region", "set AWS_DEFAULT_REGION to the region of the bucket")
 _TOKEN = ("the session token is no longer valid", "log in again and set a new AWS_SESSION_TOKEN")
 _BUSY = ("the server failed several times", "try again later")
-_NAME = ("no object can be called so", "correct the name")
+_NAME = ("this is not a valid name for an object", "correct the name")
 _REASONS = {
     "NoSuchBucket": ("there is no such bucket", "create it or correct the name; AWS_ENDPOINT_URL names the server"),
     "InvalidObjectName": _NAME,
     "KeyTooLongError": _NAME,
-    "InvalidBucketName": ("that cannot be the name of a bucket", "correct the name"),
+    "InvalidBucketName": ("this is not a valid name for a bucket", "correct the name"),
     "InvalidAccessKeyId": ("the server does not know the access key", f"{_KEYS} for this server"),
     "SignatureDoesNotMatch": ("the secret key is wrong", "set the AWS_SECRET_ACCESS_KEY of this AWS_ACCESS_KEY_ID"),
     "ExpiredToken": _TOKEN,
@@ -41,7 +41,7 @@ _REASONS = {
     "XAmzContentSHA256Mismatch": _DAMAGED,
     "PermanentRedirect": _REGION,
     "AuthorizationHeaderMalformed": _REGION,
-    "QuotaExceeded": ("the bucket or its owner is over the quota", "remove something or ask for more"),
+    "QuotaExceeded": ("the bucket or its owner is over the quota", "remove objects or ask for a larger quota"),
     "PreconditionFailed": ("the object has changed since it was listed", "run again"),
     "InternalError": _BUSY,
     "ServiceUnavailable": _BUSY,
@@ -50,51 +50,51 @@ _REASONS = {
     "502": _BUSY,
     "503": _BUSY,
     "504": _BUSY,
-    "ConditionalRequestConflict": ("other writers are at the same object", "run again when they are done"),
-    "InvalidRange": ("the object has become shorter than it was", "run again"),
+    "ConditionalRequestConflict": ("other processes write the same object", "run again when they have finished"),
+    "EntityTooLarge": ("a single request can write at most 5 GiB", "make the file smaller"),
+    "InvalidRange": ("the object is shorter than when it was listed", "run again"),
 }
 
 
 @contextmanager
 def translate_errors(uri: str) -> Iterator[None]:
-    """A UserError for what a server or the client refuses; FileNotFoundError where the server has no such object."""
+    """Raise UserError for errors of the server or the client; FileNotFoundError if the server has no such object."""
     try:
         yield
     except ClientError as error:
         if code_of(error) in ("NoSuchKey", "404"):
             raise FileNotFoundError(uri) from error
-        raise UserError(f"{uri}: {_refused(error)}") from error
+        raise UserError(f"{uri}: {_server_error(error)}") from error
     except (BotoCoreError, HTTPError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{uri}: {_failed(error)}") from error
+        raise UserError(f"{uri}: {_client_error(error)}") from error
 
 
 def code_of(error: ClientError) -> str:
-    """What the server calls the error."""
+    """Return the error code that the server sent."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _refused(error: ClientError) -> str:
-    code, doing = code_of(error), error.operation_name
+def _server_error(error: ClientError) -> str:
+    code = code_of(error)
     if code in ("AccessDenied", "403", "AllAccessDisabled"):
-        return f"access denied to {doing}; ask for the right to it, or {_KEYS} of someone who has it"
-    reason, cure = _REASONS.get(
-        code, (_line(error.response.get("Error", {}).get("Message") or "no reason given"), "see to that")
-    )
-    return f"{reason} ({code}); {cure}"
+        return f"access denied to {error.operation_name}; ask for the permission, or {_KEYS} of a user who has it"
+    message = error.response.get("Error", {}).get("Message") or "no reason given"
+    reason, action = _REASONS.get(code, (_one_line(message), "see the documentation of the server"))
+    return f"{reason} ({code}); {action}"
 
 
-def _failed(error: Exception) -> str:
+def _client_error(error: Exception) -> str:
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)):
-        return f"there are no credentials ({_line(error)}); {_KEYS}"
+        return f"there are no credentials ({_one_line(error)}); {_KEYS}"
     if isinstance(error, (NoConnection, HTTPClientError, IncompleteReadError, HTTPError)):
         server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "Amazon S3"
-        return f"{server} cannot be reached ({_line(error)}); see that it runs, or set AWS_ENDPOINT_URL"
+        return f"{server} cannot be reached ({_one_line(error)}); check that it runs, or set AWS_ENDPOINT_URL"
     if isinstance(error, (ParamValidationError, UnicodeError)):
-        return f"no bucket or object can be called so ({_line(error)}); correct it"
-    return f"the client cannot be set up ({_line(error)}); correct the variable AWS_... that this is about"
+        return f"this is not a valid name for a bucket or an object ({_one_line(error)}); correct it"
+    return f"the client cannot be set up ({_one_line(error)}); correct the environment variable AWS_... that this names"
 
 
-def _line(error: object) -> str:
+def _one_line(error: object) -> str:
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Room on a node's own disk for a task's unfinished files; what killed processes left there goes when the next one comes."""
+"""Temporary folders of tasks, on the node's own disk."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ from facegan.cache import cache_folder
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """An empty folder that is gone afterwards."""
+    """Yield an empty folder that is removed at the end. Folders of killed processes are removed at the start."""
     home = cache_folder() / "scratch"
     home.mkdir(parents=True, exist_ok=True)
     for stale in home.iterdir():

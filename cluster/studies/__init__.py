@@ -1,1 +1,11 @@
-"""Run the trials of a study on Ray and write its outputs."""
+"""Run the trials of a study on Ray and keep its folder.
+
+- `arguments.py`: the flags that all study jobs share. They are checked without importing Ray or torch.
+- `run_study.py`: the whole study from data set to report. Start reading here.
+- `sweep.py`: the trials on Ray Tune; `asha.py`: early stopping of candidates. `data_parallel.py`: one run on Ray Train.
+- `study_store.py`: the study folder on all nodes, also of a study at a remote URI.
+- `progress.py`, `reference_embeddings.py`: what runs next to the trials.
+
+The design of a study, its analysis and its report belong to `facegan`. May import `cluster.datasets`, `cluster.runtime`,
+`cluster.storage`, `cluster.tracking` and `facegan`.
+"""

@@ -1,4 +1,4 @@
-"""One data-parallel run on Ray Train: N workers iterate the same loop, rank 0 writes the trial folder."""
+"""One data-parallel run on Ray Train: all workers run the same training loop, and rank 0 writes the trial folder."""
 
 from typing import Any
 
@@ -16,15 +16,10 @@ from facegan.trial import run_trial
 
 
 def run_data_parallel(trial: Trial, store: StudyStore, data: DataSet, *, workers: int, gpu: bool) -> None:
-    """Train one configuration on `workers` workers; a run that was interrupted goes on from its checkpoint."""
+    """Train one configuration on `workers` workers, from its checkpoint if it has one. A failure is written to its folder."""
     trainer = ray.train.torch.TorchTrainer(
         _worker,
-        train_loop_config={
-            "config": trial.config.to_dict(),
-            "key": trial.key,
-            "store": store,
-            "data": data,
-        },
+        train_loop_config={"config": trial.config.to_dict(), "key": trial.key, "store": store, "data": data},
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
         torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
         run_config=ray.train.RunConfig(
@@ -35,21 +30,21 @@ def run_data_parallel(trial: Trial, store: StudyStore, data: DataSet, *, workers
     )
     try:
         trainer.fit()
-    except Exception as error:  # whatever broke in a worker is this trial's outcome
-        with store.trial(trial.key) as broken:
-            broken.folder.write_failure(error)
-            broken.publish(now=True)
+    except Exception as error:  # any exception in a worker is this trial's result
+        with store.trial(trial.key) as failed:
+            failed.folder.write_failure(error)
+            failed.publish(now=True)
 
 
-def _worker(given: dict[str, Any]) -> None:
-    # Refuses a GPU that torch cannot use, for which Ray Train would take the CPU; which GPU of several it is, Ray Train says.
+def _worker(loop_config: dict[str, Any]) -> None:
+    # Ray Train would fall back to the CPU if torch cannot use the GPU; assigned_device raises UserError instead.
     assigned_device()
-    device = ray.train.torch.get_device()
+    device = ray.train.torch.get_device()  # also chooses among several GPUs
     assert isinstance(device, torch.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    config = from_dict(given["config"])
+    config = from_dict(loop_config["config"])
     stage_vgg(config.vgg.weights)
-    with given["store"].trial(given["key"]) as store:
-        # Reports carry no checkpoint: it is in the trial folder already, and Ray only has to hear that the run lives.
-        run_trial(config, store, given["data"].open(), device, ray.train.report)
+    with loop_config["store"].trial(loop_config["key"]) as trial_store:
+        # Reports carry no checkpoint, because it is already in the trial folder. They tell Ray that the run is alive.
+        run_trial(config, trial_store, loop_config["data"].open(), device, ray.train.report)

@@ -1,4 +1,4 @@
-"""The face embeddings of a study's real evaluation frames, computed once by a task of their own."""
+"""Face embeddings of the real evaluation frames, computed once per study."""
 
 from cluster.datasets.dataset import DataSet
 from cluster.studies.study_store import StudyStore
@@ -9,6 +9,6 @@ from facegan.trial import REFERENCE_EMBEDDINGS
 
 
 def precompute_reference_embeddings(store: StudyStore, data: DataSet) -> None:
-    """Write the study's reference_embeddings.npy, so that its trials need not compute it."""
+    """Write the study's reference_embeddings.npy, which its trials read. A Ray task calls it while the trials start."""
     with store.making(REFERENCE_EMBEDDINGS) as path:
         prepare_evaluation_set(data.open(), build_evaluators(EvaluatorsConfig()), path, Sampling())

@@ -1,7 +1,8 @@
-"""Where a study lies: a folder that all nodes see, or a bucket, of which the driver keeps a copy and each trial its own part.
+"""The location of a study: a folder that all nodes share, or a remote URI.
 
-On a bucket every object appears whole, a trial's state last, and a checkpoint is one object: checkpoint.tar. So a trial that
-was killed anywhere goes on anywhere from what it last published.
+Of a remote study the driver keeps a local copy, and each trial a copy of its own part. Objects are replaced atomically, a
+trial's state last, and a checkpoint is one object, checkpoint.tar. A trial that was killed can therefore continue on any node
+from what it published last.
 """
 
 import hashlib
@@ -29,160 +30,158 @@ _PUBLISH_EVERY_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class StudyStore:
-    """A study's place; it travels into tasks."""
+    """A study's location; pickled into tasks."""
 
-    place: StorageURI
+    location: StorageURI
 
     @property
     def folder(self) -> Path:
-        """The study's folder on this machine: the place itself, or the driver's copy of the bucket without checkpoints."""
-        if not self.place.is_remote:
-            return self.place.folder
-        name = self.place.uri.rpartition("/")[2]
-        return cache_folder() / "studies" / f"{name}-{hashlib.sha256(self.place.uri.encode()).hexdigest()[:12]}"
+        """The study folder on this machine: the location itself, or the driver's copy of a remote study."""
+        if not self.location.is_remote:
+            return self.location.folder
+        name = self.location.uri.rpartition("/")[2]
+        return cache_folder() / "studies" / f"{name}-{hashlib.sha256(self.location.uri.encode()).hexdigest()[:12]}"
 
     def check(self) -> None:
-        """Refuse a place that cannot be used or that holds things but no study."""
-        self.place.check()
-        if not self.place.is_remote:
+        """Raise UserError if the location cannot be used, or holds other things than a study."""
+        self.location.check()
+        if not self.location.is_remote:
             check_study_folder(self.folder)
-        elif not self.place.exists(PLAN) and self.place.entries():
-            raise UserError(f"--study is {str(self.place)!r}: a prefix with other objects under it; name a new one")
+        elif not self.location.exists(PLAN) and self.location.entries():
+            raise UserError(f"--study is {str(self.location)!r}: a prefix with other objects under it; name a new prefix")
 
     def open(self, plan: Plan) -> None:
-        """Write the plan of a new study, or check that the study that is there has the same."""
+        """Write the plan of a new study, or raise UserError if an existing study has another plan."""
         self.pull()
         open_study(self.folder, plan)
-        if self.place.is_remote:
+        if self.location.is_remote:
             try:
-                self.place.write(PLAN, (self.folder / PLAN).read_bytes(), only_if_absent=True)
+                self.location.write(PLAN, (self.folder / PLAN).read_bytes(), only_if_absent=True)
             except AlreadyThere:
                 self.pull()
                 open_study(self.folder, plan)
 
     def pull(self) -> None:
-        """Bring the driver's copy up to date, checkpoints left out."""
-        if not self.place.is_remote:
+        """Update the local copy of a remote study, without checkpoints."""
+        if not self.location.is_remote:
             return
-        seen = self.folder.with_name(f"{self.folder.name}.tags.json")
-        tags: dict[str, str] = read_json(seen) or {}
-        for entry in (e for e in self.place.entries() if not e.key.endswith(_CHECKPOINT)):
+        tags_file = self.folder.with_name(f"{self.folder.name}.tags.json")
+        tags: dict[str, str] = read_json(tags_file) or {}
+        for entry in (e for e in self.location.entries() if not e.key.endswith(_CHECKPOINT)):
             if tags.get(entry.key) != entry.tag or not (self.folder / entry.key).exists():
-                # What is replaced after it was listed comes newer than its tag, and once more with the next pull.
-                write_bytes(self.folder / entry.key, self.place.read(entry.key))
+                # An object replaced after the listing is newer than its tag, so the next pull reads it again.
+                write_bytes(self.folder / entry.key, self.location.read(entry.key))
                 tags[entry.key] = entry.tag
-        write_json(seen, tags)
+        write_json(tags_file, tags)
 
     def push(self) -> None:
-        """Publish the files that belong to the whole study: summary, report, figures."""
-        if self.place.is_remote:
+        """Upload the files of the whole study (summary, report, figures) if the study is remote."""
+        if self.location.is_remote:
             for path in sorted(self.folder.iterdir()):
                 if path.is_file() and path.name != PLAN:
-                    self.place.write(path.name, path.read_bytes())
+                    self.location.write(path.name, path.read_bytes())
 
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:
-        """Where to make a file of the whole study, from any node; on a bucket it is published afterwards."""
-        if not self.place.is_remote:
+        """Yield a path to write a file of the whole study to, on any node; uploaded afterwards if the study is remote."""
+        if not self.location.is_remote:
             self.folder.mkdir(parents=True, exist_ok=True)
             yield self.folder / name
             return
         with scratch() as folder:
             yield folder / name
-            self.place.write(name, (folder / name).read_bytes())
+            self.location.write(name, (folder / name).read_bytes())
 
     def fetch_shown_checkpoints(self) -> None:
-        """Bring the checkpoints of the trials that figures show into the driver's copy."""
-        if not self.place.is_remote:
+        """Download the checkpoints of the trials that the figures show."""
+        if not self.location.is_remote:
             return
-        there = {entry.key for entry in self.place.entries("trials/")}
+        keys = {entry.key for entry in self.location.entries("trials/")}
         plan = read_plan(self.folder)
-        self.fetch_checkpoints(best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{_CHECKPOINT}" in there).values())
+        self.fetch_checkpoints(best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{_CHECKPOINT}" in keys).values())
 
     def fetch_checkpoints(self, trials: Iterable[Trial]) -> None:
-        """Bring the checkpoints of some trials, as far as they have any, into the driver's copy."""
-        if not self.place.is_remote:
+        """Download the checkpoints of those trials that have one."""
+        if not self.location.is_remote:
             return
-        there = {entry.key: entry for entry in self.place.entries("trials/") if entry.key.endswith(_CHECKPOINT)}
-        for trial in (t for t in trials if f"trials/{t.key}/{_CHECKPOINT}" in there):
-            self._unpack(there[f"trials/{trial.key}/{_CHECKPOINT}"], self.folder / "trials" / trial.key)
+        entries = {entry.key: entry for entry in self.location.entries("trials/")}
+        for trial in trials:
+            if entry := entries.get(f"trials/{trial.key}/{_CHECKPOINT}"):
+                self._unpack(entry, self.folder / "trials" / trial.key)
 
     @contextmanager
     def trial(self, key: str) -> Iterator["TrialStore"]:
-        """A trial's folder to work in, and how what is done there is published."""
-        if not self.place.is_remote:
+        """Yield the store of a trial, with a folder on this node to work in."""
+        if not self.location.is_remote:
             yield TrialStore(self, TrialFolder(self.folder / "trials" / key))
             return
         with scratch() as study:
             tags = {}
-            for entry in self.place.entries(f"trials/{key}/"):
+            for entry in self.location.entries(f"trials/{key}/"):
                 tags[entry.key] = entry.tag
                 if not entry.key.endswith(_CHECKPOINT):
-                    write_bytes(study / entry.key, self.place.read(entry.key))
+                    write_bytes(study / entry.key, self.location.read(entry.key))
             yield TrialStore(self, TrialFolder(study / "trials" / key), tags)
 
     def _unpack(self, entry: Entry, trial: Path) -> None:
-        self.place.copy(entry, trial / _CHECKPOINT)
+        self.location.copy(entry, trial / _CHECKPOINT)
         with tarfile.open(trial / _CHECKPOINT) as archive:
             archive.extractall(trial, filter="data")
 
 
 @dataclass(slots=True)
 class TrialStore:
-    """A trial at work in its folder. On a bucket, `publish` sends what has changed there."""
+    """A trial's folder on this node. Of a remote study, `publish` uploads what has changed in it."""
 
     store: StudyStore
     folder: TrialFolder
     _tags: dict[str, str] = field(default_factory=dict)
-    """Of what is published, as it was found or last replaced."""
+    """Tags of the uploaded objects, by key: as found at the start, or after the last upload."""
     _sent: dict[str, int] = field(default_factory=dict)
+    """Modification times of the files at their last upload."""
     _published: float = 0.0
 
     def fetch_checkpoint(self) -> None:
-        """See that the folder holds the trial's last checkpoint, if it has one."""
-        if self.store.place.is_remote:
+        """Download the trial's last checkpoint into the folder, if there is one."""
+        if self.store.location.is_remote:
             prefix = f"trials/{self.folder.path.name}/{_CHECKPOINT}"
-            for entry in self.store.place.entries(prefix):
+            for entry in self.store.location.entries(prefix):  # one or none
                 self.store._unpack(entry, self.folder.path)
 
     def study_file(self, name: str) -> Path:
-        """A file of the whole study, fetched if it is there."""
+        """The path of a file of the whole study, downloaded if it exists."""
         path = self.folder.path.parent.parent / name
-        if self.store.place.is_remote and not path.exists() and self.store.place.exists(name):
-            write_bytes(path, self.store.place.read(name))
+        if self.store.location.is_remote and not path.exists() and self.store.location.exists(name):
+            write_bytes(path, self.store.location.read(name))
         return path
 
     def publish(self, *, now: bool) -> None:
-        """Send what has changed, at once or when some seconds have passed since the last time."""
-        if not self.store.place.is_remote or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
+        """Upload what has changed, at once or if some seconds have passed since the last upload."""
+        if not self.store.location.is_remote or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
             return
-        # As in a folder: a checkpoint never without the rows that led to it, for a resumed run drops those after it but
-        # cannot make up for any before. The state comes last: what it says is there already.
-        files = self._files()
-        self._publish_files([path for path in files if path.name != STATE])
+        # A resumed run drops the rows after its checkpoint but cannot recreate rows before it, so rows are uploaded first.
+        # The state is uploaded last: everything that it announces must exist.
+        root = self.folder.path
+        files = (*root.glob("*.json*"), *self.folder.samples.glob("*.png"))
+        for path in files:
+            if path.name != STATE and path.suffix != ".partial" and self._is_new(path):
+                self._replace(path)
         self._publish_checkpoint()
-        self._publish_files([path for path in files if path.name == STATE])
+        if (root / STATE).exists() and self._is_new(root / STATE):
+            self._replace(root / STATE)
         self._published = time.monotonic()
 
-    def _publish_files(self, paths: list[Path]) -> None:
-        for path in paths:
-            if self._is_new(path):
-                self._replace(path)
-
     def _replace(self, path: Path) -> None:
-        # A node that was cut off may come back while its trial is run again elsewhere, or after that has ended.
-        key = self._key(path)
+        # A node that lost its connection may return while another node runs its trial again, or after that has ended. Its
+        # tags are then outdated, and the upload is refused.
+        key = f"trials/{path.relative_to(self.folder.path.parent).as_posix()}"
         try:
-            self._tags[key] = self.store.place.replace(key, path, self._tags.get(key, ""))
+            self._tags[key] = self.store.location.replace(key, path, self._tags.get(key, ""))
         except AlreadyThere:
             raise UserError(
-                f"{self.store.place}/{key} was written by another run of this trial, which goes on; this one ends, and the same "
-                "command tries again what is missing then"
+                f"{self.store.location}/{key} was written by another run of this trial: this run ends, the other one "
+                "continues; run the same command again if the trial is not completed by then"
             ) from None
-
-    def _files(self) -> list[Path]:
-        root = self.folder.path
-        return [p for p in (*root.glob("*.json*"), *self.folder.samples.glob("*.png")) if p.suffix != ".partial"]
 
     def _publish_checkpoint(self) -> None:
         if not (self.folder.checkpoint / STATE).exists() or not self._is_new(self.folder.checkpoint / STATE):
@@ -194,8 +193,5 @@ class TrialStore:
 
     def _is_new(self, path: Path) -> bool:
         changed = path.stat().st_mtime_ns
-        known, self._sent[str(path)] = self._sent.get(str(path)), changed
-        return known != changed
-
-    def _key(self, path: Path) -> str:
-        return f"trials/{path.relative_to(self.folder.path.parent).as_posix()}"
+        before, self._sent[str(path)] = self._sent.get(str(path)), changed
+        return before != changed

@@ -1,29 +1,32 @@
-"""MLflow's view of a study: a parent run, a child run a trial. Filled from the study folder, so it can be made anew from it."""
+"""The tracker of MLflow: a parent run for the study and a child run for each trial, filled from the study folder."""
 
 import getpass
 import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 
 from cluster.tracking.model_registry import register_generator
+from cluster.tracking.tracker import RegisteredModel
 from facegan.cache import is_remote
 from facegan.metrics.table import METRICS
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan, Trial
-from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
+from facegan.study.folder.trial_folder import FINAL, MetricsRow, TrialFolder, trial_folder
 
 EXPERIMENT = "facegan"
 _PARENT = "mlflow.parentRunId"
 _NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
 _STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
-_ELSEWHERE = ("images", "time", "seconds")
-"""Of a row: the clock. Beside it the gradient diagnostics is left out, a figure, and learning rates, for many keys make the UI slow."""
+_NOT_SENT = ("gradient_", "learning_rate/")
+"""Prefixes of metrics that stay in the study folder, because many keys make MLflow's UI slow. The report plots them."""
 _FILES = (
     "report.html",
     "figure2.png",
@@ -38,17 +41,28 @@ _FILES = (
 
 
 def default_uri(study: Path) -> str:
-    """MLFLOW_TRACKING_URI, else the sqlite file beside the study."""
+    """MLFLOW_TRACKING_URI, or the SQLite file mlflow.db next to the study folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(study.resolve().parent / 'mlflow.db')}"
 
 
-class Tracker:
-    """The only writer of a study's runs. `sync` sends what is new; calling it again sends nothing twice."""
+def how_to_open(uri: str) -> str:
+    """What to type to open the UI of a tracking URI, or nothing if the URI itself opens it."""
+    if uri.startswith("sqlite:"):
+        return "  (open it with make mlflow)"
+    # The driver of a submitted job runs on the cluster's head, so a loopback address is the head's.
+    on_head = urlsplit(uri).hostname in ("127.0.0.1", "localhost") and "RAY_ADDRESS" in os.environ
+    return "  on the cluster's head (make mlflow-tunnel forwards it to the same address on your machine)" if on_head else ""
+
+
+class MlflowTracker:
+    """Implements `Tracker`. Only the driver of a study writes its runs."""
+
+    name = "MLflow"
 
     def __init__(self, plan: Plan, study: Path) -> None:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        # Bars, and the address of each run that ends: the console says where all of them are.
+        # No progress bars and no URL per run: the study prints one location at its end.
         os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
         self.plan, self.study = plan, study
         self.uri = default_uri(study)
@@ -60,27 +74,31 @@ class Tracker:
         self._children = {trial.key: self._child(trial) for trial in plan.trials}
         self._describe_parent()
 
+    @property
+    def location(self) -> str:
+        """The tracking URI and how to open it."""
+        return self.uri + how_to_open(self.uri)
+
     def sync(self) -> None:
-        """Send the rows, samples, scores and outcomes that the study folder has gained."""
+        """Send what is new in the study folder."""
         for trial in self.plan.trials:
             self._children[trial.key].sync()
 
-    def finish(self, note: str, answers: dict[str, str]) -> None:
-        """Send the study's files, put the note on the parent run's page, the answers into its tags, and close it."""
+    def finish(self, note: str, tags: Mapping[str, str]) -> None:
+        """Send the study's files, the note and the tags, and end the parent run."""
         self.sync()
-        for claim, answer in answers.items():
-            self.client.set_tag(self.parent.info.run_id, claim, answer)
-        self.client.set_tag(self.parent.info.run_id, "mlflow.note.content", note)
+        for key, value in {**tags, "mlflow.note.content": note}.items():
+            self.client.set_tag(self.parent.info.run_id, key, value)
         for name in _FILES:
             if (self.study / name).exists():
                 self.client.log_artifact(self.parent.info.run_id, str(self.study / name))
         self.client.set_terminated(self.parent.info.run_id, "FINISHED")
 
-    def register(self, trial: Trial, summary: dict[str, Any]) -> str:
-        """Log a trial's generator as a version of the registered model; its URI for mlflow.pyfunc.load_model."""
+    def register(self, trial: Trial, summary: Summary) -> RegisteredModel:
+        """Log a trial's generator as a version of the registered model."""
         uri = register_generator(self.client, self._children[trial.key].run_id, self.study, trial, summary)
         self.client.set_tag(self.parent.info.run_id, "best_generator", uri)
-        return uri
+        return RegisteredModel(uri, "load it with mlflow.pyfunc.load_model")
 
     def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
@@ -88,12 +106,12 @@ class Tracker:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite")
         place = (self.study.resolve().parent / "mlartifacts").as_uri() if local else None
-        # The kind makes the UI open on training runs rather than on chat traces.
+        # With this kind the UI opens on training runs instead of chat traces.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=place, tags=kind))
 
     def _run(self, name: str, kind: str, key: str, parent: str | None) -> Run:
-        """The run of a key, made where there is none: a restarted trial goes on in its own run."""
+        """The run with this key, created if there is none, so that a restarted trial continues its run."""
         study = f" and tags.study = '{self.plan.id()}'"
         found = self.client.search_runs([self.experiment], f"tags.kind = '{kind}' and tags.key = '{key}'{study}")
         if found:
@@ -105,11 +123,11 @@ class Tracker:
         self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
         return run
 
-    def _child(self, trial: Trial) -> "_Child":
+    def _child(self, trial: Trial) -> "_TrialRun":
         labels = {arm.name: arm.label for arm in self.plan.arms}
         name = f"{labels[trial.arm]} seed {trial.seed}" + (f" candidate {trial.candidate}" if trial.candidate else "")
         run = self._run(name, "trial", trial.key, self.parent.info.run_id)
-        return _Child(self.client, run, trial, trial_folder(self.study, trial), _provenance(self.plan))
+        return _TrialRun(self.client, run, trial, trial_folder(self.study, trial), _provenance(self.plan))
 
     def _describe_parent(self) -> None:
         params = {"design": self.plan.design, "preset": self.plan.preset, "trials": str(len(self.plan.trials))}
@@ -121,8 +139,8 @@ class Tracker:
         )
 
 
-class _Child:
-    """A trial's run."""
+class _TrialRun:
+    """The run of one trial."""
 
     def __init__(self, client: MlflowClient, run: Run, trial: Trial, folder: TrialFolder, provenance: dict[str, str]) -> None:
         self.client, self.run_id, self.folder = client, run.info.run_id, folder
@@ -141,7 +159,7 @@ class _Child:
     def sync(self) -> None:
         if self.closed:
             return
-        # The state is read first: what it says is final has no rows after it.
+        # Read the state before the rows: no row follows a final state, so none is missed.
         state = self.folder.state().state
         self._send_rows()
         self._send_samples()
@@ -149,11 +167,11 @@ class _Child:
             self._close(state)
 
     def _send_rows(self) -> None:
-        rows = [row for row in self.folder.rows() if row["images"] > self.images_sent]
+        rows = [row for row in self.folder.rows() if row.images > self.images_sent]
         metrics = [metric for row in rows for metric in _metrics(row)]
         for start in range(0, len(metrics), 1000):
             self.client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
-        self.images_sent = max([self.images_sent, *(row["images"] for row in rows)])
+        self.images_sent = max([self.images_sent, *(row.images for row in rows)])
 
     def _send_samples(self) -> None:
         for path in sorted(self.folder.samples.glob("*.png")):
@@ -165,9 +183,7 @@ class _Child:
     def _close(self, state: str) -> None:
         scores = self.folder.scores() or {}
         values = {
-            f"score/{name}": entry["mean"]
-            for name, entry in scores.items()
-            if METRICS[name].tracked and entry["mean"] is not None
+            f"score/{name}": found.mean for name, found in scores.items() if METRICS[name].tracked and found.mean is not None
         }
         found = self.folder.state()
         now = int(self.folder.path.joinpath("state.json").stat().st_mtime * 1000)
@@ -178,14 +194,13 @@ class _Child:
         self.closed = True
 
 
-def _metrics(row: dict[str, Any]) -> list[Metric]:
-    when, step = int(row["time"] * 1000), row["images"]
-    names = [name for name in row if name not in _ELSEWHERE and not name.startswith(("gradient_", "learning_rate/"))]
-    return [Metric(name, row[name], when, step) for name in names]
+def _metrics(row: MetricsRow) -> list[Metric]:
+    names = [name for name in row.metrics if not name.startswith(_NOT_SENT)]
+    return [Metric(name, row.metrics[name], int(row.time * 1000), row.images) for name in names]
 
 
 def _dataset(plan: Plan) -> Dataset:
-    """What MLflow shows in its column of data sets."""
+    """The entry of MLflow's data set column."""
     kind = "rendered" if plan.data.synthetic else "real"
     uri = plan.data.uri
     where = json.dumps({"uri": uri})

@@ -1,10 +1,11 @@
-"""The best generator of a study as an MLflow model: signature, example, metric card, a version of one registered name."""
+"""Register a generator as a model of MLflow, with signature, input example and metric card."""
 
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,32 +17,33 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import facegan
-from cluster.tracking import served_generator
-from cluster.tracking.served_generator import CHECKPOINT
 from facegan.checkpoint import INFERENCE_FILES
 from facegan.data.crop import crop_face, face_square
 from facegan.data.ingest_config import IngestConfig
 from facegan.landmarks.points import POINTS
+from facegan.metrics.card import Card
 from facegan.metrics.table import meaning
+from facegan.served_generator import CHECKPOINT
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Trial
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.synthetic.clips import FIRST_TEST_ID, ClipJob, film
 
 NAME = "facegan-generator"
-"""The registered model; each study adds one version."""
-_CODE = Path(served_generator.__file__)
-_NEEDS = ("mlflow", "torch", "numpy", "safetensors")
-"""All that drawing imports; a machine that serves needs no image library."""
+"""Name of the registered model. Each study adds one version."""
+_LOADER = "facegan.served_generator"
+_REQUIREMENTS = ("mlflow", "torch", "numpy", "safetensors")
+"""Packages that generating images imports. A serving machine needs no image library."""
 
 
-def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
-    """Log the trial's generator to its run as a version of `NAME`, unless it is there already; its `models:/` URI."""
+def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
+    """Log a trial's generator to its MLflow run `run` as a new version of `NAME`, once; returns its `models:/` URI."""
     found = client.search_model_versions(f"name = '{NAME}' and run_id = '{run}'")
     made = found[0].version if found else _log(client, run, study, trial, summary)
     return f"models:/{NAME}/{made}"
 
 
-def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dict[str, Any]) -> str:
+def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
     about = _about(study, trial, summary)
     with _data(study, trial, about) as data:
         info = Model.log(
@@ -49,15 +51,15 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dic
             name=f"generator-{study.name}",
             flavor=mlflow.pyfunc,
             run_id=run,
-            # The run's scores were logged at this step: MLflow shows those beside the model.
+            # MLflow shows the run's metrics of this step with the model; the scores were logged at it.
             step=trial_folder(study, trial).state().images,
             registered_model_name=NAME,
-            loader_module=_CODE.stem,
-            code_paths=[str(_CODE), str(Path(facegan.__file__).parent)],
+            loader_module=_LOADER,
+            code_paths=[str(Path(facegan.__file__).parent)],
             data_path=str(data),
             signature=signature(trial.config.data.size),
             input_example=example(trial.config.data.size),
-            pip_requirements=[f"{name}=={_public(version(name))}" for name in _NEEDS],
+            pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
             tags=about["tags"],
         )
     made = str(info.registered_model_version)
@@ -67,22 +69,22 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: dic
     return made
 
 
-def _public(found: str) -> str:
-    """2.13.0 of 2.13.0+cpu: a registry has no local builds."""
-    return found.partition("+")[0]
+def _public(local: str) -> str:
+    """A version without its local part, which package registries do not have: 2.13.0 for 2.13.0+cpu."""
+    return local.partition("+")[0]
 
 
 def signature(size: int) -> ModelSignature:
-    """Images and the landmarks to move their faces to, in; images out."""
+    """Inputs: images uint8 RGB and the landmarks to move their faces to, float32 pixels. Output: images."""
     images = (-1, size, size, 3)
-    asks = Schema(
+    inputs = Schema(
         [TensorSpec(np.dtype(np.uint8), images, "image"), TensorSpec(np.dtype(np.float32), (-1, POINTS, 2), "landmarks")]
     )
-    return ModelSignature(asks, Schema([TensorSpec(np.dtype(np.uint8), images)]))
+    return ModelSignature(inputs, Schema([TensorSpec(np.dtype(np.uint8), images)]))
 
 
 def example(size: int) -> dict[str, np.ndarray[Any, Any]]:
-    """A rendered person, never a real one, and the landmarks of a later frame."""
+    """An example input: a rendered person, never a real one, and the landmarks of a later frame."""
     (picture, now), *_, (_, later) = film(ClipJob(Path(), FIRST_TEST_ID, seed=0, frames=24, size=160))
     scale = IngestConfig().crop_scale
     faces = [
@@ -92,53 +94,50 @@ def example(size: int) -> dict[str, np.ndarray[Any, Any]]:
     return {"image": faces[0].image[None, :, :, ::-1].copy(), "landmarks": faces[1].points[None]}
 
 
-def _about(study: Path, trial: Trial, summary: dict[str, Any]) -> dict[str, Any]:
-    """The metric card with what it is a card of, and the tags of the model."""
-    arm = next(arm for arm in summary["arms"] if arm["name"] == trial.arm)
-    faces = "rendered" if summary["data"]["synthetic"] else "real"
-    tags = {"study": study.name, "arm": arm["label"], "seed": trial.seed, "faces": faces, "trial": trial.key}
-    references = {name: _means(card) for name, card in summary["references"].items()}
+def _about(study: Path, trial: Trial, summary: Summary) -> dict[str, Any]:
+    """Everything that is stored with the model: tags, scores and reference scores."""
+    arm = next(arm for arm in summary.arms if arm.name == trial.arm)
+    faces = "rendered" if summary.data.synthetic else "real"
+    tags = {"study": study.name, "arm": arm.label, "seed": trial.seed, "faces": faces, "trial": trial.key}
+    references = {name: {metric: found.mean for metric, found in scores.items()} for name, scores in summary.references.items()}
     return {
         "tags": {name: str(value) for name, value in tags.items()},
         "images_seen": trial_folder(study, trial).state().images,
         "scores": trial_folder(study, trial).scores() or {},
         "references": references,
-        "verdict_on_the_arm": arm["verdict"],
+        "verdict_on_the_arm": arm.verdict,
     }
-
-
-def _means(card: dict[str, Any]) -> dict[str, float | None]:
-    return {metric: entry["mean"] for metric, entry in card.items()}
 
 
 @contextmanager
 def _data(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[Path]:
-    """A folder of what the model carries: of the checkpoint only what drawing needs, and the metric card."""
+    """A temporary folder with the model's data: the checkpoint files that generating needs, and the metric card."""
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "data"
         (data / CHECKPOINT).mkdir(parents=True)
         for name in INFERENCE_FILES:
             shutil.copy(trial_folder(study, trial).checkpoint / name, data / CHECKPOINT / name)
-        (data / "card.json").write_text(json.dumps(about, indent=1))
+        (data / "card.json").write_text(json.dumps(about, indent=1, default=asdict))
         yield data
 
 
 def _card(about: dict[str, Any]) -> str:
-    """The metric card in Markdown, for the version's page."""
+    """The metric card in Markdown, for the page of the model version."""
     tags, rows = about["tags"], []
-    for metric, entry in about["scores"].items():
+    scores: Card = about["scores"]
+    for metric, found in scores.items():
         between = " | ".join(_number(card.get(metric)) for card in about["references"].values())
-        low, high = entry["interval"]
-        own = f"{_number(entry['mean'])} ({_number(low)} to {_number(high)})"
-        rows.append(f"| {metric} | {own} | {between} | {entry.get('note', meaning(metric))} |")
+        low, high = found.interval or (None, None)
+        own = f"{_number(found.mean)} ({_number(low)} to {_number(high)})"
+        rows.append(f"| {metric} | {own} | {between} | {found.note or meaning(metric)} |")
     head = " | ".join(about["references"])
     return "\n".join(
         [
-            f"Generator of **{tags['arm']}**, seed {tags['seed']}, {about['images_seen']} images of {tags['faces']} faces seen",
+            f"Generator of **{tags['arm']}**, seed {tags['seed']}, {about['images_seen']} images of {tags['faces']} faces",
             f"(study {tags['study']}). The arm {about['verdict_on_the_arm']}",
             "",
-            "Chosen on validation clips: the arm by its mean over seeds, of its seeds the one in the middle. Scores are on",
-            "people never trained on, means over clips (95 % interval, clips resampled), beside the reference rows.",
+            "Selected on validation clips: the arm with the best mean over seeds, and of its seeds the middle one. Scores are",
+            "means over clips of held-out people (95 % interval by resampling clips), next to the reference rows.",
             "",
             f"| score | this generator | {head} | |",
             "|---|---|" + "---|" * len(about["references"]) + "---|",

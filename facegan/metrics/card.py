@@ -5,7 +5,7 @@ never frames. Where every clip is a person of its own, this is resampling clips.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,36 @@ _RESAMPLES = 2_000
 
 Scores = dict[str, NDArray[np.float64]]
 """[n] values of each metric, one per pair. The jitter of a clip is repeated for each of its pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class CategorySummary:
+    """One metric over the clips of one category."""
+
+    mean: float | None
+    interval: tuple[float, float] | None
+    clips: int
+    """Number of clips of the category."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSummary:
+    """One metric of the card."""
+
+    mean: float | None
+    """Mean over clips; None: not measured."""
+    interval: tuple[float, float] | None
+    """95 % interval of the mean, from resampling clips."""
+    clips: dict[str, float | None]
+    """Mean of each clip."""
+    categories: dict[str, CategorySummary] = field(default_factory=dict)
+    """The same by category of clips. Empty for KID, which is a distance between whole sets."""
+    note: str = ""
+    """Why the metric was not measured."""
+
+
+Card = dict[str, MetricSummary]
+"""A metric card: the summary of each metric by its name. It is the content of scores.json."""
 
 
 GENERATED, TARGETS = "features/generated", "features/targets"
@@ -49,42 +79,48 @@ def summarise(
     categories: Mapping[str, str] | None = None,
     missing: Mapping[str, str] | None = None,
     people: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """Per metric `mean` over clips, `interval` (95 %, bootstrap over people) and `clips`, each clip's mean; None: not measured.
+) -> Card:
+    """The metric card of scores of pairs, whose clips are `clips` [n].
 
-    `clips` [n] names the clip of each pair; `people` maps a clip to its person, by default itself. With the `categories` of
-    clips also the mean and interval of each category; with `missing` also the metrics that have only a `note`.
+    With `categories`, a category by clip, each metric is also summarised by category. `missing` maps metrics that were not
+    measured to the reason, which becomes their note. `people` maps a clip to its person, by default itself; intervals are 95 %
+    percentiles of a bootstrap over people.
     """
     names = sorted(set(clips))
     numbers: dict[str, int] = {}
     owners = np.array([numbers.setdefault((people or {}).get(name, name), len(numbers)) for name in names])
     members = [np.array([c == name for c in clips]) for name in names]
-    card: dict[str, Any] = {}
+    card: Card = {}
     for metric, values in scores.items():
         by_clip = np.array([_mean(values[member]) for member in members])
         per_clip = {n: float(v) if np.isfinite(v) else None for n, v in zip(names, by_clip, strict=True)}
-        card[metric] = {**_over_clips(by_clip, owners), "clips": per_clip}
+        by_category = {}
         # KID is a distance of whole sets: the value of a clip is its contribution, not its own distance.
         if categories is not None and metric != "kid":
-            groups = {c: np.array([categories[name] == c for name in names]) for c in sorted({categories[n] for n in names})}
-            card[metric]["categories"] = {
-                c: {**_over_clips(by_clip[g], owners[g]), "clips": int(g.sum())} for c, g in groups.items()
-            }
-    nothing = {"mean": None, "interval": [None, None], "clips": dict.fromkeys(names)}
-    return card | {metric: {**nothing, "note": note} for metric, note in (missing or {}).items()}
+            for category in sorted({categories[n] for n in names}):
+                of_category = np.array([categories[name] == category for name in names])
+                mean, interval = _mean_over_clips(by_clip[of_category], owners[of_category])
+                by_category[category] = CategorySummary(mean, interval, int(of_category.sum()))
+        card[metric] = MetricSummary(*_mean_over_clips(by_clip, owners), per_clip, by_category)
+    return card | {
+        metric: MetricSummary(None, None, dict.fromkeys(names), note=note) for metric, note in (missing or {}).items()
+    }
 
 
-def _over_clips(by_clip: NDArray[np.float64], owners: NDArray[np.int64]) -> dict[str, Any]:
-    """Mean of the clips' means, and the 95 % percentile interval of a bootstrap over the owners of the clips."""
+def _mean_over_clips(
+    by_clip: NDArray[np.float64], owners: NDArray[np.int64]
+) -> tuple[float | None, tuple[float, float] | None]:
+    """Mean of the clips' means and its 95 % interval, by a bootstrap over their owners; None where nothing was measured."""
     known = np.isfinite(by_clip)
     if not known.any():
-        return {"mean": None, "interval": [None, None]}
+        return None, None
     person = np.unique(owners, return_inverse=True)[1]
     person_sums, person_counts = np.bincount(person, np.where(known, by_clip, 0.0)), np.bincount(person, known)
     picks = np.random.default_rng(68).integers(len(person_sums), size=(_RESAMPLES, len(person_sums)))
     sums, counts = person_sums[picks].sum(axis=1), person_counts[picks].sum(axis=1)
     resampled = sums[counts > 0] / counts[counts > 0]
-    return {"mean": float(by_clip[known].mean()), "interval": [float(v) for v in np.quantile(resampled, [0.025, 0.975])]}
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(by_clip[known].mean()), (float(low), float(high))
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -3,7 +3,7 @@
 An identity score is meaningful only as far as these two distributions are apart.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,41 @@ from numpy.typing import NDArray
 _BINS = 40
 
 
-def discrimination(embeddings: NDArray[np.float64], rows: NDArray[np.int64], people: list[str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class SimilarityDistribution:
+    """Cosine similarities of pairs of frames."""
+
+    pairs: int
+    mean: float
+    deviation: float
+    percentile_5: float
+    percentile_95: float
+    histogram: tuple[int, ...]
+    """Counts between the `edges` of `Discrimination`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discrimination:
+    """How well identity embeddings tell people apart; without two people of two frames each, all but the counts is None."""
+
+    people: int
+    frames: int
+    auc: float | None
+    """Probability that two frames of one person are more alike than frames of two people."""
+    equal_error_rate: float | None
+    """Share of mistakes at `threshold`, the cosine at which both kinds of mistake are equally frequent."""
+    threshold: float | None
+    same: SimilarityDistribution | None
+    """Pairs of frames of one person."""
+    different: SimilarityDistribution | None
+    """Pairs of frames of two people."""
+    edges: tuple[float, ...] | None
+
+
+def discrimination(embeddings: NDArray[np.float64], rows: NDArray[np.int64], people: list[str]) -> Discrimination:
     """Compare every two different frames by the cosine of their embeddings, within a person and between people.
 
-    `embeddings` [n, d], `rows` [n] and `people` [n] are of some frames; a row that occurs twice counts once. The result:
-
-    `auc`: probability that two frames of one person are more similar than two of different people, in [0, 1].
-    `equal_error_rate`: error rate at the `threshold` of the cosine at which both kinds of error are equally frequent.
-    `same`, `different`: count, mean, deviation, percentiles 5 and 95, and a histogram over `edges`.
-    All of these are None unless there are two people and a person with two frames.
+    `embeddings` [n, d], `rows` [n] and `people` [n] are of some frames; a row that occurs twice counts once.
     """
     unique = np.unique(rows, return_index=True)[1]
     unit = embeddings[unique] / np.linalg.norm(embeddings[unique], axis=1, keepdims=True)
@@ -28,20 +54,20 @@ def discrimination(embeddings: NDArray[np.float64], rows: NDArray[np.int64], peo
     similarity = np.asarray((unit @ unit.T)[first, second], np.float64)
     is_same = owner[first] == owner[second]
     same, different = similarity[is_same], similarity[~is_same]
-    found: dict[str, Any] = {"people": len(set(people)), "frames": len(unit)}
     if not len(same) or not len(different):
-        nothing = ("auc", "equal_error_rate", "threshold", "same", "different", "edges")
-        return found | dict.fromkeys(nothing)
+        return Discrimination(len(set(people)), len(unit), None, None, None, None, None, None)
     rate, threshold = equal_error(same, different)
     edges = np.linspace(similarity.min(), similarity.max(), _BINS + 1)
-    return found | {
-        "auc": roc_area(same, different),
-        "equal_error_rate": rate,
-        "threshold": threshold,
-        "same": _describe(same, edges),
-        "different": _describe(different, edges),
-        "edges": [float(edge) for edge in edges],
-    }
+    return Discrimination(
+        people=len(set(people)),
+        frames=len(unit),
+        auc=roc_area(same, different),
+        equal_error_rate=rate,
+        threshold=threshold,
+        same=_describe(same, edges),
+        different=_describe(different, edges),
+        edges=tuple(float(edge) for edge in edges),
+    )
 
 
 def roc_area(same: NDArray[np.float64], different: NDArray[np.float64]) -> float:
@@ -64,20 +90,18 @@ def equal_error(same: NDArray[np.float64], different: NDArray[np.float64]) -> tu
     return float((missed[best] + accepted[best]) / 2), float(thresholds[best])
 
 
-def sentence(found: dict[str, Any], evaluator: str) -> str:
+def sentence(found: Discrimination, evaluator: str) -> str:
     """The result of `discrimination` in words; `evaluator` names what was tried."""
-    if found["auc"] is None:
+    if found.auc is None or found.equal_error_rate is None or found.same is None or found.different is None:
         return f"{evaluator} could not be tried: it takes two people with two frames each"
-    same, different = found["same"]["mean"], found["different"]["mean"]
     return (
-        f"{evaluator} on {found['frames']} real frames of {found['people']} people: cosine {same:.3f} within a person, "
-        f"{different:.3f} between people, AUC {found['auc']:.3f}; at the threshold {found['threshold']:.3f} it mistakes "
-        f"{100 * found['equal_error_rate']:.1f} % of both"
+        f"{evaluator} on {found.frames} real frames of {found.people} people: cosine {found.same.mean:.3f} within a person, "
+        f"{found.different.mean:.3f} between people, AUC {found.auc:.3f}; at the threshold {found.threshold:.3f} it mistakes "
+        f"{100 * found.equal_error_rate:.1f} % of both"
     )
 
 
-def _describe(values: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, Any]:
+def _describe(values: NDArray[np.float64], edges: NDArray[np.float64]) -> SimilarityDistribution:
     low, high = np.percentile(values, [5, 95])
-    facts = {"mean": values.mean(), "deviation": values.std(), "percentile_5": low, "percentile_95": high}
-    counts = [int(count) for count in np.histogram(values, edges)[0]]
-    return {"pairs": len(values), **{name: float(value) for name, value in facts.items()}, "histogram": counts}
+    counts = tuple(int(count) for count in np.histogram(values, edges)[0])
+    return SimilarityDistribution(len(values), float(values.mean()), float(values.std()), float(low), float(high), counts)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegan.data.face_data import FaceData
-from facegan.metrics.card import Scores, summarise, with_kid
-from facegan.metrics.discrimination import discrimination
+from facegan.metrics.card import Card, Scores, summarise, with_kid
+from facegan.metrics.discrimination import Discrimination, discrimination
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluators import Evaluators
 from facegan.metrics.measure import EvaluationSet, measure_references, prepare_evaluation_set
@@ -34,7 +34,7 @@ def reference_measurements(data: FaceData, evaluation_set: EvaluationSet, evalua
     return measured
 
 
-def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Card], Discrimination]:
     """The cards of the reference rows of a study, and the result of `discrimination` on its test people.
 
     `cache` is the file of the embeddings of the real frames; it is written if it does not exist.
@@ -48,7 +48,7 @@ def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tup
     return cards, discrimination(embeddings, np.concatenate([pairs.source, pairs.target]), people)
 
 
-def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
+def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Evaluators) -> Card:
     """The metric card of measurements on pairs of these clips [n]; a metric that was not measured has a note."""
     scores, missing = with_kid(measured, clips, evaluators.config.kid_images)
     still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
@@ -70,7 +70,7 @@ def unpack(content: bytes) -> ClipMeasurements:
         return dict(archive)
 
 
-def card_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
+def card_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators: Evaluators) -> Card:
     """The metric card of a checkpoint from its measurements by clip."""
     clips = [clip for clip, measured in by_clip.items() for _ in range(len(measured["face_error"]))]
     names = next(iter(by_clip.values()))
@@ -78,7 +78,7 @@ def card_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators:
     return make_card(scores, clips, data, evaluators)
 
 
-def reference_cards(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators: Evaluators) -> dict[str, Any]:
+def reference_cards(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators: Evaluators) -> dict[str, Card]:
     """The metric cards of the reference rows, by row, from the measurements of `reference_measurements` by clip."""
     rows = dict.fromkeys(name.partition("|")[0] for measured in by_clip.values() for name in measured if "|" in name)
     cards = {}
@@ -91,7 +91,7 @@ def reference_cards(by_clip: Mapping[str, ClipMeasurements], data: FaceData, eva
     return cards
 
 
-def discrimination_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData) -> dict[str, Any]:
+def discrimination_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData) -> Discrimination:
     """The result of `discrimination` on the real frames in the measurements of `reference_measurements` by clip."""
     people = [data.person_of(clip) for clip, measured in by_clip.items() for _ in measured[ROWS]]
     embeddings, rows = (np.concatenate([measured[name] for measured in by_clip.values()]) for name in (EMBEDDINGS, ROWS))

@@ -1,4 +1,4 @@
-"""Figure 2 of the poster: held-out people in rows; inputs, target, each arm's image and its error in columns."""
+"""Figure 2 of the poster: held-out people in rows; inputs, target, and the image and error of each arm in columns."""
 
 import textwrap
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from facegan.study.folder.trial_folder import trial_folder
 
 GIVEN = ("Landmarks of\nthe input\n(not given)", "Input image", "Target\nlandmarks", "Target image")
 SATURATION = 96
-"""Errors of this many grey levels and more have the last colour."""
+"""Grey levels from which on errors have the last colour."""
 NO_RESULT = 190
 """Grey level of the tiles of an arm without a checkpoint."""
 
@@ -35,22 +35,25 @@ _GAP = 4
 _GROUP_GAP = 14
 _LEFT, _RIGHT, _TOP = 60, 90, 70
 _DPI = 100
-# Of the caption, generously.
 _LETTER, _LINE = 8.4, 21
+"""Pixels of a letter and of a line of the caption, rounded up."""
 
 
 def choose_rows(data: FaceData, rows: int) -> Pairs:
-    """A pair each of test clips evenly chosen: of 30 random ones that whose landmarks differ most."""
+    """One pair of frames for each of `rows` test clips, which are evenly spaced in their order.
+
+    Of 30 random pairs of a clip it is the one whose landmarks differ most.
+    """
     clips = [(name, members) for name, members in data.clips("test", 0.0).items() if len(members) >= 2]
     if not clips:
         raise UserError("--data has no test clip with two frames or more, so there is no held-out person to draw")
     chosen = np.linspace(0, len(clips) - 1, min(rows, len(clips))).round().astype(int)
-    pairs = [_plainest_pair(data, clips[i][1], int(i)) for i in chosen]
+    pairs = [_pair_with_most_motion(data, clips[i][1], int(i)) for i in chosen]
     source, target = np.array(pairs).T
     return Pairs(source, target, [clips[i][0] for i in chosen])
 
 
-def _plainest_pair(data: FaceData, rows: NDArray[np.int64], place: int) -> NDArray[np.int64]:
+def _pair_with_most_motion(data: FaceData, rows: NDArray[np.int64], place: int) -> NDArray[np.int64]:
     rng = np.random.default_rng([2, place])
     pairs = np.stack([rng.choice(rows, size=2, replace=False) for _ in range(_DRAWS_PER_CLIP)])
     centred = data.points - data.points.mean(axis=1, keepdims=True)
@@ -61,8 +64,8 @@ def _plainest_pair(data: FaceData, rows: NDArray[np.int64], place: int) -> NDArr
 def figure2_tiles(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> list[list[Image]]:
     """Rows of 4 + 2 x arms tiles: the four given ones, each arm's image, each arm's error map.
 
-    Images and error maps are of the data's own size; the two landmark drawings are enlarged, for a mouth of five pixels
-    cannot be drawn with lines.
+    Images and error maps have the size of the data. The two landmark drawings are enlarged, because lines cannot show a mouth
+    of five pixels.
     """
     pairs = choose_rows(data, rows)
     sources, targets = images_of(data, pairs.source), images_of(data, pairs.target)
@@ -98,14 +101,14 @@ def _enlargement(size: int) -> int:
 
 
 def error_map(image: Image, target: Image) -> Image:
-    """Absolute error averaged over colour, in viridis from 0 to 96 grey levels."""
+    """Absolute error averaged over colour, from 0 to 96 grey levels in viridis."""
     error = np.abs(image.astype(np.float64) - target).mean(axis=-1)
     return np.asarray(colormaps["viridis"](np.minimum(error / SATURATION, 1.0), bytes=True)[..., :3], np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where things lie, in whole pixels, so that every pixel of a tile becomes a square of equal size."""
+    """Positions in whole pixels, so that every pixel of a tile becomes a square of equal size."""
 
     side: int
     rows: int
@@ -125,13 +128,13 @@ class _Layout:
         return row * (self.side + _GAP)
 
     def box(self, left: int, bottom: int, width: int, height: int) -> tuple[float, float, float, float]:
-        """Pixels from the lower left corner as shares of the figure."""
+        """A box in pixels from the lower left corner, as fractions of the figure."""
         w, h = self.outer
         return left / w, bottom / h, width / w, height / h
 
 
 def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
-    """The tiles laid out with titles, one colour bar and a caption; `savefig` at its own dpi keeps pixels crisp."""
+    """The tiles with titles, a colour bar and a caption; `savefig` at the figure's own dpi keeps pixels sharp."""
     tiles = figure2_tiles(study, plan, data, rows)
     caption = _caption(study, plan, data, len(tiles))
     layout = _layout(data.size, len(tiles), len(plan.arms), caption)
@@ -145,7 +148,7 @@ def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
         axes.text(left + layout.side / 2, -8, title, ha="center", va="bottom", fontsize=11)
     for row, name in enumerate(choose_rows(data, rows).clip):
         axes.text(-8, layout.top(row) + layout.side / 2, name, ha="right", va="center", fontsize=10)
-    _say_no_result(axes, layout, [arm.name not in best_trials(plan, study) for arm in plan.arms])
+    _mark_missing_arms(axes, layout, [arm.name not in best_trials(plan, study) for arm in plan.arms])
     _colour_bar(figure, layout)
     where = layout.box(_LEFT, layout.bottom - 14, 0, 0)[:2]
     figure.text(*where, _wrapped(caption, layout.inner[0]), va="top", fontsize=11, linespacing=1.35)
@@ -153,13 +156,13 @@ def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
 
 
 def write_figure2(study: Path, plan: Plan, data: FaceData) -> None:
-    """Draw `figure2.png` of a study folder."""
+    """Draw figure2.png into the study folder."""
     figure2(study, plan, data).savefig(study / "figure2.png")
 
 
 def _layout(size: int, rows: int, arms: int, caption: str) -> _Layout:
     side = _enlargement(size) * size
-    # Three groups of columns: what is given, what the arms drew, their errors.
+    # Three groups of columns: inputs and target, the arms' images, their errors.
     groups = [0] * 4 + [1] * arms + [2] * arms
     lefts = [i * (side + _GAP) + group * _GROUP_GAP for i, group in enumerate(groups)]
     lines = _wrapped(caption, lefts[-1] + side).count("\n") + 1
@@ -186,7 +189,7 @@ def _titles(plan: Plan) -> list[str]:
     return [*GIVEN, *labels, *(f"|error|\n{label}" for label in labels)]
 
 
-def _say_no_result(axes: Axes, layout: _Layout, missing: list[bool]) -> None:
+def _mark_missing_arms(axes: Axes, layout: _Layout, missing: list[bool]) -> None:
     for left in [x for x, none in zip(layout.lefts[len(GIVEN) :], missing * 2, strict=True) if none]:
         for row in range(layout.rows):
             middle = layout.side / 2
@@ -204,11 +207,11 @@ def _colour_bar(figure: Figure, layout: _Layout) -> None:
 def _caption(study: Path, plan: Plan, data: FaceData, rows: int) -> str:
     people = "SYNTHETIC faces, rendered by a program; " if data.synthetic else ""
     text = (
-        f"Figure 2. {people}{rows} held-out test clips, one a row: people never trained on. Each arm draws the target "
+        f"Figure 2. {people}{rows} held-out test clips, one in each row: people never trained on. Each arm draws the target "
         "from the input image and the target landmarks alone; the landmarks of the input are shown for comparison and "
-        "given to no network. Right: absolute error against the target image, averaged over colour. Pairs: of 30 random "
-        "ones of a clip the one whose landmarks differ most, chosen without looking at any output. "
-        f"Preset {plan.preset}, {_budget(study, plan)} a run, "
+        "given to no network. Right: absolute error against the target image, averaged over colour. The pair of frames is "
+        "that of 30 random pairs of the clip whose landmarks differ most, chosen without looking at any output. "
+        f"Preset {plan.preset}, {_budget(study, plan)} for each run, "
         f"{data.size} x {data.size} pixels, VGG-19 weights: {plan.vgg}."
     )
     return " ".join([text, *_unfinished(study, plan)])

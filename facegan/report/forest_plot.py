@@ -1,50 +1,75 @@
-"""Effects as the report's page draws them: where the bars of the forest plot begin and end, and the matrix of interactions."""
+"""Effects as the report draws them: positions on the forest plots, and the matrix of interactions."""
 
-from typing import Any
+from dataclasses import dataclass
 
-_HALF = 46.0
-"""Percent of the plot's width from its middle, zero, to the longest interval's end."""
+from facegan.study.analysis.effect_records import Bounds, EffectEstimate, MetricEffects, StudyEffects
 
-
-def forest(effects: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """A forest plot a headline metric: its rows, each with the effect's numbers and places on the plot in percent."""
-    return [] if effects is None else [_plot(found) for found in effects["metrics"].values()]
+_HALF_WIDTH = 46.0
+"""Percent of the plot's width from zero, in the middle, to the end of the longest interval."""
 
 
-def _plot(found: dict[str, Any]) -> dict[str, Any]:
-    drawn = [(effect, effect["interval"] or effect["bootstrap"]) for effect in found["effects"]]
-    ends = [abs(value) for effect, interval in drawn for value in (effect["estimate"], *(interval or ()))]
-    reach = max(ends, default=0.0) or 1.0
+@dataclass(frozen=True, slots=True)
+class ForestRow:
+    """One effect of a forest plot; positions in percent of the plot's width."""
 
-    def place(value: float) -> float:
-        return round(50 + _HALF * value / reach, 2)
+    effect: EffectEstimate
+    at: float
+    """Position of the estimate."""
+    bar: Bounds | None
+    """Ends of the interval, or of the bootstrap interval where there is no other."""
 
-    rows = [
-        {**effect, "at": place(effect["estimate"]), "bar": [place(v) for v in interval] if interval else None}
+
+@dataclass(frozen=True, slots=True)
+class ForestPlot:
+    """The effects on one metric."""
+
+    found: MetricEffects
+    rows: tuple[ForestRow, ...]
+    limit: float
+    """The largest absolute value on the plot, in the metric's units."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """A main effect or an interaction in the matrix."""
+
+    effect: EffectEstimate
+    strength: float
+    """Size of the estimate over that of the largest; positive where the effect helps."""
+
+
+def forest_plots(effects: StudyEffects | None) -> list[ForestPlot]:
+    """A forest plot for each headline metric."""
+    return [] if effects is None else [_forest_plot(found) for found in effects.metrics.values()]
+
+
+def _forest_plot(found: MetricEffects) -> ForestPlot:
+    drawn = [(effect, effect.interval or effect.bootstrap) for effect in found.effects]
+    ends = [abs(value) for effect, interval in drawn for value in (effect.estimate, *(interval or ()))]
+    limit = max(ends, default=0.0) or 1.0
+
+    def position(value: float) -> float:
+        return round(50 + _HALF_WIDTH * value / limit, 2)
+
+    rows = tuple(
+        ForestRow(effect, position(effect.estimate), (position(interval[0]), position(interval[1])) if interval else None)
         for effect, interval in drawn
-    ]
-    return {**found, "rows": rows, "reach": reach}
+    )
+    return ForestPlot(found, rows, limit)
 
 
-def matrix(effects: dict[str, Any] | None, metric: str) -> list[list[dict[str, Any] | None]]:
-    """Factors by factors: main effects on the diagonal, interactions below it; None above, or where nothing can be told.
-
-    `strength` is the estimate over the largest one, with the sign of what it does: above 0 it helps.
-    """
+def interaction_matrices(effects: StudyEffects | None) -> dict[str, list[list[MatrixCell | None]]]:
+    """By metric, factors by factors: main effects on the diagonal, interactions below it, None elsewhere."""
     if effects is None:
-        return []
-    found = effects["metrics"][metric]["effects"]
-    largest = max((abs(effect["estimate"]) for effect in found), default=0.0) or 1.0
-    cells = {frozenset(word): effect for effect in found for word in effect["members"] if len(word) <= 2}
-    factors = effects["factors"]
-    return [
-        [_cell(cells.get(frozenset((a, b))), largest) if j <= i else None for j, b in enumerate(factors)]
-        for i, a in enumerate(factors)
-    ]
+        return {}
+    return {metric: _matrix(found, effects.factors) for metric, found in effects.metrics.items()}
 
 
-def _cell(effect: dict[str, Any] | None, largest: float) -> dict[str, Any] | None:
-    if effect is None:
-        return None
-    size = abs(effect["estimate"]) / largest
-    return {**effect, "strength": size if effect["helps"] else -size}
+def _matrix(found: MetricEffects, factors: tuple[str, ...]) -> list[list[MatrixCell | None]]:
+    largest = max((abs(effect.estimate) for effect in found.effects), default=0.0) or 1.0
+    cells = {}
+    for effect in found.effects:
+        size = abs(effect.estimate) / largest
+        for word in effect.members:
+            cells[frozenset(word)] = MatrixCell(effect, size if effect.helps else -size)
+    return [[cells.get(frozenset((a, b))) if j <= i else None for j, b in enumerate(factors)] for i, a in enumerate(factors)]

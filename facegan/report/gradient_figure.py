@@ -1,5 +1,6 @@
-"""The gradient diagnostics of the loss over training: which term rules, and which terms fight, an arm a row of two heat maps."""
+"""The gradient diagnostics over training: for each arm heat maps of the terms' shares and of the cosines of pairs."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,19 @@ from facegan.study.design.plan import Plan
 
 _KINDS = (("share", "viridis", (0, 1)), ("cosine", "RdBu", (-1, 1)))
 _MEANINGS = {
-    "share": "share of the pull at the generated image",
-    "cosine": "cosine of two terms' pulls: -1 they fight, 1 they agree",
+    "share": "share of the gradient at the generated image",
+    "cosine": "cosine of two terms' gradients: -1 opposed, 1 aligned",
 }
 _ROW, _HEAD = 0.24, 0.55
-"""Inches of a row of a heat map, and of what stands around one."""
+"""Heights in inches of a row of a heat map, and of the title and axis around one."""
 
 
 def gradient_figure(study: Path, plan: Plan) -> Figure | None:
-    """Left: each term's share of the pull at the generated image; right: cosines of two terms' pulls. None: not measured."""
+    """Left: each term's share of the gradient at the generated image. Right: cosines of pairs. None where not measured."""
     arms = gradients_of_arms(study, plan)
     if not arms:
         return None
-    heights = [_HEAD + _ROW * max(len(a["share"]), len(a["cosine"])) for a in arms.values()]
+    heights = [_HEAD + _ROW * max(len(a.share), len(a.cosine)) for a in arms.values()]
     figure = Figure(figsize=(14, sum(heights) + 0.9), dpi=100, facecolor="white", layout="constrained")
     grid = figure.add_gridspec(len(arms), 2, height_ratios=heights)
     labels = {arm.name: arm.label for arm in plan.arms}
@@ -37,28 +38,31 @@ def gradient_figure(study: Path, plan: Plan) -> Figure | None:
             axes = figure.add_subplot(grid[row, column])
             columns[column].append(axes)
             axes.set_title(labels[name], loc="left", fontsize=11)
-            if found[key]:
-                _heat(axes, found[key], found["images"], colours, bounds)
+            rows = found.share if key == "share" else found.cosine
+            if rows:
+                _draw_heat_map(axes, rows, found.images, colours, bounds)
             else:
                 axes.axis("off")
-                axes.text(0.5, 0.5, "one term alone", ha="center", va="center", fontsize=10, transform=axes.transAxes)
+                axes.text(0.5, 0.5, "a single term", ha="center", va="center", fontsize=10, transform=axes.transAxes)
     for axes_of_column, (key, colours, bounds) in zip(columns, _KINDS, strict=True):
         scale = ScalarMappable(Normalize(*bounds), colours)
         figure.colorbar(scale, ax=axes_of_column, location="top", aspect=45, shrink=0.8, label=_MEANINGS[key])
     return figure
 
 
-def _heat(axes: Axes, rows: dict[str, list[float]], images: list[int], colours: str, bounds: tuple[float, float]) -> None:
+def _draw_heat_map(
+    axes: Axes, rows: Mapping[str, Sequence[float]], images: Sequence[int], colours: str, bounds: tuple[float, float]
+) -> None:
     values: NDArray[np.float64] = np.array(list(rows.values()))
     axes.imshow(values, cmap=colours, vmin=bounds[0], vmax=bounds[1], aspect="auto", interpolation="nearest")
     axes.set_yticks(range(len(rows)), [_short(name) for name in rows], fontsize=9)
     ticks = np.unique(np.linspace(0, len(images) - 1, min(6, len(images))).round().astype(int))
     axes.set_xticks(ticks, [f"{images[i]:,}" for i in ticks], fontsize=9)
-    axes.set_xlabel("images seen", fontsize=9)
+    axes.set_xlabel("training images", fontsize=9)
     if values.shape[1] <= 8:
         low, high = bounds
         for y, x in np.ndindex(*values.shape):
-            # On viridis the dark end is low, on RdBu both ends are dark.
+            # The dark colours are the low ones of viridis, and both ends of RdBu.
             dark = values[y, x] < 0.6 if low == 0 else abs(values[y, x]) > 0.6 * high
             axes.text(x, y, f"{values[y, x]:.2f}", ha="center", va="center", fontsize=7, color="white" if dark else "black")
 
@@ -68,7 +72,7 @@ def _short(name: str) -> str:
 
 
 def write_gradient_figure(study: Path, plan: Plan) -> None:
-    """Draw `gradient_diagnostics.png` of a study folder, where anything was measured."""
+    """Draw gradient_diagnostics.png into the study folder, if the diagnostics were measured."""
     figure = gradient_figure(study, plan)
     if figure is not None:
         figure.savefig(study / "gradient_diagnostics.png")

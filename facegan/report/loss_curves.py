@@ -1,10 +1,10 @@
-"""Figure 2 left of the poster: how large each loss term is at the end, and how it moved over time and over images seen."""
+"""The left part of the poster's Figure 2: each loss term at the end of training, and its curve over time or images."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,57 +16,62 @@ from numpy.typing import NDArray
 from facegan.config import TERMS
 from facegan.study.analysis.model_selection import runs_of_arms
 from facegan.study.design.plan import Plan
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 
-# Okabe and Ito's colours, told apart by every kind of eye; line styles help in print.
+# The palette of Okabe and Ito, which colour-blind readers can tell apart; line styles help in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = ("-", "--", "-.", ":")
 _ABSENT = "#777777"
 _END_SHARE = 0.1
-"""'At the end' is the mean over this share of the rows."""
+"""Share of the rows whose mean is the value at the end of training."""
 _COLUMNS = 4
+
+
+ClockName = Literal["seconds", "images"]
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The rows of metrics of an arm's runs, one a seed, and how they are drawn: their mean, and the band that they span."""
+    """The rows of metrics of an arm's runs, one run for each seed, and the style in which they are drawn."""
 
     label: str
-    runs: list[list[dict[str, Any]]]
+    runs: list[list[MetricsRow]]
     colour: str
     style: str
 
-    def series(self, metric: str, clock: str) -> NDArray[np.float64]:
-        """[4, n]: the clock ('seconds' or 'images'), mean, least and greatest over the runs, where the metric was measured.
+    def series(self, metric: str, clock: ClockName) -> NDArray[np.float64]:
+        """[4, n]: clock, mean, minimum and maximum over the runs, at the rows that have the metric.
 
-        Runs are put together where they have seen equally many images; the clock is their mean.
+        Rows are joined by training images; the clock is their mean.
         """
         at: dict[int, list[tuple[float, float]]] = defaultdict(list)
-        for row in (row for run in self.runs for row in run if metric in row):
-            at[row["images"]].append((row[clock], row[metric]))
+        for row in (row for run in self.runs for row in run if metric in row.metrics):
+            at[row.images].append((getattr(row, clock), row.metrics[metric]))
         columns = [np.array(at[images]) for images in sorted(at)]
         found = [(c[:, 0].mean(), c[:, 1].mean(), c[:, 1].min(), c[:, 1].max()) for c in columns]
         return np.array(found, np.float64).reshape(-1, 4).T
 
     def at_end(self, metric: str) -> float | None:
-        """The mean over the last tenth of each run's rows and over the runs, or None where it was not computed."""
-        runs = [[row[metric] for row in run if metric in row] for run in self.runs]
+        """The mean over the last tenth of each run's rows and over the runs; None where it was not computed."""
+        runs = [[row.metrics[metric] for row in run if metric in row.metrics] for run in self.runs]
         ends = [np.mean(values[-max(1, round(len(values) * _END_SHARE)) :]) for values in runs if values]
         return float(np.mean(ends)) if ends else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """What every panel counts: a key of the rows, its name, how many of it a unit has, and where the longest run ends."""
+    """The horizontal axis of all panels."""
 
-    key: str
-    name: str
+    key: ClockName
+    label: str
     unit: float
+    """Seconds or images in one unit of the axis."""
     end: float
+    """Right limit of the axis, in its units."""
 
 
 def curves(study: Path, plan: Plan) -> list[Curve]:
-    """One curve an arm, of all its seeds."""
+    """One curve for each arm."""
     found = []
     for i, (arm, runs) in enumerate(zip(plan.arms, runs_of_arms(plan, study).values(), strict=True)):
         rows = [trial_folder(study, trial).rows() for trial in runs]
@@ -79,8 +84,8 @@ def active_terms(plan: Plan) -> list[str]:
     return [term for term in TERMS if any(term in trial.config.loss.active() for trial in plan.trials)]
 
 
-def losses_figure(study: Path, plan: Plan, clock_key: str = "seconds") -> Figure:
-    """Bars of each term at the end, one colour an arm, above small panels of its curve over 'seconds' or 'images'."""
+def losses_figure(study: Path, plan: Plan, clock_key: ClockName = "seconds") -> Figure:
+    """Bars of each term at the end of training, above a panel for each term with its curve over 'seconds' or 'images'."""
     lines, terms = curves(study, plan), active_terms(plan)
     panels = _panels(lines, terms)
     rows = -(-len(panels) // _COLUMNS)
@@ -96,16 +101,18 @@ def losses_figure(study: Path, plan: Plan, clock_key: str = "seconds") -> Figure
 
 
 def write_losses_figure(study: Path, plan: Plan) -> None:
-    """Draw `losses.png` (over training time) and `losses_images.png` (over images seen) of a study folder."""
+    """Draw losses.png, over training time, and losses_images.png, over training images, into the study folder."""
     losses_figure(study, plan).savefig(study / "losses.png")
     losses_figure(study, plan, "images").savefig(study / "losses_images.png")
 
 
 def _panels(lines: Sequence[Curve], terms: Sequence[str]) -> dict[str, str]:
+    """Titles of the panels by metric."""
     panels = {f"loss/{term}": term.replace("_", " ") for term in terms}
     panels["discriminator/accuracy"] = "discriminator accuracy"
-    judged = {metric for line in lines for run in line.runs for row in run for metric in row if metric.endswith("/face_error")}
-    return panels | {metric: f"face error, {metric.split('/')[0]} clips, grey levels" for metric in sorted(judged)}
+    names = {metric for line in lines for run in line.runs for row in run for metric in row.metrics}
+    errors = sorted(name for name in names if name.endswith("/face_error"))
+    return panels | {name: f"face error, {name.split('/')[0]} clips, grey levels" for name in errors}
 
 
 def _draw_bars(axes: Axes, lines: Sequence[Curve], terms: Sequence[str]) -> None:
@@ -157,7 +164,7 @@ def _draw_panel(axes: Axes, lines: Sequence[Curve], metric: str, title: str, clo
         axes.axhline(0.5, color="#999999", lw=0.8)
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlim(0, clock.end)
-    axes.set_xlabel(clock.name)
+    axes.set_xlabel(clock.label)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.grid(color="#dddddd", lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
@@ -167,18 +174,18 @@ def _make_logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     if high < 10 * low:
-        # Powers of ten are too far apart for a curve that stays within one.
+        # A curve within one power of ten would get no tick label.
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _clock(lines: Sequence[Curve], key: str) -> _Clock:
-    longest = max((row[key] for line in lines for run in line.runs for row in run), default=0.0)
+def _clock(lines: Sequence[Curve], key: ClockName) -> _Clock:
+    longest: float = max((getattr(row, key) for line in lines for run in line.runs for row in run), default=0.0)
     if key == "images":
-        thousands = longest >= 10_000
-        name, unit = ("thousands of images seen", 1000.0) if thousands else ("images seen", 1.0)
-        return _Clock(key, name, unit, max(longest, 1.0) / unit * 1.03)
-    word, seconds = ("seconds", 1.0) if longest <= 300 else ("minutes", 60.0) if longest <= 3 * 3600 else ("hours", 3600.0)
-    return _Clock(key, f"training time, {word}", seconds, max(longest, 1.0) / seconds * 1.03)
+        label, unit = ("thousands of training images", 1000.0) if longest >= 10_000 else ("training images", 1.0)
+    else:
+        name, unit = ("seconds", 1.0) if longest <= 300 else ("minutes", 60.0) if longest <= 3 * 3600 else ("hours", 3600.0)
+        label = f"training time, {name}"
+    return _Clock(key, label, unit, max(longest, 1.0) / unit * 1.03)

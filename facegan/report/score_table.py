@@ -1,49 +1,77 @@
-"""An evaluation as lines of text: the card of every row, all clips first, then category by category."""
+"""Scores as lines of text for the console: of a study, of evaluated checkpoints, of the candidates of a search."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
-from facegan.metrics.discrimination import sentence
+from facegan.metrics.card import Card
+from facegan.metrics.discrimination import Discrimination, sentence
 from facegan.metrics.table import METRICS, formatted
+from facegan.study.analysis.model_selection import SELECTION
+from facegan.study.conclusions.summary import Summary
+from facegan.study.design.plan import Plan
+from facegan.study.folder.trial_folder import trial_folder
 
 _WIDTH = 12
 
+Means = Mapping[str, float | None]
+"""By metric."""
 
-def score_lines(result: dict[str, Any]) -> list[str]:
-    """Reference rows first, then the checkpoints; '-' where nothing was measured, and below why."""
-    rows = {name: card for name, card in result["references"].items()}
-    rows |= {found["label"]: found["scores"] for found in result["checkpoints"]}
-    clips = len(next(iter(rows.values()))["face_error"]["clips"])
-    lines = _table(f"all {clips} clips", rows)
-    categories = next(iter(rows.values()))["face_error"]["categories"]
-    for category, found in categories.items() if len(categories) > 1 else ():
-        inside = {
-            row: {m: entry.get("categories", {}).get(category, {}) for m, entry in card.items()} for row, card in rows.items()
+
+def score_lines(references: Mapping[str, Card], checkpoints: Mapping[str, Card], discrimination: Discrimination) -> list[str]:
+    """A table over all clips and one for each category: reference rows first, then the checkpoints by their labels.
+
+    '-' where nothing was measured; the notes below say why.
+    """
+    cards = {**references, **checkpoints}
+    first = next(iter(cards.values()))["face_error"]
+    lines = _table(f"all {len(first.clips)} clips", {name: _means(card) for name, card in cards.items()})
+    for category, found in first.categories.items() if len(first.categories) > 1 else ():
+        rows = {
+            name: {m: s.categories[category].mean for m, s in card.items() if category in s.categories}
+            for name, card in cards.items()
         }
-        lines += ["", *_table(f"{category}, {found['clips']} clips", inside)]
-    notes = {f"{metric}: {entry['note']}" for card in rows.values() for metric, entry in card.items() if "note" in entry}
-    return [*lines, "", *sorted(notes), sentence(result["discrimination"], "identity judge")]
+        lines += ["", *_table(f"{category}, {found.clips} clips", rows)]
+    notes = {f"{metric}: {found.note}" for card in cards.values() for metric, found in card.items() if found.note}
+    return [*lines, "", *sorted(notes), sentence(discrimination, "identity evaluator")]
 
 
-def _table(title: str, rows: Mapping[str, dict[str, Any]]) -> list[str]:
+def _means(card: Card) -> Means:
+    return {metric: found.mean for metric, found in card.items()}
+
+
+def _table(title: str, rows: Mapping[str, Means]) -> list[str]:
     side = max(len(title), *map(len, rows)) + 2
     halves = [metric.partition("_") for metric in METRICS]
-    lines = [
+    return [
         title.ljust(side) + "".join(f"{first:>{_WIDTH}}" for first, _, _ in halves),
         " " * side + "".join(f"{rest.replace('_', ' '):>{_WIDTH}}" for _, _, rest in halves),
+        *(
+            name.ljust(side) + "".join(f"{formatted(metric, means.get(metric)):>{_WIDTH}}" for metric in METRICS)
+            for name, means in rows.items()
+        ),
     ]
-    return lines + [
-        name.ljust(side) + "".join(f"{_cell(card, metric):>{_WIDTH}}" for metric in METRICS) for name, card in rows.items()
-    ]
 
 
-def _cell(card: dict[str, Any], metric: str) -> str:
-    return formatted(metric, card.get(metric, {}).get("mean"))
-
-
-def study_table(summary: dict[str, Any]) -> list[str]:
-    """The main scores of a study as lines of text: reference rows first, then the arms."""
-    rows = dict(summary["references"]) | {arm["label"]: arm["scores"] for arm in summary["arms"]}
+def study_table(summary: Summary) -> list[str]:
+    """The main scores of a study: reference rows first, then the arms."""
+    rows = {**summary.references, **{arm.label: arm.scores for arm in summary.arms}}
     shown = [name for name, metric in METRICS.items() if metric.console]
     lines = [" " * 17 + "".join(f"{metric.replace('_', ' '):>20}" for metric in shown)]
-    return lines + [f"  {name:<15}" + "".join(f"{_cell(card, metric):>20}" for metric in shown) for name, card in rows.items()]
+    for name, scores in rows.items():
+        means = [scores[metric].mean if metric in scores else None for metric in shown]
+        lines.append(f"  {name:<15}" + "".join(f"{formatted(m, v):>20}" for m, v in zip(shown, means, strict=True)))
+    return lines
+
+
+def candidate_table(study: Path, plan: Plan) -> list[str]:
+    """The candidates of a search, the best on validation clips first; those without a score last."""
+    rows = []
+    for trial in plan.trials:
+        errors = [row.metrics[SELECTION] for row in trial_folder(study, trial).rows() if SELECTION in row.metrics]
+        error = errors[-1] if errors else float("inf")
+        state = trial_folder(study, trial).state()
+        weights = "  ".join(f"{term} {trial.config.loss.weights()[term]:g}" for term in trial.config.loss.active())
+        rows.append(
+            (error, f"{error:7.2f}  candidate {trial.candidate:<3} {state.state:<9} {state.images:>8} images  {weights}")
+        )
+    return [line for _, line in sorted(rows)]

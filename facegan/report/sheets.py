@@ -1,4 +1,4 @@
-"""Sheets of pictures drawn with OpenCV alone: samples during training, a contact sheet, landmarks as lines."""
+"""Sheets of images drawn with OpenCV alone: samples during training, a contact sheet, landmarks as lines."""
 
 import math
 from collections.abc import Iterable
@@ -21,12 +21,12 @@ _PAPER = (255, 255, 255)
 _INK = (30, 30, 30)
 _LINE = (245, 240, 200)
 _DOT = (0, 255, 120)
-# OpenCV takes coordinates as whole numbers of 1/16 pixel.
 _SHIFT = 4
+"""Fractional bits of the coordinates that OpenCV draws at."""
 
 
 def draw_landmarks(canvas: Image, points: NDArray[np.float32], colour: tuple[int, int, int] = _LINE) -> None:
-    """Draw a face's points [68, 2], in the canvas's own pixels, as a line per facial part."""
+    """Draw a face's points [68, 2], in pixels of the canvas, as one line for each facial part."""
     for lines, closed in PARTS.values():
         for line in lines:
             corners = np.round(points[line] * 2**_SHIFT).astype(np.int32)
@@ -34,21 +34,21 @@ def draw_landmarks(canvas: Image, points: NDArray[np.float32], colour: tuple[int
 
 
 def landmark_tile(points: NDArray[np.float32], size: int, scale: int = 1) -> Image:
-    """A face's points [68, 2] of an image of `size` pixels as light lines on black, `scale` times as large."""
+    """The points [68, 2] of a face in an image of `size` pixels as light lines on black, `scale` times as large."""
     tile = np.zeros((size * scale, size * scale, 3), np.uint8)
     draw_landmarks(tile, enlarged_points(points, scale))
     return tile
 
 
 def enlarged_points(points: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
-    """Where points lie once their image is `scale` times as large; a whole number stays the centre of a pixel."""
+    """The points after their image is enlarged `scale` times; whole numbers are centres of pixels before and after."""
     return np.asarray((points + 0.5) * scale - 0.5, np.float32)
 
 
 def sample_grid(
     sources: NDArray[np.uint8], points: NDArray[np.float32], targets: NDArray[np.uint8], generated: NDArray[np.uint8]
 ) -> Image:
-    """Rows of held-out faces: source, the landmarks that were asked for, target, and what the generator drew."""
+    """Rows of held-out faces: source, target landmarks, target, and the generator's image."""
     size = sources.shape[1]
     scale = _enlargement(size)
     drawn = [landmark_tile(face, size, scale) for face in points]
@@ -67,19 +67,19 @@ def sample_grid(
 
 
 def contact_sheet(data: FaceData, people: int = 12, frames: int = 8) -> Image:
-    """Rows are clips evenly chosen over the data set, columns frames evenly spread, every second one with landmarks."""
+    """Clips in rows and their frames in columns, both evenly spaced; every second frame has its landmarks."""
     clips = [(part, name, rows) for part in ("train", "test") for name, rows in data.clips(part, 0.0).items()]
-    chosen = [clips[i] for i in _spread(len(clips), people)]
+    chosen = [clips[i] for i in _evenly_spaced(len(clips), people)]
     scale, top = _enlargement(data.size), 2 * _TITLE
     sheet = _blank(len(chosen), frames, data.size * scale, left=_LABEL, top=top)
     kind = "SYNTHETIC faces, rendered by a program" if data.synthetic else "Frames of real people: do not redistribute"
     _write(sheet, f"{kind}. {len(clips)} clips, {len(data.points)} frames of {data.size} px.", _GAP + 2, 18)
-    _write(sheet, "A row is a clip, its frames evenly spread; every second one with its 68 landmarks.", _GAP + 2, 40)
+    _write(sheet, "Each row is a clip with evenly spaced frames; every second frame has its 68 landmarks.", _GAP + 2, 40)
     for r, (part, name, rows) in enumerate(chosen):
         middle = top + r * (data.size * scale + _GAP) + data.size * scale // 2
         _write(sheet, name[:12], _GAP + 2, middle - 4)
         _write(sheet, part, _GAP + 2, middle + 16)
-        for c, i in enumerate(_spread(len(rows), frames)):
+        for c, i in enumerate(_evenly_spaced(len(rows), frames)):
             _place(sheet, _frame(data, int(rows[i]), scale, dots=c % 2 == 1), r, c, left=_LABEL, top=top)
     return sheet
 
@@ -92,8 +92,8 @@ def _frame(data: FaceData, row: int, scale: int, *, dots: bool) -> Image:
     return tile
 
 
-def _spread(count: int, wanted: int) -> list[int]:
-    """At most `wanted` places evenly spread over `count`."""
+def _evenly_spaced(count: int, wanted: int) -> list[int]:
+    """At most `wanted` evenly spaced indices below `count`."""
     return [int(i) for i in np.linspace(0, count - 1, min(wanted, count)).round()]
 
 

@@ -23,8 +23,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
 
-from facegan.config import Config, preset
+from facegan.config import Config
 from facegan.packing import random_batch
+from facegan.presets import preset
 from facegan.step import new_state, step
 from jobs.bench.machine import machine, write_results
 

@@ -1,4 +1,4 @@
-"""A local Ray and a mocked S3 server for the tests of a file."""
+"""Fixtures: a local Ray, a mock S3 server, storage in a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +13,12 @@ from cluster.storage.uri import StorageURI
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.serving import free_port
 
-pytest.register_assert_rewrite("tests.cluster.storage.contract")
+pytest.register_assert_rewrite("tests.cluster.storage.contract", "tests.cluster.doctor.failing")
 
 
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
-    """Ray on this machine, started and ended once a file."""
+    """Ray on this machine, started and ended once per test file."""
     start_ray()
     yield
     ray.shutdown()
@@ -26,8 +26,8 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture
 def idle_head() -> Iterator[Cluster]:
-    """A head that takes no work, which is all that a cluster has before its first worker; this process has joined it."""
-    # Two heads at once, of two test processes, would both want 8265 for a dashboard, and Ray leaks the second one's socket.
+    """A cluster whose head has no CPUs for tasks; this process is connected to it. Tests add worker nodes."""
+    # Heads of two test processes would both use the dashboard port 8265, and Ray leaks the second one's socket.
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "dashboard_port": free_port()})
     ray.init(address=cluster.address, log_to_driver=False)
     yield cluster
@@ -37,7 +37,7 @@ def idle_head() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """The URL of an S3 server in this process, which the environment names; it has a bucket `faces`."""
+    """The URL of a mock S3 server in this process, with a bucket `faces`. The environment names the server."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -53,7 +53,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses, in seconds, that are made between attempts by us and by boto: written down and left out."""
+    """Skip the pauses between attempts of this project and of boto3, and record them in seconds."""
     made = list[float]()
     for user in ("cluster.storage.s3.time", "botocore.endpoint.time"):
         monkeypatch.setattr(user, SimpleNamespace(sleep=made.append))
@@ -62,12 +62,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> StorageURI:
-    """A place that is not there yet."""
-    return StorageURI(str(tmp_path / "place"))
+    """Storage in a folder that does not exist yet."""
+    return StorageURI(str(tmp_path / "storage"))
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """An empty folder."""
-    (tmp_path / "here").mkdir()
-    return tmp_path / "here"
+def local_folder(tmp_path: Path) -> Path:
+    """An empty folder for local files."""
+    (tmp_path / "local").mkdir()
+    return tmp_path / "local"

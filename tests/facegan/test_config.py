@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from facegan.config import PRESETS, Config, from_dict, preset
+from facegan.config import Config, from_dict
 from facegan.errors import UserError
+from facegan.presets import PRESETS, preset
 
 
 def test_json_round_trip_keeps_every_value() -> None:

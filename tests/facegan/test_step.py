@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from facegan.config import TERMS, Config, preset
+from facegan.config import TERMS, Config
 from facegan.data.batch import Batch
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import sample, training_clips
+from facegan.presets import preset
 from facegan.step import TrainState, _StepPasses, new_state, step, train_discriminator
 from facegan.train import train
 

@@ -1,4 +1,4 @@
-"""Running jobs as a user does: a subprocess in an empty folder, with the smallest study there is."""
+"""Run jobs as a user does: in a subprocess, in an empty folder, with a very small study."""
 
 import os
 import subprocess
@@ -19,20 +19,20 @@ SMALLEST = [
 
 @dataclass(frozen=True)
 class Jobs:
-    """Jobs run in one folder."""
+    """Runs jobs in one folder."""
 
     folder: Path
 
     def command(self, job: str, *arguments: str) -> list[str]:
-        """`python jobs/<job>.py` on the smallest study."""
+        """The command line of a job on the smallest study."""
         return [sys.executable, str(ROOT / "jobs" / f"{job}.py"), *SMALLEST, *arguments]
 
     def environment(self) -> dict[str, str]:
-        """This process's, without anything that points at another cluster or server."""
+        """The environment of this process without variables that name another cluster or server."""
         return {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "PYTHONPATH")}
 
     def run(self, job: str, *arguments: str) -> str:
-        """Run a job to its end; what it printed."""
+        """Run a job until it ends without an error; returns its standard output."""
         done = subprocess.run(
             self.command(job, *arguments),
             cwd=self.folder,
@@ -45,12 +45,12 @@ class Jobs:
         return done.stdout
 
     def study(self) -> Path:
-        """The one study in the folder."""
+        """The only study in the folder."""
         (found,) = [p.parent for p in (self.folder / "studies").glob("*/plan.json")]
         return found
 
 
 @pytest.fixture(scope="session")
 def jobs_in() -> Callable[[Path], Jobs]:
-    """Jobs in a folder of one's own."""
+    """Creates `Jobs` for a folder."""
     return Jobs

@@ -1,4 +1,4 @@
-"""The whole of `make ablate` at its smallest: files, MLflow runs, the figure's columns, and running it again."""
+"""A complete small ablation: files, MLflow runs, the columns of Figure 2, the registered model, and running it again."""
 
 import json
 import re
@@ -47,12 +47,12 @@ def runs(client: MlflowClient) -> tuple[Run, list[Run]]:
     return parent, [r for r in found if r.data.tags["kind"] == "trial"]
 
 
-def test_it_says_progress_rate_and_eta(ablated: tuple[Any, str]) -> None:
-    said = ablated[1]
-    assert "SYNTHETIC" in said
-    assert "random weights" in said
-    assert re.search(r"train +100% +192/192 images +\d+ images/s +ETA 0 s", said)
-    assert "report.html" in said
+def test_the_console_shows_progress_rate_and_eta(ablated: tuple[Any, str]) -> None:
+    output = ablated[1]
+    assert "SYNTHETIC" in output
+    assert "random weights" in output
+    assert re.search(r"train +100% +192/192 images +\d+ images/s +ETA 0 s", output)
+    assert "report.html" in output
 
 
 def test_every_trial_is_completed_and_scored(ablated: tuple[Any, str]) -> None:
@@ -66,7 +66,7 @@ def test_every_trial_is_completed_and_scored(ablated: tuple[Any, str]) -> None:
     assert passes == {"no_consistency": 1, "no_pixel": 4, "no_feature": 4, "full": 4}
 
 
-def test_a_parent_run_and_a_child_a_trial(client: MlflowClient, ablated: tuple[Any, str]) -> None:
+def test_mlflow_has_a_parent_run_and_a_child_run_per_trial(client: MlflowClient, ablated: tuple[Any, str]) -> None:
     parent, children = runs(client)
     assert {c.data.tags["mlflow.parentRunId"] for c in children} == {parent.info.run_id}
     assert sorted(c.data.tags["mlflow.runName"] for c in children) == sorted(f"{a} seed 0" for a in ARMS)
@@ -80,7 +80,7 @@ def test_a_parent_run_and_a_child_a_trial(client: MlflowClient, ablated: tuple[A
         assert run.data.tags["commit"]
 
 
-def test_children_hold_dotted_parameters_and_every_terms_curve(client: MlflowClient) -> None:
+def test_child_runs_hold_parameters_and_the_curve_of_every_term(client: MlflowClient) -> None:
     for child in runs(client)[1]:
         weights = {term: float(child.data.params[f"loss.{term}"]) for term in TERMS}
         active = {term for term, weight in weights.items() if weight}
@@ -103,8 +103,8 @@ def test_figures_and_report_are_artifacts_and_files(client: MlflowClient, ablate
     assert all((ablated[0].study() / name).stat().st_size > 1000 for name in files)
 
 
-def test_the_figures_columns_by_their_pixels(ablated: tuple[Any, str]) -> None:
-    """Every tile stands in the PNG, in the poster's order of columns, of people not trained on."""
+def test_figure2_shows_every_tile_in_its_column(ablated: tuple[Any, str]) -> None:
+    """Finds every tile in the PNG by its pixels, in the order of the poster's columns, for held-out people."""
     study = ablated[0].study()
     plan = read_plan(study)
     data = planned_data(plan).open()
@@ -123,7 +123,7 @@ def test_the_figures_columns_by_their_pixels(ablated: tuple[Any, str]) -> None:
 
 
 def locate(png: "np.ndarray[Any, Any]", tile: "np.ndarray[Any, Any]") -> tuple[int, int]:
-    """Where a tile, enlarged by a whole factor, stands in a picture."""
+    """Position of a tile, enlarged by a whole factor, in a picture."""
     for factor in range(1, 9):
         large = tile.repeat(factor, 0).repeat(factor, 1)
         if large.shape[0] > png.shape[0] or large.shape[1] > png.shape[1]:
@@ -135,7 +135,7 @@ def locate(png: "np.ndarray[Any, Any]", tile: "np.ndarray[Any, Any]") -> tuple[i
     raise AssertionError("a tile is not in the picture")
 
 
-def test_the_same_command_again_does_nothing_twice(ablated: tuple[Any, str], client: MlflowClient) -> None:
+def test_running_again_adds_no_run_no_metric_and_no_model_version(ablated: tuple[Any, str], client: MlflowClient) -> None:
     jobs = ablated[0]
     before = (jobs.study() / "summary.json").read_bytes()
     known = {r.info.run_id for r in (runs(client)[0], *runs(client)[1])}
@@ -157,7 +157,7 @@ mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/facegan-generator/1")
 numpy.savez(sys.argv[2], drawn=model.predict(model.input_example), **model.input_example)
 import facegan
-assert "/artifacts/" in facegan.__file__, "the model brings its own code"
+assert "/artifacts/" in facegan.__file__, "the model must use its own copy of the code"
 ours = [vars(module) for name, module in sys.modules.items() if name.partition(".")[0] == "facegan"]
 imported = {value.__name__.partition(".")[0] for names in ours for value in names.values() if isinstance(value, type(sys))}
 print(*sorted(imported - sys.stdlib_module_names - {"facegan"}))
@@ -167,9 +167,9 @@ print(*sorted(imported - sys.stdlib_module_names - {"facegan"}))
 def test_the_best_generator_is_a_model_that_loads_without_ray(
     client: MlflowClient, ablated: tuple[Any, str], tmp_path: Path
 ) -> None:
-    jobs, said = ablated
+    jobs, output = ablated
     (version,) = client.search_model_versions("name = 'facegan-generator'")
-    assert re.search(r"^model +models:/facegan-generator/1 ", said, re.MULTILINE)
+    assert re.search(r"^model +models:/facegan-generator/1 ", output, re.MULTILINE)
     plan = read_plan(jobs.study())
     (trial,) = [trial for trial in plan.trials if trial.key == version.tags["trial"]]
     assert best_generator(plan, jobs.study()) == trial
@@ -188,8 +188,8 @@ def test_the_best_generator_is_a_model_that_loads_without_ray(
     assert done.returncode == 0, done.stderr[-2000:]
     (requirements,) = (jobs.folder / "studies").rglob("artifacts/requirements.txt")
     named = dict(line.split("==") for line in requirements.read_text().split())
-    assert set(done.stdout.split()) <= set(named), "it imports what a machine that serves it was not told to install"
-    assert not any("+" in version for version in named.values()), "a local build, which no registry has"
+    assert set(done.stdout.split()) <= set(named), "the model imports a package that its requirements do not list"
+    assert not any("+" in version for version in named.values()), "a local build version, which no package registry has"
     generator, config = load_generator(trial_folder(jobs.study(), trial).checkpoint)
     with np.load(tmp_path / "drawn.npz") as found:
         expected = image_generator(generator, config, torch.device("cpu"))(found["image"], found["landmarks"])

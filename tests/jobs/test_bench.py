@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from facegan.config import Config, preset
+from facegan.config import Config
 from facegan.packing import random_batch
+from facegan.presets import preset
 from facegan.step import new_state, step
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019

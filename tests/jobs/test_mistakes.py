@@ -1,4 +1,4 @@
-"""A user's mistake: one line that names the thing and the cure, exit code 2, before Ray starts, nothing half-written."""
+"""Mistakes of users: one line that names the cause and the cure, exit code 2, before Ray starts, and no file written."""
 
 import json
 import shutil
@@ -11,9 +11,14 @@ import pytest
 import ray
 
 from cluster.cli.command_line import parse, run_job
+from facegan.config import Config
 from facegan.data.sources import clips_in, fingerprint
 from facegan.errors import UserError
+from facegan.study.design.arms import choose_design
+from facegan.study.design.plan import make_plan
+from facegan.study.folder.study_folder import open_study
 from jobs import ablate, evaluate, ingest, search, train
+from tests.planning import PLANNED_DATA
 
 ROOT = Path(__file__).parent.parent.parent
 MANIFEST = "manifest-000001.json"
@@ -27,21 +32,21 @@ JOBS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the job says on stderr; asserts that it ended with 2, in one line, without Ray."""
+def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """The error line of a job; asserts that it is one line, that the exit code is 2 and that Ray has not started."""
     monkeypatch.setattr(sys, "argv", [f"{job}.py", *arguments])
     main, kind = JOBS[job]
     with pytest.raises(SystemExit) as end:
         run_job(main, kind, "a job")
     assert end.value.code == 2
     assert not ray.is_initialized()
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1, said
-    return said
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    return error
 
 
 @pytest.mark.parametrize(
-    ("job", "arguments", "says"),
+    ("job", "arguments", "text"),
     [
         ("ablate", ["--source", "nowhere"], "nowhere': no such folder"),
         ("ablate", ["--source", "."], "holds no clip"),
@@ -65,12 +70,16 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("ablate", ["--seeds", "0", "0"], "different whole numbers"),
         ("ablate", ["--seed", "3"], "--seeds 3"),
         ("ablate", ["--candidates", "0"], "--candidates is 0"),
-        ("ablate", ["--budget", "steps"], "Expected one of ('images', 'passes', 'seconds')"),
+        ("ablate", ["--budget", "steps"], "Expected one of ('images', 'flops', 'seconds')"),
         ("ablate", ["--budget", "seconds"], "--seconds is missing"),
         ("ablate", ["--seconds", "60"], "nothing with --budget images"),
         ("ablate", ["--budget", "seconds", "--seconds", "-1"], "--seconds is -1: above 0"),
         ("ablate", ["--budget", "seconds", "--seconds", "9", "--images", "800"], "--images is 800: with --budget seconds"),
-        ("ablate", ["--budget", "seconds", "--seconds", "9", "--gpus_per_trial", "0.5"], "take each other's seconds"),
+        (
+            "ablate",
+            ["--budget", "seconds", "--seconds", "9", "--gpus_per_trial", "0.5"],
+            "runs that share a GPU slow each other down",
+        ),
         ("ablate", ["--vgg.width", "64", "--vgg.weights", "nowhere.pth"], "vgg.weights is 'nowhere.pth': no such file"),
         ("ablate", ["--synthetic.people", "0"], "synthetic.people is 0"),
         ("ablate", ["--model.maps", "lines"], "Expected one of ('points', 'parts')"),
@@ -91,68 +100,71 @@ def mistake(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: 
         ("ingest", ["--source", "x", "--data", "y", "--landmarks", "mediapipe"], "face-alignment"),
     ],
 )
-def test_one_line_and_nothing_written(
+def test_a_wrong_argument_is_refused_in_one_line(
     job: str,
     arguments: list[str],
-    says: str,
+    text: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert says in mistake(job, *arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert text in error_of(job, *arguments, monkeypatch=monkeypatch, capsys=capsys)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+def ablate_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: mistake("ablate", *arguments, monkeypatch=monkeypatch, capsys=capsys)
+    return lambda *arguments: error_of("ablate", *arguments, monkeypatch=monkeypatch, capsys=capsys)
 
 
-def test_a_data_set_of_another_schema(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_data_set_of_another_schema_is_refused(ablate_error, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = shutil.copytree(data_folder, tmp_path / "set")
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 0}))
-    assert "made with schema 0, this program reads 3" in said("--data", str(folder), "--data.size", "32")
+    assert "made with schema 0, this program reads 3" in ablate_error("--data", str(folder), "--data.size", "32")
 
 
-def test_a_data_set_of_another_size(said, data_folder: Path) -> None:  # type: ignore[no-untyped-def]
-    assert "images of 32 pixels, data.size is 48" in said("--data", str(data_folder))
+def test_a_data_set_of_another_size_is_refused(ablate_error, data_folder: Path) -> None:  # type: ignore[no-untyped-def]
+    assert "images of 32 pixels, data.size is 48" in ablate_error("--data", str(data_folder))
 
 
-def test_a_data_set_made_in_another_way(said, data_folder: Path, clips: Path) -> None:  # type: ignore[no-untyped-def]
-    assert "ingested in another way (size 32 there, 48 here)" in said("--source", str(clips), "--data", str(data_folder))
+def test_a_data_set_made_in_another_way_is_refused(ablate_error, data_folder: Path, clips: Path) -> None:  # type: ignore[no-untyped-def]
+    assert "ingested in another way (size 32 there, 48 here)" in ablate_error(
+        "--source", str(clips), "--data", str(data_folder)
+    )
 
 
-def test_a_study_of_another_plan(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "plan.json").write_text('{"id": "0123456789ab"}')
-    answer = said("--data", str(data_folder), "--data.size", "32", "--study", "study")
-    assert "it belongs to another plan (0123456789ab" in answer
+def test_a_study_of_another_plan_is_refused(ablate_error, data_folder: Path, tiny: Config, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    arms = choose_design("figure2", Config()).arms
+    other = make_plan(tiny, arms, design="figure2", preset="demo", seeds=[7], candidates=1, data=PLANNED_DATA, commit="")
+    open_study(tmp_path / "study", other)
+    answer = ablate_error("--data", str(data_folder), "--data.size", "32", "--study", "study")
+    assert f"it belongs to another plan ({other.id()}" in answer
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"id'])
-def test_a_damaged_plan(said, data_folder: Path, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_plan_is_refused(ablate_error, data_folder: Path, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "plan.json").write_text(content)
-    assert "plan.json is damaged" in said("--data", str(data_folder), "--data.size", "32", "--study", "study")
+    assert "plan.json is damaged" in ablate_error("--data", str(data_folder), "--data.size", "32", "--study", "study")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 3}'])
-def test_a_damaged_manifest(said, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_manifest_is_refused(ablate_error, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / MANIFEST).write_text(content)
-    assert "ingest it anew" in said("--data", "set")
+    assert "ingest it anew" in ablate_error("--data", "set")
 
 
-def test_a_file_where_a_data_set_should_be(said, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_where_a_data_set_should_be_is_refused(ablate_error, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").write_text("")
-    assert "is a file; name a folder" in said("--data", "set")
+    assert "is a file; name a folder" in ablate_error("--data", "set")
 
 
 @pytest.mark.parametrize(
-    ("split", "says"),
+    ("split", "text"),
     [
         ('{"train": ["1001", "1002"]}', "it has no test clip"),
         ('{"Train": ["1001", "1002"]}', "did you mean 'train'"),
@@ -160,14 +172,14 @@ def test_a_file_where_a_data_set_should_be(said, tmp_path: Path) -> None:  # typ
         ('{"train": 3}', "mend or remove it"),
     ],
 )
-def test_a_split_that_would_mislead(said, clips: Path, tmp_path: Path, split: str, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_split_file_is_refused(ablate_error, clips: Path, tmp_path: Path, split: str, text: str) -> None:  # type: ignore[no-untyped-def]
     for clip in ("1001", "1002"):
         shutil.copytree(clips / clip, tmp_path / "source" / clip)
     (tmp_path / "source" / "split.json").write_text(split)
-    assert says in said("--source", "source")
+    assert text in ablate_error("--source", "source")
 
 
-def test_the_fingerprint_sees_a_corrected_annotation(clips: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_of_clips_changes_with_an_annotation(clips: Path, tmp_path: Path) -> None:
     source = shutil.copytree(clips, tmp_path / "source")
     before = fingerprint(clips_in(source))
     assert fingerprint(clips_in(source)) == before
@@ -175,26 +187,26 @@ def test_the_fingerprint_sees_a_corrected_annotation(clips: Path, tmp_path: Path
     assert fingerprint(clips_in(source)) != before
 
 
-def test_a_folder_that_is_no_study(said, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_folder_that_is_no_study_is_refused(ablate_error, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "thesis.txt").write_text("mine")
-    assert "a folder with other things in it" in said("--data", str(data_folder), "--data.size", "32", "--study", ".")
+    assert "a folder that contains other files" in ablate_error("--data", str(data_folder), "--data.size", "32", "--study", ".")
 
 
-def test_flags_spell_fields_as_the_configuration_does() -> None:
+def test_flags_are_named_like_the_fields_of_the_configuration() -> None:
     args = parse(ablate.Ablate, "", ["--preset", "hour", "--loss.triple_consistency", "3", "--seeds", "1", "2"])
     assert args.shared.config.loss.triple_consistency == 3
     assert args.shared.config.data.size == 64
     assert args.seeds == (1, 2)
 
 
-def test_the_preset_may_stand_anywhere() -> None:
+def test_the_preset_flag_may_come_after_others() -> None:
     assert parse(train.Train, "", ["--loss.pixel", "1", "--preset=poster"]).shared.config.model.generator_width == 64
     with pytest.raises(UserError):
         parse(train.Train, "", ["--preset"])
 
 
 @pytest.mark.slow
-def test_the_script_itself_ends_with_two() -> None:
+def test_the_script_exits_with_code_2() -> None:
     run = subprocess.run(
         [sys.executable, str(ROOT / "jobs" / "ablate.py"), "--source", "/nowhere"], capture_output=True, text=True
     )

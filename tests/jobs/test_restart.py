@@ -1,4 +1,4 @@
-"""Ctrl-C, then kill -9 of the driver, then the same command: the study of an undisturbed run, in the same MLflow runs."""
+"""A study interrupted by Ctrl-C and then by SIGKILL: running it again gives the results of an uninterrupted one."""
 
 import json
 import os
@@ -23,24 +23,24 @@ pytestmark = pytest.mark.ray
 MORE = ("--arms", "full", "--images", "640", "--checkpoint_every", "32")
 
 
-def science(study: Path) -> list[dict[str, Any]]:
-    """What does not depend on the clock: rows of metrics and scores of each trial."""
+def reproducible_results(study: Path) -> list[dict[str, Any]]:
+    """Metrics and scores of each trial, without values that depend on the clock."""
     trials = []
     for folder in sorted((study / "trials").iterdir()):
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        rows = [{k: v for k, v in row.items() if k not in ("time", "seconds", "images_per_second")} for row in lines]
+        rows = [(row["images"], {k: v for k, v in row["metrics"].items() if k != "images_per_second"}) for row in lines]
         trials.append({"key": folder.name, "rows": rows, "scores": json.loads((folder / "scores.json").read_text())})
     return trials
 
 
 def images(jobs: Any) -> int:
-    """Images that the checkpoints of all trials have seen."""
+    """Images trained on according to the checkpoints of all trials."""
     files = (jobs.folder / "studies").glob("*/trials/*/checkpoint/state.json")
     return sum(int(json.loads(file.read_text())["images"]) for file in files)
 
 
-def end_after_a_checkpoint(jobs: Any, data: Path, how: signal.Signals) -> int:
-    """Start the study, end it by a signal once a new checkpoint is there; the exit code."""
+def interrupt_after_a_checkpoint(jobs: Any, data: Path, how: signal.Signals) -> int:
+    """Start the study, send a signal after its next checkpoint, and return the exit code."""
     before = images(jobs)
     driver = subprocess.Popen(
         jobs.command("ablate", "--data", str(data), *MORE),
@@ -48,7 +48,7 @@ def end_after_a_checkpoint(jobs: Any, data: Path, how: signal.Signals) -> int:
         env=jobs.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # A shell's background jobs ignore Ctrl-C, and so would ours if the tests are one.
+        # A background job of a shell ignores SIGINT, and its children inherit this; the tests may run in one.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 200
@@ -57,26 +57,28 @@ def end_after_a_checkpoint(jobs: Any, data: Path, how: signal.Signals) -> int:
             if images(jobs) > before:
                 break
         except FileNotFoundError:
-            pass  # looked between the two renames of a checkpoint
+            pass  # between the two renames that replace a checkpoint
         time.sleep(0.05)
-    assert driver.poll() is None, "the study ended before it could be killed"
+    assert driver.poll() is None, "the study ended before it could be interrupted"
     os.kill(driver.pid, how)
     return driver.wait(60)
 
 
-def test_a_killed_study_ends_as_an_undisturbed_one(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_study_has_the_results_of_an_uninterrupted_one(
+    jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "killed").mkdir()
     killed = jobs_in(tmp_path / "killed")
-    assert end_after_a_checkpoint(killed, data_folder, signal.SIGINT) == 130
-    assert end_after_a_checkpoint(killed, data_folder, signal.SIGKILL) == -signal.SIGKILL
+    assert interrupt_after_a_checkpoint(killed, data_folder, signal.SIGINT) == 130
+    assert interrupt_after_a_checkpoint(killed, data_folder, signal.SIGKILL) == -signal.SIGKILL
     states = {json.loads(p.read_text())["state"] for p in killed.study().glob("trials/*/state.json")}
     assert states == {"RUNNING"}
     killed.run("ablate", "--data", str(data_folder), *MORE)
     plan = read_plan(killed.study())
     for trial in plan.trials:
-        with StudyStore(StorageURI(str(tmp_path / "whole"))).trial(trial.key) as undisturbed:
-            run_trial(trial.config, undisturbed, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
-    assert science(killed.study()) == science(tmp_path / "whole")
+        with StudyStore(StorageURI(str(tmp_path / "whole"))).trial(trial.key) as uninterrupted:
+            run_trial(trial.config, uninterrupted, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
+    assert reproducible_results(killed.study()) == reproducible_results(tmp_path / "whole")
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")
     assert experiment is not None

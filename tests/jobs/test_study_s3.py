@@ -1,4 +1,4 @@
-"""A study in a bucket: killed, then the same command, ends as an undisturbed run in a folder; every URI of the job is s3://."""
+"""A study on S3, killed and run again: the results of an uninterrupted one in a folder. All locations are s3:// URIs."""
 
 import json
 import os
@@ -28,7 +28,7 @@ LENGTH = ["--images", "640", "--checkpoint_every", "32"]
 
 @pytest.fixture
 def bucket(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A server with the clips in it, and a cache of this test's own."""
+    """An S3 server that holds the clips, and an empty cache."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -41,15 +41,15 @@ def bucket(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     server.stop()
 
 
-def science(files: dict[str, bytes]) -> dict[str, Any]:
-    """What does not depend on the clock: rows of metrics and scores."""
+def reproducible_results(files: dict[str, bytes]) -> dict[str, Any]:
+    """Metrics, scores and names of samples, without values that depend on the clock."""
     rows = [json.loads(line) for line in files["metrics.jsonl"].splitlines()]
-    kept = [{k: v for k, v in row.items() if k not in ("time", "seconds", "images_per_second")} for row in rows]
+    kept = [(row["images"], {k: v for k, v in row["metrics"].items() if k != "images_per_second"}) for row in rows]
     return {"rows": kept, "scores": json.loads(files["scores.json"]), "samples": sorted(n for n in files if n.endswith("png"))}
 
 
 def objects(place: StorageURI, prefix: str) -> dict[str, bytes]:
-    """Content by the name below a prefix."""
+    """Contents of the objects under a prefix, by their names without it."""
     return {entry.key.removeprefix(prefix): place.read(entry.key) for entry in place.entries(prefix)}
 
 
@@ -66,7 +66,7 @@ def kill_after_a_checkpoint(jobs: Any) -> None:
     driver.wait(60)
 
 
-def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
+def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
     bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     jobs = jobs_in(tmp_path / "here")
@@ -75,8 +75,8 @@ def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
     states = [json.loads(STUDY.read(e.key))["state"] for e in STUDY.entries("trials/") if e.key.endswith("/state.json")]
     assert states == ["RUNNING"]
     (rows,) = [STUDY.read(e.key) for e in STUDY.entries("trials/") if e.key.endswith("/metrics.jsonl")]
-    said = jobs.run("ablate", *MORE, *LENGTH)
-    assert "report   s3://lab/studies/one/report.html" in said
+    output = jobs.run("ablate", *MORE, *LENGTH)
+    assert "report   s3://lab/studies/one/report.html" in output
     assert {"plan.json", "summary.json", "report.html", "figure2.png", "references.json"} <= set(objects(STUDY, ""))
     (trial,) = json.loads(STUDY.read("summary.json"))["trials"]
     assert trial["state"] == "COMPLETED"
@@ -86,13 +86,13 @@ def test_a_killed_study_in_a_bucket_ends_as_an_undisturbed_one_in_a_folder(
         run_trial(plan.trials[0].config, alone, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
         root = alone.folder.path
         files = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
-    # A run that began anew would have written its first rows again, at another time.
+    # A run from the start would have written the first rows again, with other times.
     upto_checkpoint = [row for row in rows.splitlines() if json.loads(row)["images"] <= 32]
     assert STUDY.read(f"trials/{trial['key']}/metrics.jsonl").splitlines()[:4] == upto_checkpoint
-    assert science(objects(STUDY, f"trials/{trial['key']}/")) == science(files)
+    assert reproducible_results(objects(STUDY, f"trials/{trial['key']}/")) == reproducible_results(files)
 
 
-def test_a_prefix_with_other_things_is_refused(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_a_prefix_with_other_objects_is_refused(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
     command = jobs_in(tmp_path).command("ablate", "--study", "s3://lab/clips")
     done = subprocess.run(
         command, cwd=tmp_path, env=jobs_in(tmp_path).environment(), capture_output=True, text=True, timeout=100

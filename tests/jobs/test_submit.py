@@ -1,4 +1,4 @@
-"""`ray job submit -- python jobs/ablate.py` against a head started by `ray start --head`, as README.md says."""
+"""`ray job submit -- python jobs/ablate.py` on a cluster started by `ray start --head`."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True)
 class Head:
-    """A running head: where it takes jobs, and the environment that a caller needs."""
+    """A running head node: its address for jobs, and the environment that a caller needs."""
 
     address: str
     environment: dict[str, str]
@@ -32,7 +32,7 @@ class Head:
 
 @pytest.fixture(scope="module")
 def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
-    # A Unix socket's path is short, so Ray's files cannot lie in pytest's deep folders.
+    # The path of a Unix socket is limited to about 100 characters, and pytest's temporary folders are too deep.
     scratch = Path(tempfile.mkdtemp(prefix="head"))
     port = free_port()
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -40,7 +40,7 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
     environment["PATH"] = f"{ROOT / '.venv' / 'bin'}:{environment['PATH']}"
     command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}", "--num-cpus=2"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--temp-dir={scratch}"]
-    # The agent that takes jobs has one default port for all of a machine; where another session holds it, none comes up.
+    # The agent that accepts jobs has a fixed default port and does not start if another Ray uses it.
     command += [f"--dashboard-agent-listen-port={free_port()}", "--object-store-memory=200000000", "--disable-usage-stats"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -55,7 +55,7 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
 
 
 def submit(head: Head, job: list[str], *options: str) -> "subprocess.CompletedProcess[str]":
-    """`ray job submit`, again while Ray says to try again later: its agent starts after its dashboard answers."""
+    """Run `ray job submit`, again while no agent is available: the agent starts later than the dashboard."""
     deadline = time.monotonic() + 120
     while True:
         done = subprocess.run(
@@ -85,36 +85,38 @@ def test_a_submitted_study_runs_to_its_report(head: Head, clips: Path, jobs_in: 
     assert os.path.exists(tmp_path / "mlflow.db")
 
 
-def ask(head: Head, *words: str) -> str:
-    """`ray job ...` about jobs that are there."""
+def ray_job(head: Head, *words: str) -> str:
+    """Run another subcommand of `ray job`."""
     command = ["ray", "job", *words, "--address", head.address]
     done = subprocess.run(command, env=head.environment, capture_output=True, text=True, timeout=100, check=True)
     return done.stdout + done.stderr
 
 
-def test_a_job_is_listed_stopped_and_goes_on(head: Head, clips: Path, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
-    """The caller leaves after `--no-wait`, as a laptop that sleeps."""
+def test_a_job_can_be_listed_stopped_and_continued(
+    head: Head, clips: Path, jobs_in: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """With `--no-wait` the caller disconnects, as a laptop does that goes to sleep."""
     smallest = jobs_in(tmp_path).command("ablate")[2:]
     where = ["--source", str(clips), "--data", str(tmp_path / "data"), "--study", str(tmp_path / "study")]
     job = ["python", "jobs/ablate.py", *smallest, *where, "--arms", "full", "--images", "1600"]
     found = re.search(r"raysubmit_\w+", submit(head, job, "--no-wait").stdout)
     assert found
-    eventually(
-        lambda: bool(list((tmp_path / "study").glob("trials/*/checkpoint/state.json"))), lambda: ask(head, "logs", found[0])
+    wait_until(
+        lambda: bool(list((tmp_path / "study").glob("trials/*/checkpoint/state.json"))), lambda: ray_job(head, "logs", found[0])
     )
-    assert re.search(rf"{found[0]}.*RUNNING", ask(head, "list"), re.DOTALL)
+    assert re.search(rf"{found[0]}.*RUNNING", ray_job(head, "list"), re.DOTALL)
 
-    ask(head, "stop", found[0])
-    assert "STOPPED" in ask(head, "status", found[0]).upper()
+    ray_job(head, "stop", found[0])
+    assert "STOPPED" in ray_job(head, "status", found[0]).upper()
     (rows,) = (tmp_path / "study").glob("trials/*/metrics.jsonl")
-    eventually(lambda: is_still(rows), rows.read_text)
+    wait_until(lambda: is_still(rows), rows.read_text)
     stopped, before = time.time(), read_rows(rows)
     assert before[-1]["images"] < 1600
 
     assert submit(head, job).returncode == 0
     after = read_rows(rows)
     assert [row["images"] for row in after] == list(range(8, 1601, 8))
-    assert after[0] == before[0], "it began anew"
+    assert after[0] == before[0], "the job started from the beginning"
     assert after[0]["time"] < stopped < after[-1]["time"]
 
 
@@ -123,14 +125,14 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def is_still(path: Path) -> bool:
-    """Nobody writes to a file any more; the trial wrote many rows a second."""
+    """Whether a file stays unchanged for four seconds; a running trial writes many rows per second."""
     size = path.stat().st_size
     time.sleep(4)
     return path.stat().st_size == size
 
 
-def eventually(holds: Callable[[], bool], tell: Callable[[], str]) -> None:
+def wait_until(holds: Callable[[], bool], details: Callable[[], str]) -> None:
     deadline = time.monotonic() + 200
     while not holds():
-        assert time.monotonic() < deadline, tell()[-3000:]
+        assert time.monotonic() < deadline, details()[-3000:]
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""One data-parallel run on Ray Train, and the search of weights with ASHA."""
+"""A data-parallel run on Ray Train, and a search for weights with ASHA."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,9 @@ def rows(study: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
+def test_two_workers_compute_the_losses_of_one_process(
+    jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path
+) -> None:
     jobs = jobs_in(tmp_path)
     jobs.run("train", "--data", str(data_folder), "--workers", "2", "--optim.generator_lr", "1e-5")
     assert (jobs.study() / "report.html").exists()
@@ -31,14 +33,14 @@ def test_two_workers_train_as_one_does(jobs_in: Callable[[Path], Any], data_fold
     with StudyStore(StorageURI(str(tmp_path / "alone"))).trial(trial.key) as alone:
         run_trial(trial.config, alone, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
     for one, two in zip(alone.folder.rows(), rows(jobs.study()), strict=True):
-        assert one["images"] == two["images"]
+        assert one.images == two["images"]
         for name in ("loss/pixel", "loss/perceptual", "loss/self_consistency", "loss/discriminator"):
-            assert two[name] == pytest.approx(one[name], rel=5e-3), name
+            assert two["metrics"][name] == pytest.approx(one.metrics[name], rel=5e-3), name
 
 
-def test_search_ranks_candidates_and_asha_ends_some(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
+def test_search_ranks_candidates_and_asha_stops_some(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
     jobs = jobs_in(tmp_path)
-    said = jobs.run(
+    output = jobs.run(
         "search",
         "--data",
         str(data_folder),
@@ -57,7 +59,7 @@ def test_search_ranks_candidates_and_asha_ends_some(jobs_in: Callable[[Path], An
     assert set(states) == {"COMPLETED", "STOPPED"}, states
     assert all(t["images"] == 96 for t in trials if t["state"] == "COMPLETED")
     assert all(16 <= t["images"] < 96 for t in trials if t["state"] == "STOPPED")
-    table = said[said.index("candidates by validation/face_error") :].splitlines()[1:]
+    table = output[output.index("candidates by validation/face_error") :].splitlines()[1:]
     errors = [float(line.split()[0]) for line in table if line.strip()]
     assert len(errors) == 6
     assert errors == sorted(errors)

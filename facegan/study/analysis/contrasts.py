@@ -1,63 +1,93 @@
-"""One factor at a time: the full model against the one without it, and the base against the base with it, paired by seed.
+"""Contrasts of a single factor, paired by seed: the full loss against the loss without it, the base with it against the base.
 
-In a full factorial the leave-one-out difference of a factor is its main effect plus all its interactions, of any order, for
-each of these is twice a coefficient and the full model has every other factor at +1. So what sets it apart from the effect
-averaged over the other terms is interactions, and which.
+In a full factorial design a leave-one-out difference is the factor's main effect plus all its interactions, because the full
+arm has every other factor at +1 and each effect is twice a coefficient. The difference between the two is reported.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from facegan.study.analysis.intervals import as_json, draws, percentile, two_way
-from facegan.study.analysis.model import FEWEST_FREE, Fit, Floats
-from facegan.study.analysis.runs import Table
+from facegan.study.analysis.effect_records import InteractionPart, SingleFactorContrast
+from facegan.study.analysis.intervals import percentile_interval, resampling_counts, two_way_interval
+from facegan.study.analysis.model import MIN_DEGREES_OF_FREEDOM, Fit, Floats
+from facegan.study.analysis.runs import RunTable
 from facegan.study.design.two_level import Row
 
 
-def one_at_a_time(table: Table, fit: Fit | None, factors: Sequence[str], level: int) -> list[dict[str, Any]]:
-    """For `level` 1 the full arm minus the arm without each factor; for -1 the arm with each factor alone minus the base."""
-    found = []
+def leave_one_out_contrasts(table: RunTable, fit: Fit | None, factors: Sequence[str]) -> tuple[SingleFactorContrast, ...]:
+    """For each factor the full arm minus the arm without it, set beside the averaged effect of the fitted model."""
+    contrasts = []
     for factor in factors:
-        rest = {f: level for f in factors if f != factor}
-        pairs = _pairs(table, {**rest, factor: 1}, {**rest, factor: -1})
-        entry = {"factor": factor, "estimate": None, "seeds": len(pairs), "bootstrap": None, **as_json(None)}
-        if len(pairs):
-            entry |= _contrast(pairs)
-        if level == 1:
-            entry |= _explained(fit, factor, entry["estimate"])
-        found.append(entry)
-    return found
+        found = _contrast(table, factors, factor, others=1)
+        contrasts.append(_with_averaged_effect(found, fit) if fit is not None and fit.model.has_interactions else found)
+    return tuple(contrasts)
 
 
-def _pairs(table: Table, on: Row, off: Row) -> Floats:
-    """[seeds, clips] the differences of the seeds that have both runs."""
+def added_alone_contrasts(table: RunTable, factors: Sequence[str]) -> tuple[SingleFactorContrast, ...]:
+    """For each factor the arm with it alone minus the base arm, in which every factor is off."""
+    return tuple(_contrast(table, factors, factor, others=-1) for factor in factors)
+
+
+def _contrast(table: RunTable, factors: Sequence[str], factor: str, others: Literal[1, -1]) -> SingleFactorContrast:
+    """The arm with the factor on minus the arm with it off, with all other factors at the level `others`.
+
+    The interval uses the variance of these differences alone: the noise of two arms says nothing of that of the others.
+    """
+    rest = {f: others for f in factors if f != factor}
+    differences = _paired_differences(table, {**rest, factor: 1}, {**rest, factor: -1})
+    seeds = len(differences)
+    if not seeds:
+        return SingleFactorContrast(factor, None, 0, None, None, None, None, None)
+    seed_counts, clip_shares = resampling_counts(*differences.shape)
+    resampled = np.einsum("bs,sc,bc->b", seed_counts / seeds, differences, clip_shares)
+    interval = None
+    if seeds - 1 >= MIN_DEGREES_OF_FREEDOM:
+        variance_of_mean = float(differences.mean(axis=1).var(ddof=1) / seeds)
+        interval = two_way_interval(differences.mean(axis=0), variance_of_mean, seeds - 1)
+    return SingleFactorContrast(
+        factor=factor,
+        estimate=float(differences.mean()),
+        seeds=seeds,
+        bootstrap=percentile_interval(resampled),
+        interval=interval and interval.bounds,
+        p=interval and interval.p,
+        standard_error=interval and interval.standard_error,
+        degrees_of_freedom=interval and interval.degrees_of_freedom,
+    )
+
+
+def _paired_differences(table: RunTable, on: Row, off: Row) -> Floats:
+    """[seeds, clips] of the seeds that have both runs."""
     place = {(tuple(sorted(run.levels.items())), run.seed): i for i, run in enumerate(table.runs)}
     sides = [[place.get((tuple(sorted(row.items())), seed)) for seed in sorted(set(table.seeds))] for row in (on, off)]
     both = [(a, b) for a, b in zip(*sides, strict=True) if a is not None and b is not None]
     return np.array([table.values[a] - table.values[b] for a, b in both], np.float64).reshape(len(both), len(table.clips))
 
 
-def _contrast(pairs: Floats) -> dict[str, Any]:
-    """By the seeds' own differences: the noise of two arms says nothing of that of the others, and may be a tenth of it."""
-    picked_seeds, picked_clips = draws(*pairs.shape)
-    resampled = np.einsum("bs,sc,bc->b", picked_seeds / len(pairs), pairs, picked_clips)
-    free = len(pairs) - 1
-    interval = two_way(pairs.mean(axis=0), _of_mean(pairs), free) if free >= FEWEST_FREE else None
-    return {"estimate": float(pairs.mean()), "bootstrap": percentile(resampled), **as_json(interval)}
+def _with_averaged_effect(found: SingleFactorContrast, fit: Fit) -> SingleFactorContrast:
+    """The contrast with the factor's averaged effect and the interactions that set the two apart."""
+    estimates = dict(zip(fit.model.effects, map(float, fit.estimates), strict=True))
+    main = next((value for effect, value in estimates.items() if effect.words[0] == (found.factor,)), None)
+    if main is None:
+        return found
+    pairs = [
+        InteractionPart(effect.name, value)
+        for effect, value in estimates.items()
+        if len(effect.words[0]) == 2 and any(found.factor in word for word in effect.words)
+    ]
+    pairs.sort(key=lambda pair: -abs(pair.estimate))
+    rest = None if found.estimate is None else found.estimate - main - sum(pair.estimate for pair in pairs)
+    return replace(found, averaged=main, explained_by=tuple(pairs), higher_order=rest)
 
 
-def _of_mean(pairs: Floats) -> float:
-    """The variance of the mean over seeds."""
-    return float(pairs.mean(axis=1).var(ddof=1) / len(pairs))
+def noise_by_arm(table: RunTable) -> dict[str, float]:
+    """Standard deviation between seeds of each arm, without the variation that all arms of a seed share.
 
-
-def noise_by_arm(table: Table) -> dict[str, float]:
-    """Each arm's standard deviation from seed to seed, beyond what all arms share; empty for fewer than three arms, or where
-    a seed lacks one.
-
-    Seeds' means take a part of each arm's noise to all others, which is taken off again: Grubbs (1948), JASA 43, 243-264.
+    Empty with fewer than three arms or two seeds, or where a seed lacks an arm. Subtracting the seeds' means spreads a part of
+    each arm's noise over all others; the estimator of Grubbs (1948), JASA 43, 243-264, corrects for it.
     """
     arms, seeds = list(dict.fromkeys(run.arm for run in table.runs)), sorted(set(table.seeds))
     if len(arms) < 3 or len(seeds) < 2 or len(table.runs) != len(arms) * len(seeds):
@@ -65,23 +95,7 @@ def noise_by_arm(table: Table) -> dict[str, float]:
     means = np.empty((len(seeds), len(arms)))
     for run, mean in zip(table.runs, table.values.mean(axis=1), strict=True):
         means[seeds.index(run.seed), arms.index(run.arm)] = mean
-    left = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
-    squares, n = np.square(left).sum(axis=0) / (len(seeds) - 1), len(arms)
-    own = (squares - squares.sum() / (n * (n - 1))) * n / (n - 2)
-    return {arm: float(np.sqrt(max(0.0, square))) for arm, square in zip(arms, own, strict=True)}
-
-
-def _explained(fit: Fit | None, factor: str, estimate: float | None) -> dict[str, Any]:
-    """The averaged effect beside a leave-one-out difference, and the interactions between the two."""
-    named = dict(zip(fit.model.effects, fit.estimates, strict=True)) if fit else {}
-    main = next((v for e, v in named.items() if e.words[0] == (factor,)), None)
-    if main is None or fit is None or not fit.model.has_interactions:
-        return {"averaged": None, "explained_by": [], "higher_order": None}
-    pairs = [(e, float(v)) for e, v in named.items() if len(e.words[0]) == 2 and any(factor in word for word in e.words)]
-    pairs.sort(key=lambda pair: -abs(pair[1]))
-    rest = None if estimate is None else estimate - float(main) - sum(value for _, value in pairs)
-    return {
-        "averaged": float(main),
-        "explained_by": [{"name": e.name, "estimate": value} for e, value in pairs],
-        "higher_order": rest,
-    }
+    residuals = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
+    variances, n = np.square(residuals).sum(axis=0) / (len(seeds) - 1), len(arms)
+    corrected = (variances - variances.sum() / (n * (n - 1))) * n / (n - 2)
+    return {arm: float(np.sqrt(max(0.0, variance))) for arm, variance in zip(arms, corrected, strict=True)}

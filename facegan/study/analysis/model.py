@@ -1,75 +1,77 @@
-"""The linear model of a study's runs: which effects its arms can tell apart, by what they are called, and the fit.
+"""The linear model of a study's runs: estimable effects, their aliases, and the least-squares fit.
 
-Levels are coded +1 and -1 and seeds are blocks. An effect is twice its coefficient: the mean with a factor on minus the mean
-with it off. The effect of a pair is half the difference of one factor's effect where the other is on and where it is off.
+Factor levels are coded +1 and -1, and seeds are blocks. An effect is twice its coefficient: the mean with the factor on minus
+the mean with it off. An interaction effect is half the difference between one factor's effect with the other on and off.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.regression.linear_model import OLS
 
 from facegan.study.design.two_level import Row, Word, column_value, word_name, words
 
 Floats = NDArray[np.float64]
 
-FEWEST_SEEDS = 3
-"""Below, no HC3 errors: each seed's block takes too much of what they rest on."""
-FEWEST_FREE = 2
-"""Below that many residual degrees of freedom no interval: with one, t at 95 % is 12.7."""
+MIN_SEEDS_FOR_HC3 = 3
+"""With fewer seeds, the blocks take up most of the residuals that HC3 errors are computed from."""
+MIN_DEGREES_OF_FREEDOM = 2
+"""With a single residual degree of freedom the 95 % quantile of t is 12.7, so no interval is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one column of the model measures: an effect together with all that this study cannot tell from it.
-
-    There is no name without the aliases. `alone` says that the model has no interactions, and so has the name.
-    """
+    """One column of the model: an effect together with its aliases, the effects with the same column in this design."""
 
     words: tuple[Word, ...]
+    """The aliased sets of factors, the shortest first."""
     signs: tuple[int, ...]
-    alone: bool = False
+    """Sign of each word's column relative to the first."""
+    assumes_no_interactions: bool = False
+    """Whether the model has main effects alone."""
 
     @property
     def name(self) -> str:
-        """'pixel x perceptual (= self_consistency x identity)'."""
+        """Name with all aliases: 'pixel x perceptual (= self_consistency x identity)'."""
         first, *others = (("-" if s < 0 else "") + word_name(w) for w, s in zip(self.words, self.signs, strict=True))
         aliased = f" (= {' = '.join(others)})" if others else ""
-        return first + aliased + (" (if no interactions)" if self.alone else "")
+        return first + aliased + (" (if no interactions)" if self.assumes_no_interactions else "")
 
     def column(self, rows: Sequence[Row]) -> Floats:
-        """[n] its coded level in each row."""
+        """[n] coded levels in each row."""
         return np.array([column_value(row, self.words[0]) for row in rows], np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The effects to estimate, those only kept so that the others stay what they are, and the lost ones with the reason."""
+    """The columns of the linear model, and the effects that the runs cannot estimate."""
 
     effects: tuple[Effect, ...]
+    """Estimable effects."""
     nuisance: tuple[Effect, ...]
-    lost: tuple[tuple[Effect, str], ...]
+    """Columns that are kept so that they do not bias the effects, but that have no estimate of their own."""
+    not_estimable: tuple[tuple[Effect, str], ...]
+    """Each with the reason."""
 
     @property
     def has_interactions(self) -> bool:
-        """Whether pairs are in the model; without, main effects stand on the assumption that factors do not interact."""
-        return not any(effect.alone for effect in (*self.effects, *(e for e, _ in self.lost)))
+        """Whether two-factor interactions are in the model. Otherwise main effects assume that factors do not interact."""
+        return not any(e.assumes_no_interactions for e in (*self.effects, *(e for e, _ in self.not_estimable)))
 
-    def columns(self, rows: Sequence[Row]) -> Floats:
+    def design_matrix(self, rows: Sequence[Row]) -> Floats:
         """[n, effects + nuisance] coded levels."""
-        return _table((*self.effects, *self.nuisance), rows)
+        return _coded_levels((*self.effects, *self.nuisance), rows)
 
 
-def _table(effects: Sequence[Effect], rows: Sequence[Row]) -> Floats:
-    """[n, effects] coded levels."""
+def _coded_levels(effects: Sequence[Effect], rows: Sequence[Row]) -> Floats:
+    """[n, effects]."""
     return np.array([e.column(rows) for e in effects], np.float64).reshape(len(effects), len(rows)).T
 
 
 def effects_of(rows: Sequence[Row], longest: int) -> list[Effect]:
-    """Effects of up to `longest` factors with their aliases among these, by the columns that the planned rows give them."""
+    """All effects of up to `longest` factors in a design, with their aliases among these."""
     classes: dict[tuple[int, ...], list[tuple[Word, int]]] = {}
     for word in words(list(rows[0]) if rows else [], longest):
         column = tuple(column_value(row, word) for row in rows)
@@ -77,23 +79,25 @@ def effects_of(rows: Sequence[Row], longest: int) -> list[Effect]:
         classes.setdefault(tuple(sign * v for v in column), []).append((word, sign))
     constant = tuple([1] * len(rows))
     found = [members for column, members in classes.items() if column != constant]
-    # The first word is the short one; signs are told relative to it.
     return [
-        Effect(tuple(w for w, _ in members), tuple(s * members[0][1] for _, s in members), alone=longest == 1)
-        for members in found
+        Effect(tuple(w for w, _ in members), tuple(s * members[0][1] for _, s in members), longest == 1) for members in found
     ]
 
 
 def choose_model(planned: Sequence[Row], rows: Sequence[Row], seeds: Sequence[int]) -> Model:
-    """Main effects and pairs where the runs at hand [n rows and seeds] tell all main effects apart, else main effects alone."""
-    model = _reduce(effects_of(planned, 2), rows, seeds)
-    if any(len(effect.words[0]) == 1 for effect, _ in model.lost):
-        model = _reduce(effects_of(planned, 1), rows, seeds)
+    """Main effects and two-factor interactions, or main effects alone where the runs cannot estimate all of them beside.
+
+    `planned` are the levels of the planned arms, which decide the aliases; `rows` [n] and `seeds` [n] are of the runs at hand.
+    """
+    model = _estimable_model(effects_of(planned, 2), rows, seeds)
+    if any(len(effect.words[0]) == 1 for effect, _ in model.not_estimable):
+        model = _estimable_model(effects_of(planned, 1), rows, seeds)
     return model
 
 
-def _reduce(effects: Sequence[Effect], rows: Sequence[Row], seeds: Sequence[int]) -> Model:
-    x = within_blocks(_table(effects, rows), seeds)
+def _estimable_model(effects: Sequence[Effect], rows: Sequence[Row], seeds: Sequence[int]) -> Model:
+    """Sort effects by whether their column is linearly independent of all others within the blocks."""
+    x = center_within_blocks(_coded_levels(effects, rows), seeds)
     rank = _rank(x)
     estimable = [_rank(np.delete(x, j, axis=1)) < rank for j in range(len(effects))]
     kept = [j for j in range(len(effects)) if estimable[j]]
@@ -101,26 +105,26 @@ def _reduce(effects: Sequence[Effect], rows: Sequence[Row], seeds: Sequence[int]
     for j in range(len(effects)):
         if not estimable[j] and _rank(x[:, [*kept, *nuisance, j]]) > len(kept) + len(nuisance):
             nuisance.append(j)
-    lost = tuple((e, _why_lost(e, rows)) for e, is_told in zip(effects, estimable, strict=True) if not is_told)
-    return Model(tuple(effects[j] for j in kept), tuple(effects[j] for j in nuisance), lost)
+    rejected = tuple((e, _reason_not_estimable(e, rows)) for e, is_kept in zip(effects, estimable, strict=True) if not is_kept)
+    return Model(tuple(effects[j] for j in kept), tuple(effects[j] for j in nuisance), rejected)
 
 
-def _why_lost(effect: Effect, rows: Sequence[Row]) -> str:
+def _reason_not_estimable(effect: Effect, rows: Sequence[Row]) -> str:
     if not rows:
-        return "no run that compares with another yet"
+        return "no two runs of one seed to compare yet"
     for factor in effect.words[0]:
         levels = {row[factor] for row in rows}
         if len(levels) == 1:
-            return f"not both levels seen yet: {factor} was only {'on' if levels == {1} else 'off'} in the runs so far"
-    return "the runs so far cannot tell it from other effects"
+            return f"{factor} was only {'on' if levels == {1} else 'off'} in the runs so far"
+    return "the runs so far cannot separate it from other effects"
 
 
 def _rank(x: Floats) -> int:
     return int(np.linalg.matrix_rank(x)) if x.size else 0
 
 
-def within_blocks(x: Floats, seeds: Sequence[int]) -> Floats:
-    """[n, ...] with the mean of each seed's rows taken off: what a column says beyond the blocks."""
+def center_within_blocks(x: Floats, seeds: Sequence[int]) -> Floats:
+    """[n, ...] minus the mean of the rows of the same seed."""
     blocks, out = np.array(seeds), x.astype(np.float64)
     for seed in set(seeds):
         out[blocks == seed] -= out[blocks == seed].mean(axis=0)
@@ -129,25 +133,28 @@ def within_blocks(x: Floats, seeds: Sequence[int]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A model on n runs: `weights` [effects, n] give an effect from the runs' values; `values` [n, clips], `seeds` [n].
-
-    `free` residual degrees of freedom, `sigma` the residual standard deviation (0 where none is free), `hc3` for each effect
-    (standard error, low, high, p), or the reason why there is none.
-    """
+    """A model fitted to n runs."""
 
     model: Model
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
+    """[n]."""
     values: Floats
+    """[n, clips]."""
     weights: Floats
+    """[effects, n] weights of the runs' values in each effect."""
     sigma: float
-    free: int
+    """Residual standard deviation; 0 without residual degrees of freedom."""
+    degrees_of_freedom: int
+    """Residual degrees of freedom."""
     hc3: Floats | None
-    no_hc3: str
+    """[effects, 4] heteroscedasticity-consistent standard error, low, high and p of each effect (MacKinnon and White 1985)."""
+    no_hc3_reason: str
+    """Why `hc3` is None."""
 
     @property
     def means(self) -> Floats:
-        """[n] each run's mean over clips."""
+        """[n] mean over clips of each run."""
         return np.asarray(self.values.mean(axis=1), np.float64)
 
     @property
@@ -156,44 +163,58 @@ class Fit:
         return np.asarray(self.weights @ self.means, np.float64)
 
     @property
-    def too_few(self) -> str:
-        """Why there is no inference on other seeds, or nothing."""
-        if self.free >= FEWEST_FREE:
-            return ""
-        return f"too few runs: {self.free} residual degree{'' if self.free == 1 else 's'} of freedom"
+    def no_interval_reason(self) -> str:
+        """Why there is no inference on other seeds; empty where there is."""
+        return "" if self.degrees_of_freedom >= MIN_DEGREES_OF_FREEDOM else _too_few_runs(self.degrees_of_freedom)
 
 
-def fit(model: Model, rows: Sequence[Row], seeds: Sequence[int], values: Floats) -> Fit:
-    """Least squares by statsmodels, with HC3 errors where there are seeds and runs enough for them."""
-    x = model.columns(rows)
-    # As soon as the columns are independent within blocks this is (x'x)^-1 x', the blocks taken off.
-    weights: Floats = 2 * np.linalg.pinv(within_blocks(x, seeds))[: len(model.effects)].astype(np.float64)
+def _too_few_runs(degrees_of_freedom: int) -> str:
+    return f"too few runs: {degrees_of_freedom} residual degree{'' if degrees_of_freedom == 1 else 's'} of freedom"
+
+
+def fit_model(model: Model, rows: Sequence[Row], seeds: Sequence[int], values: Floats) -> Fit:
+    """Ordinary least squares with seeds as blocks, and HC3 errors where there are enough seeds and runs.
+
+    `rows` [n] and `seeds` [n] are those of the runs, `values` [n, clips] their scores.
+    """
+    from statsmodels.regression.linear_model import OLS  # takes over a second, which refusing a bad flag need not wait for
+
+    x = model.design_matrix(rows)
+    # With columns that are independent within blocks this is (x'x)^-1 x' of the centred columns.
+    weights: Floats = 2 * np.linalg.pinv(center_within_blocks(x, seeds))[: len(model.effects)].astype(np.float64)
     result = OLS(values.mean(axis=1), np.hstack([block_columns(seeds), x])).fit()
-    first, free = len(set(seeds)), int(result.df_resid)
-    hc3, why = _hc3(result, seeds, free, slice(first, first + len(model.effects)))
+    degrees_of_freedom, first = int(result.df_resid), len(set(seeds))
+    hc3, no_hc3_reason = _hc3(result, first, degrees_of_freedom, slice(first, first + len(model.effects)))
     return Fit(
-        model, tuple(rows), tuple(seeds), values, weights, float(np.sqrt(result.scale)) if free else 0.0, free,
-        hc3, why,
-    )  # fmt: skip
+        model=model,
+        rows=tuple(rows),
+        seeds=tuple(seeds),
+        values=values,
+        weights=weights,
+        sigma=float(np.sqrt(result.scale)) if degrees_of_freedom else 0.0,
+        degrees_of_freedom=degrees_of_freedom,
+        hc3=hc3,
+        no_hc3_reason=no_hc3_reason,
+    )
 
 
 def block_columns(seeds: Sequence[int]) -> Floats:
-    """[n, seeds] the mean and effect-coded seeds: the last one is minus the sum of the others."""
+    """[n, seeds] intercept and effect-coded seeds: the last seed is minus the sum of the others."""
     names = sorted(set(seeds))
     coded = np.array([[float(s == name) - float(s == names[-1]) for name in names[:-1]] for s in seeds], np.float64)
     return np.hstack([np.ones((len(seeds), 1)), coded.reshape(len(seeds), -1)])
 
 
-def _hc3(result: Any, seeds: Iterable[int], free: int, effects: slice) -> tuple[Floats | None, str]:
-    """Standard error, interval and p of each effect; HC3 divides residuals by 1 - leverage, so none may be 1."""
-    count = len(set(seeds))
-    if count < FEWEST_SEEDS:
-        return None, f"too few seeds: {count} of at least {FEWEST_SEEDS}"
-    if free < FEWEST_FREE:
-        return None, f"too few runs: {free} residual degree{'' if free == 1 else 's'} of freedom"
-    alone = int((result.get_influence().hat_matrix_diag > 1 - 1e-9).sum())
-    if alone:
-        return None, f"{alone} run{'' if alone == 1 else 's'} of leverage 1: nothing else says what they should be"
+def _hc3(result: Any, seeds: int, degrees_of_freedom: int, effects: slice) -> tuple[Floats | None, str]:
+    """[effects, 4] standard error, interval and p, or None with the reason."""
+    if seeds < MIN_SEEDS_FOR_HC3:
+        return None, f"too few seeds: {seeds} of at least {MIN_SEEDS_FOR_HC3}"
+    if degrees_of_freedom < MIN_DEGREES_OF_FREEDOM:
+        return None, _too_few_runs(degrees_of_freedom)
+    # HC3 divides residuals by 1 - leverage.
+    saturated = int((result.get_influence().hat_matrix_diag > 1 - 1e-9).sum())
+    if saturated:
+        return None, f"{saturated} run{'' if saturated == 1 else 's'} of leverage 1, which the model fits exactly"
     robust = result.get_robustcov_results("HC3", use_t=True)
     table = np.column_stack([robust.bse, robust.conf_int(), robust.pvalues])[effects]
     table[:, :3] *= 2

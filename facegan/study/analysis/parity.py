@@ -1,106 +1,150 @@
-"""Whether the arms of a study had the same chances: start weights, batches, their budget, passes, device seconds and memory.
+"""Parity: whether the arms of a study were trained under equal conditions.
 
-Declared by the plan, proven by what each trial wrote down when it ran.
+The plan declares what is equal: start weights, batches, and the budget in images, compute or time. The trial folders record
+what each trial did.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from facegan.study.design.plan import Plan, Trial
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import State, trial_folder
 
-_OVERSPENT = 0.1
-"""Of a budget of seconds: runs that end further behind it had no equal time."""
-
-
-def check_parity(study: Path, plan: Plan) -> dict[str, Any]:
-    """Per trial what it got, and per demand whether all trials that are done were treated alike: a sentence each."""
-    rows = [_row(study, plan, trial) for trial in plan.trials]
-    done = [row for row in rows if row["state"] == "COMPLETED"]
-    return {
-        "trials": rows,
-        "demands": [
-            _within_seeds("equal start weights in all arms of a seed", "start_weights", done),
-            _within_seeds("equal first 100 batches in all arms of a seed", "first_batches", done),
-            *_of_budget(study, plan, done),
-            _over_all("the same kind of device", "device", done),
-        ],
-    }
+_MAX_OVERSPENT = 0.1
+"""Share of a budget in seconds by which a run may exceed it: a run ends at the first report after its seconds."""
 
 
-def _of_budget(study: Path, plan: Plan, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the budget promises."""
+@dataclass(frozen=True, slots=True)
+class ParityRow:
+    """What one trial was trained on. None: not known, or not part of the budget."""
+
+    key: str
+    arm: str
+    seed: int
+    candidate: int
+    state: State
+    images: int
+    seconds: float
+    gflop: float | None
+    """Compute spent; of a budget in FLOPs only."""
+    generator_passes: int
+    discriminator_passes: int
+    vgg_passes: int
+    start_weights: str | None
+    first_batches: str | None
+    device: str | None
+    peak_memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParityCheck:
+    """One condition that all completed trials should share."""
+
+    demand: str
+    met: bool | None
+    """None before any trial is complete."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The conditions of all trials, and the checks over the completed ones."""
+
+    trials: tuple[ParityRow, ...]
+    demands: tuple[ParityCheck, ...]
+
+
+def check_parity(study: Path, plan: Plan) -> Parity:
+    """Compare the conditions of all completed trials of a study."""
+    rows = tuple(_row(study, plan, trial) for trial in plan.trials)
+    done = [row for row in rows if row.state == "COMPLETED"]
+    return Parity(
+        trials=rows,
+        demands=(
+            _equal_within_seeds("equal start weights in all arms of a seed", "start_weights", done),
+            _equal_within_seeds("equal first 100 batches in all arms of a seed", "first_batches", done),
+            *_budget_checks(study, plan, done),
+            _equal_in_all("the same kind of device", "device", done),
+        ),
+    )
+
+
+def _row(study: Path, plan: Plan, trial: Trial) -> ParityRow:
+    folder = trial_folder(study, trial)
+    state = folder.state()
+    return ParityRow(
+        key=trial.key,
+        arm=trial.arm,
+        seed=trial.seed,
+        candidate=trial.candidate,
+        state=state.state,
+        images=state.images,
+        seconds=state.seconds,
+        gflop=plan.budget.gflop_per_image[trial.arm] * state.images if plan.budget.gflop is not None else None,
+        generator_passes=state.passes.get("generator", 0),
+        discriminator_passes=state.passes.get("discriminator", 0),
+        vgg_passes=state.passes.get("vgg", 0),
+        **asdict(folder.conditions()),
+    )
+
+
+def _budget_checks(study: Path, plan: Plan, rows: Sequence[ParityRow]) -> list[ParityCheck]:
     budget = plan.budget
     if budget.seconds is not None:
-        return [_seconds_spent(study, plan, budget.seconds, rows)]
+        return [_check_seconds(study, plan, budget.seconds, rows)]
     if budget.gflop is not None:
-        return [_compute_spent(plan, budget.gflop, rows), _passes_as_weighed(plan, rows)]
-    return [_over_all("equal images", "images", rows), _over_all("equal generator passes", "generator_passes", rows)]
+        return [_check_compute(plan, budget.gflop, rows), _check_passes(plan, rows)]
+    return [_equal_in_all("equal images", "images", rows), _equal_in_all("equal generator passes", "generator_passes", rows)]
 
 
-def _seconds_spent(study: Path, plan: Plan, seconds: float, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A run ends at its first report after the seconds: its last row of metrics is behind them, the one before is not."""
-    odd, reports = [], {t.key: [r["seconds"] for r in trial_folder(study, t).rows()] for t in plan.trials}
+def _check_seconds(study: Path, plan: Plan, seconds: float, rows: Sequence[ParityRow]) -> ParityCheck:
+    """Whether each run ended at its first report after the budget: the last row of metrics is beyond it, none before is."""
+    differing, reports = [], {t.key: [r.seconds for r in trial_folder(study, t).rows()] for t in plan.trials}
     for row in rows:
-        *before, last = [0.0, *reports[row["key"]]]
-        if not (seconds <= last <= (1 + _OVERSPENT) * seconds and all(value < seconds for value in before)):
-            odd.append(f"{last:.1f}")
-    demand = f"{seconds:g} s of training, to the first report after that and at most {_OVERSPENT:.0%} more"
-    answer = _answer(demand, rows, odd, "a smaller report_every ends runs closer; runs that ended at seconds")
-    spent = [row["seconds"] for row in rows]
-    return answer if odd or not rows else answer | {"detail": f"{min(spent):.1f} to {max(spent):.1f} s in {len(rows)} runs"}
+        *before, last = [0.0, *reports[row.key]]
+        if not (seconds <= last <= (1 + _MAX_OVERSPENT) * seconds and all(value < seconds for value in before)):
+            differing.append(f"{last:.1f}")
+    demand = f"{seconds:g} s of training, to the first report after that and at most {_MAX_OVERSPENT:.0%} more"
+    check = _check(demand, rows, differing, "a smaller report_every ends runs closer to the budget; seconds of these runs:")
+    if differing or not rows:
+        return check
+    spent = [row.seconds for row in rows]
+    return replace(check, detail=f"{min(spent):.1f} to {max(spent):.1f} s in {len(rows)} runs")
 
 
-def _compute_spent(plan: Plan, gflop: float, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _check_compute(plan: Plan, gflop: float, rows: Sequence[ParityRow]) -> ParityCheck:
     batch = plan.base.optim.batch
-    odd = [
-        f"{row['gflop']:,.0f}"
+    differing = [
+        f"{row.gflop:,.0f}"
         for row in rows
-        if abs(row["gflop"] - gflop) > plan.budget.gflop_per_image[row["arm"]] * batch / 2
+        if row.gflop is not None and abs(row.gflop - gflop) > plan.budget.gflop_per_image[row.arm] * batch / 2
     ]
-    return _answer(f"{gflop:,.0f} GFLOP of training, to the nearest batch", rows, odd, "GFLOP")
+    return _check(f"{gflop:,.0f} GFLOP of training, to the nearest batch", rows, differing, "GFLOP")
 
 
-def _passes_as_weighed(plan: Plan, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The weight of an arm rests on the passes of a counted step: a run must have made the same ones."""
-    odd = []
+def _check_passes(plan: Plan, rows: Sequence[ParityRow]) -> ParityCheck:
+    """Whether each run made the network passes that its cost per image was counted from."""
+    differing = []
     for row in rows:
-        planned = plan.budget.passes_per_image[row["arm"]]
-        if any(row[f"{network}_passes"] != passes * row["images"] for network, passes in planned.items()):
-            odd.append(f"{row['arm']} seed {row['seed']}")
-    return _answer("passes an image as weighed in the plan", rows, list(dict.fromkeys(odd)), "runs")
+        planned = plan.budget.passes_per_image[row.arm]
+        made = {"generator": row.generator_passes, "discriminator": row.discriminator_passes, "vgg": row.vgg_passes}
+        if any(made[network] != passes * row.images for network, passes in planned.items()):
+            differing.append(f"{row.arm} seed {row.seed}")
+    return _check("passes per image as counted in the plan", rows, list(dict.fromkeys(differing)), "runs")
 
 
-def _row(study: Path, plan: Plan, trial: Trial) -> dict[str, Any]:
-    folder = trial_folder(study, trial)
-    state, found = folder.state(), folder.conditions()
-    return {
-        "key": trial.key,
-        "arm": trial.arm,
-        "seed": trial.seed,
-        "candidate": trial.candidate,
-        "state": state.state,
-        "images": state.images,
-        "seconds": state.seconds,
-        "gflop": plan.budget.gflop_per_image[trial.arm] * state.images if plan.budget.gflop is not None else None,
-        **{f"{network}_passes": state.passes.get(network, 0) for network in ("generator", "discriminator", "vgg")},
-        **asdict(found),
-    }
+def _equal_within_seeds(demand: str, name: Literal["start_weights", "first_batches"], rows: Sequence[ParityRow]) -> ParityCheck:
+    values = {seed: {getattr(row, name) for row in rows if row.seed == seed} for seed in sorted({row.seed for row in rows})}
+    return _check(demand, rows, [str(seed) for seed, found in values.items() if len(found) > 1 or None in found], "seed")
 
 
-def _within_seeds(demand: str, name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    values = {seed: {row[name] for row in rows if row["seed"] == seed} for seed in sorted({row["seed"] for row in rows})}
-    return _answer(demand, rows, [seed for seed, found in values.items() if len(found) > 1 or None in found], "seed")
+def _equal_in_all(demand: str, name: Literal["images", "generator_passes", "device"], rows: Sequence[ParityRow]) -> ParityCheck:
+    values = sorted({getattr(row, name) for row in rows}, key=str)
+    return _check(demand, rows, [str(v) for v in values] if len(values) > 1 or values == [None] else [], "values")
 
 
-def _over_all(demand: str, name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    values = sorted({row[name] for row in rows}, key=str)
-    return _answer(demand, rows, values if len(values) > 1 or values == [None] else [], "values")
-
-
-def _answer(demand: str, rows: Sequence[dict[str, Any]], differing: Sequence[Any], what: str) -> dict[str, Any]:
-    """`met` is None where nothing has run yet."""
-    detail = f"{what} {', '.join(map(str, differing[:6]))}" if differing else f"{len(rows)} runs compared"
-    return {"demand": demand, "met": not differing if rows else None, "detail": detail}
+def _check(demand: str, rows: Sequence[ParityRow], differing: Sequence[str], what: str) -> ParityCheck:
+    detail = f"{what} {', '.join(differing[:6])}" if differing else f"{len(rows)} runs compared"
+    return ParityCheck(demand, not differing if rows else None, detail)

@@ -1,50 +1,65 @@
-"""What each factor of a study does, in words: one sentence a factor and headline metric, with its interval."""
+"""What each factor does to each headline metric: an answer in a word, and a sentence with its interval."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 from facegan.metrics.table import display_name
+from facegan.study.analysis.effect_records import Bounds, EffectEstimate, MetricEffects, StudyEffects
 
-HELPS, HURTS, UNDECIDED, TOO_FEW = "helps", "hurts", "undecided", "too few runs"
+FactorAnswer = Literal["helps", "hurts", "undecided", "too few runs"]
+
 _LEVEL = 0.05
 
 
-def answer_factors(effects: dict[str, Any]) -> list[dict[str, Any]]:
-    """An answer for each main effect that the runs tell, by metric in the order of the analysis; aliases stay in its name."""
-    tests = effects["family"]["tests"]
-    return [
-        _answer(metric, found, effect, tests)
-        for metric, found in effects["metrics"].items()
-        for effect in found["effects"]
-        if effect["order"] == 1
-    ]
+@dataclass(frozen=True, slots=True)
+class FactorConclusion:
+    """What switching on one factor does to one metric."""
+
+    factor: str
+    """With its aliases."""
+    metric: str
+    better: Literal["more", "less", ""]
+    answer: FactorAnswer
+    """'undecided': the adjusted p is 0.05 or more."""
+    estimate: float
+    interval: Bounds | None
+    p_holm: float | None
+    sentence: str
 
 
-def _answer(metric: str, found: dict[str, Any], effect: dict[str, Any], tests: int) -> dict[str, Any]:
-    answer = _decide(effect)
-    moved = f"{effect['name'].replace('_', ' ')} changes {display_name(metric)} by {effect['estimate']:+.3g}"
-    interval, p = effect["interval"], effect["p_holm"]
-    if interval is None:
-        numbers = f"no interval for other seeds: {found['inference']}"
+def answer_factors(effects: StudyEffects) -> tuple[FactorConclusion, ...]:
+    """A conclusion for each main effect that the runs can estimate, by metric in the order of the analysis."""
+    return tuple(
+        _conclude(metric, found, effect, effects.family.tests)
+        for metric, found in effects.metrics.items()
+        for effect in found.effects
+        if effect.order == 1
+    )
+
+
+def _conclude(metric: str, found: MetricEffects, effect: EffectEstimate, tests: int) -> FactorConclusion:
+    change = f"{effect.name.replace('_', ' ')} changes {display_name(metric)} by {effect.estimate:+.3g}"
+    if effect.interval is None:
+        numbers = found.inference
     else:
-        numbers = f"95 % interval {interval[0]:+.3g} to {interval[1]:+.3g}"
-        numbers += "" if p is None else f", p {_p(p)} after Holm over {tests} tests"
-    return {
-        "factor": effect["name"],
-        "metric": metric,
-        "better": found["better"],
-        "answer": answer,
-        **{name: effect[name] for name in ("estimate", "interval", "p_holm")},
-        "sentence": f"switching on {moved} ({numbers}; {found['better']} is better)",
-    }
-
-
-def _decide(effect: dict[str, Any]) -> str:
-    if effect["interval"] is None or effect["p_holm"] is None:
-        return TOO_FEW
-    if effect["p_holm"] >= _LEVEL:
-        return UNDECIDED
-    return HELPS if effect["helps"] else HURTS
-
-
-def _p(value: float) -> str:
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+        numbers = f"95 % interval {effect.interval[0]:+.3g} to {effect.interval[1]:+.3g}"
+        if effect.p_holm is not None:
+            p = "below 0.001" if effect.p_holm < 0.001 else f"{effect.p_holm:.3f}"
+            numbers += f", p {p} after Holm over {tests} tests"
+    answer: FactorAnswer
+    if effect.interval is None or effect.p_holm is None:
+        answer = "too few runs"
+    elif effect.p_holm >= _LEVEL:
+        answer = "undecided"
+    else:
+        answer = "helps" if effect.helps else "hurts"
+    return FactorConclusion(
+        factor=effect.name,
+        metric=metric,
+        better=found.better,
+        answer=answer,
+        estimate=effect.estimate,
+        interval=effect.interval,
+        p_holm=effect.p_holm,
+        sentence=f"switching on {change} ({numbers}; {found.better} is better)",
+    )

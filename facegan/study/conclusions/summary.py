@@ -1,175 +1,186 @@
-"""What a study found: summary.json, made from the trial folders alone, as far as they have come."""
+"""What a study found so far: summary.json, made from the plan, the trial folders and the reference cards."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from facegan.metrics.card import Scores, summarise
+from facegan.metrics.card import Card
+from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.table import HEADLINES, METRICS
+from facegan.study.analysis.effect_records import StudyEffects
 from facegan.study.analysis.effects import analyse_study
-from facegan.study.analysis.gradients import gradients_of_arms
-from facegan.study.analysis.model_selection import SELECTION, rank
-from facegan.study.analysis.parity import check_parity
-from facegan.study.analysis.runs import Run
-from facegan.study.conclusions.answers import answer_factors
-from facegan.study.conclusions.claims import METRIC, answer_claims
-from facegan.study.conclusions.verdict import COPY, Card, compare, judge
-from facegan.study.design.arms import Arm
-from facegan.study.design.plan import Plan, Trial
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.analysis.gradients import ArmGradients, gradients_of_arms
+from facegan.study.analysis.parity import Parity, check_parity
+from facegan.study.conclusions.answers import FactorConclusion, answer_factors
+from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs_of_metric, summarise_arm, summarise_card
+from facegan.study.conclusions.claims import METRIC, ClaimConclusion, answer_claims
+from facegan.study.conclusions.verdict import COPY
+from facegan.study.design.budget import Kind
+from facegan.study.design.plan import Plan, PlannedData, Trial
+from facegan.study.folder.trial_folder import State, trial_folder
 
 _STAND_INS = tuple(METRICS[metric].stand_in for metric in HEADLINES if METRICS[metric].stand_in)
 
 
-def summarise_study(study: Path, plan: Plan, references: dict[str, Card] | None) -> dict[str, Any]:
-    """The content of summary.json; `references` is that of references.json: a metric card by the row's name."""
+@dataclass(frozen=True, slots=True)
+class ArmDescription:
+    """An arm of the plan."""
+
+    name: str
+    label: str
+    without: tuple[str, ...]
+    """Loss terms that the arm leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSummary:
+    """The budget of the plan, with its descriptions."""
+
+    kind: Kind
+    seconds: float | None
+    gflop: float | None
+    gflop_per_image: dict[str, float]
+    equalised: str
+    """What is equal between arms, in words."""
+    amount: str
+    """What each run gets, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """The study as a whole."""
+
+    id: str
+    design: str
+    preset: str
+    arms: tuple[ArmDescription, ...]
+    seeds: tuple[int, ...]
+    candidates: int
+    images: int
+    """The most training images of a trial: planned, or reached with a budget in seconds."""
+    budget: BudgetSummary
+    test_clips: int
+    """Number of clips in any card."""
+    commit: str
+    code: str
+    vgg: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSummary:
+    """One trial."""
+
+    key: str
+    arm: str
+    candidate: int
+    seed: int
+    state: State
+    images: int
+    planned_images: int | None
+    """None with a budget in seconds."""
+    seconds: float
+    images_per_second: float | None
+    weights: dict[str, float]
+    """Loss weights."""
+    scores: dict[str, float | None] | None
+    """Mean of each metric; None before the trial is scored."""
+    counters: dict[str, int]
+    """Passes by network."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """summary.json."""
+
+    study: StudySummary
+    data: PlannedData
+    trials: tuple[TrialSummary, ...]
+    arms: tuple[ArmSummary, ...]
+    references: dict[str, dict[str, ScoreSummary]]
+    """By reference row and metric."""
+    parity: Parity
+    gradient_diagnostics: dict[str, ArmGradients]
+    """By arm; without arms in which they were not measured."""
+    effects: StudyEffects | None
+    """None for a design without factors."""
+    answers: tuple[FactorConclusion, ...]
+    claims: tuple[ClaimConclusion, ...]
+    discrimination: Discrimination | None
+    """How well the identity evaluator tells the test people apart."""
+
+
+def summarise_study(
+    study: Path, plan: Plan, references: Mapping[str, Card] | None = None, discrimination: Discrimination | None = None
+) -> Summary:
+    """The summary of a study folder, however far its trials are; `references` are the cards of the reference rows."""
     cards = {trial.key: trial_folder(study, trial).scores() for trial in plan.trials}
     rows = references or {}
-    return {
-        "study": _study(study, plan, [c for c in (*cards.values(), *rows.values()) if c]),
-        "data": asdict(plan.data),
-        "trials": [_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials],
-        "arms": [_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms],
-        "references": {name: _short(card) for name, card in rows.items()},
-        "parity": check_parity(study, plan),
-        "gradient_diagnostics": gradients_of_arms(study, plan),
-        **_findings(study, plan, cards),
-    }
+    effects, claims = _findings(study, plan, cards)
+    return Summary(
+        study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
+        data=plan.data,
+        trials=tuple(_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials),
+        arms=tuple(summarise_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms),
+        references={name: summarise_card(card) for name, card in rows.items()},
+        parity=check_parity(study, plan),
+        gradient_diagnostics=gradients_of_arms(study, plan),
+        effects=effects,
+        answers=answer_factors(effects) if effects else (),
+        claims=claims,
+        discrimination=discrimination,
+    )
 
 
-def _findings(study: Path, plan: Plan, cards: dict[str, Card | None]) -> dict[str, Any]:
-    """Effects and claims of a design with factors; of another there are none."""
+def _findings(study: Path, plan: Plan, cards: Cards) -> tuple[StudyEffects | None, tuple[ClaimConclusion, ...]]:
+    """Effects and claims; none for a design without factors."""
     planned = [arm.levels for arm in plan.arms]
     if not plan.factors or not all(planned):
-        return {"effects": None, "answers": [], "claims": []}
-    runs = {metric: _runs(study, plan, metric, cards) for metric in (*HEADLINES, *_STAND_INS)}
-    effects = analyse_study(runs, planned)
-    return {
-        "effects": effects,
-        "answers": answer_factors(effects),
-        "claims": answer_claims(plan.design, plan.factors, runs[METRIC], planned),
-    }
+        return None, ()
+    runs = {metric: runs_of_metric(study, plan, metric, cards) for metric in (*HEADLINES, *_STAND_INS)}
+    return analyse_study(runs, planned), answer_claims(plan.design, plan.factors, runs[METRIC], planned)
 
 
-def _runs(study: Path, plan: Plan, metric: str, cards: dict[str, Card | None]) -> list[Run]:
-    """A run for each arm and seed: of its candidates the one that speaks for it, if any has scores."""
-    runs = []
-    for arm in plan.arms:
-        trials = [t for t in plan.trials if t.arm == arm.name]
-        judged = {t.seed: t for t in _judged(study, trials, cards)}
-        for seed in dict.fromkeys(t.seed for t in trials):
-            shown = judged.get(seed, next(t for t in trials if t.seed == seed))
-            clips = (cards[shown.key] or {}).get(metric, {"clips": {}})["clips"]
-            runs.append(Run(arm.name, seed, arm.levels, trial_folder(study, shown).state().state, clips))
-    return runs
-
-
-def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> dict[str, Any]:
-    clips = {clip for card in cards for entry in card.values() for clip in entry["clips"]}
+def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
     reached = [trial_folder(study, t).state().images for t in plan.trials]
     images = [t.config.images for t in plan.trials] if plan.budget.seconds is None else reached
-    return {
-        "id": plan.id(),
-        "design": plan.design,
-        "preset": plan.preset,
-        "arms": [{"name": a.name, "label": a.label, "without": list(a.without)} for a in plan.arms],
-        "seeds": sorted({t.seed for t in plan.trials}),
-        "candidates": len({t.candidate for t in plan.trials}),
-        "images": max(images),
-        "budget": {
-            "kind": plan.budget.kind,
-            "seconds": plan.budget.seconds,
-            "gflop": plan.budget.gflop,
-            "gflop_per_image": dict(plan.budget.gflop_per_image),
-            "equalised": plan.budget.equalised(),
-            "amount": plan.budget.amount(images),
-        },
-        "test_clips": len(clips),
-        "commit": plan.commit,
-        "code": plan.code,
-        "vgg": plan.vgg,
-    }
+    return StudySummary(
+        id=plan.id(),
+        design=plan.design,
+        preset=plan.preset,
+        arms=tuple(ArmDescription(a.name, a.label, a.without) for a in plan.arms),
+        seeds=tuple(sorted({t.seed for t in plan.trials})),
+        candidates=len({t.candidate for t in plan.trials}),
+        images=max(images),
+        budget=BudgetSummary(
+            kind=plan.budget.kind,
+            seconds=plan.budget.seconds,
+            gflop=plan.budget.gflop,
+            gflop_per_image=dict(plan.budget.gflop_per_image),
+            equalised=plan.budget.equalised(),
+            amount=plan.budget.amount(images),
+        ),
+        test_clips=len({clip for card in cards for found in card.values() for clip in found.clips}),
+        commit=plan.commit,
+        code=plan.code,
+        vgg=plan.vgg,
+    )
 
 
-def _trial(study: Path, plan: Plan, trial: Trial, card: Card | None) -> dict[str, Any]:
+def _trial(study: Path, plan: Plan, trial: Trial, card: Card | None) -> TrialSummary:
     state = trial_folder(study, trial).state()
-    rate = state.images / state.seconds if state.seconds else None
-    return {
-        "key": trial.key,
-        "arm": trial.arm,
-        "candidate": trial.candidate,
-        "seed": trial.seed,
-        "state": state.state,
-        "images": state.images,
-        "planned_images": trial.config.images if plan.budget.seconds is None else None,
-        "seconds": state.seconds,
-        "images_per_second": rate,
-        "weights": trial.config.loss.weights(),
-        "scores": {metric: entry["mean"] for metric, entry in card.items()} if card else None,
-        "counters": state.passes,
-        "error": state.error,
-    }
-
-
-def _arm(study: Path, plan: Plan, arm: Arm, cards: dict[str, Card | None], copied: Card | None) -> dict[str, Any]:
-    trials = [t for t in plan.trials if t.arm == arm.name]
-    states = [trial_folder(study, t).state().state for t in trials]
-    judged = _judged(study, trials, cards)
-    card = _over_seeds([cards[t.key] or {} for t in judged])
-    comparisons = compare(card, copied)
-    outcome, verdict = judge(card, comparisons, states)
-    return {
-        "name": arm.name,
-        "label": arm.label,
-        "trials_completed": states.count("COMPLETED"),
-        "trials_planned": len(trials),
-        "judged": [t.key for t in judged],
-        "scores": _short(card),
-        "against_copied_source": comparisons,
-        "outcome": outcome,
-        "verdict": verdict,
-    }
-
-
-def _judged(study: Path, trials: Sequence[Trial], cards: dict[str, Card | None]) -> list[Trial]:
-    """The trials that speak for an arm: with scores, one a seed, of its candidates the best on validation clips."""
-    best: dict[int, Trial] = {}
-    for trial in sorted((t for t in trials if cards[t.key]), key=lambda t: rank(study, t)):
-        best.setdefault(trial.seed, trial)
-    return [best[seed] for seed in sorted(best)]
-
-
-def _over_seeds(cards: Sequence[Card]) -> Card:
-    """One card of several runs: each clip's mean is averaged over the runs, then clips are resampled."""
-    clips = sorted({clip for card in cards for entry in card.values() for clip in entry["clips"]})
-    scores: Scores = {}
-    for metric in METRICS:
-        values = [[card.get(metric, {"clips": {}})["clips"].get(clip) for card in cards] for clip in clips]
-        scores[metric] = np.array([_mean([v for v in row if v is not None]) for row in values], np.float64)
-    return summarise(scores, clips) if clips else {}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
-
-
-def _short(card: Card) -> dict[str, Any]:
-    kept = ("mean", "interval", "note")
-    return {metric: {name: entry[name] for name in kept if name in entry} for metric, entry in card.items()}
-
-
-def rank_candidates(study: Path, plan: Plan) -> list[str]:
-    """Lines of a table of candidates, the best on validation clips first; unjudged ones last."""
-    rows = []
-    for trial in plan.trials:
-        judged = [row for row in trial_folder(study, trial).rows() if SELECTION in row]
-        error = float(judged[-1][SELECTION]) if judged else float("inf")
-        state = trial_folder(study, trial).state()
-        weights = "  ".join(f"{term} {trial.config.loss.weights()[term]:g}" for term in trial.config.loss.active())
-        rows.append(
-            (error, f"{error:7.2f}  candidate {trial.candidate:<3} {state.state:<9} {state.images:>8} images  {weights}")
-        )
-    return [line for _, line in sorted(rows)]
+    return TrialSummary(
+        key=trial.key,
+        arm=trial.arm,
+        candidate=trial.candidate,
+        seed=trial.seed,
+        state=state.state,
+        images=state.images,
+        planned_images=trial.config.images if plan.budget.seconds is None else None,
+        seconds=state.seconds,
+        images_per_second=state.images / state.seconds if state.seconds else None,
+        weights=trial.config.loss.weights(),
+        scores={metric: found.mean for metric, found in card.items()} if card else None,
+        counters=state.passes,
+        error=state.error,
+    )

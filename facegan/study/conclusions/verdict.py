@@ -1,69 +1,82 @@
-"""An arm's verdict in a sentence: does it copy the source, follow the target, or neither, on held-out people."""
+"""The verdict on an arm: does its generator follow the target, copy the source, or neither, on held-out people?"""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from facegan.metrics.card import summarise
+from facegan.metrics.card import Card, summarise
 from facegan.metrics.table import display_name, formatted
 
-Card = dict[str, Any]
-"""What `facegan.metrics.card.summarise` makes: per metric `mean`, `interval` and `clips`."""
-
 COPY = "source copied"
+"""The reference row that arms are compared with."""
+
+Outcome = Literal["copies", "follows", "both", "worse", "between", "unknown"]
+
 _COMPARED = ("face_error", "landmark_error")
-# An interval from resampling fewer clips than this says nothing.
-_FEWEST_CLIPS = 5
-_FEWEST_FACES = 0.75
-# From here on an image is at least twice as close to the source as to the target.
+_MIN_CLIPS = 5
+"""With fewer clips, an interval from resampling them is not reliable."""
+_MIN_FACES_FOUND = 0.75
+"""Below this share of images with a face, the landmark error does not count: it is measured on the better images only."""
 _PLAIN_COPY = 2 / 3
+"""From this source likeness on, an image is at least twice as close to the source as to the target."""
 
 
-def compare(card: Card, copied: Card | None) -> dict[str, Any]:
-    """Per error metric the arm, the copied source and their difference, clip by clip, over clips that both have."""
-    found: dict[str, Any] = {}
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An error metric of an arm against the source copied, over the clips that both have."""
+
+    arm: float
+    copied: float
+    difference: float
+    """Arm minus copied source."""
+    interval: tuple[float, float]
+    """95 % interval of the difference, from resampling clips."""
+    clips: int
+
+
+def compare_with_copy(card: Card, copied: Card | None) -> dict[str, Comparison]:
+    """Per error metric the arm against the copied source, clip by clip."""
+    found = {}
     for metric in _COMPARED:
-        ours, theirs = (c.get(metric, {"clips": {}})["clips"] for c in (card, copied or {}))
+        ours, theirs = (c[metric].clips if metric in c else {} for c in (card, copied or {}))
         clips = [c for c in sorted(ours) if ours[c] is not None and theirs.get(c) is not None]
-        if clips:
-            a, b = (np.array([side[c] for c in clips], np.float64) for side in (ours, theirs))
-            difference = summarise({"d": a - b}, clips)["d"]
-            found[metric] = {
-                "arm": float(a.mean()),
-                "copied": float(b.mean()),
-                "difference": difference["mean"],
-                "interval": difference["interval"],
-                "clips": len(clips),
-            }
+        if not clips:
+            continue
+        a, b = (np.array([side[c] for c in clips], np.float64) for side in (ours, theirs))
+        difference = summarise({"difference": a - b}, clips)["difference"]
+        assert difference.mean is not None and difference.interval is not None
+        found[metric] = Comparison(float(a.mean()), float(b.mean()), difference.mean, difference.interval, len(clips))
     return found
 
 
-def judge(card: Card, comparisons: dict[str, Any], states: Sequence[str]) -> tuple[str, str]:
-    """The outcome in a word (copies, follows, both, worse, between, unknown) and in a sentence with its numbers."""
+def decide_verdict(card: Card, comparisons: Mapping[str, Comparison], states: Sequence[str]) -> tuple[Outcome, str]:
+    """The outcome in a word, and in a sentence with its numbers; `states` are those of the arm's trials."""
     if not card:
-        return "unknown", f"no result: {_count(states)}"
-    clips = len(card["source_likeness"]["clips"])
-    if clips < _FEWEST_CLIPS:
-        return "unknown", f"too few test clips to judge: {clips}, at least {_FEWEST_CLIPS} are needed"
-    likeness = card["source_likeness"]["interval"][0] or 0.0
-    usable = [m for m in comparisons if _is_usable(m, card, comparisons[m])]
-    better = [m for m in usable if comparisons[m]["interval"][1] < 0]
-    worse = [m for m in usable if comparisons[m]["interval"][0] > 0]
-    numbers = [_likeness(card)] if likeness > 0.5 or not comparisons else []
-    numbers += [_sentence(m, comparisons[m], card, clips) for m in comparisons]
-    outcome, words = _outcome(likeness, better, worse)
+        counts = ", ".join(f"{states.count(s)} of {len(states)} trials {s}" for s in dict.fromkeys(states))
+        return "unknown", f"no result: {counts}"
+    likeness = card["source_likeness"]
+    clips = len(likeness.clips)
+    if clips < _MIN_CLIPS:
+        return "unknown", f"too few test clips for a verdict: {clips}, at least {_MIN_CLIPS} are needed"
+    least_likeness = likeness.interval[0] if likeness.interval else 0.0
+    usable = {metric: found for metric, found in comparisons.items() if _is_usable(metric, card, found)}
+    better = [metric for metric, found in usable.items() if found.interval[1] < 0]
+    worse = [metric for metric, found in usable.items() if found.interval[0] > 0]
+    numbers = [_describe_likeness(card)] if least_likeness > 0.5 or not comparisons else []
+    numbers += [_describe_comparison(metric, found, card, clips) for metric, found in comparisons.items()]
+    outcome, words = _outcome(least_likeness, better, worse)
     return outcome, f"{words}: {'; '.join(numbers)}"
 
 
-def _is_usable(metric: str, card: Card, found: dict[str, Any]) -> bool:
-    # Landmarks are judged only where a face is found: an arm whose faces are rarely found is judged on its lucky ones.
-    lucky = metric == "landmark_error" and (card["faces_found"]["mean"] or 0.0) < _FEWEST_FACES
-    return found["clips"] >= _FEWEST_CLIPS and not lucky
+def _is_usable(metric: str, card: Card, found: Comparison) -> bool:
+    has_few_faces = metric == "landmark_error" and (card["faces_found"].mean or 0.0) < _MIN_FACES_FOUND
+    return found.clips >= _MIN_CLIPS and not has_few_faces
 
 
-def _outcome(likeness: float, better: list[str], worse: list[str]) -> tuple[str, str]:
-    """`likeness` is the lower end of the interval of source likeness."""
+def _outcome(likeness: float, better: Sequence[str], worse: Sequence[str]) -> tuple[Outcome, str]:
+    """From the lower end of the interval of source likeness, and the metrics better and worse than the copied source."""
     if likeness > _PLAIN_COPY and better:
         return "copies", "copies the source, with a small move towards the target"
     if likeness > 0.5 and better:
@@ -78,26 +91,24 @@ def _outcome(likeness: float, better: list[str], worse: list[str]) -> tuple[str,
     return "between", "between, neither a copy of the source nor better than one"
 
 
-def _likeness(card: Card) -> str:
-    entry = card["source_likeness"]
-    if entry["mean"] is None:
+def _describe_likeness(card: Card) -> str:
+    found = card["source_likeness"]
+    if found.mean is None or found.interval is None:
         return "source likeness not measured"
-    low, high = entry["interval"]
-    numbers = f"{entry['mean']:.2f} (95 % interval {low:.2f} to {high:.2f}"
-    return f"source likeness {numbers}; above 0.5 is closer to the source than to the target)"
+    low, high = found.interval
+    return (
+        f"source likeness {found.mean:.2f} (95 % interval {low:.2f} to {high:.2f}; "
+        "above 0.5 is closer to the source than to the target)"
+    )
 
 
-def _sentence(metric: str, found: dict[str, Any], card: Card, clips: int) -> str:
-    numbers = (found["arm"], found["copied"], found["difference"], *found["interval"])
+def _describe_comparison(metric: str, found: Comparison, card: Card, clips: int) -> str:
+    numbers = (found.arm, found.copied, found.difference, *found.interval)
     arm, copied, difference, low, high = (formatted(metric, value) for value in numbers)
-    part = "" if found["clips"] == clips else f", on the {found['clips']} of {clips} clips where both show a face"
+    part = "" if found.clips == clips else f", on the {found.clips} of {clips} clips where both show a face"
     if metric == "landmark_error":
-        part += f"; a face was found in {100 * card['faces_found']['mean']:.0f} % of its images"
+        part += f"; a face was found in {100 * (card['faces_found'].mean or 0.0):.0f} % of its images"
     return (
         f"{display_name(metric)} {arm} against {copied} for the copied source "
         f"(difference {difference}, 95 % interval {low} to {high}{part})"
     )
-
-
-def _count(states: Sequence[str]) -> str:
-    return ", ".join(f"{states.count(s)} of {len(states)} trials {s}" for s in dict.fromkeys(states))

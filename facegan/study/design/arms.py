@@ -1,4 +1,4 @@
-"""Arms: sets of loss weights to compare, and candidates: variations of an arm's weights to choose among."""
+"""Factors and arms of a design, and candidates: variations of an arm's loss weights for a search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from facegan.errors import UserError, did_you_mean
 from facegan.study.design.two_level import Fraction, Row, add_one, factorial, fraction, leave_one_out
 
 _DECADES = 1.0
-"""Candidates' weights lie within this many powers of ten of the arm's."""
+"""Powers of ten within which a candidate's weights lie about those of its arm."""
 _FIGURE2 = {
     "consistency": ("no_consistency", "-Cons."),
     "pixel": ("no_pixel", "-Pixel"),
@@ -22,7 +22,7 @@ _LONGEST_LABEL = 18
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """Terms of the generator's loss that a design switches on and off together."""
+    """Terms of the generator's loss that are switched on and off together."""
 
     name: str
     terms: tuple[str, ...]
@@ -30,13 +30,21 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A set of loss weights: its name on the command line, its label in figures, the terms it leaves out and the level of
-    each factor of its design, +1 (on) or -1 (off)."""
+    """A combination of factors to train with."""
 
     name: str
+    """Name on the command line."""
     label: str
+    """Name in figures and tables."""
     without: tuple[str, ...]
+    """Loss terms that are left out."""
     levels: Row = field(default_factory=dict)
+    """Level of each factor of the design, +1 (on) or -1 (off); empty without a design."""
+
+    def __post_init__(self) -> None:
+        wrong = [factor for factor, level in self.levels.items() if level not in (1, -1)]
+        if wrong:
+            raise UserError(f"arm {self.name!r}: the level of {wrong[0]!r} is not 1 or -1")
 
     def apply(self, config: Config) -> Config:
         """The configuration with this arm's terms left out."""
@@ -45,7 +53,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What a study compares: factors that are on or off, and the arms that combine them."""
+    """Factors, and the arms that combine them."""
 
     name: str
     factors: tuple[Factor, ...]
@@ -53,17 +61,17 @@ class Design:
 
 
 DESIGNS = ("figure2", "loo", "add-one", "factorial", "fraction")
-"""figure2: the four models of the poster's Figure 2, in its order; loo: each factor left out of the full loss; add-one: each
-added to the loss without any; factorial: all combinations; fraction: a half or a quarter of them."""
+"""figure2: the four models of the poster's Figure 2, in its order. loo: each factor left out of the full loss. add-one: each
+factor added to the loss without any. factorial: all combinations. fraction: a half or a quarter of them."""
 
 
 def choose_design(
     name: str, config: Config, *, factors: Sequence[str] = (), size: str = "", names: Sequence[str] = ()
 ) -> Design:
-    """The design over the named factors of a configuration, by default each of its terms but the adversarial one.
+    """A design of one of `DESIGNS` over factors of a configuration. Raises UserError for arguments that do not fit.
 
-    A factor is a term, a group (`GROUPS`) or terms joined by '+'. `size` is that of a fraction, 'half' or 'quarter';
-    `names` keeps these arms only.
+    `factors` are terms, groups (`GROUPS`) or terms joined by '+'; by default each active term but the adversarial one. `size`
+    is 'half' or 'quarter' for a fraction, else empty. With `names` only these arms are kept.
     """
     if name not in DESIGNS:
         raise UserError(f"--design is {name!r}: {did_you_mean(name, list(DESIGNS))}")
@@ -99,13 +107,13 @@ def _factors(design: str, config: Config, names: Sequence[str]) -> tuple[Factor,
 
 
 def _figure2_factor(name: str, config: Config) -> Factor:
-    """What is on of it; all of it where nothing is, which is refused where an arm would switch it."""
+    """The active terms of a group. If none is active it has all of them, and `_check` refuses arms that switch it."""
     terms = GROUPS.get(name, (name,))
     return Factor(name, tuple(term for term in terms if term in config.loss.active()) or terms)
 
 
 def _factor(name: str, config: Config) -> Factor:
-    """A factor by its name on the command line."""
+    """The active terms of a factor, by its name on the command line."""
     terms: list[str] = []
     for part in name.split("+"):
         if part not in (*TERMS, *GROUPS):
@@ -136,7 +144,7 @@ def _rows(design: str, factors: list[str], size: str) -> list[Row]:
 
 
 def _arm(row: Row, factors: Sequence[Factor]) -> Arm:
-    """The arm of a row of levels: named by what is off, or by what is on where that is shorter."""
+    """The arm of a row, named by the factors that are off, or by those that are on where these are fewer."""
     on, off = ([f.name for f in factors if row[f.name] == level] for level in (1, -1))
     without = tuple(term for f in factors if row[f.name] == -1 for term in f.terms)
     if not off:
@@ -148,7 +156,7 @@ def _arm(row: Row, factors: Sequence[Factor]) -> Arm:
 
 
 def _label(sign: str, factors: list[str]) -> str:
-    """'-Pixel -Identity', in short forms where that is too long for a figure."""
+    """'-Pixel -Identity', abbreviated where that is too long for a figure."""
     long = " ".join(sign + "+".join(LABELS[part].label for part in f.split("+")) for f in factors)
     short = " ".join(sign + "+".join(LABELS[part].short for part in f.split("+")) for f in factors)
     return long if len(long) <= _LONGEST_LABEL else short
@@ -182,9 +190,10 @@ def _check(
 
 
 def candidate(config: Config, arm: str, number: int) -> Config:
-    """Candidate 0 is the arm itself; the others draw each active weight log-uniformly about it, by arm and number alone.
+    """The configuration of a candidate of an arm: 0 is the arm itself, others have their active weights drawn log-uniformly.
 
-    The adversarial weight stays: the scale of the whole loss means nothing to Adam, so one weight is the unit.
+    The draw depends on the arm and the number alone. The adversarial weight is kept, because Adam's steps do not depend on the
+    scale of the whole loss.
     """
     if number == 0:
         return config

@@ -1,4 +1,4 @@
-"""A study's plan: every trial it will run, content-addressed, written before the first one starts."""
+"""The plan of a study: all of its trials, named by hashes of what decides their results."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
 from facegan.study.design.two_level import balanced_order
 
-_NOT_IN_A_TRIAL = ("report", "study", "synthetic", "packing.py", "flops.py")
-"""Parts of facegan that cannot change what a trial computes."""
+_NOT_IN_A_TRIAL = ("report", "study", "synthetic", "presets.py", "packing.py", "flops.py", "outputs.py", "served_generator.py")
+"""Parts of facegan that cannot change the result of a trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One training run of a study. Its key is a hash of the configuration, the data and the code that matters."""
+    """One training run of a study: an arm, a seed and a candidate. Its key is made by `trial_key`."""
 
     key: str
     arm: str
@@ -30,51 +30,55 @@ class Trial:
 
     @property
     def seed(self) -> int:
-        """The seed of start weights and batches."""
+        """The seed of the start weights and of the batches."""
         return self.config.seed
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedData:
-    """The version of a data set that a study was planned on."""
+    """The version of a data set that a study is planned on."""
 
     uri: str
     version: int
     sha256: str
-    """Of its manifest."""
+    """Hash of its manifest."""
     synthetic: bool
-    """Whether its people are rendered."""
+    """Whether its faces are rendered."""
     rows: int
     quarantined: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A study as decided: its arms in order, its trials, and what they are computed from."""
+    """A study before its first trial."""
 
     design: str
     preset: str
     base: Config
+    """Configuration that the arms change."""
     arms: tuple[Arm, ...]
     trials: tuple[Trial, ...]
     data: PlannedData
     vgg: str
+    """Name of VGG-19's weights."""
     code: str
+    """Hash of the sources, by `code_version`."""
     commit: str
     factors: tuple[Factor, ...] = ()
     budget: Budget = field(default_factory=Budget)
 
     def id(self) -> str:
-        """Twelve hex digits that name the plan: equal plans, equal names."""
+        """Twelve hex digits; equal plans have equal ids."""
         return _digest(
             [self.design, [t.key for t in self.trials], *([] if self.budget.kind == "images" else [self.budget.kind])]
         )
 
     def run_order(self) -> list[Trial]:
-        """The trials in the order to start them: seeds as blocks, in each a shuffle of which every beginning is nearly
-        balanced over the factors, so that a study broken off early still compares like with like."""
+        """The order in which to start the trials: seed by seed, and shuffled so that every prefix is nearly balanced.
+
+        A study that is stopped early then still has each factor about equally often on and off.
+        """
         levels = {arm.name: arm.levels for arm in self.arms}
-        # A trial of no arm here is neither on nor off.
         unknown = {factor: 0 for row in levels.values() for factor in row}
         blocks: dict[tuple[int, int], list[Trial]] = {}
         for trial in self.trials:
@@ -82,7 +86,7 @@ class Plan:
         shuffled: list[Trial] = []
         for block in blocks.values():
             order = balanced_order([levels.get(t.arm, unknown) for t in block], int(self.id(), 16) + len(shuffled))
-            shuffled += [block[place] for place in order]
+            shuffled += [block[i] for i in order]
         return shuffled
 
 
@@ -99,9 +103,9 @@ def make_plan(
     factors: Sequence[Factor] = (),
     budget: Budget | None = None,
 ) -> Plan:
-    """All trials: seeds x arms x candidates.
+    """A plan with one trial for each seed, arm and candidate.
 
-    `factors` are those that the arms' levels refer to. `budget` is one of the same arms, by default equal images.
+    `factors` are those of the arms' levels. `budget` must be one for these arms; by default all trials get equal images.
     """
     code, vgg = code_version(), weights_name(base.vgg)
     budget = budget or Budget()
@@ -117,13 +121,13 @@ def make_plan(
 
 
 def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Budget) -> str:
-    """Twelve hex digits that name a trial: a hash of all that decides its result."""
+    """Twelve hex digits: a hash of everything that decides the result of a trial."""
     return _digest([config.to_dict(), vgg, data.sha256, code, *([] if budget.seconds is None else [budget.seconds])])
 
 
 @cache
 def code_version() -> str:
-    """A hash of the sources that decide a trial's numbers: facegan without its reports, designs and renderer."""
+    """A hash of the sources that decide the result of a trial: facegan without its reports, studies and renderer."""
     root = Path(facegan.__file__).parent
     sources = [p.relative_to(root) for p in sorted(root.rglob("*.py"))]
     decisive = [p for p in sources if p.parts[0] not in _NOT_IN_A_TRIAL]

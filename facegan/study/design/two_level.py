@@ -1,7 +1,7 @@
-"""Two-level designs: which factors are on in which arm, what a fraction cannot tell apart, and an order that stays balanced.
+"""Two-level factorial designs and their fractions, aliases, and a balanced run order.
 
-A row maps each factor to its level, +1 (on) or -1 (off). A word is a set of factors: the product of their levels is the
-column of their interaction. Words that have the same column in all rows are aliases.
+A row maps each factor to its level, +1 (on) or -1 (off). A word is a set of factors; the product of their levels is the column
+of their interaction. Words with the same column in all rows are aliases.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ Row = dict[str, int]
 Word = tuple[str, ...]
 Fraction = Literal["half", "quarter"]
 
-# Quarters of least aberration, by places of the factors: D=AB, E=AC; E=ABC, F=BCD; F=ABCD, G=ABDE, as in the NIST e-Handbook
-# of Statistical Methods, 5.3.3.4.7.
+# Minimum-aberration generators, by indices of the factors: D=AB, E=AC; E=ABC, F=BCD; F=ABCD, G=ABDE. Source: NIST e-Handbook of
+# Statistical Methods, 5.3.3.4.7. pyDOE3 finds equally good ones, but takes two seconds to import, and turning its matrices and
+# letters into factor names takes more code than it saves.
 _QUARTERS: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     5: ((0, 1), (0, 2)),
     6: ((0, 1, 2), (1, 2, 3)),
@@ -27,7 +28,7 @@ _QUARTERS: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 
 def factorial(factors: Sequence[str]) -> list[Row]:
-    """All 2^k rows, everything off first, everything on last."""
+    """All 2^k rows, from everything off to everything on."""
     return [dict(zip(factors, levels, strict=True)) for levels in product((-1, 1), repeat=len(factors))]
 
 
@@ -44,7 +45,10 @@ def add_one(factors: Sequence[str]) -> list[Row]:
 
 
 def fraction(factors: Sequence[str], size: Fraction) -> list[Row]:
-    """A regular half, 2^(k-1), or quarter, 2^(k-2): the last one or two factors are products of others. Holds the full arm."""
+    """A regular fraction, 2^(k-1) or 2^(k-2), in which the last one or two factors are products of others.
+
+    It contains the row with everything on. Raises UserError for a number of factors without such a fraction.
+    """
     k = len(factors)
     if size == "half" and k < 3:
         raise UserError(f"--fraction is 'half' with {k} factors: at least 3; with fewer take --design factorial")
@@ -69,7 +73,7 @@ def words(factors: Sequence[str], longest: int) -> list[Word]:
 
 
 def defining_relation(rows: Sequence[Row]) -> list[tuple[Word, int]]:
-    """The words whose product is the same in all rows, with that product; none for a full factorial."""
+    """The words whose column is constant, each with its value; none for a full factorial."""
     found = []
     for word in words(list(rows[0]) if rows else [], len(rows[0]) if rows else 0):
         values = {column_value(row, word) for row in rows}
@@ -79,14 +83,16 @@ def defining_relation(rows: Sequence[Row]) -> list[tuple[Word, int]]:
 
 
 def resolution(rows: Sequence[Row]) -> int | None:
-    """The length of the shortest word of the defining relation: 3: main effects are aliased with two-factor interactions,
-    4: those with each other, 5 and more: neither; None where nothing is aliased."""
+    """The length of the shortest word of the defining relation; None where nothing is aliased.
+
+    3: main effects are aliased with two-factor interactions; 4: these with each other; 5 and more: neither.
+    """
     relation = defining_relation(rows)
     return min(len(word) for word, _ in relation) if relation else None
 
 
 def alias_table(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Each main effect and two-factor interaction with everything it is aliased with, by the defining relation."""
+    """The aliases of each main effect and two-factor interaction, by the defining relation."""
     relation = defining_relation(rows)
     if not relation:
         return {}
@@ -100,48 +106,48 @@ def alias_table(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 
 def sorted_word(members: set[str], factors: Sequence[str]) -> Word:
-    """A word in the order of the factors."""
+    """A word with its factors in order."""
     return tuple(f for f in factors if f in members)
 
 
 def word_name(word: Word) -> str:
-    """'pixel x identity'; the empty word is the mean."""
+    """'pixel x identity'; 'mean' for the empty word."""
     return " x ".join(word) or "mean"
 
 
 def balanced_order(rows: Sequence[Row], seed: int) -> list[int]:
-    """Places of the rows in an order of which every beginning is nearly balanced, shuffled by `seed` otherwise.
+    """A shuffled order of the rows in which every prefix is nearly balanced.
 
-    Next comes the row that shows most of the levels not seen yet, the rare ones first, then the one that keeps each
-    factor's share of on and off closest to that of all rows, then the same for pairs of factors, then chance.
+    The next row is chosen by these criteria, in this order: it shows the most levels that no row has shown, rare levels first;
+    it keeps the mean level of each factor closest to that of all rows; the same for pairs of factors; chance, by `seed`.
     """
     factors = list(rows[0]) if rows else []
     main = np.array([[column_value(row, (f,)) for f in factors] for row in rows], np.float64).reshape(len(rows), -1)
     two = np.array([[column_value(row, w) for w in combinations(factors, 2)] for row in rows], np.float64)
-    left = np.random.default_rng(seed).permutation(len(rows))
+    remaining = np.random.default_rng(seed).permutation(len(rows))
     order: list[int] = []
-    while len(left):
-        unseen = np.array([_unseen(main, [*order, place]) for place in left])
-        drifts = [_drift(columns, order, left) for columns in (two, main)]
-        best = int(np.lexsort(np.array([*drifts, unseen]))[0])
-        order.append(int(left[best]))
-        left = np.delete(left, best)
+    while len(remaining):
+        unseen = np.array([_unseen_levels(main, [*order, row]) for row in remaining])
+        imbalances = [_imbalance(columns, order, remaining) for columns in (two, main)]
+        best = int(np.lexsort(np.array([*imbalances, unseen]))[0])
+        order.append(int(remaining[best]))
+        remaining = np.delete(remaining, best)
     return order
 
 
-def _unseen(main: NDArray[np.float64], beginning: list[int]) -> float:
-    """The levels of factors that no row of a beginning shows, each counted the more the rarer it is."""
+def _unseen_levels(main: NDArray[np.float64], prefix: list[int]) -> float:
+    """The sum of 1 / share over the levels that no row of the prefix shows."""
     cost = 0.0
     for level in (-1, 1):
-        share, seen = (main == level).mean(axis=0), (main[beginning] == level).any(axis=0)
+        share, seen = (main == level).mean(axis=0), (main[prefix] == level).any(axis=0)
         cost += float((1 / share[~seen & (share > 0)]).sum())
     return round(cost, 6)
 
 
-def _drift(columns: NDArray[np.float64], order: list[int], left: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[left] how far from the balance of all rows a beginning is once each of the rows left is added."""
+def _imbalance(columns: NDArray[np.float64], order: list[int], remaining: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[remaining] squared distance of the prefix's sums from those of a balanced prefix, after adding each remaining row."""
     if not columns.size:
-        return np.zeros(len(left))
-    sums = columns[order].sum(axis=0) + columns[left]
-    drift: NDArray[np.float64] = np.square(sums - (len(order) + 1) * columns.mean(axis=0)).sum(axis=1).round(6)
-    return drift
+        return np.zeros(len(remaining))
+    sums = columns[order].sum(axis=0) + columns[remaining]
+    imbalance: NDArray[np.float64] = np.square(sums - (len(order) + 1) * columns.mean(axis=0)).sum(axis=1).round(6)
+    return imbalance

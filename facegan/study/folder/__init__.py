@@ -1,1 +1,16 @@
-"""The study folder: the files of a study and of its trials."""
+"""The study folder: the files that jobs write and that every analysis, figure and report reads.
+
+plan.json                 the plan, written once before the first trial (`study_folder`)
+trials/<key>/             one folder for each trial (`trial_folder`)
+    config.json           configuration of the trial
+    state.json            its progress
+    conditions.json       hashes of its start weights and first batches, device, peak memory
+    metrics.jsonl         one line for each report of the training loop
+    samples/<images>.png  held-out faces drawn during training
+    checkpoint/           networks and optimizers
+    scores.json           metric card of the final generator
+references.json, discrimination.json, summary.json, report.html and figures are made from these by `cluster.studies.outputs`.
+
+Each JSON file is a frozen dataclass, written with `dataclasses.asdict` and read through `facegan.records`: a damaged file, or
+one of another version, ends in one UserError that names it. To add a field, add it to the dataclass; older files are refused.
+"""

@@ -1,4 +1,4 @@
-"""The plan of a study in its folder: written once, before the first trial, and checked each time it is read."""
+"""plan.json: the plan of a study, written before the first trial and checked whenever it is read."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class _TrialEntry:
 
 @dataclass(frozen=True, slots=True)
 class _PlanFile:
-    """plan.json: the plan, and what follows from it for those who read the file themselves."""
+    """The content of plan.json: the plan, and what can be derived from it, for people who read the file."""
 
     id: str
     design: str
@@ -71,7 +71,7 @@ def write_plan(folder: Path, plan: Plan) -> None:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of a study folder. Raises UserError if there is none, or if the file is not what was written."""
+    """The plan of a study folder. Raises UserError if there is none, or if the file is damaged or of another version."""
     plan = _read(folder)
     if plan is None:
         raise UserError(f"--study is {str(folder)!r}: no study ({PLAN} is missing)")
@@ -100,14 +100,19 @@ def _read(folder: Path) -> Plan | None:
     keys = [trial_key(trial.config, plan.vgg, plan.data, plan.code, plan.budget) for trial in trials]
     if plan.id() != file.id or keys != [trial.key for trial in trials]:
         raise UserError(f"{folder / PLAN} is damaged: its keys do not belong to its content; {cure}")
-    unknown = {trial.arm for trial in trials} - {arm.name for arm in plan.arms}
+    arms = {arm.name for arm in plan.arms}
+    unknown = sorted({trial.arm for trial in trials} - arms)
     if unknown:
-        raise UserError(f"{folder / PLAN} is damaged: trials of the unknown arm {sorted(unknown)[0]!r}; {cure}")
+        raise UserError(f"{folder / PLAN} is damaged: trials of the unknown arm {unknown[0]!r}; {cure}")
+    if len({tuple(arm.levels) for arm in plan.arms}) > 1:
+        raise UserError(f"{folder / PLAN} is damaged: its arms have levels of different factors; {cure}")
+    if plan.budget.gflop is not None and not arms <= set(plan.budget.gflop_per_image) & set(plan.budget.passes_per_image):
+        raise UserError(f"{folder / PLAN} is damaged: its budget lacks an arm; {cure}")
     return plan
 
 
 def open_study(folder: Path, plan: Plan) -> None:
-    """Write the plan into a new study folder, or check that an existing one has the same plan."""
+    """Write the plan into a new study folder. Raises UserError if an existing folder has another plan or no study."""
     check_study_folder(folder)
     found = _read(folder)
     if found is None:
@@ -120,8 +125,8 @@ def open_study(folder: Path, plan: Plan) -> None:
 
 
 def check_study_folder(folder: Path) -> None:
-    """Raise UserError if a folder holds other things than a study."""
+    """Raise UserError if a folder contains something other than a study."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--study is {str(folder)!r}: a file; name a folder")
     if not (folder / PLAN).exists() and folder.exists() and any(folder.iterdir()):
-        raise UserError(f"--study is {str(folder)!r}: a folder with other things in it; name a new one")
+        raise UserError(f"--study is {str(folder)!r}: a folder that contains other files; name a new one")

@@ -1,45 +1,43 @@
-"""A study's folder, the truth that consoles, MLflow and reports only show.
-
-plan.json  references.json  summary.json  report.html  figure2.png  losses.png  contact_sheet.png
-trials/<key>/  config.json  state.json  metrics.jsonl  samples/<images>.png  checkpoint/  scores.json  conditions.json
-"""
+"""The files that one trial leaves in the study folder, as typed records."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from facegan.files import read_json, replacing, write_json
-from facegan.records import read_record
+from facegan.files import replacing, write_json
+from facegan.metrics.card import Card
+from facegan.records import parse_record, read_record
 from facegan.study.design.plan import Trial
 
 State = Literal["PENDING", "RUNNING", "COMPLETED", "STOPPED", "FAILED", "DIVERGED"]
-"""STOPPED: ASHA ended it early; FAILED: it broke and can be tried again; DIVERGED: a term was not finite, which is a result."""
-
-STATE = "state.json"
+"""STOPPED: ended early by ASHA. FAILED: an error, to be tried again. DIVERGED: a loss term was not finite, a result."""
 
 FINAL: tuple[State, ...] = ("COMPLETED", "STOPPED", "DIVERGED")
-"""States that running the same command again leaves alone."""
+"""States of trials that the same command does not run again."""
+
+STATE, ROWS, SCORES, CONDITIONS = "state.json", "metrics.jsonl", "scores.json", "conditions.json"
+_CURE = "remove the trial's folder, and the same command trains it again"
 
 
 @dataclass(frozen=True, slots=True)
 class TrialState:
-    """state.json: where a trial is."""
+    """state.json: the progress of a trial."""
 
     state: State = "PENDING"
     images: int = 0
-    """Images seen."""
+    """Training images so far."""
     seconds: float = 0.0
     """Training time, without checkpoints and scoring."""
     passes: dict[str, int] = field(default_factory=dict)
     """Images that each network was applied to, over all ranks."""
     error: str = ""
-    """Of FAILED and DIVERGED: why, in a line."""
+    """The reason for FAILED and DIVERGED, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """conditions.json: what a trial started from, and what it took. None: not known yet."""
+    """conditions.json: what a trial started from, and the memory that it needed. None: not known yet."""
 
     start_weights: str | None = None
     """Hash of both networks' weights before the first step."""
@@ -49,73 +47,91 @@ class Conditions:
     peak_memory_bytes: int | None = None
 
 
-_CURE = "remove the trial's folder, and the same command trains it again"
+@dataclass(frozen=True, slots=True)
+class MetricsRow:
+    """One line of metrics.jsonl: what was measured at one report of the training loop."""
+
+    images: int
+    """Training images so far."""
+    seconds: float
+    """Training time so far."""
+    time: float
+    """Unix time of the report."""
+    metrics: dict[str, float]
+    """Values by name, such as 'loss/pixel' or 'validation/face_error'."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialFolder:
-    """What a trial left on storage."""
+    """The folder of one trial."""
 
     path: Path
 
     @property
     def checkpoint(self) -> Path:
-        """The folder of `facegan.checkpoint`."""
+        """The folder that `facegan.checkpoint` writes."""
         return self.path / "checkpoint"
 
     @property
     def samples(self) -> Path:
-        """PNGs of held-out faces during training, named by images seen."""
+        """The folder of PNGs of held-out faces, named by the training images at which they were drawn."""
         return self.path / "samples"
 
     def state(self) -> TrialState:
-        """Where the trial is; PENDING before it began."""
+        """The trial's state; PENDING before the first `write_state`."""
         return read_record(TrialState, self.path / STATE, _CURE) or TrialState()
 
     def write_state(self, state: State, *, images: int, seconds: float, passes: dict[str, int], error: str = "") -> None:
-        """Say where the trial is."""
-        write_json(self.path / STATE, asdict(TrialState(state, images, seconds, passes, error)))
+        """Replace state.json."""
+        write_json(self.path / STATE, TrialState(state, images, seconds, passes, error))
 
     def write_failure(self, error: Exception) -> None:
-        """Keep what is known of a trial that broke; the last line of an error from a worker says what happened there."""
+        """Set the state to FAILED and keep the progress. The reason is the error's last line, where workers put the cause."""
         found, lines = self.state(), str(error).strip().splitlines()
         reason = lines[-1] if lines else type(error).__name__
         self.write_state("FAILED", images=found.images, seconds=found.seconds, passes=found.passes, error=reason)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of metrics so far: `images`, `seconds`, `time` (Unix) and the metrics by name."""
+    def rows(self) -> list[MetricsRow]:
+        """The complete lines of metrics.jsonl; empty if there is no file."""
         try:
-            lines = (self.path / "metrics.jsonl").read_text().splitlines(keepends=True)
+            # Text after the last newline is a line that another process is still writing.
+            *lines, _ = (self.path / ROWS).read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        # A line without its end is being written at this moment.
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [parse_record(MetricsRow, line, f"{self.path / ROWS}, line {i},", _CURE) for i, line in enumerate(lines, 1)]
 
-    def append_row(self, row: dict[str, Any]) -> None:
-        """Add a row of metrics."""
-        with (self.path / "metrics.jsonl").open("a") as stream:
-            stream.write(json.dumps(row, allow_nan=False) + "\n")
+    def append_row(self, row: MetricsRow) -> None:
+        """Add a line to metrics.jsonl. Raises ValueError if a value is not finite."""
+        with (self.path / ROWS).open("a") as stream:
+            stream.write(_line(row))
 
     def forget_rows_after(self, images: int) -> None:
-        """Drop the rows that a resumed run will write again."""
-        kept = [row for row in self.rows() if row["images"] <= images]
-        with replacing(self.path / "metrics.jsonl") as partial:
-            partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        """Drop the rows that a resumed trial will write again, and an incomplete last line."""
+        kept = [row for row in self.rows() if row.images <= images]
+        with replacing(self.path / ROWS) as partial:
+            partial.write_text("".join(_line(row) for row in kept))
 
     def conditions(self) -> Conditions:
-        """What the trial started from, and the most memory that it held."""
-        return read_record(Conditions, self.path / "conditions.json", _CURE) or Conditions()
+        """What the trial started from, and the memory that it needed; all None before `write_conditions`."""
+        return read_record(Conditions, self.path / CONDITIONS, _CURE) or Conditions()
 
-    def write_conditions(self, **found: Any) -> None:
-        """Add to what is known of the trial's conditions."""
-        write_json(self.path / "conditions.json", asdict(replace(self.conditions(), **found)))
+    def write_conditions(self, **changes: Any) -> None:
+        """Change some fields of conditions.json."""
+        write_json(self.path / CONDITIONS, replace(self.conditions(), **changes))
 
-    def scores(self) -> dict[str, Any] | None:
-        """The metric card of the final generator, or None."""
-        card: dict[str, Any] | None = read_json(self.path / "scores.json")
-        return card
+    def scores(self) -> Card | None:
+        """The metric card of the final generator; None before the trial was scored."""
+        return read_record(Card, self.path / SCORES, _CURE)
+
+    def write_scores(self, card: Card) -> None:
+        """Replace scores.json."""
+        write_json(self.path / SCORES, card)
+
+
+def _line(row: MetricsRow) -> str:
+    return json.dumps(asdict(row), allow_nan=False) + "\n"
 
 
 def trial_folder(study: Path, trial: Trial) -> TrialFolder:
-    """Where a trial's results lie."""
+    """The folder of a trial in a study folder."""
     return TrialFolder(study / "trials" / trial.key)

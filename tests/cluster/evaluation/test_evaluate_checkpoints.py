@@ -1,7 +1,7 @@
-"""Checkpoints judged in Ray tasks: the same as in one process, gone on with where it stopped, refused where it is unfair."""
+"""Checkpoints evaluated in Ray tasks: equal to one process, continued after an interruption, refused where unfair."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,21 @@ import torch
 from cluster.datasets.dataset import existing
 from cluster.datasets.prepare import describe_data
 from cluster.evaluation.checkpoints import CheckpointSet, read_checkpoints
-from cluster.evaluation.evaluate_checkpoints import RESULT, Evaluation, evaluate_clips, gather, plan_evaluation, run_evaluation
+from cluster.evaluation.evaluate_checkpoints import (
+    RESULT_FILE,
+    Evaluation,
+    evaluate_clips,
+    gather,
+    plan_evaluation,
+    run_evaluation,
+)
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.files import read_json
+from facegan.metrics.card import Card, CategorySummary
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.table import METRICS
 from facegan.nets.vgg import Vgg19
@@ -36,7 +43,7 @@ FEW = Sampling(pairs_per_clip=2, sequence_frames=2)
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData, data_folder: Path) -> tuple[Path, Plan]:
-    """Four arms planned, of which one was trained and scored, one has a first checkpoint, and two never began."""
+    """A study of four arms: one trained and scored, one with its first checkpoint, two not started."""
     root = tmp_path_factory.mktemp("study")
     facts = describe_data(existing(StorageURI(str(data_folder))))
     plan = make_plan(
@@ -59,33 +66,37 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData
 
 
 @pytest.fixture(scope="module")
-def given(study: tuple[Path, Plan]) -> CheckpointSet:
-    return read_checkpoints(str(study[0]))
+def checkpoint_set(study: tuple[Path, Plan]) -> CheckpointSet:
+    return read_checkpoints(str(study[0]), None)
 
 
-def planned(given: CheckpointSet, out: Path, **options: Any) -> Evaluation:
-    assert given.planned is not None
-    return plan_evaluation(given, given.planned, EvaluatorsConfig(**options), FEW, StorageURI(str(out)))
+def plan_small_evaluation(checkpoint_set: CheckpointSet, out: Path, **options: Any) -> Evaluation:
+    return plan_evaluation(checkpoint_set, EvaluatorsConfig(**options), FEW, StorageURI(str(out)))
 
 
 @pytest.fixture(scope="module")
-def here(given: CheckpointSet, data: FaceData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, dict[str, Any]]:
-    """The evaluation in this process, without Ray."""
-    evaluation = planned(given, tmp_path_factory.mktemp("here"))
-    assert list(evaluate_clips(evaluation, given.weights, ["5001", "5002"])) == ["5001", "5002"]
+def in_process(
+    checkpoint_set: CheckpointSet, data: FaceData, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Evaluation, dict[str, Any]]:
+    """An evaluation in this process, without Ray tasks, and its result."""
+    evaluation = plan_small_evaluation(checkpoint_set, tmp_path_factory.mktemp("in_process"))
+    assert list(evaluate_clips(evaluation, checkpoint_set.weights, ["5001", "5002"])) == ["5001", "5002"]
     return evaluation, gather(evaluation, data)
 
 
-def test_a_study_is_its_trials_with_a_checkpoint(study: tuple[Path, Plan], given: CheckpointSet) -> None:
-    assert [(s.label, s.seed, s.images) for s in given.subjects] == [("-Cons. seed 3", 3, 32), ("Full seed 3", 3, 0)]
-    assert given.planned is not None and given.planned.sha256 == study[1].data.sha256
-    alone = read_checkpoints(str(trial_folder(study[0], study[1].trials[0]).checkpoint))
+def test_a_study_gives_the_checkpoints_of_its_trials(study: tuple[Path, Plan], checkpoint_set: CheckpointSet) -> None:
+    assert [(s.label, s.seed, s.images) for s in checkpoint_set.checkpoints] == [
+        ("-Cons. seed 3", 3, 32),
+        ("Full seed 3", 3, 0),
+    ]
+    assert checkpoint_set.data.sha256 == study[1].data.sha256
+    alone = read_checkpoints(str(trial_folder(study[0], study[1].trials[0]).checkpoint), checkpoint_set.data)
     assert alone.name == study[1].trials[0].key
-    assert alone.subjects[0].sha256 == given.subjects[0].sha256 != given.subjects[1].sha256
+    assert alone.checkpoints[0].sha256 == checkpoint_set.checkpoints[0].sha256 != checkpoint_set.checkpoints[1].sha256
 
 
-def test_the_result_has_every_metric_and_says_what_is_missing(here: tuple[Evaluation, dict[str, Any]]) -> None:
-    result = json.loads(json.dumps(here[1], allow_nan=False))
+def test_the_result_has_every_metric_and_notes_on_missing_ones(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+    result = json.loads(json.dumps(in_process[1], allow_nan=False, default=asdict))
     assert set(result["references"]) == {"real target", "source copied", "another person"}
     assert all(set(card) == set(METRICS) for card in result["references"].values())
     for found in result["checkpoints"]:
@@ -98,66 +109,80 @@ def test_the_result_has_every_metric_and_says_what_is_missing(here: tuple[Evalua
     assert result["evaluators_and_losses"] == "no evaluator's file has the hash of a loss's"
 
 
-def test_it_agrees_with_the_trials_own_scores(
-    study: tuple[Path, Plan], given: CheckpointSet, data: FaceData, tmp_path: Path
+def test_scores_equal_those_of_the_trial_itself(
+    study: tuple[Path, Plan], checkpoint_set: CheckpointSet, data: FaceData, tmp_path: Path
 ) -> None:
-    own = read_json(trial_folder(study[0], study[1].trials[0]).path / "scores.json")
-    evaluation = replace(planned(given, tmp_path), subjects=given.subjects[:1], sampling=Sampling())
-    list(evaluate_clips(evaluation, given.weights[:1], ["5001", "5002"]))
+    own = trial_folder(study[0], study[1].trials[0]).scores()
+    assert own is not None
+    evaluation = replace(
+        plan_small_evaluation(checkpoint_set, tmp_path), checkpoints=checkpoint_set.checkpoints[:1], sampling=Sampling()
+    )
+    list(evaluate_clips(evaluation, checkpoint_set.weights[:1], ["5001", "5002"]))
     card = gather(evaluation, data)["checkpoints"][0]["scores"]
     assert set(own) == set(card)
-    # GeneratedImages in other batches, a pixel can be rounded to the next grey level.
+    # With other batch sizes a pixel can be rounded to the next grey level.
     for metric in ("face_error", "ssim", "identity_to_target", "identity_jitter"):
-        assert card[metric]["mean"] == pytest.approx(own[metric]["mean"], rel=1e-3, abs=1e-5)
+        assert card[metric].mean == pytest.approx(own[metric].mean, rel=1e-3, abs=1e-5)
 
 
-def test_the_table_has_references_first_and_notes_below(here: tuple[Evaluation, dict[str, Any]]) -> None:
-    lines = score_lines(here[1])
+def test_the_table_has_references_first_and_notes_below(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+    result = in_process[1]
+    scores = {found["label"]: found["scores"] for found in result["checkpoints"]}
+    lines = score_lines(result["references"], scores, result["discrimination"])
     assert lines[0].startswith("all 2 clips")
     names = ["real target", "source copied", "another person", "-Cons. seed 3", "Full seed 3"]
     assert [line[: len(name)] for line, name in zip(lines[2:], names, strict=False)] == names
     assert "lpips: not measured: weights missing (--evaluators.lpips_weights)" in lines
-    assert lines[-1].startswith("identity judge on ")
+    assert lines[-1].startswith("identity evaluator on ")
     first = lines[2].split()
     assert first[2] == "0.0" and len(first) - 2 == len(METRICS)
 
 
-def test_categories_have_tables_of_their_own(here: tuple[Evaluation, dict[str, Any]]) -> None:
-    result = json.loads(json.dumps(here[1]))
-    for card in (*result["references"].values(), *(found["scores"] for found in result["checkpoints"])):
-        for entry in (e for e in card.values() if "categories" in e):
-            entry["categories"] = {"category_1": {"mean": 0.5, "clips": 1}, "category_2": {"mean": None, "clips": 1}}
-    lines = score_lines(result)
+def test_each_category_has_its_own_table(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
+    result = in_process[1]
+    categories = {"category_1": CategorySummary(0.5, None, 1), "category_2": CategorySummary(None, None, 1)}
+
+    def in_two(card: Card) -> Card:
+        return {metric: replace(s, categories=categories) if s.categories else s for metric, s in card.items()}
+
+    references = {name: in_two(card) for name, card in result["references"].items()}
+    scores = {found["label"]: in_two(found["scores"]) for found in result["checkpoints"]}
+    lines = score_lines(references, scores, result["discrimination"])
     at = next(i for i, line in enumerate(lines) if line.startswith("category_1, 1 clips"))
     assert lines[at + 2].split()[2:4] == ["0.5", "0.500"]
     assert any(line.startswith("category_2, 1 clips") for line in lines)
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_tasks_give_the_same_and_only_what_is_missing_is_done_again(
-    here: tuple[Evaluation, dict[str, Any]], given: CheckpointSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_tasks_give_the_result_of_one_process_and_compute_only_missing_parts(
+    in_process: tuple[Evaluation, dict[str, Any]],
+    checkpoint_set: CheckpointSet,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    evaluation = planned(given, tmp_path)
-    assert run_evaluation(evaluation, given.weights) == here[1]
+    evaluation = plan_small_evaluation(checkpoint_set, tmp_path)
+    assert run_evaluation(evaluation, checkpoint_set.weights) == in_process[1]
     assert "2/2 clips" in capsys.readouterr().out
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
-    assert len(parts) == 2 * (1 + len(given.subjects))
-    # As a run leaves it that was killed before its last part.
-    lost = tmp_path / evaluation.part_key(given.subjects[1].sha256, "5002")
+    assert len(parts) == 2 * (1 + len(checkpoint_set.checkpoints))
+    # What an evaluation leaves that was killed before its last part.
+    lost = tmp_path / evaluation.part_key(checkpoint_set.checkpoints[1].sha256, "5002")
     lost.unlink()
-    (tmp_path / RESULT).unlink()
-    assert run_evaluation(evaluation, given.weights) == here[1]
-    said = capsys.readouterr().out
-    assert "1 of 2 clips are done already" in said and "1/1 clips" in said
+    (tmp_path / RESULT_FILE).unlink()
+    assert run_evaluation(evaluation, checkpoint_set.weights) == in_process[1]
+    output = capsys.readouterr().out
+    assert "1 of 2 clips are done already" in output and "1/1 clips" in output
     assert {path: path.stat().st_mtime_ns for path in parts if path != lost} == {p: t for p, t in parts.items() if p != lost}
-    assert json.loads((tmp_path / RESULT).read_text()) == here[1]
+    assert json.loads((tmp_path / RESULT_FILE).read_text()) == json.loads(json.dumps(in_process[1], default=asdict))
 
 
-def test_a_part_is_named_by_all_that_it_depends_on(given: CheckpointSet, here: tuple[Evaluation, dict[str, Any]]) -> None:
-    evaluation, first = here[0], given.subjects[0].sha256
+def test_the_key_of_a_part_covers_everything_it_depends_on(
+    checkpoint_set: CheckpointSet, in_process: tuple[Evaluation, dict[str, Any]]
+) -> None:
+    evaluation, first = in_process[0], checkpoint_set.checkpoints[0].sha256
     others = [
         evaluation.part_key(first, "5002"),
-        evaluation.part_key(given.subjects[1].sha256, "5001"),
+        evaluation.part_key(checkpoint_set.checkpoints[1].sha256, "5001"),
         replace(evaluation, sampling=Sampling(pairs_per_clip=3, sequence_frames=2)).part_key(first, "5001"),
         replace(evaluation, fingerprint="0" * 12).part_key(first, "5001"),
         replace(evaluation, data=replace(evaluation.data, sha256="0" * 64)).part_key(first, "5001"),
@@ -165,20 +190,20 @@ def test_a_part_is_named_by_all_that_it_depends_on(given: CheckpointSet, here: t
     assert len({evaluation.part_key(first, "5001"), *others}) == 6
 
 
-def test_what_cannot_be_judged_is_refused(given: CheckpointSet, tiny: Config, tmp_path: Path) -> None:
+def test_checkpoints_that_cannot_be_evaluated_are_refused(checkpoint_set: CheckpointSet, tiny: Config, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
-        read_checkpoints(str(tmp_path / "nowhere"))
+        read_checkpoints(str(tmp_path / "nowhere"), None)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is no checkpoint"):
-        read_checkpoints(str(tmp_path / "empty"))
-    large = [replace(given.subjects[0], config=tiny.override({"data.size": 48}))]
+        read_checkpoints(str(tmp_path / "empty"), None)
+    large = [replace(checkpoint_set.checkpoints[0], config=tiny.override({"data.size": 48}))]
     with pytest.raises(UserError, match=r"images of 32 pixels, -Cons\. seed 3 draws 48"):
-        planned(replace(given, subjects=large), tmp_path / "out")
+        plan_small_evaluation(replace(checkpoint_set, checkpoints=large), tmp_path / "out")
     with pytest.raises(UserError, match=r"--evaluators.lpips_weights is 'nowhere.pth': no such file"):
-        planned(given, tmp_path / "out", lpips_weights="nowhere.pth")
+        plan_small_evaluation(checkpoint_set, tmp_path / "out", lpips_weights="nowhere.pth")
     torch.save(Vgg19(4).state_dict(), tmp_path / "vgg.pth")
     loss = tiny.override({"vgg.width": 64}).override({"vgg.weights": str(tmp_path / "vgg.pth")})
-    unfair = replace(given, subjects=[replace(given.subjects[0], config=loss)])
+    unfair = replace(checkpoint_set, checkpoints=[replace(checkpoint_set.checkpoints[0], config=loss)])
     with pytest.raises(UserError, match="so it cannot evaluate"):
-        planned(unfair, tmp_path / "out", kid_weights=str(tmp_path / "vgg.pth"))
+        plan_small_evaluation(unfair, tmp_path / "out", kid_weights=str(tmp_path / "vgg.pth"))
     assert not (tmp_path / "out").exists()

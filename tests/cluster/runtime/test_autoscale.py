@@ -7,7 +7,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from cluster.runtime.autoscale import wait_for_gpus
-from cluster.runtime.trial_resources import TrialResources
+from cluster.runtime.resource_flags import TrialResources
 from facegan.errors import UserError
 
 

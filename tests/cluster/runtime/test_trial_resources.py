@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cluster.runtime import trial_resources as module
-from cluster.runtime.trial_resources import TrialResources, choose_trial_resources
+from cluster.runtime.resource_flags import TrialResources
+from cluster.runtime.trial_resources import choose_trial_resources
 from facegan.config import Config
 from facegan.errors import UserError
 

@@ -1,4 +1,4 @@
-"""A bad network between an S3 client and its server, both on this machine."""
+"""A proxy that injects faults between an S3 client and its server, both on this machine."""
 
 import threading
 import time
@@ -15,36 +15,36 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one request."""
+    """The fault of one request."""
 
     status: int = 0
-    """Answer this and let the server see nothing."""
+    """Answer with this status; the server does not receive the request."""
     code: str = ""
-    """The name of the error in that answer."""
+    """The error code in that answer."""
     lost: bool = False
-    """Let the server do it, and close the connection instead of the answer."""
+    """Pass the request on, and close the connection instead of answering."""
     cut: int | None = None
-    """Close the connection after so many bytes of the answer's body."""
+    """Close the connection after this many bytes of the answer's body."""
     pause: float = 0.0
-    """Seconds before each 64 KiB of the answer's body, and before one without a body."""
+    """Seconds of waiting before each 64 KiB of the answer's body, and before an answer without a body."""
     method: str = ""
-    """Wait for a request of this method; any, where empty."""
+    """Apply to the next request with this HTTP method; empty: to any."""
 
 
 @dataclass
 class Proxy:
-    """Passes requests on to a server, with faults, and counts."""
+    """Passes requests on to a server with faults, and records them."""
 
     server: str
     """URL of the server."""
     faults: deque[Fault] = field(default_factory=deque)
-    """For the next requests, one for each."""
+    """Faults of the next requests, one each."""
     always: Fault = Fault()
-    """For all requests for which `faults` has nothing."""
+    """The fault of all requests for which `faults` has none."""
     requests: list[str] = field(default_factory=list)
     """Method and path of each request."""
     sent: int = 0
-    """Bytes of bodies that were sent to clients."""
+    """Bytes of the bodies sent to clients."""
     url: str = ""
 
     def next_fault(self, method: str) -> Fault:
@@ -56,7 +56,7 @@ class Proxy:
 
 @contextmanager
 def proxy_to(server: str) -> Iterator[Proxy]:
-    """A proxy before the server, which listens on a free port of this machine."""
+    """Start a proxy for a server on a free port of this machine."""
     proxy = Proxy(server)
 
     class Handler(_Handler):
@@ -80,10 +80,10 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the proxy counts."""
+        """Log nothing: the proxy records requests."""
 
     def _relay(self) -> None:
-        self.close_connection = True  # so that each request meets its own fault
+        self.close_connection = True  # so that each request gets its own fault
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.proxy.requests.append(f"{self.command} {self.path}")
         fault = self.proxy.next_fault(self.command)
@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not fault.lost:
                 self._pass_on(answer, fault)
         except (OSError, HTTPException):
-            pass  # the server or the client is gone: the other one sees the connection end, as without a proxy
+            pass  # the server or the client has ended: the other one sees a closed connection, as without a proxy
         finally:
             upstream.close()
 
@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         passed = {
             n: v for n, v in answer.getheaders() if n.lower() not in ("connection", "transfer-encoding", "server", "date")
         }
-        if answer.chunked:  # a listing, say; its length is known at its end only
+        if answer.chunked:  # such as a listing, whose length is known only at its end
             content = answer.read()
             self._answer(answer.status, passed | {"Content-Length": str(len(content))})
             self._send(content)

@@ -1,4 +1,4 @@
-"""A real S3 server for tests: Ceph's radosgw on loopback, above one monitor, one manager and one store in memory."""
+"""A real S3 server for tests: Ceph's radosgw on loopback, with one monitor, one manager and one store in memory."""
 
 import shutil
 import signal
@@ -56,13 +56,13 @@ rgw rados pool pg num min = 1
 
 
 def missing() -> list[str]:
-    """The programs that are not installed here."""
+    """Return the required programs that are not installed."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
 
 
 @dataclass
 class Radosgw:
-    """The server; all its processes end with this one, whatever becomes of it."""
+    """The server. All its processes end with the test process, also when that is killed."""
 
     folder: Path
     port: int
@@ -74,18 +74,18 @@ class Radosgw:
         return f"http://127.0.0.1:{self.port}"
 
     def kill(self) -> None:
-        """End the S3 server at once, as a lost machine does; the store stays."""
+        """Kill the S3 server, as when its machine is lost; the stored objects stay."""
         gateway = self.processes.pop("radosgw")
         gateway.send_signal(signal.SIGKILL)
         gateway.wait()
 
     def start(self) -> None:
-        """Start the S3 server, on the port that it had before, and wait until it answers."""
+        """Start the S3 server on its port, and wait until it answers."""
         self.run("radosgw", "--foreground", "--name", "client.admin")
         _wait(self._answers, "radosgw opens its port", self)
 
     def run(self, program: str, *arguments: str) -> None:
-        """Start a process that lives until the end."""
+        """Start a process that runs until `stop`."""
         with (self.folder / f"{program}.out").open("ab") as out:
             self.processes[program] = subprocess.Popen(
                 # The kernel ends it if this process is killed and cannot.
@@ -97,7 +97,7 @@ class Radosgw:
             )
 
     def ask(self, program: str, *arguments: str) -> str:
-        """What a command prints; an AssertionError with its messages where it fails."""
+        """Return the output of a command; AssertionError with its messages if it fails."""
         command = [program, *arguments, "--conf", str(self.folder / "ceph.conf")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_READY_SECONDS)
         assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
@@ -118,7 +118,7 @@ class Radosgw:
 
 @contextmanager
 def radosgw(folder: Path) -> Iterator[Radosgw]:
-    """A server with one user, whose keys are ACCESS_KEY and SECRET_KEY; `folder` is short, for sockets lie in it."""
+    """Start a server with one user, whose keys are ACCESS_KEY and SECRET_KEY. `folder` must be short: it holds Unix sockets."""
     server = Radosgw(folder, free_port())
     with ExitStack() as stack:
         stack.callback(server.stop)

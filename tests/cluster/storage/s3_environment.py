@@ -1,4 +1,4 @@
-"""The variables that name an S3 server, set for a while; and a client for them beside the one that is tested."""
+"""Environment variables that name an S3 server, and a boto3 client apart from the tested one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import pytest
 
 @contextmanager
 def s3_environment(endpoint: str, access_key: str = "testing", secret_key: str = "testing") -> Iterator[None]:
-    """Clients of this process, and of those it starts, use this server and these keys, and look for them nowhere else."""
+    """Let clients in this process and its children use this server and these keys, and no configuration files."""
     told = {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": access_key,
@@ -27,12 +27,12 @@ def s3_environment(endpoint: str, access_key: str = "testing", secret_key: str =
 
 
 def s3_client(**settings: Any) -> Any:
-    """A client by today's environment: boto's shared session would keep the keys that it saw first."""
+    """Return a client for the current environment; boto3's shared session would keep the first credentials."""
     return boto3.session.Session().client("s3", **settings)
 
 
 def end_uploads() -> int:
-    """End what attempts began whose answer was lost, so that nobody knows its name; how many there were."""
+    """Abort all multipart uploads, such as those whose id was lost with an answer; return their number."""
     uploads = s3_client().list_multipart_uploads(Bucket="faces").get("Uploads", [])
     for upload in uploads:
         s3_client().abort_multipart_upload(Bucket="faces", Key=upload["Key"], UploadId=upload["UploadId"])

@@ -80,9 +80,9 @@ class MemoryStore:
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> StorageURI:
-    """A prefix in an empty bucket of memory://, a scheme that is known through the one mapping only."""
-    objects: dict[str, bytes] = {"data2/other": b"of a neighbour whose prefix begins alike"}
+def storage(monkeypatch: pytest.MonkeyPatch) -> StorageURI:
+    """A prefix in an empty bucket of the scheme memory://, which is added to the mapping and nowhere else."""
+    objects: dict[str, bytes] = {"data2/other": b"of another prefix that starts with this one"}
 
     def open_memory(bucket: str, prefix: str) -> RemoteStore:
         assert bucket == "faces"
@@ -93,12 +93,12 @@ def place(monkeypatch: pytest.MonkeyPatch) -> StorageURI:
 
 
 @pytest.mark.parametrize("case", [*CASES, a_stale_tag_replaces_nothing], ids=lambda case: case.__name__)
-def test_contract(case: Callable[[StorageURI, Path], None], place: StorageURI, here: Path) -> None:
-    case(place, here)
+def test_contract(case: Callable[[StorageURI, Path], None], storage: StorageURI, local_folder: Path) -> None:
+    case(storage, local_folder)
 
 
-def test_the_new_scheme_is_remote_and_named_in_messages(place: StorageURI) -> None:
-    assert place.uri == "memory://faces/data" and place.is_remote and place.server_url() == "http://127.0.0.1:9"
+def test_the_new_scheme_is_remote_and_named_in_messages(storage: StorageURI) -> None:
+    assert storage.uri == "memory://faces/data" and storage.is_remote and storage.server_url() == "http://127.0.0.1:9"
     with pytest.raises(UserError, match=r"allowed are .*, s3://bucket/prefix and memory://bucket/prefix"):
         storage_uri("--data", "gs://faces/data")
     with pytest.raises(UserError, match=r"is empty: name a folder or s3://bucket/prefix or memory://bucket/prefix"):

@@ -1,4 +1,4 @@
-"""What only folders do: links, unfinished files of killed processes, and what a disk refuses."""
+"""Folders only: links, unfinished files of killed processes, and errors of the disk."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ import pytest
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
-from tests.cluster.storage.contract import alone
+from tests.cluster.storage.contract import run_python
 
 ROOT = Path(__file__).parents[3]
 KILLED = """
@@ -27,8 +27,8 @@ StorageURI(sys.argv[1]).write("x", b"never seen")
 """
 
 
-def test_a_link_whose_answer_was_lost_has_won(folder: StorageURI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on NFS: the link is made, the answer is lost, and the second attempt says that the target exists."""
+def test_a_link_whose_answer_was_lost_counts(folder: StorageURI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on NFS: the link is created, the answer is lost, and the second attempt finds that the target exists."""
 
     def twice(source: Path, target: Path) -> None:
         link(source, target)
@@ -40,8 +40,8 @@ def test_a_link_whose_answer_was_lost_has_won(folder: StorageURI, monkeypatch: p
     assert folder.read("x") == b"mine"
 
 
-def test_only_what_dead_processes_of_this_host_left_is_swept(folder: StorageURI) -> None:
-    killed = alone(KILLED, str(folder / "deep/er"))
+def test_only_files_of_ended_processes_of_this_host_are_swept(folder: StorageURI) -> None:
+    killed = run_python(KILLED, str(folder / "deep/er"))
     killed.communicate(timeout=30)
     assert killed.returncode == -signal.SIGKILL
     (left,) = (folder / "deep/er").folder.glob(".partial/*")
@@ -50,7 +50,7 @@ def test_only_what_dead_processes_of_this_host_left_is_swept(folder: StorageURI)
     for name in kept:
         (left.parent / name).write_bytes(b"")
     outside = folder.folder / f"{socket.gethostname()}+{killed.pid}+1"
-    outside.write_bytes(b"an object that is called so")
+    outside.write_bytes(b"an object with such a name")
     sweep_partials(folder)
     assert sorted(path.name for path in left.parent.iterdir()) == sorted(kept) and outside.exists()
     sweep_partials(StorageURI(str(folder.folder / "nothing")))
@@ -73,7 +73,7 @@ def test_links_are_followed_and_loops_end(folder: StorageURI, tmp_path: Path) ->
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Root may do everything: be somebody else for a while, where these tests run as root."""
+    """Run the block as the user nobody if the tests run as root, who may access everything."""
     if os.getuid():
         yield
         return
@@ -86,7 +86,7 @@ def as_nobody() -> Iterator[None]:
 
 @pytest.fixture
 def locked() -> Iterator[Path]:
-    """A folder that may not be entered, in one that everybody may enter."""
+    """A folder without permissions, in a folder that all users may enter."""
     home = Path(tempfile.mkdtemp())
     home.chmod(0o755)
     (home / "locked" / "in").mkdir(parents=True)
@@ -97,7 +97,7 @@ def locked() -> Iterator[Path]:
     shutil.rmtree(home)
 
 
-def test_what_may_not_be_read_or_written_is_one_line(locked: Path, here: Path) -> None:
+def test_missing_permissions_are_user_errors(locked: Path, local_folder: Path) -> None:
     uses: list[Callable[[], Any]] = [
         StorageURI(str(locked)).check,
         StorageURI(str(locked / "in")).check,
@@ -109,30 +109,30 @@ def test_what_may_not_be_read_or_written_is_one_line(locked: Path, here: Path) -
         lambda: StorageURI(str(locked)).download("x", locked.parent / "copy", size=1, sha256=""),
     ]
     for use in uses:
-        with as_nobody(), pytest.raises(UserError, match=rf"^{locked.parent}.*(ermission|may not be read)") as refused:
+        with as_nobody(), pytest.raises(UserError, match=rf"^{locked.parent}.*(ermission|is not readable)") as refused:
             use()
         assert "\n" not in str(refused.value)
 
 
-def test_what_a_disk_refuses_is_one_line(folder: StorageURI, here: Path) -> None:
-    (here / "file").write_bytes(b"")
+def test_errors_of_the_disk_are_user_errors(folder: StorageURI, local_folder: Path) -> None:
+    (local_folder / "file").write_bytes(b"")
     folder.write("a/b", b"")
     long = "n" * 300
     uses: list[Callable[[], Any]] = [
-        StorageURI(str(here / "file")).check,
-        StorageURI(str(here / "file" / "below")).check,
-        lambda: StorageURI(str(here / "file")).write("x", b""),
-        lambda: StorageURI(str(here / "file")).entries(),
+        StorageURI(str(local_folder / "file")).check,
+        StorageURI(str(local_folder / "file" / "below")).check,
+        lambda: StorageURI(str(local_folder / "file")).write("x", b""),
+        lambda: StorageURI(str(local_folder / "file")).entries(),
         lambda: folder.write("a/b/c", b""),
         lambda: folder.write("a", b""),
         lambda: folder.write("a", b"", only_if_absent=True),
         lambda: folder.write(long, b""),
         lambda: folder.exists(long),
         lambda: folder.read(long),
-        lambda: folder.download("a/b", here / "file" / "copy", size=1, sha256=""),
+        lambda: folder.download("a/b", local_folder / "file" / "copy", size=1, sha256=""),
     ]
     for use in uses:
         with pytest.raises(UserError) as refused:
             use()
-        assert "\n" not in str(refused.value) and str(here.parent) in str(refused.value)
+        assert "\n" not in str(refused.value) and str(local_folder.parent) in str(refused.value)
     assert [entry.key for entry in folder.entries()] == ["a/b"]

@@ -1,4 +1,4 @@
-"""Folders as places: the contract, names of places, and what only a folder can do wrong."""
+"""StorageURI: the contract on a folder, accepted URIs, and concurrent readers, writers and downloads."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ import pytest
 from cluster.storage.folder import Folder
 from cluster.storage.uri import StorageURI, storage_uri
 from facegan.errors import UserError
-from tests.cluster.storage.contract import CASES, alone, sha256
+from tests.cluster.storage.contract import CASES, run_python, sha256
 
 ROOT = Path(__file__).parents[3]
 CLAIM = """
@@ -35,7 +35,7 @@ import sys
 from pathlib import Path
 from cluster.storage.folder import Folder
 from cluster.storage.uri import StorageURI
-place, local, size, sha256 = sys.argv[1:]
+storage, local, size, sha256 = sys.argv[1:]
 append = Folder.append
 
 def counted(*arguments):
@@ -44,17 +44,17 @@ def counted(*arguments):
     append(*arguments)
 
 Folder.append = counted
-StorageURI(place).download("x", Path(local), size=int(size), sha256=sha256)
+StorageURI(storage).download("x", Path(local), size=int(size), sha256=sha256)
 print("has", Path(local).stat().st_size)
 """
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_contract(case: Callable[[StorageURI, Path], None], folder: StorageURI, here: Path) -> None:
-    case(folder, here)
+def test_contract(case: Callable[[StorageURI, Path], None], folder: StorageURI, local_folder: Path) -> None:
+    case(folder, local_folder)
 
 
-def test_uris_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_accepted_uris(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/anna")
     monkeypatch.chdir(tmp_path)
     for uri, meant in {
@@ -84,22 +84,22 @@ REFUSED += (
 
 
 @pytest.mark.parametrize("uri", ["", "  ", "s3://fa ces/x", *REFUSED.split()])
-def test_uris_refused(uri: str) -> None:
+def test_refused_uris(uri: str) -> None:
     with pytest.raises(UserError) as refused:
         storage_uri("--data", uri)
     assert "\n" not in str(refused.value) and uri.strip() in str(refused.value)
     assert "--data" in str(refused.value)
 
 
-def test_a_reader_never_sees_a_part(folder: StorageURI, here: Path) -> None:
+def test_readers_see_complete_objects_only(folder: StorageURI, local_folder: Path) -> None:
     contents = [bytes([n]) * (200_000 + n) for n in range(2)]
-    (here / "local").write_bytes(contents[1])
+    (local_folder / "local").write_bytes(contents[1])
     done = threading.Event()
     folder.write("x", contents[0])
 
     def write() -> None:
         while not done.is_set():
-            folder.upload("x", here / "local", sha256=sha256(contents[1]))
+            folder.upload("x", local_folder / "local", sha256=sha256(contents[1]))
             folder.write("x", contents[0])
             folder.write("y/z", contents[1])
 
@@ -117,8 +117,8 @@ def test_a_reader_never_sees_a_part(folder: StorageURI, here: Path) -> None:
     assert list(folder.folder.glob(".partial/*")) == []
 
 
-def test_of_many_processes_one_wins(folder: StorageURI) -> None:
-    claimers = [alone(CLAIM, str(folder), f"process {n}") for n in range(3)]
+def test_one_of_many_processes_wins(folder: StorageURI) -> None:
+    claimers = [run_python(CLAIM, str(folder), f"process {n}") for n in range(3)]
     for claimer in claimers:
         assert claimer.stdin
         claimer.stdin.write("go\n")
@@ -131,7 +131,7 @@ def test_of_many_processes_one_wins(folder: StorageURI) -> None:
     assert list(folder.folder.glob(".partial/*")) == []
 
 
-def test_two_downloads_at_once_fetch_once(folder: StorageURI, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_downloads_fetch_once(folder: StorageURI, local_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = os.urandom(3 << 20)
     folder.write("x", content)
     fetched = list[str]()
@@ -144,47 +144,47 @@ def test_two_downloads_at_once_fetch_once(folder: StorageURI, here: Path, monkey
     monkeypatch.setattr(Folder, "append", counted)
     for number in range(5):
         with ThreadPoolExecutor(4) as pool:
-            copy = here / f"{number}"
+            copy = local_folder / f"{number}"
             downloads = [pool.submit(folder.download, "x", copy, size=len(content), sha256=sha256(content)) for _ in range(4)]
         assert [download.result() for download in downloads] == [None] * 4
         assert copy.read_bytes() == content and len(fetched) == number + 1
-    assert not list(here.glob("*.partial"))
+    assert not list(local_folder.glob("*.partial"))
 
 
-def test_a_second_process_waits_and_finds_the_finished_copy(folder: StorageURI, here: Path) -> None:
+def test_a_second_process_waits_and_finds_the_finished_copy(folder: StorageURI, local_folder: Path) -> None:
     content = os.urandom(1 << 20)
     folder.write("x", content)
-    arguments = (str(folder), str(here / "copy"), str(len(content)), sha256(content))
-    first = alone(DOWNLOAD, *arguments)
+    arguments = (str(folder), str(local_folder / "copy"), str(len(content)), sha256(content))
+    first = run_python(DOWNLOAD, *arguments)
     assert first.stdout and first.stdout.readline() == "fetches\n"
-    second = alone(DOWNLOAD, *arguments)
+    second = run_python(DOWNLOAD, *arguments)
     with pytest.raises(subprocess.TimeoutExpired):
         second.wait(2)  # it waits for the lock that the first one holds
     assert first.communicate("go\n", timeout=30)[0] == f"has {len(content)}\n"
     assert second.communicate("go\n", timeout=30)[0] == f"has {len(content)}\n", "it fetched nothing itself"
-    assert [path.name for path in here.iterdir()] == ["copy"]
+    assert [path.name for path in local_folder.iterdir()] == ["copy"]
 
 
-def test_a_killed_download_is_resumed_by_the_process_that_waits(folder: StorageURI, here: Path) -> None:
+def test_a_killed_download_is_resumed_by_the_process_that_waits(folder: StorageURI, local_folder: Path) -> None:
     content = os.urandom(1 << 20)
     folder.write("x", content)
-    (here / "copy.partial").write_bytes(content[:1000])
-    first = alone(DOWNLOAD, str(folder), str(here / "copy"), str(len(content)), sha256(content))
+    (local_folder / "copy.partial").write_bytes(content[:1000])
+    first = run_python(DOWNLOAD, str(folder), str(local_folder / "copy"), str(len(content)), sha256(content))
     assert first.stdout and first.stdout.readline() == "fetches\n"
     with ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(folder.download, "x", here / "copy", size=len(content), sha256=sha256(content))
+        waits = pool.submit(folder.download, "x", local_folder / "copy", size=len(content), sha256=sha256(content))
         time.sleep(0.5)
         assert not waits.done()
         first.kill()
         first.communicate()
         waits.result()
-    assert (here / "copy").read_bytes() == content and [path.name for path in here.iterdir()] == ["copy"]
+    assert (local_folder / "copy").read_bytes() == content and [path.name for path in local_folder.iterdir()] == ["copy"]
 
 
-def test_who_waits_for_a_download_that_fails_begins_anew(
-    folder: StorageURI, here: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_download_that_waited_for_a_failed_one_starts_over(
+    folder: StorageURI, local_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file that it waited for is gone by then."""
+    """The first download removes its partial file and the lock file when it fails."""
     folder.write("x", b"content")
     started, go_on, append = threading.Event(), threading.Event(), Folder.append
 
@@ -195,12 +195,12 @@ def test_who_waits_for_a_download_that_fails_begins_anew(
 
     monkeypatch.setattr(Folder, "append", slow)
     with ThreadPoolExecutor(2) as pool:
-        fails = pool.submit(folder.download, "x", here / "copy", size=7, sha256=sha256(b"another"))
+        fails = pool.submit(folder.download, "x", local_folder / "copy", size=7, sha256=sha256(b"another"))
         started.wait(20)
-        waits = pool.submit(folder.download, "x", here / "copy", size=7, sha256=sha256(b"content"))
-        time.sleep(0.2)  # it waits for the lock now
+        waits = pool.submit(folder.download, "x", local_folder / "copy", size=7, sha256=sha256(b"content"))
+        time.sleep(0.2)  # it waits for the lock by now
         go_on.set()
         with pytest.raises(UserError, match="damaged or another version"):
             fails.result()
         waits.result()
-    assert (here / "copy").read_bytes() == b"content"
+    assert (local_folder / "copy").read_bytes() == b"content"

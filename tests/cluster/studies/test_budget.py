@@ -1,6 +1,5 @@
-"""A budget of seconds: a run ends at the first report after them, goes on with those it had, stops on all ranks at once."""
+"""A budget of seconds: a run ends at the first report after it, counts across restarts, and stops on all ranks together."""
 
-import math
 import os
 import socket
 from itertools import count
@@ -13,10 +12,11 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from cluster.datasets.dataset import existing
-from cluster.runtime.trial_resources import TrialResources
+from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
+from cluster.studies.arguments import check_candidates
 from cluster.studies.study_store import StudyStore
-from cluster.studies.sweep import check_candidates, run_sweep
+from cluster.studies.sweep import run_sweep
 from facegan import trial
 from facegan.config import Config
 from facegan.data.face_data import FaceData
@@ -39,14 +39,14 @@ def endless(tiny: Config) -> Config:
 
 
 @pytest.fixture
-def a_second_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The training loop asks for the time when it starts to count and when it reports."""
+def one_second_per_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the training loop, which is read at the start and at every report, advances by a second per reading."""
     monkeypatch.setattr("facegan.train.time", SimpleNamespace(perf_counter=map(float, count()).__next__))
 
 
 @pytest.fixture
-def not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scoring takes seconds and is not what these tests are about."""
+def without_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the scoring at the end of a run, which takes seconds."""
     monkeypatch.setattr(trial._Writer, "finish", lambda self: self.write_state("COMPLETED"))
 
 
@@ -70,32 +70,32 @@ def run(root: Path, config: Config, data: FaceData, seconds: float, report: Repo
 
 
 def reports(folder: TrialFolder) -> list[tuple[int, float]]:
-    return [(row["images"], row["seconds"]) for row in folder.rows()]
+    return [(row.images, row.seconds) for row in folder.rows()]
 
 
-@pytest.mark.usefixtures("a_second_a_report", "not_scored")
+@pytest.mark.usefixtures("one_second_per_report", "without_scoring")
 @pytest.mark.parametrize(("seconds", "ends"), [(3.0, 24), (2.5, 24), (3.1, 32)])
-def test_a_run_ends_at_the_first_report_after_its_seconds(
+def test_a_run_ends_at_the_first_report_after_its_budget(
     seconds: float, ends: int, endless: Config, data: FaceData, tmp_path: Path
 ) -> None:
     folder = run(tmp_path, endless, data, seconds, report_to_nobody)
     assert reports(folder) == [(8 * i, float(i)) for i in range(1, ends // 8 + 1)]
     assert folder.state().state == "COMPLETED" and folder.state().images == ends
     # The last report is a checkpoint, wherever it falls.
-    assert "validation/face_error" in folder.rows()[-1]
+    assert "validation/face_error" in folder.rows()[-1].metrics
     assert (folder.samples / f"{ends:09d}.png").exists()
 
 
-@pytest.mark.usefixtures("a_second_a_report", "not_scored")
-def test_a_killed_run_goes_on_with_the_seconds_it_had(endless: Config, data: FaceData, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_second_per_report", "without_scoring")
+def test_a_killed_run_continues_with_the_seconds_it_had(endless: Config, data: FaceData, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         run(tmp_path, endless, data, 5.0, killed_at_first_report)
     folder = run(tmp_path, endless, data, 5.0, report_to_nobody)
     assert reports(folder) == [(8 * i, float(i)) for i in range(1, 6)]
 
 
-@pytest.mark.usefixtures("a_second_a_report")
-def test_a_run_killed_while_it_is_scored_trains_no_further(
+@pytest.mark.usefixtures("one_second_per_report")
+def test_a_run_killed_during_scoring_trains_no_further(
     endless: Config, data: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(self: object) -> None:
@@ -110,9 +110,9 @@ def test_a_run_killed_while_it_is_scored_trains_no_further(
     assert folder.state().images == 24
 
 
-def test_a_grace_of_candidates_is_bounded_by_images_only_where_these_are_the_budget(tiny: Config) -> None:
+def test_images_bound_the_grace_period_unless_the_budget_is_in_seconds(tiny: Config) -> None:
     held_out = tiny.override({"data.validation_fraction": 0.2})
-    check_candidates(held_out, 4_000, most=math.inf)
+    check_candidates(held_out, 4_000, seconds=60.0)
     with pytest.raises(UserError, match="--grace_images is 4000"):
         check_candidates(held_out, 4_000)
 
@@ -132,22 +132,21 @@ def test_ranks_whose_clocks_differ_stop_at_the_same_step(endless: Config, tmp_pa
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    spawn(_rank, args=(2, port, endless, str(tmp_path / "said")), nprocs=2)
-    assert [(tmp_path / f"said{rank}").read_text() for rank in (0, 1)] == ["[True, False]"] * 2
+    spawn(_rank, args=(2, port, endless, str(tmp_path / "answers")), nprocs=2)
+    assert [(tmp_path / f"answers{rank}").read_text() for rank in (0, 1)] == ["[True, False]"] * 2
 
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("local_ray")
-def test_a_study_of_equal_seconds(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+def test_all_runs_of_a_study_train_for_its_seconds(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     arms = choose_design("figure2", Config(), names=("full", "no_consistency")).arms
     budget = choose_budget("seconds", 1.5, tiny, arms)
-    given = PLANNED_DATA
     plan = make_plan(
-        tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=given, commit="", budget=budget
+        tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="", budget=budget
     )
     run_sweep(plan, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
     assert [trial_folder(tmp_path, t).state().state for t in plan.trials] == ["COMPLETED", "COMPLETED"]
     for trial_of_plan in plan.trials:
-        *before, last = [row["seconds"] for row in trial_folder(tmp_path, trial_of_plan).rows()]
+        *before, last = [row.seconds for row in trial_folder(tmp_path, trial_of_plan).rows()]
         assert last >= 1.5 and all(value < 1.5 for value in before)
-    assert check_parity(tmp_path, plan)["trials"][0]["seconds"] >= 1.5
+    assert check_parity(tmp_path, plan).trials[0].seconds >= 1.5

@@ -1,72 +1,44 @@
-"""The console's line: share, rate, ETA, arms."""
+"""Progress of a study on the console, and a tracker that fails meanwhile."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from cluster.studies import progress
-from cluster.studies.progress import duration, following
+from cluster.storage.uri import StorageURI
+from cluster.studies.progress import show_progress
+from cluster.studies.study_store import StudyStore
+from cluster.tracking.tracker import RegisteredModel
 from facegan.config import Config
+from facegan.study.conclusions.summary import Summary
 from facegan.study.design.arms import choose_design
-from facegan.study.design.budget import Budget
-from facegan.study.design.plan import Plan, make_plan
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.design.plan import Trial, make_plan
 from tests.planning import PLANNED_DATA
 
 
-@pytest.fixture
-def plan(tiny: Config) -> Plan:
-    data = PLANNED_DATA
-    return make_plan(
-        tiny,
-        choose_design("figure2", Config()).arms,
-        design="figure2",
-        preset="demo",
-        seeds=(0,),
-        candidates=1,
-        data=data,
-        commit="",
-    )
+class UnreachableTracker:
+    """A tracker whose server does not answer."""
+
+    name = "Nowhere"
+    location = "http://nowhere"
+
+    def sync(self) -> None:
+        raise OSError("no route to host\nmore lines of the error")
+
+    def register(self, trial: Trial, summary: Summary) -> RegisteredModel:
+        raise NotImplementedError
+
+    def finish(self, note: str, tags: Mapping[str, str]) -> None:
+        raise NotImplementedError
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (125, "2 min 5 s"), (3725, "1 h 2 min")])
-def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_the_line_counts_all_trials(plan: Plan, tmp_path: Path) -> None:
-    line = progress._ProgressLine(plan, tmp_path)
-    trial_folder(tmp_path, plan.trials[0]).write_state("COMPLETED", images=32, seconds=1, passes={})
-    trial_folder(tmp_path, plan.trials[1]).write_state("RUNNING", images=16, seconds=1, passes={})
-    said = line.text()
-    assert said.startswith("train     38%  48/128 images")
-    assert "-Cons. 100%  -Pixel 50%  -Feature 0%  Full 0%" in said
-
-
-def test_the_line_counts_seconds_where_these_are_the_budget(plan: Plan, tmp_path: Path) -> None:
-    timed = replace(plan, budget=Budget("seconds", 10.0))
-    line = progress._ProgressLine(timed, tmp_path)
-    trial_folder(tmp_path, plan.trials[0]).write_state("COMPLETED", images=320, seconds=11.5, passes={})
-    trial_folder(tmp_path, plan.trials[1]).write_state("RUNNING", images=16, seconds=5.0, passes={})
-    said = line.text()
-    assert said.startswith("train     38%  15/40 s of training")
-    assert "-Cons. 100%  -Pixel 50%  -Feature 0%  Full 0%" in said
-
-
-def test_a_stopped_trial_is_not_waited_for(plan: Plan, tmp_path: Path) -> None:
-    line = progress._ProgressLine(plan, tmp_path)
-    for trial in plan.trials:
-        trial_folder(tmp_path, trial).write_state("STOPPED", images=8, seconds=1, passes={})
-    assert "100%  32/32 images" in line.text()
-
-
-def test_a_broken_view_is_told_and_does_not_end_the_study(
-    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_tracker_that_fails_is_reported_and_does_not_end_the_study(
+    tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken() -> None:
-        raise OSError("disk full")
-
-    with following(plan, tmp_path, broken):
+    arms = choose_design("figure2", Config()).arms
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    with show_progress(plan, StudyStore(StorageURI(str(tmp_path))), UnreachableTracker()):
         pass
-    assert "view     cannot be brought up to date now: OSError: ['disk full']" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "tracking failed and is tried again: OSError: no route to host\n" in output
+    assert "train      0%  0/128 images" in output

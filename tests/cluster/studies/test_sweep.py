@@ -1,11 +1,11 @@
-"""Trials on Tune: a trial that breaks is FAILED with its reason, a term that is not finite is DIVERGED, the others go on."""
+"""Trials on Ray Tune: an error makes a trial FAILED, a loss that is not finite DIVERGED, and the others continue."""
 
 from pathlib import Path
 
 import pytest
 
 from cluster.datasets.dataset import DataSet, existing
-from cluster.runtime.trial_resources import TrialResources
+from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
 
 def plan(config: Config, *arms: str) -> Plan:
-    data = PLANNED_DATA
     return make_plan(
         config,
         choose_design("figure2", config, names=arms).arms,
@@ -28,12 +27,12 @@ def plan(config: Config, *arms: str) -> Plan:
         preset="demo",
         seeds=(0,),
         candidates=1,
-        data=data,
+        data=PLANNED_DATA,
         commit="",
     )
 
 
-def test_a_broken_trial_is_failed_with_its_reason(tiny: Config, tmp_path: Path) -> None:
+def test_a_trial_with_an_error_is_failed_with_its_reason(tiny: Config, tmp_path: Path) -> None:
     broken = plan(tiny, "full")
     run_sweep(
         broken,
@@ -47,7 +46,7 @@ def test_a_broken_trial_is_failed_with_its_reason(tiny: Config, tmp_path: Path) 
     assert "no_such_data" in state.error
 
 
-def test_a_diverged_trial_is_a_result_and_the_others_go_on(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+def test_a_diverged_trial_is_a_result_and_the_others_continue(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     # Weights beyond float32: the weighted term is infinite.
     wild = plan(tiny.override({"loss.pixel": 1e40, "loss.perceptual": 1e40}), "no_feature", "no_pixel", "no_consistency")
     calm = plan(tiny, "full")

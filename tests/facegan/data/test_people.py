@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,8 @@ from facegan.data.manifest import make_manifest
 from facegan.data.sampling import batches, sample, training_clips
 from facegan.data.sources import clips_in, fingerprint, read_split
 from facegan.errors import UserError
+from facegan.metrics.card import Card
+from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.evaluation import EMBEDDINGS, ROWS, discrimination_of, reference_cards, reference_measurements
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import Evaluators, build_evaluators
@@ -81,7 +82,7 @@ def test_other_names_of_people_change_no_batch_and_no_score(
     assert references(renamed, evaluators) == references(data, evaluators)
 
 
-def references(data: FaceData, evaluators: Evaluators) -> tuple[dict[str, Any], dict[str, Any]]:
+def references(data: FaceData, evaluators: Evaluators) -> tuple[Card, Discrimination]:
     """The card of another person's frames, and how well people are told apart."""
     sampling = Sampling(pairs_per_clip=1, sequence_frames=0)
     parts = {
@@ -124,8 +125,9 @@ def test_discrimination_compares_people_not_clips(make: Make) -> None:
     rng = np.random.default_rng(0)
     parts = {clip: {ROWS: rows[:3], EMBEDDINGS: rng.normal(size=(3, 8))} for clip, rows in data.clips("test", 0.0).items()}
     found = discrimination_of(parts, data)
-    assert (found["people"], found["frames"]) == (2, 12)
-    assert found["same"]["pairs"] == 2 * (6 * 5 // 2) and found["different"]["pairs"] == 6 * 6
+    assert (found.people, found.frames) == (2, 12)
+    assert found.same is not None and found.different is not None
+    assert (found.same.pairs, found.different.pairs) == (2 * (6 * 5 // 2), 6 * 6)
 
 
 @pytest.mark.parametrize(

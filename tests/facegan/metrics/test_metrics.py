@@ -10,7 +10,7 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.inference import to_bytes
 from facegan.landmarks.points import EYE_CORNERS
-from facegan.metrics.card import GENERATED, TARGETS, summarise, with_kid
+from facegan.metrics.card import GENERATED, TARGETS, Card, MetricSummary, summarise, with_kid
 from facegan.metrics.discrimination import discrimination, equal_error, roc_area, sentence
 from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
@@ -21,6 +21,7 @@ from facegan.metrics.landmark_scores import area_under_curve, failed, identity_j
 from facegan.metrics.measure import EvaluationSet, GeneratedImages, measure, measure_references, prepare_evaluation_set
 from facegan.metrics.pairs import Pairs, choose_pairs, choose_sequences, images_of, of_another_person
 from facegan.metrics.table import METRICS
+from tests.known import known
 
 SMALL = Sampling(pairs_per_clip=2, sequence_frames=2)
 
@@ -83,7 +84,7 @@ def evaluation_set(data: FaceData, evaluators: Evaluators, tmp_path_factory: pyt
 
 
 @pytest.fixture(scope="module")
-def references(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> dict[str, Any]:
+def references(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> dict[str, Card]:
     rows = measure_references(data, evaluation_set, evaluators)
     return {name: make_card(measured, evaluation_set.pairs.clip, data, evaluators) for name, measured in rows.items()}
 
@@ -93,11 +94,13 @@ def perfect(data: FaceData, evaluation_set: EvaluationSet) -> GeneratedImages:
     return GeneratedImages(evaluation_set.targets, [images_of(data, sequence.rows) for sequence in evaluation_set.sequences])
 
 
-def test_reference_rows_have_the_best_and_the_worst_scores(references: dict[str, Any]) -> None:
-    means = {name: {metric: entry["mean"] for metric, entry in card.items()} for name, card in references.items()}
+def test_reference_rows_have_the_best_and_the_worst_scores(references: dict[str, Card]) -> None:
+    means: dict[str, dict[str, Any]] = {
+        name: {metric: entry.mean for metric, entry in card.items()} for name, card in references.items()
+    }
     real, copied, other = (means[name] for name in ("real target", "source copied", "another person"))
     assert set(real) == set(copied) == set(other) == set(METRICS)
-    assert "no motion" in references["another person"]["landmark_jitter"]["note"]
+    assert "no motion" in references["another person"]["landmark_jitter"].note
     assert real["ssim"] == pytest.approx(1)
     assert real["identity_to_target"] == pytest.approx(1)
     assert real["face_error"] == real["source_likeness"] == 0
@@ -110,7 +113,7 @@ def test_reference_rows_have_the_best_and_the_worst_scores(references: dict[str,
 
 
 def test_a_generator_that_copies_the_target_has_the_card_of_the_real_target(
-    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Any]
+    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Card]
 ) -> None:
     """Its landmark scores are the error of the landmark evaluator on real frames, which is the floor of these scores."""
     scores = measure(perfect(data, evaluation_set), evaluation_set, evaluators)
@@ -119,17 +122,17 @@ def test_a_generator_that_copies_the_target_has_the_card_of_the_real_target(
     assert scores["ssim"] == pytest.approx(1)
     assert scores["identity_to_target"] == pytest.approx(1)
     assert make_card(scores, evaluation_set.pairs.clip, data, evaluators) == references["real target"]
-    assert references["real target"]["landmark_error"]["mean"] > 0.02, "no evaluator is perfect"
+    assert known(references["real target"]["landmark_error"].mean) > 0.02, "no evaluator is perfect"
 
 
 def test_images_of_another_person_score_like_the_reference_row(
-    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Any]
+    data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators, references: dict[str, Card]
 ) -> None:
     other = of_another_person(data, evaluation_set.pairs.target, evaluation_set.pairs.clip)
     assert other is not None
     swapped = GeneratedImages(images_of(data, other), [images_of(data, sequence.rows) for sequence in evaluation_set.sequences])
     mean = measure(swapped, evaluation_set, evaluators)["identity_to_target"].mean()
-    floor, copied = (references[row]["identity_to_target"]["mean"] for row in ("another person", "source copied"))
+    floor, copied = (known(references[row]["identity_to_target"].mean) for row in ("another person", "source copied"))
     # It is aligned by the target's landmarks, the reference by its own: the pose is near, not the same.
     assert abs(mean - floor) < 0.3 * (copied - floor)
 
@@ -216,10 +219,10 @@ def test_another_person_has_the_nearest_pose(data: FaceData) -> None:
 def test_means_go_over_clips_not_frames() -> None:
     scores = {"ssim": np.array([1.0, 1.0, 1.0, 0.0]), "landmark_error": np.array([np.nan, np.nan, np.nan, 0.2])}
     card = summarise(scores, ["a", "a", "a", "b"])
-    assert card["ssim"]["mean"] == pytest.approx(0.5)
-    assert card["ssim"]["interval"] == [0.0, 1.0]
-    assert card["landmark_error"]["mean"] == pytest.approx(0.2)
-    assert card["landmark_error"]["clips"] == {"a": None, "b": pytest.approx(0.2)}
+    assert card["ssim"].mean == pytest.approx(0.5)
+    assert card["ssim"].interval == (0.0, 1.0)
+    assert card["landmark_error"].mean == pytest.approx(0.2)
+    assert card["landmark_error"].clips == {"a": None, "b": pytest.approx(0.2)}
 
 
 def test_intervals_resample_people_with_all_of_their_clips() -> None:
@@ -227,23 +230,23 @@ def test_intervals_resample_people_with_all_of_their_clips() -> None:
     values = np.array([0.0, 0.1, 0.2, 1.0, np.nan])
     scores, people = {"ssim": values}, {"a": "x", "b": "x", "c": "x", "d": "y", "e": "z"}
     card = summarise(scores, list("abcde"), people=people)["ssim"]
-    assert card["mean"] == pytest.approx(1.3 / 4), "the mean is over clips"
+    assert card.mean == pytest.approx(1.3 / 4), "the mean is over clips"
     clips_of = [values[:3], values[3:4], values[4:]]
     means = []
     for picks in np.random.default_rng(68).integers(3, size=(2_000, 3)):
         chosen = np.concatenate([clips_of[pick] for pick in picks])
         if np.isfinite(chosen).any():
             means.append(np.nanmean(chosen))
-    assert card["interval"] == pytest.approx(np.quantile(means, [0.025, 0.975]))
-    assert card["interval"] != summarise(scores, list("abcde"))["ssim"]["interval"]
+    assert card.interval == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
+    assert card.interval != summarise(scores, list("abcde"))["ssim"].interval
     one_each = {clip: f"person {clip}" for clip in "abcde"}
     assert summarise(scores, list("abcde"), people=one_each) == summarise(scores, list("abcde"))
 
 
 def test_nothing_measured_is_none_not_zero() -> None:
     card = summarise({"landmark_error": np.array([np.nan, np.nan])}, ["a", "b"])
-    assert card["landmark_error"]["mean"] is None
-    assert card["landmark_error"]["interval"] == [None, None]
+    assert card["landmark_error"].mean is None
+    assert card["landmark_error"].interval is None
 
 
 def face(scale: float = 10.0) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -315,7 +318,7 @@ def test_kid_is_taken_over_a_fixed_number_of_images() -> None:
     scores, missing = with_kid(measured, clips, 8)
     assert set(scores) == {"ssim", "kid"} and not missing
     whole = kid(measured[GENERATED], measured[TARGETS])
-    assert summarise(scores, clips)["kid"]["mean"] == pytest.approx(whole), "clips of different size"
+    assert summarise(scores, clips)["kid"].mean == pytest.approx(whole), "clips of different size"
     assert "kid" in with_kid(measured, clips, 4)[0]
     scores, missing = with_kid(measured, clips, 9)
     assert "kid" not in scores
@@ -324,19 +327,14 @@ def test_kid_is_taken_over_a_fixed_number_of_images() -> None:
 
 def test_a_metric_that_was_not_measured_has_a_note() -> None:
     card = summarise({"ssim": np.ones(2)}, ["a", "b"], {"a": "x", "b": "y"}, {"lpips": "not measured: weights missing"})
-    assert card["lpips"] == {
-        "mean": None,
-        "interval": [None, None],
-        "clips": {"a": None, "b": None},
-        "note": "not measured: weights missing",
-    }
+    assert card["lpips"] == MetricSummary(None, None, {"a": None, "b": None}, note="not measured: weights missing")
 
 
 def test_each_category_has_its_own_mean() -> None:
     scores = {"ssim": np.array([1.0, 1.0, 0.5, 0.0])}
     card = summarise(scores, ["a", "a", "b", "c"], {"a": "category_1", "b": "category_1", "c": "category_3"})
-    categories = card["ssim"]["categories"]
-    assert {name: (entry["mean"], entry["clips"]) for name, entry in categories.items()} == {
+    categories = card["ssim"].categories
+    assert {name: (entry.mean, entry.clips) for name, entry in categories.items()} == {
         "category_1": (0.75, 2),
         "category_3": (0.0, 1),
     }
@@ -349,13 +347,12 @@ def test_discrimination_equals_values_computed_by_hand() -> None:
     assert equal_error(same, different) == pytest.approx((1 / 3, 0.5))
     assert equal_error(np.array([0.9, 0.8]), np.array([0.5, 0.85, 0.1])) == pytest.approx(((1 / 2 + 1 / 3) / 2, 0.85))
     apart = discrimination(np.eye(4)[[0, 0, 1, 1, 0]] + 0.01, np.array([1, 2, 3, 4, 1]), ["a", "a", "b", "b", "a"])
-    assert (apart["auc"], apart["equal_error_rate"]) == (1, 0)
-    assert (apart["frames"], apart["same"]["pairs"], apart["different"]["pairs"]) == (4, 2, 4), (
-        "a frame that occurs twice counts once"
-    )
-    assert sum(apart["same"]["histogram"]) == 2
+    assert (apart.auc, apart.equal_error_rate) == (1, 0)
+    assert apart.same is not None and apart.different is not None
+    assert (apart.frames, apart.same.pairs, apart.different.pairs) == (4, 2, 4), "a frame twice counts once"
+    assert sum(apart.same.histogram) == 2
     alone = discrimination(np.eye(2), np.array([0, 1]), ["a", "a"])
-    assert alone["auc"] is None
+    assert alone.auc is None
     assert "two people" in sentence(alone, "it")
 
 

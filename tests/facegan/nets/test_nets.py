@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from facegan.config import preset
 from facegan.landmarks.maps import draw_points, map_channels
 from facegan.nets.discriminator import Discriminator
 from facegan.nets.first_layer import FirstLayer
 from facegan.nets.generator import Generator, Head
 from facegan.nets.norm import SLOPE, NormLeaky
+from facegan.presets import preset
 
 
 def parameters(module: torch.nn.Module) -> int:

@@ -1,7 +1,7 @@
 """Figures, summary and report of a small study in which one arm has no checkpoint, and verdicts on planted scores."""
 
-import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,21 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import image_generator
-from facegan.metrics.card import Scores, summarise
+from facegan.metrics.card import Card, Scores, summarise
 from facegan.metrics.pairs import images_of
 from facegan.metrics.table import METRICS
+from facegan.records import read_record
 from facegan.report.figure2 import NO_RESULT, choose_rows, figure2, figure2_tiles, write_figure2
 from facegan.report.loss_curves import active_terms, losses_figure, write_losses_figure
 from facegan.report.page import write_report
 from facegan.report.sheets import contact_sheet, landmark_tile, sample_grid
 from facegan.step import new_state
 from facegan.study.analysis.model_selection import best_generator, best_trials
-from facegan.study.conclusions.summary import summarise_study
+from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, Trial, make_plan
 from facegan.study.folder.study_folder import open_study
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from facegan.train import train
 from tests.planning import PLANNED_DATA
 
@@ -38,7 +39,7 @@ CLIPS = [f"{500 + i}" for i in range(12)]
 WITHOUT_RESULT = "no_feature"
 
 
-def planted(face_error: float, landmark_error: float, likeness: float, seed: int = 0) -> dict[str, Any]:
+def planted(face_error: float, landmark_error: float, likeness: float, seed: int = 0) -> Card:
     """A metric card of twelve clips about the given means; clips differ much from each other, rows little."""
     hard = np.linspace(-5, 5, len(CLIPS))
     noise = np.random.default_rng(seed).normal(0, 0.3, len(CLIPS))
@@ -62,15 +63,15 @@ def make(root: Path, config: Config, **options: Any) -> Plan:
     return plan
 
 
-def give(root: Path, trial: Trial, card: dict[str, Any] | None = None, face_error: float | None = None) -> None:
+def give(root: Path, trial: Trial, card: Card | None = None, face_error: float | None = None) -> None:
     """Leave in a trial's folder what a finished run leaves, without running it."""
     folder = trial_folder(root, trial)
     folder.write_state("COMPLETED", images=32, seconds=2.0, passes={"generator": 128, "discriminator": 96, "vgg": 64})
     if card:
-        write_json(folder.path / "scores.json", card)
+        folder.write_scores(card)
     if face_error is not None:
         folder.checkpoint.mkdir()
-        folder.append_row({"images": 32, "seconds": 2.0, "time": 0.0, "validation/face_error": face_error})
+        folder.append_row(MetricsRow(32, 2.0, 0.0, {"validation/face_error": face_error}))
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +85,8 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData
         folder, state = trial_folder(root, trial), new_state(trial.config, torch.device("cpu"))
         folder.path.mkdir(parents=True)
         for progress in train(state, data):
-            judged = {"validation/face_error": 30.0} if progress.at_checkpoint else {}
-            folder.append_row(
-                {"images": progress.images, "seconds": progress.seconds, "time": 0.0, **progress.metrics, **judged}
-            )
+            errors = {"validation/face_error": 30.0} if progress.at_checkpoint else {}
+            folder.append_row(MetricsRow(progress.images, progress.seconds, 0.0, progress.metrics | errors))
         checkpoint.save(state, folder.checkpoint)
         give(root, trial, planted(22 if trial.arm == "full" else 29, 0.15, 0.4, seed=len(trial.arm)))
     return root, plan
@@ -169,7 +168,7 @@ def test_losses_figure_has_the_active_terms_and_marks_the_absent(study: tuple[Pa
     assert len(bars.patches) == 3 * 6 - 3
     assert len(bars.lines) == 3
     rows = trial_folder(root, plan.trials[0]).rows()
-    assert f"{np.log10(rows[-1]['loss/pixel']):.1f}" in [t.get_text() for t in bars.texts]
+    assert f"{np.log10(rows[-1].metrics['loss/pixel']):.1f}" in [t.get_text() for t in bars.texts]
 
 
 def test_verdicts_on_planted_scores(tmp_path: Path, tiny: Config) -> None:
@@ -179,21 +178,21 @@ def test_verdicts_on_planted_scores(tmp_path: Path, tiny: Config) -> None:
     give(tmp_path, following, planted(21.9, 0.14, 0.36, seed=2))
     give(tmp_path, drifting, planted(29.02, 0.25, 0.49, seed=3))
     give(tmp_path, broken, planted(60, 0.5, 0.5, seed=4))
-    arms = summarise_study(tmp_path, plan, REFERENCES)["arms"]
-    assert [a["outcome"] for a in arms] == ["copies", "follows", "between", "worse"]
-    assert arms[0]["verdict"].startswith("copies the source: source likeness 0.93")
+    arms = summarise_study(tmp_path, plan, REFERENCES).arms
+    assert [a.outcome for a in arms] == ["copies", "follows", "between", "worse"]
+    assert arms[0].verdict.startswith("copies the source: source likeness 0.93")
     # Clips differ by ten grey levels, so that only the pairing by clip can tell 7 apart this surely.
-    assert "face error 21.9 against 29" in arms[1]["verdict"]
-    low, high = arms[1]["against_copied_source"]["face_error"]["interval"]
+    assert "face error 21.9 against 29" in arms[1].verdict
+    low, high = arms[1].against_copied_source["face_error"].interval
     assert -8 < low < high < -6
 
 
 def test_too_few_clips_give_no_verdict(tmp_path: Path, tiny: Config) -> None:
     plan = make(tmp_path, tiny)
     give(tmp_path, plan.trials[0], summarise({metric: np.array([0.9, 0.9]) for metric in METRICS}, ["500", "501"]))
-    arms = summarise_study(tmp_path, plan, None)["arms"]
-    assert arms[0]["verdict"].startswith("too few test clips to judge: 2")
-    assert arms[1]["verdict"] == "no result: 1 of 1 trials PENDING"
+    arms = summarise_study(tmp_path, plan, None).arms
+    assert arms[0].verdict.startswith("too few test clips for a verdict: 2")
+    assert arms[1].verdict == "no result: 1 of 1 trials PENDING"
 
 
 def test_an_arm_is_the_mean_over_its_seeds_best_candidates(tmp_path: Path, tiny: Config) -> None:
@@ -203,12 +202,12 @@ def test_an_arm_is_the_mean_over_its_seeds_best_candidates(tmp_path: Path, tiny:
     for trial in full:
         face_error, validation = means[trial.seed, trial.candidate]
         give(tmp_path, trial, planted(face_error, 0.1, 0.3), face_error=validation)
-    arm = summarise_study(tmp_path, plan, REFERENCES)["arms"][3]
+    arm = summarise_study(tmp_path, plan, REFERENCES).arms[3]
     chosen = [t for t in full if (t.seed, t.candidate) in ((1, 0), (2, 1))]
-    assert arm["judged"] == [t.key for t in chosen]
-    assert arm["trials_completed"] == 4
-    expected = np.mean([trial_folder(tmp_path, t).scores()["face_error"]["mean"] for t in chosen])  # type: ignore[index]
-    assert arm["scores"]["face_error"]["mean"] == pytest.approx(expected)
+    assert arm.scored == tuple(t.key for t in chosen)
+    assert arm.trials_completed == 4
+    expected = np.mean([trial_folder(tmp_path, t).scores()["face_error"].mean for t in chosen])  # type: ignore[index, arg-type]
+    assert arm.scores["face_error"].mean == pytest.approx(expected)
     assert best_trials(plan, tmp_path) == {"full": chosen[0]}
 
 
@@ -254,28 +253,30 @@ def test_the_generator_to_pass_on_is_no_arms_best_seed(tmp_path: Path, tiny: Con
 
 
 @pytest.fixture(scope="module")
-def drawn(study: tuple[Path, Plan], data: FaceData) -> tuple[Path, dict[str, Any]]:
+def drawn(study: tuple[Path, Plan], data: FaceData) -> tuple[Path, Summary]:
     """The study's folder with its pictures, and its summary as read back."""
     root, plan = study
     write_figure2(root, plan, data)
     write_losses_figure(root, plan)
     cv2.imwrite(str(root / "contact_sheet.png"), contact_sheet(data))
     write_json(root / "summary.json", summarise_study(root, plan, REFERENCES))
-    return root, json.loads((root / "summary.json").read_text())
+    summary = read_record(Summary, root / "summary.json", "")
+    assert summary is not None
+    return root, summary
 
 
 @pytest.fixture(scope="module")
-def page(drawn: tuple[Path, dict[str, Any]], tiny: Config) -> str:
+def page(drawn: tuple[Path, Summary], tiny: Config) -> str:
     """The report of that study."""
     write_report(*drawn, tiny)
     return (drawn[0] / "report.html").read_text()
 
 
-def test_score_table_equals_the_summary(drawn: tuple[Path, dict[str, Any]], page: str) -> None:
+def test_score_table_equals_the_summary(drawn: tuple[Path, Summary], page: str) -> None:
     summary = drawn[1]
-    rows = [*summary["references"].values(), *(arm["scores"] for arm in summary["arms"])]
+    rows = [*summary.references.values(), *(arm.scores for arm in summary.arms)]
     entries = [row[metric] for row in rows if row for metric in METRICS]
-    numbers = [n for entry in entries for n in (entry["mean"], *entry["interval"])]
+    numbers = [n for entry in entries for n in (entry.mean, *(entry.interval or ()))]
     cells, start = Cells(), page.index('id="scores"')
     cells.feed(page[start : page.index("</table>", start)])
     assert [float(value) for value, _ in cells.found] == numbers
@@ -294,23 +295,23 @@ def test_report_needs_nothing_from_outside(page: str) -> None:
     assert all(source.startswith("data:image/") for source in sources)
 
 
-def test_report_says_what_it_rests_on(drawn: tuple[Path, dict[str, Any]], page: str) -> None:
-    study, data, trials = (drawn[1][name] for name in ("study", "data", "trials"))
+def test_report_says_what_it_rests_on(drawn: tuple[Path, Summary], page: str) -> None:
+    study, data, trials = drawn[1].study, drawn[1].data, drawn[1].trials
     head = page[: page.index("Question and short answer")]
     assert "SYNTHETIC" in head
-    assert study["vgg"] in head
+    assert study.vgg in head
     assert "One seed per arm" in page
     assert "&lt;abc&gt;" in page
     assert "<abc>" not in page
     assert "1 of 1 trials PENDING" in page
-    for name in ("loss.triple_consistency", study["id"], data["sha256"], *(t["key"] for t in trials)):
+    for name in ("loss.triple_consistency", study.id, data.sha256, *(t.key for t in trials)):
         assert name in page
 
 
-def test_real_faces_are_embedded_only_on_request(drawn: tuple[Path, dict[str, Any]], tiny: Config, tmp_path: Path) -> None:
+def test_real_faces_are_embedded_only_on_request(drawn: tuple[Path, Summary], tiny: Config, tmp_path: Path) -> None:
     for name in ("figure2.png", "losses.png", "contact_sheet.png"):
         (tmp_path / name).write_bytes((drawn[0] / name).read_bytes())
-    real = drawn[1] | {"data": drawn[1]["data"] | {"synthetic": False}}
+    real = replace(drawn[1], data=replace(drawn[1].data, synthetic=False))
     write_report(tmp_path, real, tiny)
     text = (tmp_path / "report.html").read_text()
     assert text.count('src="data:image/') == 1, "only the plots show no face"

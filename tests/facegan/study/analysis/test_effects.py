@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,11 @@ from facegan.files import write_json
 from facegan.metrics.card import summarise
 from facegan.metrics.table import HEADLINES, METRICS
 from facegan.study.analysis.contrasts import noise_by_arm
-from facegan.study.analysis.effects import (
-    analyse,
-    analyse_study,
-    choose_headlines,
-    fit_table,
-)
-from facegan.study.analysis.intervals import bootstrap, draws, percentile
+from facegan.study.analysis.effect_records import EffectEstimate, MetricEffects, MissingRun, NotEstimable
+from facegan.study.analysis.effects import analyse_metric, analyse_study, choose_headlines, fit_table
+from facegan.study.analysis.intervals import bootstrap, percentile_interval, resampling_counts
 from facegan.study.analysis.model import Effect
-from facegan.study.analysis.runs import Run, tabulate
+from facegan.study.analysis.runs import Run, table_of_runs
 from facegan.study.conclusions.answers import answer_factors
 from facegan.study.conclusions.summary import summarise_study
 from facegan.study.design.arms import choose_design
@@ -35,6 +32,7 @@ from facegan.study.design.plan import make_plan
 from facegan.study.design.two_level import Row, alias_table, column_value, factorial, fraction, leave_one_out
 from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import trial_folder
+from tests.known import known
 from tests.planning import PLANNED_DATA
 
 SQUARE = factorial(["a", "b"])
@@ -82,30 +80,30 @@ def simulate(
     return x @ sizes.T / 2 + blocks[:, None] + rng.normal(0, 3, clips) + rng.normal(0, 1, (len(x), clips))
 
 
-def by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {effect["name"]: effect for effect in found["effects"]}
+def by_name(found: MetricEffects) -> dict[str, EffectEstimate]:
+    return {effect.name: effect for effect in found.effects}
 
 
 def test_coefficients_and_hc3_errors_are_statsmodels_own() -> None:
     """Unbalanced: three factors, four seeds, two runs missing."""
     rng, rows = np.random.default_rng(1), factorial(["a", "b", "c"])
     values = simulate(rows, 4, {"a": 2, "b": -1, "c": 0, "a x b": 1.5}, rng, uneven=True)
-    found = analyse(METRIC, runs_of(rows, range(4), values, absent=(3, 17)), rows)
+    found = analyse_metric(METRIC, runs_of(rows, range(4), values, absent=(3, 17)), rows)
     table = pd.DataFrame(rows * 4).assign(y=values.mean(axis=1), seed=np.repeat(range(4), 8)).drop([3, 17])
     ols = smf.ols("y ~ C(seed, Sum) + a + b + c + a:b + a:c + b:c", table).fit()
     robust = ols.get_robustcov_results("HC3", use_t=True)
     names = list(ols.params.index)
-    assert len(found["effects"]) == 6
-    for effect in found["effects"]:
-        j = names.index(effect["name"].replace(" x ", ":"))
-        assert effect["estimate"] == pytest.approx(2 * ols.params.iloc[j], abs=1e-8)
-        assert effect["hc3"]["standard_error"] == pytest.approx(2 * robust.bse[j], abs=1e-8)
-        assert effect["hc3"]["interval"] == pytest.approx(2 * robust.conf_int()[j], abs=1e-8)
-        assert effect["hc3"]["p"] == pytest.approx(robust.pvalues[j], abs=1e-8)
+    assert len(found.effects) == 6
+    for effect in found.effects:
+        j = names.index(effect.name.replace(" x ", ":"))
+        assert effect.estimate == pytest.approx(2 * ols.params.iloc[j], abs=1e-8)
+        assert known(effect.hc3).standard_error == pytest.approx(2 * robust.bse[j], abs=1e-8)
+        assert known(effect.hc3).interval == pytest.approx(2 * robust.conf_int()[j], abs=1e-8)
+        assert known(effect.hc3).p == pytest.approx(robust.pvalues[j], abs=1e-8)
         reach = stats.t.ppf([0.975, 0.8], ols.df_resid).sum() * 2 * ols.bse.iloc[j]
-        assert effect["detectable"] == pytest.approx(reach, abs=1e-8)
-    assert found["degrees_of_freedom"] == ols.df_resid == 30 - 4 - 6
-    assert found["sigma"] == pytest.approx(np.sqrt(ols.scale), abs=1e-8)
+        assert effect.detectable == pytest.approx(reach, abs=1e-8)
+    assert found.degrees_of_freedom == ols.df_resid == 30 - 4 - 6
+    assert found.sigma == pytest.approx(np.sqrt(ols.scale), abs=1e-8)
 
 
 def test_a_square_by_hand() -> None:
@@ -114,35 +112,35 @@ def test_a_square_by_hand() -> None:
     values = np.concatenate([arms + shift for shift in (0, 10, -5)])[:, None] + np.array([[-1.0, 1.0]])
     values[0] += 1.2
     values[3] -= 1.2
-    found = analyse(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE)
+    found = analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE)
     effects = by_name(found)
-    assert [e["name"] for e in found["effects"]] == ["a", "b", "a x b"]
+    assert [e.name for e in found.effects] == ["a", "b", "a x b"]
     # The shifts of the first seed: -1.2 in either factor's effect, 0 in the interaction; a third of it is left in the mean.
-    assert effects["a"]["estimate"] == pytest.approx(2 - 0.4)
-    assert effects["b"]["estimate"] == pytest.approx(3 - 0.4)
-    assert effects["a x b"]["estimate"] == pytest.approx(1)
+    assert effects["a"].estimate == pytest.approx(2 - 0.4)
+    assert effects["b"].estimate == pytest.approx(3 - 0.4)
+    assert effects["a x b"].estimate == pytest.approx(1)
     # Within its seed the residual is -1.2 x (1 - 1/3) at two opposite arms, 0.4 and 0.4 of the other sign in the other seeds.
     sigma = np.sqrt((2 * 0.8**2 + 4 * 0.4**2) / 6)
-    assert found["degrees_of_freedom"] == 6
-    assert found["sigma"] == pytest.approx(sigma)
+    assert found.degrees_of_freedom == 6
+    assert found.sigma == pytest.approx(sigma)
     # Both clips agree on every effect: only the runs' noise is left, 2 sigma / sqrt(12).
-    assert effects["a"]["standard_error"] == pytest.approx(2 * sigma / np.sqrt(12))
+    assert effects["a"].standard_error == pytest.approx(2 * sigma / np.sqrt(12))
     reach = stats.t.ppf(0.975, 6) * 2 * sigma / np.sqrt(12)
-    assert effects["a"]["interval"] == pytest.approx([1.6 - reach, 1.6 + reach])
-    assert effects["a"]["helps"] is True
-    assert by_name(analyse("face_error", runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"]["helps"] is False
+    assert effects["a"].interval == pytest.approx([1.6 - reach, 1.6 + reach])
+    assert effects["a"].helps is True
+    assert by_name(analyse_metric("face_error", runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"].helps is False
 
 
 def test_clips_that_disagree_widen_the_interval() -> None:
     rng = np.random.default_rng(3)
     values = simulate(SQUARE, 3, {"a": 1, "b": 1, "a x b": 0}, rng)
-    effect = by_name(analyse(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"]
+    effect = by_name(analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"]
     signs = np.array([row["a"] for row in SQUARE] * 3)
     per_clip = (values * signs[:, None]).sum(axis=0) / 6
     clip, run = per_clip.var(ddof=1) / 12, 4 * np.square(residuals(values.mean(axis=1))).sum() / 6 / 12
-    assert effect["standard_error"] == pytest.approx(np.sqrt(clip + run))
-    assert effect["degrees_of_freedom"] == 6
-    for p, edge in ((0.05, effect["interval"][1] - effect["estimate"]), (effect["p"], abs(effect["estimate"]))):
+    assert effect.standard_error == pytest.approx(np.sqrt(clip + run))
+    assert effect.degrees_of_freedom == 6
+    for p, edge in ((0.05, known(effect.interval)[1] - effect.estimate), (known(effect.p), abs(effect.estimate))):
         assert edge == pytest.approx(np.sqrt(stats.t.isf(p / 2, 11) ** 2 * clip + stats.t.isf(p / 2, 6) ** 2 * run))
 
 
@@ -156,21 +154,21 @@ def test_holm_is_over_all_effects_of_all_headline_metrics() -> None:
     rng = np.random.default_rng(4)
     tables = {m: simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, rng) for m in HEADLINES}
     found = analyse_study({m: runs_of(SQUARE, (0, 1, 2), v) for m, v in tables.items()}, SQUARE)
-    assert found["family"]["effects"] == ["a", "b", "a x b"] and found["family"]["tests"] == 9
-    effects = [effect for m in HEADLINES for effect in found["metrics"][m]["effects"]]
-    p = np.array([effect["p"] for effect in effects])
-    assert [e["p_holm"] for e in effects] == pytest.approx(multipletests(p, method="holm")[1])
-    assert effects[int(p.argmin())]["p_holm"] == pytest.approx(min(1, 9 * p.min()))
+    assert found.family.effects == ("a", "b", "a x b") and found.family.tests == 9
+    effects = [effect for m in HEADLINES for effect in found.metrics[m].effects]
+    p = np.array([effect.p for effect in effects])
+    assert [e.p_holm for e in effects] == pytest.approx(multipletests(p, method="holm")[1])
+    assert effects[int(p.argmin())].p_holm == pytest.approx(min(1, 9 * p.min()))
 
 
 def test_the_family_is_as_declared_even_where_a_metric_is_not_measured() -> None:
     values = simulate(SQUARE, 3, {"a": 5, "b": 1, "a x b": 0}, np.random.default_rng(5))
     given = {m: runs_of(SQUARE, (0, 1, 2), values, absent=range(12) if m != METRIC else ()) for m in HEADLINES}
     found = analyse_study(given, SQUARE)
-    smallest = min(found["metrics"][METRIC]["effects"], key=lambda effect: effect["p"])
-    assert smallest["p_holm"] == pytest.approx(min(1, 9 * smallest["p"]))
-    assert found["metrics"]["face_error"]["effects"] == []
-    assert "no run that compares" in found["metrics"]["face_error"]["not_estimable"][0]["reason"]
+    smallest = min(found.metrics[METRIC].effects, key=lambda effect: known(effect.p))
+    assert smallest.p_holm == pytest.approx(min(1, 9 * known(smallest.p)))
+    assert found.metrics["face_error"].effects == ()
+    assert "no two runs of one seed" in found.metrics["face_error"].not_estimable[0].reason
 
 
 @pytest.mark.parametrize("k", [2, 3, 4])
@@ -179,67 +177,67 @@ def test_leave_one_out_is_the_main_effect_plus_all_its_interactions(k: int) -> N
     rows, rng = factorial("abcd"[:k]), np.random.default_rng(k)
     means = rng.normal(size=len(rows))
     values = np.tile(means, 3)[:, None] + rng.normal(size=(3, 1)).repeat(len(rows), axis=0) + rng.normal(size=(1, 5))
-    found = analyse(METRIC, runs_of(rows, (0, 1, 2), values), rows)
-    effects = {n: e["estimate"] for n, e in by_name(found).items()}
+    found = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values), rows)
+    effects = {n: e.estimate for n, e in by_name(found).items()}
     signs = np.array([[row[f] for f in row] for row in rows])
-    for i, entry in enumerate(found["leave_one_out"]):
-        name = entry["factor"]
+    for i, entry in enumerate(found.leave_one_out):
+        name = entry.factor
         off = next(j for j, row in enumerate(rows) if all((level == -1) == (f == name) for f, level in row.items()))
-        assert entry["estimate"] == pytest.approx(means[-1] - means[off])
-        assert entry["averaged"] == effects[name]
-        pairs = {e["name"]: e["estimate"] for e in entry["explained_by"]}
+        assert entry.estimate == pytest.approx(means[-1] - means[off])
+        assert entry.averaged == effects[name]
+        pairs = {e.name: e.estimate for e in entry.explained_by}
         assert pairs == {n: v for n, v in effects.items() if name in n.split(" x ") and " x " in n} and len(pairs) == k - 1
         higher = [w for length in range(3, k + 1) for w in itertools.combinations(range(k), length) if i in w]
         expected = sum(2 * np.mean(means * signs[:, w].prod(axis=1)) for w in map(list, higher))
-        assert entry["higher_order"] == pytest.approx(expected)
-        assert entry["averaged"] + sum(pairs.values()) + entry["higher_order"] == pytest.approx(entry["estimate"])
+        assert entry.higher_order == pytest.approx(expected)
+        assert known(entry.averaged) + sum(pairs.values()) + known(entry.higher_order) == pytest.approx(entry.estimate)
 
 
 def test_leaving_one_out_is_paired_by_seed() -> None:
     rng, rows = np.random.default_rng(7), leave_one_out(["a", "b", "c"])
     values = simulate(rows, 4, {"a": 1, "b": 0, "c": 0}, rng, slope=0)
     values[0] = np.nan  # a is off in the first seed: that run is missing
-    entry = analyse(METRIC, runs_of(rows, range(4), values, absent=(0,)), rows)["leave_one_out"][0]
+    entry = analyse_metric(METRIC, runs_of(rows, range(4), values, absent=(0,)), rows).leave_one_out[0]
     differences = values[[7, 11, 15]] - values[[4, 8, 12]]
-    assert entry["seeds"] == 3 and entry["estimate"] == pytest.approx(differences.mean())
+    assert entry.seeds == 3 and entry.estimate == pytest.approx(differences.mean())
     clip, run = differences.mean(axis=0).var(ddof=1) / 12, differences.mean(axis=1).var(ddof=1) / 3
-    assert entry["standard_error"] ** 2 == pytest.approx(clip + run)
+    assert known(entry.standard_error) ** 2 == pytest.approx(clip + run)
     reach = np.sqrt(stats.t.isf(0.025, 11) ** 2 * clip + stats.t.isf(0.025, 2) ** 2 * run)
-    assert entry["interval"][1] == pytest.approx(entry["estimate"] + reach)
-    assert entry["averaged"] is None and entry["explained_by"] == []
+    assert known(entry.interval)[1] == pytest.approx(known(entry.estimate) + reach)
+    assert entry.averaged is None and entry.explained_by == ()
 
 
 def test_each_arms_own_noise_is_told_from_the_seeds() -> None:
     """Planted deviations of 1, 2, 3 and 4 in 400 seeds that shift all arms by more."""
     rng = np.random.default_rng(23)
     values = rng.normal(0, 5, (400, 1)) + rng.normal(0, 1, (400, 4)) * [1, 2, 3, 4]
-    noise = noise_by_arm(tabulate(runs_of(SQUARE, range(400), np.repeat(values.reshape(-1, 1), 2, axis=1))))
+    noise = noise_by_arm(table_of_runs(runs_of(SQUARE, range(400), np.repeat(values.reshape(-1, 1), 2, axis=1))))
     assert list(noise.values()) == pytest.approx([1, 2, 3, 4], rel=0.25)
-    assert noise_by_arm(tabulate(runs_of(SQUARE, (0, 1), np.ones((8, 2)), absent=(3,)))) == {}
+    assert noise_by_arm(table_of_runs(runs_of(SQUARE, (0, 1), np.ones((8, 2)), absent=(3,)))) == {}
 
 
 def test_a_noisy_arm_is_named_and_leaves_the_others_difference_alone() -> None:
     values = simulate(SQUARE, 4, {"a": 1}, np.random.default_rng(22), slope=0, run=0.1)
-    calm = analyse(METRIC, runs_of(SQUARE, range(4), values), SQUARE)
+    calm = analyse_metric(METRIC, runs_of(SQUARE, range(4), values), SQUARE)
     values[::4] += np.array([-30, 10, 40, -20])[:, None]
-    wild = analyse(METRIC, runs_of(SQUARE, range(4), values), SQUARE)
-    assert "noisy" not in calm["inference"]
-    assert "arm a-1b-1 is over 5 times as noisy as the others" in wild["inference"]
-    assert max(wild["noise_by_arm"], key=lambda arm: wild["noise_by_arm"][arm]) == "a-1b-1"
-    for before, after in zip(calm["leave_one_out"], wild["leave_one_out"], strict=True):
-        assert after["interval"] == before["interval"], "the base is in neither side of a leave-one-out difference"
+    wild = analyse_metric(METRIC, runs_of(SQUARE, range(4), values), SQUARE)
+    assert "noisy" not in calm.inference
+    assert "arm a-1b-1 is over 5 times as noisy as the others" in wild.inference
+    assert max(wild.noise_by_arm, key=lambda arm: wild.noise_by_arm[arm]) == "a-1b-1"
+    for before, after in zip(calm.leave_one_out, wild.leave_one_out, strict=True):
+        assert after.interval == before.interval, "the base is in neither side of a leave-one-out difference"
 
 
 def test_a_design_of_left_out_terms_says_what_its_effects_assume() -> None:
     rows = leave_one_out(["a", "b", "c"])
     values = simulate(rows, 3, {"a": 1, "b": 0, "c": 0}, np.random.default_rng(8))
-    found = analyse(METRIC, runs_of(rows, (0, 1, 2), values), rows)
+    found = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values), rows)
     assert list(by_name(found)) == [f"{f} (if no interactions)" for f in "abc"]
-    assert "assumes that factors do not interact" in found["model"]
-    assert [e["name"] for e in found["not_estimable"]] == ["a x b", "a x c", "b x c"]
-    assert all("this design" in e["reason"] for e in found["not_estimable"])
-    for effect, entry in zip(found["effects"], found["leave_one_out"], strict=True):
-        assert effect["estimate"] == pytest.approx(entry["estimate"])
+    assert "assumes that factors do not interact" in found.model
+    assert [e.name for e in found.not_estimable] == ["a x b", "a x c", "b x c"]
+    assert all("this design" in e.reason for e in found.not_estimable)
+    for effect, entry in zip(found.effects, found.leave_one_out, strict=True):
+        assert effect.estimate == pytest.approx(entry.estimate)
 
 
 @pytest.mark.parametrize(("k", "size"), [(3, "half"), (4, "half"), (5, "quarter"), (6, "quarter")])
@@ -250,88 +248,84 @@ def test_an_aliased_effect_is_never_named_without_its_aliases(k: int, size: str)
     found = analyse_study(dict.fromkeys(HEADLINES, given), rows)
     table = alias_table(rows)
     short = {name: [a for a in aliases if a.count(" x ") < 2] for name, aliases in table.items()}
-    named = [n for m in found["metrics"].values() for e in (*m["effects"], *m["not_estimable"]) for n in [e["name"]]]
-    named += [e["name"] for m in found["metrics"].values() for loo in m["leave_one_out"] for e in loo["explained_by"]]
-    named += found["family"]["effects"]
+    named = [n for m in found.metrics.values() for n in [*(e.name for e in m.effects), *(e.name for e in m.not_estimable)]]
+    named += [e.name for m in found.metrics.values() for loo in m.leave_one_out for e in loo.explained_by]
+    named += found.family.effects
     assert any("(=" in name for name in named)
     for name in named:
         first, _, rest = name.removesuffix(")").partition(" (= ")
         assert set(filter(None, rest.split(" = "))) == set(short[first])
-    assert {" x ".join(w) for e in found["metrics"][METRIC]["effects"] for w in e["members"]} == set(short)
+    assert {" x ".join(w) for e in found.metrics[METRIC].effects for w in e.members} == set(short)
     fields = {name for name in dir(Effect(((),), (1,))) if not name.startswith("_")}
-    assert fields == {"words", "signs", "alone", "name", "column"}, "a second, shorter name for an effect"
+    assert fields == {"words", "signs", "assumes_no_interactions", "name", "column"}, "a second, shorter name for an effect"
 
 
 def test_aliased_interactions_are_estimated_as_their_sum() -> None:
     rows = fraction("abcdef", "quarter")
     values = simulate(rows, 3, {"a x b": 3.0, "c x e": -1.0}, np.random.default_rng(10), run=0.01, slope=0)
-    effect = by_name(analyse(METRIC, runs_of(rows, (0, 1, 2), values), rows))["a x b (= c x e)"]
-    assert effect["estimate"] == pytest.approx(2.0, abs=0.3)
+    effect = by_name(analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values), rows))["a x b (= c x e)"]
+    assert effect.estimate == pytest.approx(2.0, abs=0.3)
 
 
 def test_too_few_runs_are_said_in_words() -> None:
     values = simulate(SQUARE, 3, {"a": 1, "b": 1}, np.random.default_rng(11))
-    one = analyse(METRIC, runs_of(SQUARE, (0,), values[:4]), SQUARE)
-    assert "too few runs: 0 residual degrees of freedom" in one["inference"] and "nothing of other seeds" in one["inference"]
-    assert one["effects"][0]["interval"] is None and one["effects"][0]["detectable"] is None
-    assert one["effects"][0]["bootstrap"] is not None
-    assert one["leave_one_out"][0]["interval"] is None
-    two = analyse(METRIC, runs_of(SQUARE, (0, 1), values[:8]), SQUARE)
-    assert two["hc3"] == "too few seeds: 2 of at least 3"
-    assert two["effects"][0]["hc3"] is None and two["effects"][0]["interval"] is not None
-    short = analyse(METRIC, runs_of(SQUARE, (0, 1), values[:8], absent=(5, 6)), SQUARE)
-    assert "too few runs: 1 residual degree of freedom," in short["inference"]
+    one = analyse_metric(METRIC, runs_of(SQUARE, (0,), values[:4]), SQUARE)
+    assert "too few runs: 0 residual degrees of freedom" in one.inference and "does not cover other seeds" in one.inference
+    assert one.effects[0].interval is None and one.effects[0].detectable is None
+    assert one.effects[0].bootstrap is not None
+    assert one.leave_one_out[0].interval is None
+    two = analyse_metric(METRIC, runs_of(SQUARE, (0, 1), values[:8]), SQUARE)
+    assert two.hc3 == "too few seeds: 2 of at least 3"
+    assert two.effects[0].hc3 is None and two.effects[0].interval is not None
+    short = analyse_metric(METRIC, runs_of(SQUARE, (0, 1), values[:8], absent=(5, 6)), SQUARE)
+    assert "too few runs: 1 residual degree of freedom," in short.inference
     eight = factorial("abc")
-    assert "too few runs: 1 residual" in analyse(METRIC, runs_of(eight, (0,), np.ones((8, 3))), eight)["inference"]
+    assert "too few runs: 1 residual" in analyse_metric(METRIC, runs_of(eight, (0,), np.ones((8, 3))), eight).inference
 
 
 def test_a_run_of_leverage_one_gives_no_hc3() -> None:
     """Both factors on was run once only: nothing else says what it should be."""
     values = simulate(SQUARE, 4, {"a": 1, "b": 1}, np.random.default_rng(12))
-    found = analyse(METRIC, runs_of(SQUARE, range(4), values, absent=(7, 11, 15)), SQUARE)
-    assert found["hc3"] == "1 run of leverage 1: nothing else says what they should be"
-    assert all(effect["hc3"] is None for effect in found["effects"])
-    json.dumps(found, allow_nan=False)
+    found = analyse_metric(METRIC, runs_of(SQUARE, range(4), values, absent=(7, 11, 15)), SQUARE)
+    assert found.hc3 == "1 run of leverage 1, which the model fits exactly"
+    assert all(effect.hc3 is None for effect in found.effects)
+    json.dumps(asdict(found), allow_nan=False)
 
 
 def test_missing_runs_are_listed_and_bounded() -> None:
     values = simulate(SQUARE, 3, {"a": 6, "b": 0.5}, np.random.default_rng(13), slope=0)
     absent = (2, 9)
-    found = analyse(METRIC, runs_of(SQUARE, (0, 1, 2), values, absent=absent), SQUARE)
-    assert [(m["seed"], m["state"]) for m in found["missing"]] == [(0, "DIVERGED"), (2, "DIVERGED")]
-    known = np.delete(values.mean(axis=1), absent)
+    found = analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values, absent=absent), SQUARE)
+    assert [(m.seed, m.state) for m in found.missing] == [(0, "DIVERGED"), (2, "DIVERGED")]
+    observed = np.delete(values.mean(axis=1), absent)
     reach: dict[str, list[float]] = {name: [] for name in by_name(found)}
-    for ends in itertools.product((known.min(), known.max()), repeat=2):
+    for ends in itertools.product((observed.min(), observed.max()), repeat=2):
         whole = values.copy()
         whole[list(absent)] = np.array(ends)[:, None]
-        for name, effect in by_name(analyse(METRIC, runs_of(SQUARE, (0, 1, 2), whole), SQUARE)).items():
-            reach[name].append(effect["estimate"])
+        for name, effect in by_name(analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), whole), SQUARE)).items():
+            reach[name].append(effect.estimate)
     for name, effect in by_name(found).items():
-        assert effect["if_missing"] == pytest.approx([min(reach[name]), max(reach[name])])
-        assert effect["sign_survives"] == (min(reach[name]) * max(reach[name]) > 0)
-    assert {e["sign_survives"] for e in found["effects"]} == {True, False}
-    whole_study = analyse(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE)
-    assert whole_study["missing"] == [] and whole_study["effects"][0]["if_missing"] is None
+        assert effect.if_missing == pytest.approx([min(reach[name]), max(reach[name])])
+        assert effect.sign_survives == (min(reach[name]) * max(reach[name]) > 0)
+    assert {e.sign_survives for e in found.effects} == {True, False}
+    whole_study = analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE)
+    assert whole_study.missing == () and whole_study.effects[0].if_missing is None
 
 
 def test_any_part_of_a_study_says_what_it_can_and_why_not_the_rest() -> None:
     rows, rng = factorial("abc"), np.random.default_rng(14)
     values = simulate(rows, 2, {"a": 1, "b": 1}, rng, clips=4)
     for count in range(17):
-        found = analyse(METRIC, runs_of(rows, (0, 1), values, absent=range(count, 16), state="PENDING"), rows)
-        json.dumps(found, allow_nan=False)
-        named = {w for e in found["effects"] for w in map(tuple, e["members"])}
-        told = {" x ".join(w) for w in named} | {
-            e["name"].removesuffix(" (if no interactions)") for e in found["not_estimable"]
-        }
+        found = analyse_metric(METRIC, runs_of(rows, (0, 1), values, absent=range(count, 16), state="PENDING"), rows)
+        json.dumps(asdict(found), allow_nan=False)
+        named = {w for e in found.effects for w in map(tuple, e.members)}
+        told = {" x ".join(w) for w in named} | {e.name.removesuffix(" (if no interactions)") for e in found.not_estimable}
         assert told >= {"a", "b", "c", "a x b", "a x c", "b x c"}, count
-        assert found["runs"] + len(found["missing"]) == 16
-    early = analyse(METRIC, runs_of(rows, (0, 1), values, absent=range(4, 16), state="PENDING"), rows)
-    assert {e["name"]: e["reason"] for e in early["not_estimable"]}["a (if no interactions)"].startswith(
-        "not both levels seen yet: a was only off"
-    )
-    assert [e["name"] for e in early["effects"]] == ["b (if no interactions)", "c (if no interactions)"]
-    assert {e["name"]: e["reason"] for e in early["not_estimable"]}["a x b"].startswith("the runs so far")
+        assert found.runs + len(found.missing) == 16
+    early = analyse_metric(METRIC, runs_of(rows, (0, 1), values, absent=range(4, 16), state="PENDING"), rows)
+    assert {e.name: e.reason for e in early.not_estimable}["a (if no interactions)"].startswith("a was only off")
+    assert [e.name for e in early.effects] == ["b (if no interactions)", "c (if no interactions)"]
+    assert {e.name: e.reason for e in early.not_estimable}["a x b"].startswith("the runs so far")
 
 
 def test_clips_without_a_face_are_left_out_for_all_and_runs_of_few_are_missing() -> None:
@@ -339,28 +333,26 @@ def test_clips_without_a_face_are_left_out_for_all_and_runs_of_few_are_missing()
     given = runs_of(SQUARE, (0, 1, 2), values)
     given[1].clips["c03"] = None
     given[4] = Run(given[4].arm, 1, given[4].levels, "COMPLETED", {f"c{c:02d}": 9.0 if c < 5 else None for c in range(12)})
-    found = analyse("landmark_error", given, SQUARE)
-    assert found["clips"] == 11 and found["clips_left_out"] == ["c03"]
-    assert found["missing"] == [
-        {"arm": given[4].arm, "seed": 1, "state": "COMPLETED", "reason": "measured on less than half of the clips"}
-    ]
-    without = analyse("landmark_error", runs_of(SQUARE, (0, 1, 2), np.delete(values, 3, axis=1), absent=(4,)), SQUARE)
-    assert [e["estimate"] for e in found["effects"]] == pytest.approx([e["estimate"] for e in without["effects"]])
+    found = analyse_metric("landmark_error", given, SQUARE)
+    assert found.clips == 11 and found.clips_left_out == ("c03",)
+    assert found.missing == (MissingRun(given[4].arm, 1, "COMPLETED", "measured on less than half of the clips"),)
+    without = analyse_metric("landmark_error", runs_of(SQUARE, (0, 1, 2), np.delete(values, 3, axis=1), absent=(4,)), SQUARE)
+    assert [e.estimate for e in found.effects] == pytest.approx([e.estimate for e in without.effects])
 
 
 def test_a_seeds_only_run_compares_with_nothing() -> None:
     values = simulate(SQUARE, 3, {"a": 1}, np.random.default_rng(16))
-    found = analyse(METRIC, runs_of(SQUARE, (0, 1, 2), values, absent=(9, 10, 11)), SQUARE)
-    two = analyse(METRIC, runs_of(SQUARE, (0, 1), values[:8]), SQUARE)
-    assert [e["estimate"] for e in found["effects"]] == [e["estimate"] for e in two["effects"]]
-    assert found["missing"][-1]["reason"].startswith("the only run of its seed")
+    found = analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values, absent=(9, 10, 11)), SQUARE)
+    two = analyse_metric(METRIC, runs_of(SQUARE, (0, 1), values[:8]), SQUARE)
+    assert [e.estimate for e in found.effects] == [e.estimate for e in two.effects]
+    assert found.missing[-1].reason.startswith("the only run of its seed")
     means = values.mean(axis=1)[:9]
     ends: list[list[float]] = []
     for filled in itertools.product((means.min(), means.max()), repeat=3):
         whole = np.append(means, filled)
         ends.append([np.mean(whole * [row[factor] for row in SQUARE * 3]) * 2 for factor in "ab"])
     for factor, reach in zip("ab", np.array(ends).T, strict=True):
-        assert by_name(found)[factor]["if_missing"] == pytest.approx([reach.min(), reach.max()])
+        assert by_name(found)[factor].if_missing == pytest.approx([reach.min(), reach.max()])
 
 
 def test_the_bootstrap_draws_the_same_seeds_and_clips_for_all_arms() -> None:
@@ -368,21 +360,21 @@ def test_the_bootstrap_draws_the_same_seeds_and_clips_for_all_arms() -> None:
     rng = np.random.default_rng(17)
     values = simulate(SQUARE, 3, {"a": 1}, rng)
     shared = values + rng.normal(0, 50, (1, 12)) + np.repeat(rng.normal(0, 50, (3, 1)), 4, axis=0)
-    one, other = (by_name(analyse(METRIC, runs_of(SQUARE, (0, 1, 2), v), SQUARE))["a"] for v in (values, shared))
-    assert one["bootstrap"] == pytest.approx(other["bootstrap"])
-    assert one["interval"] == pytest.approx(other["interval"])
+    one, other = (by_name(analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), v), SQUARE))["a"] for v in (values, shared))
+    assert one.bootstrap == pytest.approx(other.bootstrap)
+    assert one.interval == pytest.approx(other.interval)
     uneven = values + np.where(np.arange(12) % 4 == 3, 50, 0)[:, None] * np.repeat([-1, 0, 1], 4)[:, None]
-    wide = by_name(analyse(METRIC, runs_of(SQUARE, (0, 1, 2), uneven), SQUARE))["a"]
-    assert np.ptp(wide["bootstrap"]) > 5 * np.ptp(one["bootstrap"])
+    wide = by_name(analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), uneven), SQUARE))["a"]
+    assert np.ptp(known(wide.bootstrap)) > 5 * np.ptp(known(one.bootstrap))
 
 
 def test_the_bootstrap_by_its_definition() -> None:
     """GeneratedImages blocks and clips put together by hand and fitted anew, a block drawn twice as two blocks."""
     values = simulate(SQUARE, 4, {"a": 1}, np.random.default_rng(18))
-    table = tabulate(runs_of(SQUARE, range(4), values, absent=(2,)))
+    table = table_of_runs(runs_of(SQUARE, range(4), values, absent=(2,)))
     fitted = fit_table(table, SQUARE)[1]
     assert fitted is not None
-    found, (seeds, clips) = bootstrap(fitted), draws(4, 12)
+    found, (seeds, clips) = bootstrap(fitted), resampling_counts(4, 12)
     runs = pd.DataFrame(SQUARE * 4).assign(seed=np.repeat(range(4), 4), place=range(16)).drop(2)
     for drawn_often, share in ((seeds / 4, 1 / 4), (clips, 1 / 12)):
         assert drawn_often.sum(axis=1) == pytest.approx(1)
@@ -394,7 +386,7 @@ def test_the_bootstrap_by_its_definition() -> None:
         x = np.column_stack([drawn[["a", "b"]], drawn.a * drawn.b, pd.get_dummies(drawn.block)]).astype(float)
         expected = 2 * np.linalg.lstsq(x, values[drawn.place] @ clips[i], rcond=None)[0][:3]
         assert row == pytest.approx(expected)
-    assert percentile(found[:, 0]) == pytest.approx(np.quantile(found[:, 0], [0.025, 0.975]))
+    assert percentile_interval(found[:, 0]) == pytest.approx(np.quantile(found[:, 0], [0.025, 0.975]))
 
 
 def test_pairs_that_the_runs_cannot_tell_apart_still_take_their_part() -> None:
@@ -402,20 +394,20 @@ def test_pairs_that_the_runs_cannot_tell_apart_still_take_their_part() -> None:
     rows = factorial("abcd")
     absent = [i for i, row in enumerate(rows * 2) if column_value(row, tuple("abcd")) < 0]
     values = simulate(rows, 2, {"a": 1, "a x b": 50}, np.random.default_rng(20), slope=0)
-    found = analyse(METRIC, runs_of(rows, (0, 1), values, absent=absent, state="RUNNING"), rows)
-    assert [e["name"] for e in found["effects"]] == ["a", "b", "c", "d"]
-    assert len(found["not_estimable"]) == 6
-    assert {e["reason"] for e in found["not_estimable"]} == {"the runs so far cannot tell it from other effects"}
-    assert found["degrees_of_freedom"] == 16 - 2 - 4 - 3
-    assert found["sigma"] < 3
+    found = analyse_metric(METRIC, runs_of(rows, (0, 1), values, absent=absent, state="RUNNING"), rows)
+    assert [e.name for e in found.effects] == ["a", "b", "c", "d"]
+    assert len(found.not_estimable) == 6
+    assert {e.reason for e in found.not_estimable} == {"the runs so far cannot separate it from other effects"}
+    assert found.degrees_of_freedom == 16 - 2 - 4 - 3
+    assert known(found.sigma) < 3
 
 
 def test_an_alias_of_the_other_sign_says_so() -> None:
     arms = SQUARE[1:3]
     values = simulate(arms, 3, {"a": 3}, np.random.default_rng(21), slope=0)
-    found = analyse(METRIC, runs_of(arms, (0, 1, 2), values), arms)
+    found = analyse_metric(METRIC, runs_of(arms, (0, 1, 2), values), arms)
     assert list(by_name(found)) == ["a (= -b)"]
-    assert found["not_estimable"] == [{"name": "a x b", "reason": "the arms of this study all have the same level of it"}]
+    assert found.not_estimable == (NotEstimable("a x b", "it has the same level in all arms of this study"),)
 
 
 COVERED = [
@@ -441,14 +433,15 @@ def test_intervals_cover_planted_effects(
     inside: dict[str, list[bool]] = {}
     for study in range(500):
         values = simulate(rows, seeds, planted, np.random.default_rng([study, seeds]), **noise)
-        found = analyse(METRIC, runs_of(rows, range(seeds), values, absent=absent), rows)
-        given = [("t", e["interval"], planted.get(e["name"].partition(" (=")[0], 0.0)) for e in found["effects"]]
-        given += [("bootstrap", e["bootstrap"], g[2]) for e, g in zip(found["effects"], given, strict=True)]
-        given += [("hc3", e["hc3"]["interval"], g[2]) for e, g in zip(found["effects"], given, strict=False) if e["hc3"]]
+        found = analyse_metric(METRIC, runs_of(rows, range(seeds), values, absent=absent), rows)
+        given = [("t", e.interval, planted.get(e.name.partition(" (=")[0], 0.0)) for e in found.effects]
+        given += [("bootstrap", e.bootstrap, g[2]) for e, g in zip(found.effects, given, strict=True)]
+        given += [("hc3", e.hc3.interval, g[2]) for e, g in zip(found.effects, given, strict=False) if e.hc3]
         if rows == SQUARE and seeds > 2:
-            whole = [e for e in found["leave_one_out"] if e["interval"]]
-            given += [("loo", e["interval"], planted[e["factor"]] + planted["a x b"]) for e in whole]
-        for kind, (low, high), truth in given:
+            whole = [e for e in found.leave_one_out if e.interval]
+            given += [("loo", e.interval, planted[e.factor] + planted["a x b"]) for e in whole]
+        for kind, interval, truth in given:
+            low, high = known(interval)
             inside.setdefault(kind, []).append(low <= truth <= high)
     covered = {kind: float(np.mean(values)) for kind, values in inside.items()}
     print(f"\ncoverage, {name}: {covered}")
@@ -467,7 +460,7 @@ def test_an_effect_of_the_detectable_size_is_found_four_times_in_five() -> None:
         values = (
             np.repeat(rng.normal(0, 1, 12)[:, None], 3, axis=1) + size / 2 * np.array([r["a"] for r in SQUARE] * 3)[:, None]
         )
-        found += by_name(analyse(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"]["p"] < 0.05
+        found += known(by_name(analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"].p) < 0.05
     assert 0.75 <= found / 500 <= 0.85
 
 
@@ -487,15 +480,13 @@ def test_a_summary_has_the_effects_from_the_folder_alone(tiny: Config, tmp_path:
     trial_folder(tmp_path, made.trials[-1]).write_state("DIVERGED", images=8, seconds=1.0, passes={})
     summary = summarise_study(tmp_path, read_plan(tmp_path), None)
     write_json(tmp_path / "summary.json", summary)
-    found = summary["effects"]
-    assert found["factors"] == ["pixel_space", "feature_space"] and set(found["metrics"]) == set(HEADLINES)
+    found = known(summary.effects)
+    assert found.factors == ("pixel_space", "feature_space") and set(found.metrics) == set(HEADLINES)
     rows = [a.levels for a in design.arms]
-    expected = analyse(METRIC, runs_of(rows, (0, 1, 2), values, absent=(11,)), rows)
-    assert [e["estimate"] for e in found["metrics"][METRIC]["effects"]] == pytest.approx(
-        [e["estimate"] for e in expected["effects"]]
-    )
-    assert found["metrics"][METRIC]["missing"] == [{"arm": "full", "seed": 2, "state": "DIVERGED", "reason": ""}]
-    assert [c["claim"] for c in summary["claims"]] == ["feature_over_pixel", "synergy"]
+    expected = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values, absent=(11,)), rows)
+    assert [e.estimate for e in found.metrics[METRIC].effects] == pytest.approx([e.estimate for e in expected.effects])
+    assert found.metrics[METRIC].missing == (MissingRun("full", 2, "DIVERGED", ""),)
+    assert [c.claim for c in summary.claims] == ["feature_over_pixel", "synergy"]
 
 
 def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_path: Path) -> None:
@@ -503,7 +494,7 @@ def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_p
         tiny, choose_design("figure2", tiny).arms, design="figure2", preset="demo", seeds=(0,), candidates=1,
         data=PLANNED_DATA, commit="c",
     )  # fmt: skip
-    assert summarise_study(tmp_path, made, None)["effects"] is None
+    assert summarise_study(tmp_path, made, None).effects is None
 
 
 def faceless(values: Floats, arm: int, found: int) -> list[Run]:
@@ -526,15 +517,15 @@ def test_landmark_fidelity_is_told_by_the_area_where_an_arm_shows_no_face() -> N
     given = {m: runs_of(SQUARE, (0, 1, 2), values) for m in (*HEADLINES, LANDMARK_AUC)} | {
         LANDMARK_ERROR: faceless(values, 1, 0)
     }
-    broken = analyse(LANDMARK_ERROR, given[LANDMARK_ERROR], SQUARE)
-    assert all("if no interactions" in effect["name"] for effect in broken["effects"])
+    broken = analyse_metric(LANDMARK_ERROR, given[LANDMARK_ERROR], SQUARE)
+    assert all("if no interactions" in effect.name for effect in broken.effects)
     found = analyse_study(given, SQUARE)
-    assert list(found["metrics"]) == found["family"]["metrics"] == ["identity_to_target", LANDMARK_AUC, "face_error"]
-    assert [e["name"] for e in found["metrics"][LANDMARK_AUC]["effects"]] == ["a", "b", "a x b"]
-    assert found["metrics"][LANDMARK_AUC]["better"] == "more"
+    assert tuple(found.metrics) == found.family.metrics == ("identity_to_target", LANDMARK_AUC, "face_error")
+    assert [e.name for e in found.metrics[LANDMARK_AUC].effects] == ["a", "b", "a x b"]
+    assert found.metrics[LANDMARK_AUC].better == "more"
     names = ", ".join(f"{SQUARE_ARMS[1]} (seed {seed})" for seed in (0, 1, 2))
-    assert f"no value on most clips in {names}, because no face was found there" in found["replaced"]
-    said = next(row["sentence"] for row in answer_factors(found) if row["metric"] == LANDMARK_AUC)
+    assert f"no value on most clips in {names}, because no face was found there" in found.replaced
+    said = next(row.sentence for row in answer_factors(found) if row.metric == LANDMARK_AUC)
     assert "changes landmark area up to 0.08 (no face counts as failure) by" in said
 
 

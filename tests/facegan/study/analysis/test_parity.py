@@ -35,7 +35,7 @@ def test_arms_of_a_seed_start_alike_and_seeds_differ(plan: Plan, data: FaceData)
 
 
 def demands(study: Path, plan: Plan) -> dict[str, bool | None]:
-    return {row["demand"]: row["met"] for row in check_parity(study, plan)["demands"]}
+    return {row.demand: row.met for row in check_parity(study, plan).demands}
 
 
 def test_an_arm_that_was_treated_otherwise_is_seen(plan: Plan, tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_an_arm_that_was_treated_otherwise_is_seen(plan: Plan, tmp_path: Path) -
     found = demands(tmp_path, plan)
     unmet = [demand for demand, met in found.items() if not met]
     assert unmet == ["equal first 100 batches in all arms of a seed", "equal images"]
-    rows = check_parity(tmp_path, plan)["trials"]
-    assert (rows[1]["generator_passes"], rows[1]["vgg_passes"], rows[1]["peak_memory_bytes"]) == (128, 64, None)
+    rows = check_parity(tmp_path, plan).trials
+    assert (rows[1].generator_passes, rows[1].vgg_passes, rows[1].peak_memory_bytes) == (128, 64, None)
 
 
 def test_the_peak_is_of_the_trial_and_not_of_one_before() -> None:

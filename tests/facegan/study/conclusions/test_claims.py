@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from facegan.config import Config
 from facegan.study.analysis.runs import Run
-from facegan.study.conclusions.claims import METRIC, TOO_FEW, UNDECIDED, UNTELLABLE, answer_claims
+from facegan.study.conclusions.claims import METRIC, NOT_ESTIMABLE, TOO_FEW, UNDECIDED, ClaimConclusion, answer_claims
 from facegan.study.design.arms import Design, choose_design
+from tests.known import known
 
 GROUPS = ("pixel_space", "feature_space")
 SQUARE = choose_design("factorial", Config(), factors=GROUPS)
@@ -24,7 +25,7 @@ def study(
     *,
     noise: float = 0.01,
     absent: Sequence[int] = (),
-) -> list[dict[str, Any]]:
+) -> tuple[ClaimConclusion, ...]:
     """The answers on planted effects of identity ('pixel', 'pixel x identity'), with noise of seeds, runs, clips and both."""
     runs: list[Run] = []
     clips = rng.normal(0, 0.05, 12)
@@ -53,31 +54,31 @@ def study(
 )
 def test_answers_follow_what_was_planted(effects: dict[str, float], answers: tuple[str, str]) -> None:
     found = study(SQUARE, 3, effects, np.random.default_rng(1))
-    assert tuple(claim["answer"] for claim in found) == answers
-    assert [claim["claim"] for claim in found] == ["feature_over_pixel", "synergy"]
+    assert tuple(claim.answer for claim in found) == answers
+    assert [claim.claim for claim in found] == ["feature_over_pixel", "synergy"]
     for claim in found:
-        assert claim["metric"] == METRIC and METRIC in claim["sentence"]
-        low, high = claim["interval"]
-        assert f"95 % interval {low:+.3g} to {high:+.3g}; 3 seeds, 12 clips" in claim["sentence"]
-        assert f" {claim['estimate']:+.3g} (95 %" in claim["sentence"]
-        assert claim["bootstrap"][0] <= claim["estimate"] <= claim["bootstrap"][1]
+        assert claim.metric == METRIC and METRIC in claim.sentence
+        low, high = known(claim.interval)
+        assert f"95 % interval {low:+.3g} to {high:+.3g}; 3 seeds, 12 clips" in claim.sentence
+        assert f" {claim.estimate:+.3g} (95 %" in claim.sentence
+        assert known(claim.bootstrap)[0] <= known(claim.estimate) <= known(claim.bootstrap)[1]
     difference = abs(effects["feature_space"]) - abs(effects["pixel_space"])
-    assert found[0]["estimate"] == pytest.approx(difference, abs=0.03)
-    assert found[1]["estimate"] == pytest.approx(effects["pixel_space x feature_space"], abs=0.02)
-    json.dumps(found, allow_nan=False)
+    assert found[0].estimate == pytest.approx(difference, abs=0.03)
+    assert found[1].estimate == pytest.approx(effects["pixel_space x feature_space"], abs=0.02)
+    json.dumps([asdict(claim) for claim in found], allow_nan=False)
 
 
 def test_the_sentences_can_be_read() -> None:
     found = study(
         SQUARE, 3, {"feature_space": 0.3, "pixel_space": -0.02, "pixel_space x feature_space": 0.1}, np.random.default_rng(2)
     )
-    assert found[0]["sentence"].startswith("Yes, feature-space terms matter more: identity_to_target changes by +0.3")
-    assert " with the feature-space terms (perceptual, identity) and by -0.0" in found[0]["sentence"]
+    assert found[0].sentence.startswith("Yes, feature-space terms matter more: identity_to_target changes by +0.3")
+    assert " with the feature-space terms (perceptual, identity) and by -0.0" in found[0].sentence
     assert (
         " with the pixel-space terms (pixel, self_consistency, triple_consistency) on against off, a difference in size of +0.2"
-        in found[0]["sentence"]
+        in found[0].sentence
     )
-    assert found[1]["sentence"].startswith("Yes, each group does more for identity where the other is on: ")
+    assert found[1].sentence.startswith("Yes, each group does more for identity where the other is on: ")
 
 
 def test_single_terms_add_up_to_their_groups() -> None:
@@ -93,10 +94,10 @@ def test_single_terms_add_up_to_their_groups() -> None:
     found = study(
         design, 2, {**effects, "perceptual x identity": 0.3, "pixel x consistency": 0.2}, np.random.default_rng(3), noise=0.001
     )
-    assert [claim["answer"] for claim in found] == ["yes", "yes"]
-    assert found[0]["feature_effect"] == pytest.approx(0.2, abs=0.005)
-    assert found[0]["pixel_effect"] == pytest.approx(0, abs=0.005)
-    assert found[1]["estimate"] == pytest.approx(0.06, abs=0.005)
+    assert [claim.answer for claim in found] == ["yes", "yes"]
+    assert found[0].feature_effect == pytest.approx(0.2, abs=0.005)
+    assert found[0].pixel_effect == pytest.approx(0, abs=0.005)
+    assert found[1].estimate == pytest.approx(0.06, abs=0.005)
 
 
 @pytest.mark.parametrize("name", ["figure2", "loo"])
@@ -105,17 +106,17 @@ def test_left_out_terms_answer_the_first_claim_only(name: str) -> None:
     effects = {factor.name: 0.02 for factor in design.factors}
     effects |= {f.name: 0.3 for f in design.factors if f.name in ("feature_space", "perceptual", "identity")}
     found = study(design, 3, effects, np.random.default_rng(4))
-    assert found[0]["answer"] == "yes"
-    assert "in the full loss (by leaving out, one factor after the other, added up)" in found[0]["sentence"]
-    assert found[1]["answer"] == UNTELLABLE and found[1]["interval"] is None
-    assert "no arm with both groups off" in found[1]["sentence"]
+    assert found[0].answer == "yes"
+    assert "in the full loss (by leaving out, one factor after the other, added up)" in found[0].sentence
+    assert found[1].answer == NOT_ESTIMABLE and found[1].interval is None
+    assert "no arm with both groups off" in found[1].sentence
 
 
 def test_terms_added_one_by_one_say_what_they_assume() -> None:
     design = choose_design("add-one", Config(), factors=("pixel", "consistency", "feature_space"))
     found = study(design, 3, {"feature_space": 0.3, "pixel": 0.02}, np.random.default_rng(5))
-    assert found[0]["answer"] == "yes" and "(if the terms do not interact)" in found[0]["sentence"]
-    assert found[1]["answer"] == UNTELLABLE and "pairs cannot be told" in found[1]["sentence"]
+    assert found[0].answer == "yes" and "(if the terms do not interact)" in found[0].sentence
+    assert found[1].answer == NOT_ESTIMABLE and "interactions cannot be separated" in found[1].sentence
 
 
 @pytest.mark.parametrize(
@@ -129,32 +130,32 @@ def test_terms_added_one_by_one_say_what_they_assume() -> None:
 def test_designs_of_one_group_tell_neither(factors: tuple[str, ...], says: str) -> None:
     design = choose_design("factorial", Config(), factors=factors)
     found = study(design, 3, {}, np.random.default_rng(6))
-    assert [claim["answer"] for claim in found] == [UNTELLABLE, UNTELLABLE]
-    assert all(says in claim["sentence"] for claim in found)
+    assert [claim.answer for claim in found] == [NOT_ESTIMABLE, NOT_ESTIMABLE]
+    assert all(says in claim.sentence for claim in found)
 
 
 def test_an_aliased_group_is_not_told() -> None:
     """Half of three: each main effect is aliased with the pair of the others."""
     design = choose_design("fraction", Config(), factors=("pixel_space", "perceptual", "identity"), size="half")
     found = study(design, 3, {"pixel_space": 0.3}, np.random.default_rng(7))
-    assert [claim["answer"] for claim in found] == [UNTELLABLE, UNTELLABLE]
-    assert all("(= " in claim["sentence"] for claim in found)
-    assert "perceptual (= pixel_space x identity): these cannot be told apart" in found[0]["sentence"]
+    assert [claim.answer for claim in found] == [NOT_ESTIMABLE, NOT_ESTIMABLE]
+    assert all("(= " in claim.sentence for claim in found)
+    assert "perceptual (= pixel_space x identity): these cannot be told apart" in found[0].sentence
 
 
 def test_a_half_of_five_tells_both() -> None:
     design = choose_design("fraction", Config(), size="half")
     found = study(design, 2, {"identity": 0.3, "pixel x identity": 0.2}, np.random.default_rng(8))
-    assert [claim["answer"] for claim in found] == ["yes", "yes"]
+    assert [claim.answer for claim in found] == ["yes", "yes"]
 
 
 @pytest.mark.parametrize(("seeds", "absent"), [(1, ()), (1, (0, 1, 2)), (2, (0, 1, 4, 5)), (3, range(12))])
 def test_too_few_runs_are_said_to_be(seeds: int, absent: Sequence[int]) -> None:
     effects = {"feature_space": 0.3, "pixel_space": 0.0, "pixel_space x feature_space": 0.1}
     found = study(SQUARE, seeds, effects, np.random.default_rng(9), absent=absent)
-    assert [claim["answer"] for claim in found] == [TOO_FEW, TOO_FEW]
-    assert all(claim["sentence"].startswith("Too few runs") and claim["interval"] is None for claim in found)
-    assert all(claim["sentence"].lower().count("too few runs") == 1 for claim in found)
+    assert [claim.answer for claim in found] == [TOO_FEW, TOO_FEW]
+    assert all(claim.sentence.startswith("Too few runs") and claim.interval is None for claim in found)
+    assert all(claim.sentence.lower().count("too few runs") == 1 for claim in found)
 
 
 @pytest.mark.slow
@@ -168,6 +169,6 @@ def test_claims_cover_planted_truths(pixel: float, feature: float, pair: float) 
     covered = np.zeros((500, 2))
     for i in range(500):
         found = study(SQUARE, 3, effects, np.random.default_rng([i, 3]))
-        covered[i] = [c["interval"][0] <= truth <= c["interval"][1] for c, truth in zip(found, truths, strict=True)]
+        covered[i] = [known(c.interval)[0] <= truth <= known(c.interval)[1] for c, truth in zip(found, truths, strict=True)]
     print(f"\ncoverage of claims, pixel {pixel}, feature {feature}, pair {pair}: {covered.mean(axis=0)}")
     assert (covered.mean(axis=0) >= 0.93).all()

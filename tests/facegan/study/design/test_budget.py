@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from facegan.config import Config, preset
+from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import read_json
 from facegan.landmarks import maps
 from facegan.packing import random_batch
+from facegan.presets import preset
 from facegan.step import new_state, step
 from facegan.study.analysis.parity import check_parity
 from facegan.study.conclusions.summary import summarise_study
@@ -19,7 +20,7 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget, choose_budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study, read_plan
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.planning import PLANNED_DATA
 
 ARMS = choose_design("figure2", Config()).arms
@@ -111,7 +112,7 @@ def test_plans_read_back_as_they_were_written(passes: Plan, seconds: Plan, tmp_p
         assert read_plan(tmp_path / name) == written
     declared = read_json(tmp_path / "flops" / "plan.json")
     assert declared["budget"]["gflop_per_image"] == passes.budget.gflop_per_image
-    assert "GFLOP a run, the networks' multiply-adds forward and backward" in declared["equalised"]
+    assert "GFLOP for each run, the networks' multiply-adds forward and backward" in declared["equalised"]
     assert "not bit-reproducible" in read_json(tmp_path / "seconds" / "plan.json")["equalised"]
 
 
@@ -140,11 +141,11 @@ def finish(root: Path, found: Plan) -> None:
         folder.write_state("COMPLETED", images=images, seconds=3.0, passes={n: v * images for n, v in per_image.items()})
         folder.write_conditions(start_weights=f"w{trial.seed}", first_batches=f"b{trial.seed}", device="cpu")
         for report in (1, 2, 3):
-            folder.append_row({"images": images * report // 3, "seconds": 0.9 * report, "time": 0.0})
+            folder.append_row(MetricsRow(images * report // 3, 0.9 * report, 0.0, {}))
 
 
 def unmet(root: Path, found: Plan) -> list[str]:
-    return [row["demand"] for row in check_parity(root, found)["demands"] if not row["met"]]
+    return [row.demand for row in check_parity(root, found).demands if not row.met]
 
 
 def test_compute_that_was_not_equal_is_seen(passes: Plan, tmp_path: Path) -> None:
@@ -153,10 +154,10 @@ def test_compute_that_was_not_equal_is_seen(passes: Plan, tmp_path: Path) -> Non
     first = trial_folder(tmp_path, passes.trials[0])
     done = first.state()
     first.write_state("COMPLETED", images=done.images - 8, seconds=1.0, passes=done.passes)
-    (compute, as_weighed) = unmet(tmp_path, passes)
-    assert "GFLOP of training" in compute and as_weighed == "passes an image as weighed in the plan"
-    row = check_parity(tmp_path, passes)["trials"][0]
-    assert row["gflop"] == pytest.approx(row["images"] * passes.budget.gflop_per_image[row["arm"]])
+    (compute, as_counted) = unmet(tmp_path, passes)
+    assert "GFLOP of training" in compute and as_counted == "passes per image as counted in the plan"
+    row = check_parity(tmp_path, passes).trials[0]
+    assert row.gflop == pytest.approx(row.images * passes.budget.gflop_per_image[row.arm])
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_seconds_that_were_not_spent_or_overspent_are_seen(
     folder = trial_folder(tmp_path, seconds.trials[1])
     folder.forget_rows_after(0)
     for i, value in enumerate(rows):
-        folder.append_row({"images": 8 * (i + 1), "seconds": value, "time": 0.0})
+        folder.append_row(MetricsRow(8 * (i + 1), value, 0.0, {}))
     assert unmet(tmp_path, seconds) == (
         [] if is_met else ["2.5 s of training, to the first report after that and at most 10% more"]
     )
@@ -177,9 +178,9 @@ def test_seconds_that_were_not_spent_or_overspent_are_seen(
 
 def test_the_summary_says_what_was_equalised_and_how_far_runs_came(passes: Plan, seconds: Plan, tmp_path: Path) -> None:
     finish(tmp_path / "seconds", seconds)
-    study = summarise_study(tmp_path / "seconds", seconds, None)["study"]
-    assert study["budget"]["kind"] == "seconds"
-    assert study["budget"]["amount"] == "2.5 s of training (24 to 80 images reached)"
-    assert study["images"] == 80
-    study = summarise_study(tmp_path / "flops", passes, None)["study"]
-    assert study["budget"]["amount"].endswith(f"GFLOP of training (32 to {max(t.config.images for t in passes.trials)} images)")
+    study = summarise_study(tmp_path / "seconds", seconds).study
+    assert study.budget.kind == "seconds"
+    assert study.budget.amount == "2.5 s of training (24 to 80 images reached)"
+    assert study.images == 80
+    study = summarise_study(tmp_path / "flops", passes).study
+    assert study.budget.amount.endswith(f"GFLOP of training (32 to {max(t.config.images for t in passes.trials)} images)")

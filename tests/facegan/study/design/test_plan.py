@@ -10,7 +10,7 @@ from facegan.errors import UserError
 from facegan.study.design.arms import candidate, choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study, read_plan
-from facegan.study.folder.trial_folder import TrialFolder, trial_folder
+from facegan.study.folder.trial_folder import MetricsRow, TrialFolder, trial_folder
 from tests.planning import PLANNED_DATA
 
 
@@ -88,7 +88,7 @@ def test_a_study_of_another_plan_is_refused(tiny: Config, tmp_path: Path) -> Non
 
 def test_a_folder_of_other_things_is_refused(tiny: Config, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="other things"):
+    with pytest.raises(UserError, match="other files"):
         open_study(tmp_path, plan(tiny))
 
 
@@ -97,8 +97,8 @@ def test_a_trial_folder_forgets_what_will_be_done_again(tiny: Config, tmp_path: 
     assert folder.state().state == "PENDING"
     folder.path.mkdir(parents=True)
     for images in (8, 16, 24):
-        folder.append_row({"images": images})
+        folder.append_row(MetricsRow(images, 1.0, 0.0, {}))
     with (folder.path / "metrics.jsonl").open("a") as stream:
         stream.write('{"images": 3')  # killed while writing
     folder.forget_rows_after(16)
-    assert [row["images"] for row in folder.rows()] == [8, 16]
+    assert [row.images for row in folder.rows()] == [8, 16]

@@ -1,6 +1,6 @@
-"""The code of the model that MLflow keeps: MLflow copies this file into the model, beside facegan's and a checkpoint.
+"""The generator as a Python model of MLflow, which imports this module by name from its copy of `facegan`.
 
-It needs what drawing needs, no Ray and nothing else of this package.
+Imports only what generating images needs: no MLflow, no Ray and no image library.
 """
 
 from pathlib import Path
@@ -12,11 +12,11 @@ from facegan.checkpoint import load_generator
 from facegan.inference import Images, image_generator
 
 CHECKPOINT = "checkpoint"
-"""The folder, among the model's data, with the part of a checkpoint that drawing reads."""
+"""Folder of the model's data with the checkpoint files that `load_generator` reads."""
 
 
 class ServedGenerator:
-    """{"image": uint8 RGB [n, size, size, 3], "landmarks": float32 [n, 68, 2] in its pixels} to images of the same kind."""
+    """Moves faces to landmarks. `data` is the model's data folder."""
 
     def __init__(self, data: Path) -> None:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -24,13 +24,16 @@ class ServedGenerator:
         self._draw = image_generator(generator.to(device), config, device)
 
     def predict(self, model_input: dict[str, Any], params: dict[str, Any] | None = None) -> Images:
-        """Each person with their face moved to the landmarks."""
+        """Images, uint8 RGB [n, size, size, 3], of the people of "image" with their faces moved to "landmarks".
+
+        `model_input` holds "image", of the same form, and "landmarks", float32 [n, 68, 2] in pixels of the image.
+        """
         images, points = model_input["image"], model_input["landmarks"]
         if len(images) != len(points):
-            raise ValueError(f"{len(images)} images and {len(points)} sets of landmarks: as many of the one as of the other")
+            raise ValueError(f"{len(images)} images and {len(points)} sets of landmarks: give as many of each")
         return self._draw(images, points)
 
 
 def _load_pyfunc(data_path: str) -> ServedGenerator:
-    # By this name mlflow.pyfunc finds it.
+    # mlflow.pyfunc calls the function of this name.
     return ServedGenerator(Path(data_path))

@@ -1,0 +1,72 @@
+"""The flags that all study jobs share, and checks of flags that need neither Ray nor torch."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+
+from cluster.datasets.dataset import check_image_size, existing
+from cluster.datasets.source import check_source
+from cluster.storage.uri import storage_uri
+from cluster.storage.weights import stage_vgg
+from cluster.studies.study_store import StudyStore
+from facegan.config import Config
+from facegan.errors import UserError
+from facegan.nets.vgg_weights import weights_name
+from facegan.presets import preset
+from facegan.synthetic.config import SyntheticConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyArguments:
+    """Input data, the study's location, and the base configuration that the design varies."""
+
+    source: str = ""
+    """Video clips to make the data set from: a folder or s3://bucket/prefix in the 300VW layout. Without --source and --data,
+    synthetic faces are rendered."""
+    data: str = ""
+    """Data set made by jobs/ingest.py, or the place to make it from --source: a folder or s3://bucket/prefix."""
+    study: str = ""
+    """Study folder or s3://bucket/prefix; by default studies/<design>-<preset>-<plan>."""
+    preset: str = "demo"
+    """Base configuration. demo: minutes on a CPU; hour: an hour on a CPU; poster: the study of 2019, for GPUs."""
+    include_faces: bool = False
+    """Embed frames of real people in report.html. The PNG files in the study folder contain them in any case."""
+    synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
+    config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
+
+    def check(self) -> None:
+        """Raise UserError for a location, a data set or weights that cannot be used."""
+        check_source(self.source)
+        if self.data and not self.source:
+            check_image_size(existing(storage_uri("--data", self.data)).manifest(), self.config)
+        if self.study:
+            StudyStore(storage_uri("--study", self.study)).check()
+        stage_vgg(self.config.vgg.weights)
+        if self.config.vgg.weights != "imagenet":  # run_study downloads these, because torch is needed for it
+            weights_name(self.config.vgg)
+
+
+def check_candidates(config: Config, grace_images: int, *, seconds: float | None = None) -> None:
+    """Raise UserError if ASHA cannot compare candidates.
+
+    It needs validation clips, and a grace period that includes the first checkpoint and, unless the budget is in seconds,
+    ends within the run.
+    """
+    if not config.data.validation_fraction:
+        raise UserError(
+            "data.validation_fraction is 0: candidates are compared on validation clips; hold some out, such as 0.1"
+        )
+    most = math.inf if seconds else config.images
+    if not config.checkpoint_every <= grace_images <= most:
+        raise UserError(
+            f"--grace_images is {grace_images}: at least checkpoint_every ({config.checkpoint_every}), the first score of a "
+            f"candidate, and at most images ({most})"
+        )
+
+
+def check_no_seed(config: Config) -> None:
+    """Raise UserError if `--seed` was given to a job that takes `--seeds`."""
+    if config.seed:
+        raise UserError(f"--seed is {config.seed}: this job takes --seeds; give --seeds {config.seed}")

@@ -1,0 +1,54 @@
+"""The outputs of a study: summary, figures and report, made from its folder at any time, also from an unfinished study."""
+
+from pathlib import Path
+
+import cv2
+
+from facegan.data.face_data import FaceData
+from facegan.data.manifest import to_bytes
+from facegan.files import write_bytes, write_json
+from facegan.metrics.card import Card
+from facegan.metrics.discrimination import Discrimination
+from facegan.metrics.evaluation import study_references
+from facegan.metrics.evaluation_config import EvaluatorsConfig
+from facegan.metrics.evaluators import build_evaluators
+from facegan.records import read_record
+from facegan.report.figure2 import write_figure2
+from facegan.report.gradient_figure import write_gradient_figure
+from facegan.report.loss_curves import write_losses_figure
+from facegan.report.page import write_report
+from facegan.report.sheets import contact_sheet
+from facegan.study.conclusions.summary import Summary, summarise_study
+from facegan.study.design.plan import Plan
+from facegan.trial import REFERENCE_EMBEDDINGS
+
+REFERENCES = "references.json"
+"""Metric cards of the reference rows."""
+DISCRIMINATION = "discrimination.json"
+"""How well the identity evaluator distinguishes the test people."""
+MANIFEST = "manifest.json"
+"""Copy of the data set's manifest."""
+
+
+def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: bool) -> Summary:
+    """Write summary.json, the figures and report.html into a study folder; returns the summary.
+
+    The reference rows are computed once and kept. `include_faces` embeds frames of real people in the report.
+    """
+    cure = "remove it, and the same command makes it again"
+    references = read_record(dict[str, Card], study / REFERENCES, cure)
+    discrimination = read_record(Discrimination, study / DISCRIMINATION, cure)
+    if references is None or discrimination is None:
+        evaluators = build_evaluators(EvaluatorsConfig())
+        references, discrimination = study_references(data, evaluators, study / REFERENCE_EMBEDDINGS)
+        write_json(study / REFERENCES, references)
+        write_json(study / DISCRIMINATION, discrimination)
+    summary = summarise_study(study, plan, references, discrimination)
+    write_json(study / "summary.json", summary)
+    write_bytes(study / MANIFEST, to_bytes(data.manifest))
+    cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
+    write_figure2(study, plan, data)
+    write_losses_figure(study, plan)
+    write_gradient_figure(study, plan)
+    write_report(study, summary, plan.base, include_faces=include_faces)
+    return summary

@@ -1,0 +1,8 @@
+"""Numbers as text for people."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as at most two units: 3725 as '1 h 2 min', 125 as '2 min 5 s'."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,36 @@
+"""What a study is and what it found, as text for the console and in Markdown."""
+
+from facegan.metrics.table import display_name
+from facegan.report.score_table import study_table
+from facegan.study.conclusions.summary import Summary
+from facegan.study.design.plan import Plan
+
+
+def plan_lines(plan: Plan, study: str) -> list[str]:
+    """A plan in a few lines; `study` is the study's location."""
+    faces = "SYNTHETIC faces" if plan.data.synthetic else "real faces"
+    images, seconds = sum(trial.config.images for trial in plan.trials), plan.budget.seconds
+    amount = f"{images} images" if seconds is None else f"{seconds * len(plan.trials):g} s of training"
+    lines = [
+        f"study    {study}: {plan.design}, {len(plan.trials)} trials, {amount}, {faces}, VGG-19 {plan.vgg}",
+        # jobs/doctor.py prints the same hash, to compare the code on other machines.
+        f"code     {plan.code} (commit {plan.commit})",
+    ]
+    return lines if plan.budget.kind == "images" else [*lines, f"budget   equal {plan.budget.equalised()}"]
+
+
+def result_lines(summary: Summary) -> list[str]:
+    """The main scores, the verdict on each arm and the answers to the claims."""
+    verdicts = [f"  {arm.label:<15} {arm.verdict.split(':')[0]}" for arm in summary.arms]
+    claims = [f"\n  {claim.question}\n  {claim.sentence}" for claim in summary.claims]
+    return [*study_table(summary), "", *verdicts, *claims]
+
+
+def markdown_answers(summary: Summary) -> str:
+    """The study's answers as a list in Markdown."""
+    claims = [f"- **{claim.question}** {claim.sentence}" for claim in summary.claims]
+    answers = [f"- **{row.factor}, {display_name(row.metric)}**: {row.answer}; {row.sentence}" for row in summary.answers]
+    arms = [f"- **{arm.label}** {arm.verdict}" for arm in summary.arms]
+    if summary.effects and summary.effects.replaced:
+        answers.append(f"- {summary.effects.replaced}.")
+    return "\n".join([*claims, *answers, *arms])

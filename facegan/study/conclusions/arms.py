@@ -1,0 +1,105 @@
+"""The scores of each arm: one trial for each seed, averaged clip by clip over the seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facegan.metrics.card import Card, Scores, summarise
+from facegan.metrics.table import METRICS
+from facegan.study.analysis.model_selection import best_candidates
+from facegan.study.analysis.runs import Run
+from facegan.study.conclusions.verdict import Comparison, Outcome, compare_with_copy, decide_verdict
+from facegan.study.design.arms import Arm
+from facegan.study.design.plan import Plan, Trial
+from facegan.study.folder.trial_folder import trial_folder
+
+Cards = Mapping[str, Card | None]
+"""The metric card of each trial by its key; None before the trial is scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """A metric of an arm or of a reference row."""
+
+    mean: float | None
+    interval: tuple[float, float] | None
+    note: str
+    """Why the metric was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSummary:
+    """What an arm achieved over its seeds."""
+
+    name: str
+    label: str
+    trials_completed: int
+    trials_planned: int
+    scored: tuple[str, ...]
+    """Keys of the trials that the scores are means of."""
+    scores: dict[str, ScoreSummary]
+    """By metric; empty before any trial is scored."""
+    against_copied_source: dict[str, Comparison]
+    """By error metric."""
+    outcome: Outcome
+    verdict: str
+
+
+def summarise_arm(study: Path, plan: Plan, arm: Arm, cards: Cards, copied: Card | None) -> ArmSummary:
+    """The scores and the verdict of an arm; `copied` is the card of the reference row `COPY`."""
+    trials = [t for t in plan.trials if t.arm == arm.name]
+    states = [trial_folder(study, t).state().state for t in trials]
+    scored = scored_trials(study, trials, cards)
+    card = _mean_card([cards[t.key] or {} for t in scored])
+    comparisons = compare_with_copy(card, copied)
+    outcome, verdict = decide_verdict(card, comparisons, states)
+    return ArmSummary(
+        name=arm.name,
+        label=arm.label,
+        trials_completed=states.count("COMPLETED"),
+        trials_planned=len(trials),
+        scored=tuple(t.key for t in scored),
+        scores=summarise_card(card),
+        against_copied_source=comparisons,
+        outcome=outcome,
+        verdict=verdict,
+    )
+
+
+def scored_trials(study: Path, trials: Sequence[Trial], cards: Cards) -> list[Trial]:
+    """The trials with scores that represent an arm, one for each seed: the best of its candidates on validation clips."""
+    return best_candidates(study, [t for t in trials if cards[t.key]])
+
+
+def summarise_card(card: Card) -> dict[str, ScoreSummary]:
+    """A card without its values by clip and category."""
+    return {metric: ScoreSummary(found.mean, found.interval, found.note) for metric, found in card.items()}
+
+
+def runs_of_metric(study: Path, plan: Plan, metric: str, cards: Cards) -> list[Run]:
+    """One run for each arm and seed: the trial that represents it, or any of its trials before one is scored."""
+    runs = []
+    for arm in plan.arms:
+        trials = [t for t in plan.trials if t.arm == arm.name]
+        scored = {t.seed: t for t in scored_trials(study, trials, cards)}
+        for seed in dict.fromkeys(t.seed for t in trials):
+            trial = scored.get(seed, next(t for t in trials if t.seed == seed))
+            card = cards[trial.key] or {}
+            clips = card[metric].clips if metric in card else {}
+            runs.append(Run(arm.name, seed, arm.levels, trial_folder(study, trial).state().state, clips))
+    return runs
+
+
+def _mean_card(cards: Sequence[Card]) -> Card:
+    """One card of several runs: each clip's mean is averaged over the runs, then clips are resampled."""
+    clips = sorted({clip for card in cards for found in card.values() for clip in found.clips})
+    if not clips:
+        return {}
+    scores: Scores = {}
+    for metric in METRICS:
+        values = [[card[metric].clips.get(clip) for card in cards if metric in card] for clip in clips]
+        known = [[v for v in row if v is not None] for row in values]
+        scores[metric] = np.array([float(np.mean(row)) if row else float("nan") for row in known], np.float64)
+    return summarise(scores, clips)

@@ -1,0 +1,71 @@
+"""The tracker of MLflow, on a SQLite file next to the study."""
+
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from cluster.tracking import start_tracker
+from cluster.tracking.mlflow_tracker import how_to_open
+from facegan.config import Config
+from facegan.study.design.arms import choose_design
+from facegan.study.design.plan import Plan, make_plan
+from facegan.study.folder.trial_folder import MetricsRow, trial_folder
+from tests.planning import PLANNED_DATA
+
+
+@pytest.mark.parametrize(
+    ("uri", "on_a_cluster", "word"),
+    [
+        ("sqlite:////home/me/studies/mlflow.db", False, "make mlflow"),
+        ("http://127.0.0.1:5000", True, "make mlflow-tunnel"),
+        ("http://127.0.0.1:5000", False, ""),
+        ("http://mlflow.example.org", True, ""),
+    ],
+)
+def test_it_names_the_command_that_opens_the_ui(
+    uri: str, on_a_cluster: bool, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if on_a_cluster:
+        monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    text = how_to_open(uri)
+    assert word in text and bool(word) == bool(text)
+
+
+def write_row(study: Path, plan: Plan, images: int) -> None:
+    folder = trial_folder(study, plan.trials[0])
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.append_row(MetricsRow(images, 1.0, time.time(), {"images_per_second": 8.0, "loss/pixel": 0.5}))
+    folder.write_state("RUNNING", images=images, seconds=1.0, passes={})
+
+
+@pytest.mark.slow
+def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    study = tmp_path / "study"
+    arms = choose_design("figure2", Config(), names=("full",)).arms
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    write_row(study, plan, 8)
+    start_tracker(plan, study).sync()
+    write_row(study, plan, 16)
+    tracker = start_tracker(plan, study)
+    tracker.sync()
+    trial_folder(study, plan.trials[0]).write_state("COMPLETED", images=16, seconds=1.0, passes={})
+    tracker.finish("the *note*", {"claim": "yes"})
+
+    assert tracker.location.startswith(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("facegan")
+    assert experiment is not None
+    runs: dict[str, Run] = {run.data.tags["kind"]: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"study", "trial"}
+    history = client.get_metric_history(runs["trial"].info.run_id, "loss/pixel")
+    assert [metric.step for metric in history] == [8, 16]
+    assert runs["study"].data.tags["mlflow.note.content"] == "the *note*"
+    assert runs["study"].data.tags["claim"] == "yes"
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}

@@ -1,0 +1,54 @@
+"""The progress line of a study: share done, amount, rate, remaining time and arms."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from facegan.config import Config
+from facegan.report.progress_line import ProgressLine
+from facegan.study.design.arms import choose_design
+from facegan.study.design.budget import Budget
+from facegan.study.design.plan import Plan, make_plan
+from facegan.study.folder.trial_folder import trial_folder
+from tests.planning import PLANNED_DATA
+
+
+@pytest.fixture
+def plan(tiny: Config) -> Plan:
+    return make_plan(
+        tiny,
+        choose_design("figure2", Config()).arms,
+        design="figure2",
+        preset="demo",
+        seeds=(0,),
+        candidates=1,
+        data=PLANNED_DATA,
+        commit="",
+    )
+
+
+def test_it_counts_the_images_of_all_trials(plan: Plan, tmp_path: Path) -> None:
+    line = ProgressLine(plan, tmp_path)
+    trial_folder(tmp_path, plan.trials[0]).write_state("COMPLETED", images=32, seconds=1, passes={})
+    trial_folder(tmp_path, plan.trials[1]).write_state("RUNNING", images=16, seconds=1, passes={})
+    text = line.text()
+    assert text.startswith("train     38%  48/128 images")
+    assert "-Cons. 100%  -Pixel 50%  -Feature 0%  Full 0%" in text
+
+
+def test_it_counts_seconds_if_these_are_the_budget(plan: Plan, tmp_path: Path) -> None:
+    timed = replace(plan, budget=Budget("seconds", 10.0))
+    line = ProgressLine(timed, tmp_path)
+    trial_folder(tmp_path, plan.trials[0]).write_state("COMPLETED", images=320, seconds=11.5, passes={})
+    trial_folder(tmp_path, plan.trials[1]).write_state("RUNNING", images=16, seconds=5.0, passes={})
+    text = line.text()
+    assert text.startswith("train     38%  15/40 s of training")
+    assert "-Cons. 100%  -Pixel 50%  -Feature 0%  Full 0%" in text
+
+
+def test_a_stopped_trial_counts_as_done(plan: Plan, tmp_path: Path) -> None:
+    line = ProgressLine(plan, tmp_path)
+    for trial in plan.trials:
+        trial_folder(tmp_path, trial).write_state("STOPPED", images=8, seconds=1, passes={})
+    assert "100%  32/32 images" in line.text()
