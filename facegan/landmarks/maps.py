@@ -1,4 +1,4 @@
-"""Landmark maps, drawn on the device."""
+"""Landmark maps, the images of landmarks that the networks take, drawn on the device of the points."""
 
 import math
 from functools import cache
@@ -9,12 +9,12 @@ from torch import Tensor
 from facegan.config import ModelConfig
 from facegan.landmarks.points import PARTS, POINTS
 
-# The segments of a face that fills its crop are shorter than this share of the image's side.
 _LONGEST_SEGMENT = 0.1
+"""Upper bound of the length of a segment between two landmarks, as a share of the image's side."""
 
 
 def landmark_input(points: Tensor, size: int, model: ModelConfig) -> Tensor:
-    """What the networks are given of points [batch, 68, 2]: drawn maps, or the points where the first layers work from them."""
+    """The landmark input of the networks for points [batch, 68, 2] in pixels: maps, or the points for a sparse first layer."""
     sparse = (
         model.maps == "points" and points.device.type == "cpu" if model.first_layer == "auto" else model.first_layer == "sparse"
     )
@@ -22,27 +22,27 @@ def landmark_input(points: Tensor, size: int, model: ModelConfig) -> Tensor:
 
 
 def draw_maps(points: Tensor, size: int, model: ModelConfig) -> Tensor:
-    """Landmark maps [batch, channels, size, size] in [0, 1] of points [batch, 68, 2], on their device."""
+    """Landmark maps [batch, channels, size, size] in [0, 1] of points [batch, 68, 2] in pixels."""
     draw = draw_points if model.maps == "points" else draw_parts
     return draw(points, size, model.map_sigma)
 
 
 def map_channels(model: ModelConfig) -> int:
-    """How many channels `draw_maps` makes."""
+    """Number of channels of `draw_maps`."""
     return POINTS if model.maps == "points" else len(PARTS)
 
 
 def draw_points(points: Tensor, size: int, sigma: float) -> Tensor:
-    """[batch, 68, size, size]: exp(-d^2 / 2 sigma^2) of the distance d to each point, as the product of its two axes."""
+    """[batch, 68, size, size]: exp(-d^2 / (2 sigma^2)) of the distance d to each point, `sigma` in pixels."""
     across, down = _gaussians(points, size, sigma)
     return down.unsqueeze(-1) * across.unsqueeze(-2)
 
 
 def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
-    """[batch, 8, size, size]: soft lines of width sigma along each facial part; each channel's maximum is close to 1.
+    """[batch, 8, size, size]: soft lines of width `sigma` pixels along each facial part, with a maximum close to 1.
 
-    A line is a row of Gaussians. Their sum over a part is one product of two thin matrices (a Gaussian is separable), and
-    1 - exp(-sum) keeps crossing and crowded lines within 1.
+    A line is a row of Gaussians. A Gaussian is separable, so their sum over a part is one product of two thin matrices.
+    1 - exp(-sum) keeps crossing lines within 1.
     """
     channels = [_line_sum(points, part, size, sigma) for part in PARTS]
     return 1 - torch.exp(-2 * torch.stack(channels, dim=1))
@@ -50,7 +50,7 @@ def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
 
 @cache
 def _segments(part: str, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The points where a part's segments start and end; kept on the device, since indexing by a list waits for a copy."""
+    """Indices of the points where the segments of a part start and end; on the device, since indexing by a list copies it."""
     lines, closed = PARTS[part]
     starts = [i for line in lines for i in (line if closed else line[:-1])]
     ends = [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
@@ -60,19 +60,20 @@ def _segments(part: str, device: torch.device) -> tuple[Tensor, Tensor]:
 def _line_sum(points: Tensor, part: str, size: int, sigma: float) -> Tensor:
     starts, ends = _segments(part, points.device)
     start, end = points.index_select(1, starts), points.index_select(1, ends)
-    # Dots at most one sigma apart: the ripple of their sum is below 1 %.
+    # Dots at most one sigma apart, so that the ripple of their sum is below 1 %.
     dots = max(3, math.ceil(_LONGEST_SEGMENT * size / sigma))
     along = torch.arange(dots, device=points.device, dtype=points.dtype).view(1, 1, -1, 1) / dots
     centres = (start.unsqueeze(2) + along * (end - start).unsqueeze(2)).flatten(1, 2)
-    # Each dot stands for its share of the segment's length, so that long and short segments are equally bright.
+    # Weighted by the length that a dot stands for, so that long and short segments are equally bright.
     share = (end - start).norm(dim=-1).repeat_interleave(dots, dim=1) / (dots * sigma)
     across, down = _gaussians(centres, size, sigma)
     return torch.bmm((down * share.unsqueeze(-1)).transpose(1, 2), across)
 
 
 def _gaussians(points: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """The factors of each point's Gaussian along x and along y, [batch, n, size] each."""
     grid = torch.arange(size, device=points.device, dtype=points.dtype)
     distance = points.unsqueeze(-1) - grid
-    # The bound keeps far values (4e-18) and their products normal numbers; with denormal ones all that follows is slower.
+    # The bound keeps the values (4e-18) and their products from being denormal numbers, which are slow.
     profile = torch.exp((distance.square() * (-0.5 / sigma**2)).clamp(min=-40))
     return profile.select(-2, 0), profile.select(-2, 1)

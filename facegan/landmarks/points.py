@@ -1,6 +1,6 @@
-"""The 68-point convention of iBUG: .pts files, the mirror permutation, and landmark maps drawn on the device.
+"""The 68-point convention of iBUG: .pts files, named points, facial parts, and mirroring.
 
-Coordinates are (x, y) in pixels; a whole number is the centre of a pixel and (0, 0) the top left one.
+Coordinates are (x, y) in pixels; whole numbers are pixel centres, and (0, 0) is the top left one.
 """
 
 from pathlib import Path
@@ -14,7 +14,6 @@ POINTS = 68
 EYE_CORNERS = (36, 45)
 NOSE_TIP = 30
 
-# Lines of the face as (points, closed); each is a channel of the `parts` maps.
 PARTS: dict[str, tuple[list[list[int]], bool]] = {
     "jaw": ([list(range(17))], False),
     "right_brow": ([list(range(17, 22))], False),
@@ -25,6 +24,7 @@ PARTS: dict[str, tuple[list[list[int]], bool]] = {
     "outer_lips": ([list(range(48, 60))], True),
     "inner_lips": ([list(range(60, 68))], True),
 }
+"""Lines of the face as (points of each line, whether it is closed); each part is a channel of the `parts` maps."""
 
 _MIRROR_PAIRS = [
     *((i, 16 - i) for i in range(8)),
@@ -37,11 +37,11 @@ _MIRROR_PAIRS = [
 
 
 class BadAnnotation(ValueError):
-    """A .pts file that does not hold 68 finite points; the message is the reason that a manifest lists."""
+    """A .pts file that does not hold 68 finite points. The message is the reason in the quarantine table."""
 
 
 def mirror_permutation() -> NDArray[np.int64]:
-    """[68]: landmark i of the mirrored face is landmark `mirror_permutation()[i]` of the face."""
+    """[68]: landmark i of a mirrored face is landmark `mirror_permutation()[i]` of the face."""
     order = np.arange(POINTS)
     for left, right in _MIRROR_PAIRS:
         order[left], order[right] = right, left
@@ -49,16 +49,16 @@ def mirror_permutation() -> NDArray[np.int64]:
 
 
 def mirror(points: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Points [..., 68, 2] of an image `size` wide after it was mirrored, left and right landmarks exchanged."""
+    """Points [..., 68, 2] of an image of width `size` after it is mirrored; left and right landmarks are exchanged."""
     flipped = points[..., mirror_permutation(), :].copy()
     flipped[..., 0] = size - 1 - flipped[..., 0]
     return flipped
 
 
 def read_pts(path: Path | str) -> NDArray[np.float32]:
-    """Points [68, 2] of a .pts file, whose own coordinates count from 1; raises BadAnnotation with the reason."""
+    """Points [68, 2] of a .pts file, moved by -1, since its coordinates count from 1. Raises BadAnnotation with the reason."""
     try:
-        # A clip has thousands of these files: Python's own float takes a third of what NumPy's parsers take.
+        # A clip has thousands of these files, and float() takes a third of the time of NumPy's parsers.
         body = read_bytes(path).split(b"{")[1].split(b"}")[0]
         values = np.array([float(value) for value in body.split()], np.float64)
     except FileNotFoundError:

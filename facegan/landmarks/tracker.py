@@ -1,4 +1,4 @@
-"""Follows one face through a clip: found by a detector where it begins, then by its own last landmarks."""
+"""Follow one face through a clip: a detector finds it once, then its own last landmarks say where to look."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,27 +7,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+"""[height, width, 3] BGR."""
 Points = NDArray[np.float32]
+"""[68, 2] in pixels."""
 
 NO_FACE = "no face found"
 LOST = "face lost"
 SEVERAL = "several faces, none of them twice as large as the others"
 
-_RIVAL = 0.5
-"""A second face of more than this share of the largest one's area leaves open which is the clip's."""
-_SAME_FACE = 0.3
+_RIVAL_AREA = 0.5
+"""A second face with more than this share of the largest one's area makes it unclear whose clip it is."""
+_SAME_FACE_OVERLAP = 0.3
 """Overlap (intersection over union) of a detected face with the place of the lost one, to be taken for the same."""
-_STEADY = 0.8
-"""Overlap of the box that was used with the one that the landmarks ask for; below it the frame is aligned once more."""
-_GROWTH = 1.4
-"""Largest change of the face's size, as a factor, from a frame to the next."""
-_STEP = 0.5
-"""Longest way of the face's middle from a frame to the next, in sizes of the face."""
+_ALIGNED_OVERLAP = 0.8
+"""Overlap of the box that was used with the box that the landmarks ask for, below which the frame is aligned once more."""
+_MAX_GROWTH = 1.4
+"""Largest change of the face's size from one frame to the next, as a factor."""
+_MAX_STEP = 0.5
+"""Longest motion of the face's centre from one frame to the next, in sizes of the face."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A square in pixels: its middle and its side."""
+    """A square in pixels: its centre and its side."""
 
     x: float
     y: float
@@ -39,7 +41,7 @@ class Box:
         return self.x - half, self.y - half, self.x + half, self.y + half
 
     def overlap(self, other: "Box") -> float:
-        """Intersection over union."""
+        """Intersection over union, in [0, 1]."""
         a, b = self.corners(), other.corners()
         wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
         shared = max(0.0, wide) * max(0.0, high)
@@ -47,16 +49,17 @@ class Box:
 
 
 Detect = Callable[[Image], list[Box]]
-"""The faces of a BGR image."""
+"""The faces of an image."""
 Align = Callable[[Sequence[Image], Sequence[Box]], list[Points | None]]
-"""Landmarks [68, 2] in each image's box, or None where they are no face's."""
+"""The landmarks in one box of each image, or None where they do not show a face."""
 
 
 class FaceTracker:
-    """A `LandmarkFinder` made of a detector and an aligner. What it cannot find has a reason; it raises for no frame.
+    """A `LandmarkFinder` made of a detector and an aligner. A frame without landmarks gets a reason; none raises an error.
 
-    A detector's boxes lie about a face in a way of their own. The first box of a track tells that way, and each later box
-    is put about the last landmarks in the same way, so an aligner always sees the boxes that it was trained on.
+    The boxes of a detector have their own position and size relative to a face. The first box of a track shows this relation.
+    Each later box is placed around the last landmarks in the same way, so that the aligner gets boxes like those it was trained
+    on. `name` and `sha256` name detector and aligner in results; `batch` frames are aligned at once.
     """
 
     def __init__(self, name: str, sha256: Callable[[], str], detect: Detect, align: Align, batch: int) -> None:
@@ -65,28 +68,32 @@ class FaceTracker:
         self.restart()
 
     def restart(self) -> None:
-        """Another clip begins: forget the face."""
-        self._way: Box | None = None
+        """Forget the face: the next frame is of another clip."""
+        self._box_of_face: Box | None = None
+        """The detector's box for a face of centre (0, 0) and size 1."""
         self._last: Box | None = None
         self._lost_at: Box | None = None
 
     def find(self, images: Sequence[Image]) -> list[Points | str]:
-        """Points [68, 2] of each of some consecutive BGR images [height, width, 3], or the reason why it has none."""
+        """Points [68, 2] in pixels of each of some consecutive BGR images, or the reason why it has none."""
         assert all(image.ndim == 3 and image.dtype == np.uint8 for image in images), "BGR images of 8 bits"
         found: list[Points | str] = []
         while len(found) < len(images):
             rest = images[len(found) :]
             followed = self._follow(rest) if self._last else []
-            found += followed or [self._begin(rest[0])]
+            found += followed or [self._detect_face(rest[0])]
         return found
 
     def _follow(self, images: Sequence[Image]) -> list[Points]:
-        """Landmarks of the first images, up to the one where the face is lost: it has to be looked for there."""
+        """Landmarks of the first images, up to the one in which the face is lost and must be detected again."""
+        assert self._last is not None
         followed: list[Points] = []
-        box = self._expected()
+        box = self._place_box(self._last)
         for image, points in zip(images, self._align(images, [box] * len(images)), strict=True):
-            if points is not None and box.overlap(self._about(points)) < _STEADY:
-                (points,) = self._align([image], [self._about(points)])
+            if points is not None:
+                wanted = self._place_box(_extent(points))
+                if box.overlap(wanted) < _ALIGNED_OVERLAP:
+                    (points,) = self._align([image], [wanted])
             if points is None or not self._continues(points, image):
                 self._lost_at, self._last = box, None
                 break
@@ -94,53 +101,43 @@ class FaceTracker:
             followed.append(points)
         return followed
 
-    def _begin(self, image: Image) -> Points | str:
-        """Detect the face anew: the lost one where it was, or else the largest."""
+    def _detect_face(self, image: Image) -> Points | str:
+        """Landmarks of a detected face: of the lost one at its place, or else of the largest."""
         boxes = sorted(self._detect(image), key=lambda box: -box.side)
         if self._lost_at is not None:
-            near = [box for box in boxes if box.overlap(self._lost_at) > _SAME_FACE]
+            near = [box for box in boxes if box.overlap(self._lost_at) > _SAME_FACE_OVERLAP]
             boxes = near or boxes
-        if not boxes:
-            return NO_FACE if self._lost_at is None else LOST
-        if len(boxes) > 1 and boxes[1].side ** 2 > _RIVAL * boxes[0].side ** 2:
+        if len(boxes) > 1 and boxes[1].side ** 2 > _RIVAL_AREA * boxes[0].side ** 2:
             return SEVERAL
-        (points,) = self._align([image], [boxes[0]])
+        points = self._align([image], [boxes[0]])[0] if boxes else None
         if points is None:
             return NO_FACE if self._lost_at is None else LOST
-        self._last = _extent(points)
-        self._way = Box(
-            (boxes[0].x - self._last.x) / self._last.side,
-            (boxes[0].y - self._last.y) / self._last.side,
-            boxes[0].side / self._last.side,
-        )
+        box, face = boxes[0], _extent(points)
+        self._last = face
+        self._box_of_face = Box((box.x - face.x) / face.side, (box.y - face.y) / face.side, box.side / face.side)
         return points
 
-    def _expected(self) -> Box:
-        assert self._last is not None
-        return self._placed(self._last)
-
-    def _about(self, points: Points) -> Box:
-        return self._placed(_extent(points))
-
-    def _placed(self, face: Box) -> Box:
-        assert self._way is not None
-        return Box(face.x + self._way.x * face.side, face.y + self._way.y * face.side, face.side * self._way.side)
+    def _place_box(self, face: Box) -> Box:
+        """The box that the detector would give for a face with this extent."""
+        relative = self._box_of_face
+        assert relative is not None
+        return Box(face.x + relative.x * face.side, face.y + relative.y * face.side, face.side * relative.side)
 
     def _continues(self, points: Points, image: Image) -> bool:
-        """Whether landmarks are those of the face of the frame before."""
+        """Whether landmarks can be those of the face of the previous frame."""
         assert self._last is not None
         now, before = _extent(points), self._last
         height, width = image.shape[:2]
         return (
-            1 / _GROWTH < now.side / before.side < _GROWTH
-            and np.hypot(now.x - before.x, now.y - before.y) < _STEP * before.side
+            1 / _MAX_GROWTH < now.side / before.side < _MAX_GROWTH
+            and np.hypot(now.x - before.x, now.y - before.y) < _MAX_STEP * before.side
             and 0 <= now.x < width
             and 0 <= now.y < height
         )
 
 
 def _extent(points: Points) -> Box:
-    """The middle of the landmarks and the mean of their width and height."""
+    """The centre of the landmarks, and the mean of their width and height, at least 1."""
     low, high = points.min(axis=0), points.max(axis=0)
     x, y = (low + high) / 2
     return Box(float(x), float(y), max(float((high - low).mean()), 1.0))

@@ -1,4 +1,4 @@
-"""The PatchGAN of 2019: is each patch of an image real, given the landmark maps it should follow?"""
+"""The PatchGAN discriminator (Isola et al. 2017), conditioned on landmarks: is each patch of an image real?"""
 
 from torch import Tensor, nn
 
@@ -9,7 +9,11 @@ from facegan.nets.norm import SLOPE, NormLeaky
 
 
 class Discriminator(nn.Module):
-    """Images [batch, 3, size, size] in [-1, 1] and landmarks to logits [batch, 1, h, w]; receptive field 70 x 70 pixels."""
+    """From images [batch, 3, size, size] in [-1, 1] and landmarks (see `FirstLayer`) to one logit per patch, [batch, 1, h, w].
+
+    The receptive field of a logit is 70 x 70 pixels. `width` is the number of channels of the first layer, `sigma` the width of
+    a landmark in pixels.
+    """
 
     def __init__(self, maps: int, width: int, sigma: float) -> None:
         super().__init__()
@@ -27,5 +31,5 @@ class Discriminator(nn.Module):
 
 
 def build_discriminator(model: ModelConfig) -> Discriminator:
-    """The discriminator of a configuration, its weights from torch's random state."""
+    """The discriminator of a configuration, with random weights from torch's global generator."""
     return Discriminator(map_channels(model), model.discriminator_width, model.map_sigma)

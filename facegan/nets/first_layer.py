@@ -1,8 +1,8 @@
-"""The first convolution of both networks: over an image, and over landmarks given as drawn maps or as bare points.
+"""The first convolution of both networks, over an image and over landmarks given as drawn maps or as points.
 
-A point's map is a Gaussian of a few pixels, so nearly all that a dense convolution over 68 maps multiplies is zero. From the
-points the same response is computed where it is not: each point's map, read in the windows that see it, times the point's
-kernel is a small patch, and the patches are added up where they belong.
+The map of a point is a Gaussian of a few pixels, so a dense convolution over 68 maps multiplies mostly zeros. Given the points,
+the same response is computed sparsely: each point adds a small patch to the output, where the window of a position sees its
+Gaussian.
 """
 
 import math
@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 IMAGE_CHANNELS = 3
 _REACH = 6
-"""Beyond so many sigmas a map is below 2e-8 and counts as 0."""
+"""Beyond this many sigmas a map is below 2e-8 and taken as 0."""
 
 
 class FirstLayer(nn.Module):
-    """A convolution over 3 + `maps` channels. `sigma` is the width of a point in its map, pixels."""
+    """A convolution over 3 + `maps` channels. `sigma` is the width of a point's Gaussian in pixels."""
 
     def __init__(self, maps: int, out: int, kernel: int, *, stride: int, padding: int, sigma: float) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class FirstLayer(nn.Module):
         self.stride, self.padding, self.sigma = stride, padding, sigma
 
     def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
-        """Image [batch, 3, size, size], landmarks as maps [batch, maps, size, size] or points [batch, maps, 2] in pixels."""
+        """[batch, out, h, w] of images [batch, 3, size, size] and maps [batch, maps, size, size] or points [batch, maps, 2]."""
         if landmarks.dim() == 4:
             dense: Tensor = self.conv(torch.cat([image, landmarks], dim=1))
             return dense
@@ -35,14 +35,14 @@ class FirstLayer(nn.Module):
 
 
 def _add_response(out: Tensor, points: Tensor, weight: Tensor, size: int, stride: int, padding: int, sigma: float) -> Tensor:
-    """`out` [batch, channels, h, w] plus the convolution of weight [channels, maps, k, k] with the points' maps."""
+    """`out` [batch, channels, h, w] plus the convolution of weight [channels, maps, k, k] with the maps of the points."""
     batch, channels, height, width = out.shape
     by_point = points.detach().to(weight.dtype).transpose(0, 1)
     windows = [
         _windows(by_point[..., axis], size, out.shape[3 - axis], weight.shape[-1], stride, padding, sigma) for axis in (0, 1)
     ]
     (columns, across), (rows, down) = windows
-    # [maps, batch, rows, columns, k, k]: what each output position of a patch reads of the map.
+    # [maps, batch, rows, columns, k, k]: the window of each output position of a patch.
     read = down[:, :, :, None, :, None] * across[:, :, None, :, None, :]
     kernels = weight.permute(1, 2, 3, 0).flatten(1, 2)
     patches = torch.bmm(read.flatten(4).flatten(1, 3), kernels).flatten(0, 1)
@@ -55,9 +55,9 @@ def _add_response(out: Tensor, points: Tensor, weight: Tensor, size: int, stride
 def _windows(
     centre: Tensor, size: int, out: int, kernel: int, stride: int, padding: int, sigma: float
 ) -> tuple[Tensor, Tensor]:
-    """Along one axis: the output positions [..., n] that see a point's map, and what each reads of it [..., n, kernel].
+    """Along one axis: the output positions [..., n] that see a point's Gaussian, and the values they read [..., n, kernel].
 
-    Positions beyond the output and pixels beyond the image read 0 (and positions are moved inside), as in a padded convolution.
+    As in a padded convolution, pixels outside of the image are 0. Positions outside of the output are moved inside and read 0.
     """
     reach = math.ceil(_REACH * sigma)
     lowest = centre.floor().long() - reach + 1
@@ -67,6 +67,6 @@ def _windows(
     pixel = stride * position.unsqueeze(-1) + torch.arange(kernel, device=centre.device) - padding
     seen = ((pixel >= 0) & (pixel < size)) & ((position >= 0) & (position < out)).unsqueeze(-1)
     exponent = (pixel - centre[..., None, None]).square() * (-0.5 / sigma**2)
-    # As in draw_points: no denormal numbers.
+    # As in `facegan.landmarks.maps`, no denormal numbers.
     profile = torch.exp(exponent.clamp(min=-40)) * seen
     return position.clamp(0, out - 1), profile

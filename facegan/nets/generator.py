@@ -1,4 +1,4 @@
-"""The U-Net of 2019: image and landmark maps in, image out; additive skips, instance norm without affine."""
+"""The U-Net generator (Ronneberger et al. 2015) with additive skip connections, conditioned on landmarks."""
 
 import itertools
 from typing import Literal
@@ -12,12 +12,13 @@ from facegan.nets.first_layer import FirstLayer
 from facegan.nets.norm import NormLeaky
 
 LEVELS = 4
+"""Number of downsampling steps."""
 
 Head = Literal["colour", "mask"]
 
 
 class Residual(nn.Module):
-    """x + conv(norm_act(conv(x))), the bottleneck."""
+    """The bottleneck: x + norm(conv(act(norm(conv(x)))))."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,10 +35,11 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """Images [batch, 3, size, size] in [-1, 1] and landmarks (maps or points, see FirstLayer) to images in [-1, 1].
+    """From images [batch, 3, size, size] in [-1, 1] and landmarks (see `FirstLayer`) to images in [-1, 1].
 
-    The head `colour` draws every pixel; `mask` (GANnotation, Sanchez and Valstar 2018) also says where to keep the source's.
-    U-Net-64 is `width=64` with 68 maps: 31.5 M parameters, 11.1 GFLOP a 128-pixel image.
+    The head `colour` generates every pixel; `mask` (GANnotation, Sanchez and Valstar 2018) also generates a mask of the pixels
+    that are kept from the source. `width` is the number of channels of the first layer: U-Net-64 has `width=64` and 68 maps,
+    which are 31.5 M parameters and 11.1 GFLOP per image of 128 pixels.
     """
 
     def __init__(self, maps: int, width: int, head: Head, sigma: float) -> None:
@@ -65,8 +67,8 @@ class Generator(nn.Module):
         x = self.bottleneck(x)
         for block in self.up:
             x = block(x) + skips.pop()
-        # bfloat16 has fewer levels near 1 than an 8-bit image.
         out = self.last(x)
+        # bfloat16 has fewer values near 1 than an 8-bit image.
         out = out.to(torch.promote_types(out.dtype, torch.float32))
         colour = torch.tanh(out[:, :3])
         if self.head == "colour":
@@ -76,5 +78,5 @@ class Generator(nn.Module):
 
 
 def build_generator(model: ModelConfig) -> Generator:
-    """The generator of a configuration, its weights from torch's random state."""
+    """The generator of a configuration, with random weights from torch's global generator."""
     return Generator(map_channels(model), model.generator_width, model.head, model.map_sigma)

@@ -1,4 +1,4 @@
-"""Instance norm without affine and LeakyReLU as one operation that keeps its output alone for the backward pass."""
+"""Instance norm without affine parameters and LeakyReLU as one operation that stores only its output for the backward pass."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _EPS = 1e-5
 
 
 class NormLeaky(nn.Module):
-    """[batch, c, h, w] to LeakyReLU(0.2) of each sample's channels at mean 0 and variance 1."""
+    """LeakyReLU(0.2) of x [batch, c, h, w] with each channel of each sample normalised to mean 0 and variance 1."""
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = _NormLeaky.apply(x)  # type: ignore[no-untyped-call]
@@ -20,9 +20,9 @@ class NormLeaky(nn.Module):
 
 
 class _NormLeaky(torch.autograd.Function):
-    """Both steps can be inverted, so the input is computed again from the output, which the next convolution keeps anyway.
+    """Both steps are invertible, so the backward pass recomputes the input from the output, which the next convolution stores.
 
-    Stock modules keep three tensors of this size, this none of its own (In-Place Activated BatchNorm, Rota Bulo et al. 2018).
+    Separate modules store three tensors of this size (In-Place Activated BatchNorm, Rota Bulo et al. 2018).
     """
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""VGG-19's convolution stack, frozen: the feature space of the perceptual, identity and style terms.
+"""The frozen convolutions of VGG-19 (Simonyan and Zisserman 2015), the features of the perceptual, identity and style terms.
 
-Built on demand, never at import. The module is called `features` with torchvision's key names, so its public weights load.
+The parameters have torchvision's names (`features.0.weight`, ...), so its public weights load.
 """
 
 import pickle
@@ -24,7 +24,7 @@ _STD = (0.229, 0.224, 0.225)
 
 
 class Vgg19(nn.Module):
-    """Activations at named layers of images [batch, 3, size, size] in [-1, 1], up to relu4_3 and no further."""
+    """Activations of VGG-19 up to relu4_3. `width` is the number of channels of the first layer, 64 in the public network."""
 
     mean: Tensor
     std: Tensor
@@ -43,6 +43,7 @@ class Vgg19(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor, layers: tuple[int, ...]) -> dict[int, Tensor]:
+        """The activations [batch, c, h, w] at positions in `features`, of images [batch, 3, size, size] in [-1, 1]."""
         x = (((image + 1) / 2 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         taken: dict[int, Tensor] = {}
         for position in range(max(layers) + 1):
@@ -53,7 +54,7 @@ class Vgg19(nn.Module):
 
 
 def build_vgg(config: VggConfig) -> Vgg19:
-    """The frozen network of a configuration; a UserError says what is wrong with its weights."""
+    """The frozen network of a configuration. Raises UserError if the weights are missing or damaged."""
     vgg = Vgg19(config.width)
     if config.weights == "random":
         _randomise(vgg, config.seed)

@@ -1,4 +1,4 @@
-"""The file of VGG-19's weights, and the name that results give it. Imports no torch unless it has to download."""
+"""The file of VGG-19's weights, and its name in results. Imports torch only to find or download the public file."""
 
 from pathlib import Path
 
@@ -12,13 +12,16 @@ _PUBLIC_HASH_PREFIX = "dcbb9e9d"
 
 
 def weights_file(config: VggConfig) -> Path:
-    """The file of trained weights, fetched once into torch's hub folder for 'imagenet' and checked by its hash."""
+    """The file of trained weights; for 'imagenet' it is downloaded once into torch's hub folder and checked by its hash.
+
+    Raises UserError if there is no such file, if it is damaged, or if it cannot be downloaded.
+    """
     if config.weights != "imagenet":
         path = local_weights(config.weights)
         if not path.is_file():
             raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
         return path
-    import torch  # seconds, which reading a plan or refusing a flag need not wait for
+    import torch  # takes seconds, and plans and flags are read without it
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / _PUBLIC_WEIGHTS.rsplit("/", 1)[1]
     if not path.exists():
@@ -36,7 +39,7 @@ def weights_file(config: VggConfig) -> Path:
 
 
 def weights_name(config: VggConfig) -> str:
-    """What a result says of the weights: random and its seed, or the start of the file's sha256."""
+    """The name of the weights in results: with the seed if random, else with the start of the file's sha256."""
     if config.weights == "random":
         return f"random weights (seed {config.seed}, width {config.width})"
     return f"{config.weights} (sha256 {file_sha256(weights_file(config))[:12]})"

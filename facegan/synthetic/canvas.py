@@ -1,4 +1,4 @@
-"""Soft, anti-aliased drawing at twice the resolution; whole coordinates are pixel centres."""
+"""Anti-aliased drawing at twice the resolution of the frame. Whole coordinates are pixel centres of the frame."""
 
 from functools import cache
 
@@ -12,14 +12,15 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 OVERSAMPLING = 2
-SHIFT = 4  # OpenCV's drawing takes whole numbers; these bits are its fraction
+SHIFT = 4
+"""Number of fractional bits in the fixed-point coordinates that OpenCV draws with."""
 
 
 class Canvas:
-    """Four channels: blue, green, red, and how strongly a pixel shows strands of hair."""
+    """An oversampled image with four channels: blue, green, red, and the strength of hair strands, 0 to 255."""
 
     def __init__(self, background: Pixels) -> None:
-        """Start from a background that is already OVERSAMPLING times too large."""
+        """Start from a background of OVERSAMPLING times the size of the frame."""
         self.pixels: Pixels = background.copy()
 
     def paint(
@@ -33,9 +34,10 @@ class Canvas:
         strands: float = 0.0,
         within: Array | None = None,
     ) -> None:
-        """Fill a polygon or a stack of them, or draw a line where `width` is given.
+        """Fill a polygon [n, 2] or several [m, n, 2], or draw a line if `width` in pixels is above 0.
 
-        `soft` blurs the edge by as many pixels of the frame; nothing is painted outside `within`.
+        `alpha` is the opacity, `soft` the blur of the edge in pixels, and `strands` the strength of hair strands, 0 to 255.
+        Nothing is painted outside of the polygon `within`.
         """
         if alpha >= 1 and soft == 0 and within is None:
             _draw(self.pixels, points, (*colour, strands), width)
@@ -43,7 +45,7 @@ class Canvas:
             self._blend(points, (*colour, strands), alpha, width, soft, within)
 
     def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The picture and its strand strength, averaged down to the frame's size."""
+        """The picture [height, width, 3], 0 to 255, and its strand strength [height, width], 0 to 1, in frame pixels."""
         height, width = self.pixels.shape[0] // OVERSAMPLING, self.pixels.shape[1] // OVERSAMPLING
         area = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA)
         small = np.asarray(area, np.float32)
@@ -83,21 +85,21 @@ class Canvas:
 
 
 def coverage(points: Array, shape: tuple[int, int], width: float = 0.0) -> Pixels:
-    """How much of each oversampled pixel, 0..255, a polygon or a line of a width covers."""
+    """Coverage of each oversampled pixel, 0 to 255, by a polygon, or by a line if `width` is above 0."""
     mask = np.zeros(shape, np.uint8)
     _draw(mask, points, (255.0,), width)
     return mask
 
 
 def curve(points: Array, steps: int = 6) -> Array:
-    """A smooth open curve through points (Catmull-Rom), which it touches exactly."""
+    """A smooth open curve through points [n, d] (Catmull-Rom spline), with `steps` points per segment."""
     ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     windows = np.stack([ends[:-3], ends[1:-2], ends[2:-1], ends[3:]], axis=1)
     return np.concatenate([(_blending(steps) @ windows).reshape(-1, points.shape[1]), points[-1:]])
 
 
 def ring(centre: Array, first: Array, second: Array, power: float = 2.0, steps: int = 24) -> Array:
-    """A closed ellipse of two half axes, flat or in space; powers above 2 make it squarer."""
+    """[steps, d]: a closed ellipse with two half axes in 2 or 3 dimensions; a power above 2 makes it a superellipse."""
     angle = np.arange(steps) * (2 * np.pi / steps)
     cosine, sine = np.cos(angle), np.sin(angle)
     around = np.abs(cosine)[:, None] ** (2 / power) * np.sign(cosine)[:, None] * first
@@ -106,7 +108,7 @@ def ring(centre: Array, first: Array, second: Array, power: float = 2.0, steps: 
 
 @cache
 def _blending(steps: int) -> Array:
-    """How much each of four neighbouring points weighs at each step between the middle two."""
+    """[steps, 4]: the weights of four neighbouring points at each step between the middle two."""
     t = (np.arange(steps) / steps)[:, None]
     powers = np.concatenate([np.ones_like(t), t, t**2, t**3], axis=1)
     catmull_rom = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2

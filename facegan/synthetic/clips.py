@@ -14,10 +14,10 @@ from facegan.files import write_json
 from facegan.synthetic.canvas import Array, Pixels
 from facegan.synthetic.config import GENERATOR_VERSION, MARKER
 from facegan.synthetic.face import neutral_points, pose_head
-from facegan.synthetic.motion import invent_motion
+from facegan.synthetic.motion import random_motion
 from facegan.synthetic.paint import paint_person
-from facegan.synthetic.person import invent_person
-from facegan.synthetic.scene import invent_background, invent_camera, invent_strands
+from facegan.synthetic.person import random_person
+from facegan.synthetic.scene import random_background, random_camera, random_strands
 
 FRAMES_PER_SECOND = 25
 FIRST_TRAIN_ID, FIRST_TEST_ID = 1001, 5001
@@ -95,11 +95,11 @@ def film(job: ClipJob) -> Iterator[tuple[Pixels, Array]]:
     rng = np.random.default_rng([job.seed, job.number])
     height, width = frame_shape(job.size)
     # The order of these calls is part of GENERATOR_VERSION: they draw from one random stream.
-    person = invent_person(rng)
-    moments = invent_motion(rng, job.frames)
-    camera = invent_camera(rng, height, width)
-    background = invent_background(rng, height, width)
-    strands = invent_strands(rng, height, width)
+    person = random_person(rng)
+    moments = random_motion(rng, job.frames)
+    camera = random_camera(rng, height, width)
+    background = random_background(rng, height, width)
+    strands = random_strands(rng, height, width)
     neutral = neutral_points(person.build)
     for moment in moments:
         head = pose_head(neutral, moment, width, height)

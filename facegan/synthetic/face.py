@@ -1,7 +1,7 @@
-"""From a person and a moment to geometry: a solid head, turned, projected, with 68 landmarks.
+"""The geometry of a synthetic head: its shape, pose and projection, and the 68 landmarks.
 
-Head coordinates are millimetres: right in the image, down, and forward towards the camera; the
-origin lies between the ears. Images are 0-based with whole numbers at pixel centres.
+Head coordinates are in millimetres: right in the image, down, and forward towards the camera, with the origin between the
+ears. Image coordinates are in pixels, and whole numbers are pixel centres.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from facegan.synthetic.person import Build
 
 Array = NDArray[np.float64]
 
-# A mean face: landmark, its mirror image, and their place as (away from the middle, down, forward).
+# Of a mean face: a landmark, its mirror image, and their coordinates (distance from the middle, down, forward).
 MEAN_HALF = (
     (0, 16, 72, -30, 2), (1, 15, 72, -11, 4), (2, 14, 69.5, 7.5, 6),
     (3, 13, 65.5, 26, 9), (4, 12, 58.5, 42.5, 13), (5, 11, 47.5, 56.5, 21),
@@ -31,17 +31,17 @@ MEAN_HALF = (
     (62, 62, 0, 29, 70), (66, 66, 0, 30, 70), (67, 65, 7.8, 29.6, 69),
 )  # fmt: skip
 
-# The middle line without the nose from the crown to above the chin, as (down, forward).
+# The profile without the nose, from the crown to above the chin, as (down, forward).
 PROFILE = (
     (-125, 5), (-115, 32), (-100, 50), (-80, 60), (-60, 63), (-42, 58), (0, 62), (30, 66), (48, 60),
 )  # fmt: skip
-# The half width of the head above the ears, as (down, half width, forward).
+# The outline of the head above the ears, as (down, half width, forward).
 TEMPLE = ((-125, 12, 0), (-115, 34, 3), (-100, 54, 5), (-80, 66, 5), (-60, 71, 4), (-45, 72, 3))
 
 
 @dataclass(frozen=True)
 class Head:
-    """A head in one frame: its points, how it is turned, and where it lies in the image."""
+    """A head in one frame: 68 points [68, 3] in mm, rotation [3, 3], centre [2] in pixels, scale in pixels per mm."""
 
     points: Array
     rotation: Array
@@ -50,11 +50,11 @@ class Head:
     moment: Moment
 
     def project(self, points: Array) -> Array:
-        """Image coordinates of points of the head, by weak perspective."""
+        """Image coordinates [..., 2] of points [..., 3] of the head, by weak perspective projection."""
         return (points @ self.rotation.T)[..., :2] * self.scale + self.centre
 
     def surface(self, across: Array, down: Array) -> Array:
-        """Points of the face's surface; `across` runs from -1 to 1 between the head's two edges."""
+        """Points [..., 3] of the face's surface; `across` goes from -1 to 1 between the edges of the head, `down` is in mm."""
         half, edge, middle = self._rows(down)
         bulge = np.sqrt(np.clip(1 - np.abs(across) ** 2.3, 0, 1))
         return np.stack([across * half, down, edge + (middle - edge) * bulge], axis=-1)
@@ -69,7 +69,7 @@ class Head:
         return half, edge, np.interp(down, profile[:, 0], profile[:, 1])
 
     def landmarks(self) -> Array:
-        """The 68 landmarks in the image; the jaw's slide to the visible edge, as annotators do."""
+        """[68, 2]: the landmarks in the image. Those of the jaw lie on the visible edge of the face, as annotators do it."""
         side = np.sign(np.arange(17) - 8)[:, None]
         inward = np.linspace(1, 0.3, 29)
         rows = self.surface(side * inward, np.repeat(self.points[:17, 1:2], len(inward), axis=1))
@@ -80,7 +80,7 @@ class Head:
 
 
 def pose_head(neutral: Array, moment: Moment, width: int, height: int) -> Head:
-    """Place a head, given by its points at rest, in a frame of the given size at a moment."""
+    """The head with these points [68, 3] at rest, in a frame of `width` by `height` pixels at a moment."""
     points = express(neutral, moment)
     centre = np.array([width * (0.5 + moment.right), height * (0.5 + moment.down)])
     rotation = _rotation(moment.yaw, moment.pitch, moment.roll)
@@ -88,7 +88,7 @@ def pose_head(neutral: Array, moment: Moment, width: int, height: int) -> Head:
 
 
 def neutral_points(build: Build) -> Array:
-    """The 68 points of a person's head at rest."""
+    """[68, 3]: the points of a person's head at rest, in mm."""
     points = _mean_points()
     side = np.sign(points[:, :1] + 1e-9)[:, 0]
     _shape_outline(points, build, side)
@@ -98,7 +98,7 @@ def neutral_points(build: Build) -> Array:
 
 
 def moved(points: Array, right: float, down: float, forward: float) -> Array:
-    """Points of the head, moved by millimetres."""
+    """Points [..., 3] of the head, moved by millimetres."""
     return np.asarray(points + np.array([right, down, forward]))
 
 

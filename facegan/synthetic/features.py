@@ -1,4 +1,4 @@
-"""The features of a synthetic face, each drawn from the very landmarks that are written down."""
+"""The features of a synthetic face, each drawn from the landmarks that are written to its .pts file."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ TONGUE: Colour = (80, 70, 160)
 
 
 def paint_eye(canvas: Canvas, head: Head, look: Look, landmarks: Array, first: int) -> None:
-    """An eye whose six landmarks start at `first`: its hollow, ball, iris and lids."""
+    """Paint the eye whose six landmarks start at `first`: socket, eyeball, iris and lids."""
     unit, skin_line = head.scale, shade(look.skin, 0.5)
     upper = curve(landmarks[first : first + 4])
     lower = curve(landmarks[[first + 3, first + 4, first + 5, first]])
@@ -41,7 +41,7 @@ def _paint_iris(canvas: Canvas, head: Head, look: Look, opening: Array, first: i
 
 
 def paint_brow(canvas: Canvas, head: Head, look: Look, landmarks: Array, first: int) -> None:
-    """A brow as a tapered band about its five landmarks."""
+    """Paint the brow whose five landmarks start at `first`, as a tapered band around them."""
     points = landmarks[first : first + 5]
     taper = np.array([0.35, 0.9, 1.0, 1.05, 0.85])[:: 1 if first == 17 else -1]
     half = head.rotation[:2, 1] * (taper * look.brow_thickness * head.scale)[:, None]
@@ -50,7 +50,7 @@ def paint_brow(canvas: Canvas, head: Head, look: Look, landmarks: Array, first: 
 
 
 def paint_nose(canvas: Canvas, head: Head, look: Look, landmarks: Array) -> None:
-    """Wings, nostrils and the lower edge; the ridge is the light's work."""
+    """Paint the wings, the nostrils and the lower edge of the nose; its ridge shows by the light."""
     line, unit = shade(look.skin, 0.5), head.scale
     for near, low, side in ((31, 32, -1.0), (35, 34, 1.0)):
         wing, base = head.points[near], head.points[low]
@@ -63,7 +63,7 @@ def paint_nose(canvas: Canvas, head: Head, look: Look, landmarks: Array) -> None
 
 
 def paint_mouth(canvas: Canvas, head: Head, look: Look, landmarks: Array) -> None:
-    """Both lips and, between the inner landmarks, the mouth's dark inside with tongue and teeth."""
+    """Paint both lips and, between the inner landmarks, the dark inside of the mouth with tongue and teeth."""
     unit = head.scale
     top, bottom = curve(landmarks[48:55]), curve(landmarks[[54, 55, 56, 57, 58, 59, 48]])
     inner_top, inner_bottom = curve(landmarks[60:65]), curve(landmarks[[64, 65, 66, 67, 60]])
@@ -80,7 +80,7 @@ def paint_mouth(canvas: Canvas, head: Head, look: Look, landmarks: Array) -> Non
 
 
 def paint_glasses(canvas: Canvas, head: Head, look: Look) -> None:
-    """Glasses as wire in space: two rims, a bridge, and the near temple."""
+    """Paint glasses, if the person wears them: two rims, a bridge, and the temple on the near side."""
     if look.glasses == 0:
         return
     width = look.glasses * 1.4 * head.scale
@@ -99,5 +99,5 @@ def paint_glasses(canvas: Canvas, head: Head, look: Look) -> None:
 
 
 def disc(centre: Array, wide: float, high: float | None = None) -> Array:
-    """An upright ellipse in the image."""
+    """An ellipse [24, 2] in the image with half axes `wide` and `high` in pixels; without `high` a circle."""
     return ring(centre, np.array([wide, 0.0]), np.array([0.0, wide if high is None else high]))

@@ -11,12 +11,12 @@ Array = NDArray[np.float64]
 
 SKULL_CENTRE = (0.0, -44.0, -14.0)
 SKULL_RADII = (74.0, 80.0, 94.0)
-# How much larger than the skull the hair is.
+# Size of the hair relative to the skull.
 VOLUME = {
     "bald": 1.0, "buzz": 1.03, "short": 1.1, "fringe": 1.12, "parting": 1.12,
     "long": 1.14, "bob": 1.16, "bun": 1.05, "afro": 1.42, "receding": 1.07,
 }  # fmt: skip
-# The hairline from the right temple over the middle to the left one, as heights in mm.
+# Heights of the hairline in mm, from the right temple over the middle to the left temple.
 HAIRLINE = {
     "buzz": (-52, -78, -92, -94, -92, -78, -52),
     "short": (-48, -78, -88, -86, -88, -78, -48),
@@ -30,10 +30,11 @@ HAIRLINE = {
     "bald": (-50, -95, -114, -118, -114, -95, -50),
 }
 HANGS_TO = {"long": 125.0, "bob": 48.0}
+"""How far down long hair reaches, mm."""
 
 
 def hairline(head: Head, look: Look, forehead: float) -> Array:
-    """The upper edge of the face, from the image's left to its right."""
+    """The upper edge of the face [n, 2] in the image, from left to right."""
     heights = np.array(HAIRLINE[look.hair_style], float)
     heights = -45 + (heights + 45) * forehead
     across = np.linspace(-0.97, 0.97, 7)
@@ -44,7 +45,7 @@ def hairline(head: Head, look: Look, forehead: float) -> Array:
 
 
 def paint_hair_behind(canvas: Canvas, head: Head, look: Look) -> None:
-    """The skull, and all hair that the face, the neck and the clothes cover."""
+    """Paint the hair that the face, the neck and the clothes cover."""
     hangs = HANGS_TO.get(look.hair_style)
     if hangs is not None:
         canvas.paint(_curtain(head, look, hangs), look.hair, strands=255)
@@ -55,14 +56,14 @@ def paint_hair_behind(canvas: Canvas, head: Head, look: Look) -> None:
 
 
 def paint_skull(canvas: Canvas, head: Head, look: Look) -> None:
-    """The back of the head: hair, or skin on bald people."""
+    """Paint the back of the head: hair, or the skin of bald people."""
     bald = look.hair_style == "bald"
     colour = look.skin if bald else look.hair
     canvas.paint(_skull(head, VOLUME[look.hair_style]), colour, strands=0 if bald else 255)
 
 
-def paint_hair_before(canvas: Canvas, head: Head, look: Look) -> None:
-    """Locks that fall in front of the ears."""
+def paint_hair_in_front(canvas: Canvas, head: Head, look: Look) -> None:
+    """Paint long hair in front of the ears."""
     if look.hair_style not in HANGS_TO:
         return
     drop = HANGS_TO[look.hair_style]
@@ -88,7 +89,7 @@ def paint_hair_before(canvas: Canvas, head: Head, look: Look) -> None:
 
 
 def _skull(head: Head, volume: float) -> Array:
-    """The outline of an ellipsoid under weak perspective, which is an ellipse."""
+    """[48, 2]: the outline of the head, an ellipsoid, whose weak perspective projection is an ellipse."""
     turned = head.rotation * SKULL_RADII * (volume * head.points[16, 0] / 72, volume, volume)
     spread, axes = np.linalg.eigh((turned @ turned.T)[:2, :2])
     half = axes * np.sqrt(spread) * head.scale

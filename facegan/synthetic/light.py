@@ -1,4 +1,4 @@
-"""Light on a synthetic face: its solid surface is lit and scattered into the image."""
+"""Light on a synthetic face: its surface is lit in space, and the brightness is projected into the image."""
 
 import cv2
 import numpy as np
@@ -9,8 +9,8 @@ from facegan.synthetic.face import Head
 Array = NDArray[np.float64]
 Plane = NDArray[np.float32]
 
-# Relief on the face's smooth surface, in millimetres: the landmarks in whose middle it sits, how
-# far below them, its height, and its half sizes across and down.
+# Bumps on the smooth surface of the face, in mm: the landmarks in whose middle a bump is, its distance below them, its height,
+# and its half sizes across and down.
 RELIEF = (
     ((36, 37, 38, 39, 40, 41), -3.0, -7.0, 17.0, 11.0),
     ((42, 43, 44, 45, 46, 47), -3.0, -7.0, 17.0, 11.0),
@@ -29,15 +29,15 @@ RELIEF = (
 
 
 def light_face(head: Head, shape: tuple[int, int]) -> Plane:
-    """The brightness factor of the face at every pixel, smooth, and meaningful on the face only."""
+    """[height, width]: the brightness factor of the face at every pixel of an image of this shape; valid on the face only."""
     points = _relief_grid(head) @ head.rotation.T
     normals = _normals(points)
     brightness = _brightness(normals, head)
     facing = (normals[..., 2] > 0.05).astype(np.float64)
     small = (shape[0] // 2, shape[1] // 2)
-    place = np.rint((points[..., :2] * head.scale + head.centre) / 2 - 0.25).astype(int)
-    inside = (place[..., 0] >= 0) & (place[..., 0] < small[1]) & (place[..., 1] >= 0) & (place[..., 1] < small[0])
-    flat = (place[..., 1] * small[1] + place[..., 0])[inside]
+    pixel = np.rint((points[..., :2] * head.scale + head.centre) / 2 - 0.25).astype(int)
+    inside = (pixel[..., 0] >= 0) & (pixel[..., 0] < small[1]) & (pixel[..., 1] >= 0) & (pixel[..., 1] < small[0])
+    flat = (pixel[..., 1] * small[1] + pixel[..., 0])[inside]
     count = np.bincount(flat, facing[inside], small[0] * small[1]).reshape(small)
     total = np.bincount(flat, (facing * brightness)[inside], small[0] * small[1]).reshape(small)
     both = cv2.GaussianBlur(np.dstack([total, count]).astype(np.float32), (0, 0), 1.8 * head.scale)
@@ -46,7 +46,7 @@ def light_face(head: Head, shape: tuple[int, int]) -> Plane:
 
 
 def light_elsewhere(head: Head, shape: tuple[int, int]) -> Plane:
-    """The brightness factor of hair, neck and clothes: a gentle slope from the lit side."""
+    """[height, width]: the brightness factor of hair, neck and clothes, falling from the lit side to the other."""
     side = np.sin(np.deg2rad(head.moment.light_yaw)) * head.moment.light_power
     slope = (np.arange(shape[1]) - head.centre[0]) / (head.scale * 90)
     row = 0.92 + 0.25 * side * np.clip(slope, -1, 1)
@@ -56,7 +56,7 @@ def light_elsewhere(head: Head, shape: tuple[int, int]) -> Plane:
 def _relief_grid(head: Head) -> Array:
     across, down = np.meshgrid(np.linspace(-0.98, 0.98, 48), np.linspace(-112, head.points[8, 1] - 1, 52))
     grid = head.surface(across, down)
-    # The profile is piecewise straight; without this its corners would show as bands of light.
+    # The profile is piecewise linear; unsmoothed, its corners would show as bands of light.
     grid[..., 2] = cv2.GaussianBlur(grid[..., 2], (1, 17), sigmaX=1, sigmaY=3.3)
     for indices, drop, rise, wide, high in RELIEF:
         middle = head.points[list(indices)].mean(axis=0)
@@ -76,7 +76,7 @@ def _brightness(normals: Array, head: Head) -> Array:
     light = np.array([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
     diffuse = np.clip(normals @ light, 0, 1)
     power = head.moment.light_power
-    # Half of the light comes from everywhere, weaker from below and from the side.
+    # Half of the light is ambient, weaker from below and from the side.
     ambient = 0.55 + 0.25 * np.clip(normals[..., 2], 0, 1) - 0.08 * normals[..., 1]
     shine = 0.35 * np.clip(normals @ _halfway(light), 0, 1) ** 28
     return np.asarray(ambient * (1.12 - 0.5 * power) + power * (0.72 * diffuse + shine))

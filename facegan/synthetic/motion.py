@@ -1,4 +1,4 @@
-"""How a synthetic person moves: smooth random paths of head pose, expression, gaze and light."""
+"""The motion of a synthetic person: smooth random paths of head pose, expression, gaze and light."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Moment:
-    """One frame: angles in degrees, shifts as shares of the frame, expressions up to 1."""
+    """The state in one frame: angles in degrees, shifts as shares of the frame, expressions up to 1."""
 
     yaw: float
     pitch: float
@@ -31,40 +31,40 @@ class Moment:
     light_power: float
 
 
-def invent_motion(rng: np.random.Generator, frames: int) -> list[Moment]:
-    """Draw a clip's motion; every clip has its own reach, so some people move more than others."""
+def random_motion(rng: np.random.Generator, frames: int) -> list[Moment]:
+    """The random motion of a clip, one moment per frame. Its range is random too, so some people move more than others."""
     paths = {
-        "yaw": 24 * rng.uniform(0.7, 1.0) * wander(rng, frames),
-        "pitch": 12 * rng.uniform(0.6, 1.0) * wander(rng, frames),
-        "roll": 8 * rng.uniform(0.4, 1.0) * wander(rng, frames),
-        "right": 0.05 * wander(rng, frames),
-        "down": 0.03 * wander(rng, frames),
-        "scale": rng.uniform(0.93, 1.07) * (1 + 0.05 * wander(rng, frames)),
-        "open": np.clip(1.5 * wander(rng, frames, 8, 26), 0, 1),
-        "smile": np.clip(0.2 + wander(rng, frames), -1, 1),
-        "pucker": np.clip(1.6 * wander(rng, frames) - 0.5, 0, 1),
-        "brows": wander(rng, frames, 10, 30),
-        "frown": np.clip(wander(rng, frames), 0, 1),
-        "blink": np.clip(4 * wander(rng, frames, 6, 16) - 2.8, 0, 1),
-        "gaze_right": wander(rng, frames, 8, 24),
-        "gaze_down": wander(rng, frames, 8, 24),
-        "light_yaw": rng.uniform(-40, 40) + 35 * wander(rng, frames, 40, 120),
-        "light_pitch": 35 + 15 * wander(rng, frames, 40, 120),
-        "light_power": rng.uniform(0.5, 0.85) + 0.15 * wander(rng, frames, 40, 120),
+        "yaw": 24 * rng.uniform(0.7, 1.0) * smooth_path(rng, frames),
+        "pitch": 12 * rng.uniform(0.6, 1.0) * smooth_path(rng, frames),
+        "roll": 8 * rng.uniform(0.4, 1.0) * smooth_path(rng, frames),
+        "right": 0.05 * smooth_path(rng, frames),
+        "down": 0.03 * smooth_path(rng, frames),
+        "scale": rng.uniform(0.93, 1.07) * (1 + 0.05 * smooth_path(rng, frames)),
+        "open": np.clip(1.5 * smooth_path(rng, frames, 8, 26), 0, 1),
+        "smile": np.clip(0.2 + smooth_path(rng, frames), -1, 1),
+        "pucker": np.clip(1.6 * smooth_path(rng, frames) - 0.5, 0, 1),
+        "brows": smooth_path(rng, frames, 10, 30),
+        "frown": np.clip(smooth_path(rng, frames), 0, 1),
+        "blink": np.clip(4 * smooth_path(rng, frames, 6, 16) - 2.8, 0, 1),
+        "gaze_right": smooth_path(rng, frames, 8, 24),
+        "gaze_down": smooth_path(rng, frames, 8, 24),
+        "light_yaw": rng.uniform(-40, 40) + 35 * smooth_path(rng, frames, 40, 120),
+        "light_pitch": 35 + 15 * smooth_path(rng, frames, 40, 120),
+        "light_power": rng.uniform(0.5, 0.85) + 0.15 * smooth_path(rng, frames, 40, 120),
     }
     return [Moment(**{name: float(path[frame]) for name, path in paths.items()}) for frame in range(frames)]
 
 
-def wander(rng: np.random.Generator, frames: int, fastest: float = 18, slowest: float = 56) -> Array:
-    """A smooth random path in -1..1, of sinusoids with periods of `fastest` to `slowest` frames."""
+def smooth_path(rng: np.random.Generator, frames: int, fastest: float = 18, slowest: float = 56) -> Array:
+    """[frames]: a smooth random path in [-1, 1] made of sinusoids with periods from `fastest` to `slowest` frames."""
     time = np.arange(frames)[:, None]
     periods, phases = rng.uniform(fastest, slowest, 4), rng.uniform(0, 2 * np.pi, 4)
-    # tanh of a sum spreads the values over the whole range instead of heaping them up at 0.
+    # tanh of the sum spreads the values over the whole range; the sum alone would be near 0 most of the time.
     return np.asarray(np.tanh(0.8 * np.sin(2 * np.pi * time / periods + phases).sum(axis=1)))
 
 
 def express(neutral: Array, moment: Moment) -> Array:
-    """Move the 68 neutral points (mm; right, down, forward) into a moment's expression."""
+    """The points [68, 3] in mm of a face with the expression of a moment, from its points at rest."""
     points = neutral.copy()
     _open_jaw(points, moment.open * (1 - 0.5 * moment.pucker))
     _shape_mouth(points, moment.smile * (1 - moment.pucker), moment.pucker)

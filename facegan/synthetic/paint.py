@@ -1,4 +1,4 @@
-"""Painting one frame of a synthetic person from back to front, and lighting it."""
+"""Paint one frame of a synthetic person from back to front, and light it."""
 
 import cv2
 import numpy as np
@@ -6,13 +6,13 @@ import numpy as np
 from facegan.synthetic.canvas import Array, Canvas, Pixels, coverage, curve, ring
 from facegan.synthetic.face import Head, moved
 from facegan.synthetic.features import disc, paint_brow, paint_eye, paint_glasses, paint_mouth, paint_nose
-from facegan.synthetic.hair import hairline, paint_hair_before, paint_hair_behind, paint_skull
+from facegan.synthetic.hair import hairline, paint_hair_behind, paint_hair_in_front, paint_skull
 from facegan.synthetic.light import Plane, light_elsewhere, light_face
 from facegan.synthetic.person import Look, Person, shade
 
 
 def paint_person(head: Head, landmarks: Array, person: Person, background: Pixels, strands: Plane) -> Plane:
-    """The light that reaches the camera; `background` and `strands` stay still over a clip."""
+    """The light [height, width, 3] that reaches the camera; a clip keeps `background` and `strands`."""
     look, canvas = person.look, Canvas(background)
     outline = np.concatenate([curve(landmarks[:17]), hairline(head, look, person.build.forehead)[::-1]])
     paint_hair_behind(canvas, head, look)
@@ -27,7 +27,7 @@ def paint_person(head: Head, landmarks: Array, person: Person, background: Pixel
         paint_brow(canvas, head, look, landmarks, brow)
     paint_nose(canvas, head, look, landmarks)
     paint_mouth(canvas, head, look, landmarks)
-    paint_hair_before(canvas, head, look)
+    paint_hair_in_front(canvas, head, look)
     paint_glasses(canvas, head, look)
     return _light(canvas, head, outline, strands)
 
@@ -38,12 +38,12 @@ def _light(canvas: Canvas, head: Head, outline: Array, strands: Plane) -> Plane:
     face = coverage(outline, (canvas.pixels.shape[0], canvas.pixels.shape[1]))
     share = cv2.resize(face, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     light = share * light_face(head, shape) + (1 - share) * light_elsewhere(head, shape)
-    light = light * (1 + hair * _follow(strands, head, shape))
+    light = light * (1 + hair * _move_strands(strands, head, shape))
     return np.asarray(picture * light[..., None], np.float32)
 
 
-def _follow(strands: Plane, head: Head, shape: tuple[int, int]) -> Plane:
-    """The hair texture, leaning and moving with the head."""
+def _move_strands(strands: Plane, head: Head, shape: tuple[int, int]) -> Plane:
+    """The hair texture, rotated and moved with the head."""
     middle = (shape[1] / 2, shape[0] / 2)
     lean = np.arctan2(head.rotation[1, 0], head.rotation[0, 0])
     matrix = cv2.getRotationMatrix2D(middle, -float(np.rad2deg(lean)), 1.0)
@@ -53,7 +53,7 @@ def _follow(strands: Plane, head: Head, shape: tuple[int, int]) -> Plane:
 
 def _paint_body(canvas: Canvas, head: Head, look: Look) -> None:
     def torso(points: list[tuple[float, float]]) -> Array:
-        # The body follows the head's place but not its turning.
+        # The body follows the position of the head but not its rotation.
         return np.asarray(np.array(points) * head.scale + head.centre)
 
     wide, vee = head.points[16, 0] / 72, look.collar == "vee"

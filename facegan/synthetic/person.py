@@ -1,4 +1,4 @@
-"""Who a synthetic person is: the shape of the head, the colours, the hair, and what is worn."""
+"""The identity of a synthetic person: shape of the head, colours, hair, glasses and clothes."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ HAIR_STYLES = (
 
 @dataclass(frozen=True)
 class Build:
-    """What turns the mean face into a person: factors about 1, offsets about 0 in millimetres."""
+    """The shape of a person's head relative to the mean face: factors around 1, or offsets around 0 in mm."""
 
     width: float
     lower: float
@@ -50,7 +50,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Look:
-    """Everything of a person that is painted rather than shaped."""
+    """The appearance of a person: everything that is painted."""
 
     skin: Colour
     lips: Colour
@@ -76,20 +76,20 @@ class Look:
 
 @dataclass(frozen=True)
 class Person:
-    """One synthetic identity."""
+    """A synthetic identity."""
 
     build: Build
     look: Look
 
 
-def invent_person(rng: np.random.Generator) -> Person:
-    """Draw a person from wide but plausible ranges."""
-    return Person(_invent_build(rng), _invent_look(rng))
+def random_person(rng: np.random.Generator) -> Person:
+    """A random person, from wide but plausible ranges."""
+    return Person(_random_build(rng), _random_look(rng))
 
 
-def _invent_build(rng: np.random.Generator) -> Build:
+def _random_build(rng: np.random.Generator) -> Build:
     def spread(middle: float, reach: float) -> float:
-        # A sum of two uniforms: most people near the middle, nobody beyond `reach`.
+        # The sum of two uniform values: most people are near the middle, and the range is bounded.
         return middle + reach * float(rng.uniform(-1, 1) + rng.uniform(-1, 1)) * 0.75
 
     return Build(
@@ -116,7 +116,7 @@ def _invent_build(rng: np.random.Generator) -> Build:
     )
 
 
-def _invent_look(rng: np.random.Generator) -> Look:
+def _random_look(rng: np.random.Generator) -> Look:
     skin, age = _skin(rng), float(rng.beta(1.2, 1.6))
     hair, style = _hair(rng, age, dark=skin[1] < 110), str(rng.choice(HAIR_STYLES))
     may_have_beard = style not in ("long", "bob", "bun") and rng.random() < 0.6
@@ -140,8 +140,8 @@ def _invent_look(rng: np.random.Generator) -> Look:
         glasses_shape=float(rng.uniform(2.0, 5.0)),
         frame=_pick(rng, [(25, 25, 28), (40, 50, 90), (120, 130, 140), (110, 60, 40)], 0.2),
         freckles=_freckles(rng),
-        cloth=_mute(rng),
-        stripe=_mute(rng),
+        cloth=_cloth_colour(rng),
+        stripe=_cloth_colour(rng),
         collar=str(rng.choice(["round", "vee", "striped"])),
     )
 
@@ -162,7 +162,7 @@ def _hair(rng: np.random.Generator, age: float, dark: bool) -> Colour:
 
 
 def _freckles(rng: np.random.Generator) -> Array:
-    """Spots as rows (across -1..1, height in mm, radius in mm): freckles on some, moles on most."""
+    """[n, 3]: spots as (across from -1 to 1, height in mm, radius in mm); some people have freckles, most have moles."""
     count = int(rng.choice([0, 0, 0, 45]))
     small = np.column_stack([rng.normal(0, 0.38, count), rng.normal(-8, 9, count), rng.uniform(0.5, 0.9, count)])
     moles = int(rng.integers(0, 4))
@@ -170,8 +170,8 @@ def _freckles(rng: np.random.Generator) -> Array:
     return np.concatenate([small, large])
 
 
-def _mute(rng: np.random.Generator) -> Colour:
-    """Any colour, drawn towards its grey, as cloth is."""
+def _cloth_colour(rng: np.random.Generator) -> Colour:
+    """A random colour of low saturation."""
     colour = rng.uniform(15, 240, 3)
     return _colour(0.65 * colour + 0.35 * colour.mean())
 

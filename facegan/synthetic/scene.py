@@ -1,4 +1,4 @@
-"""What a synthetic clip keeps still: its background, the texture of the hair, and the camera."""
+"""What does not change within a synthetic clip: the background, the texture of the hair, and the camera."""
 
 from dataclasses import dataclass
 
@@ -13,24 +13,24 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """How a clip is recorded: colour temperature, blur in pixels, and a plate of sensor noise."""
+    """The camera of a clip: factors of the colour channels, blur in pixels, and a large image of sensor noise."""
 
     tint: Plane
     blur: float
     noise: Plane
 
     def record(self, light: Plane, rng: np.random.Generator) -> Pixels:
-        """Turn the light of one frame into 8-bit pixels."""
+        """The 8-bit frame [height, width, 3] for the light [height, width, 3] that reaches the camera."""
         height, width = light.shape[:2]
-        # Another window of one large plate is as good as new noise, and ten times as fast.
+        # A random window of one large noise image is as good as new noise, and ten times as fast.
         top, left = rng.integers(0, (self.noise.shape[0] - height, self.noise.shape[1] - width))
         seen = cv2.GaussianBlur(light * self.tint, (0, 0), self.blur)
         seen = seen + self.noise[top : top + height, left : left + width]
         return np.asarray(np.clip(np.rint(seen), 0, 255), np.uint8)
 
 
-def invent_camera(rng: np.random.Generator, height: int, width: int) -> Camera:
-    """Draw a camera, from cold to warm and from clean to noisy."""
+def random_camera(rng: np.random.Generator, height: int, width: int) -> Camera:
+    """A random camera, from cold to warm and from clean to noisy."""
     warmth, level = rng.uniform(-0.035, 0.035), rng.uniform(0.94, 1.04)
     tint = np.array([level - warmth, level, level + warmth], np.float32)
     plate = rng.standard_normal((height * 3 // 2, width * 3 // 2, 3), np.float32)
@@ -38,8 +38,8 @@ def invent_camera(rng: np.random.Generator, height: int, width: int) -> Camera:
     return Camera(tint, float(rng.uniform(0.3, 0.6)), noise * plate)
 
 
-def invent_background(rng: np.random.Generator, height: int, width: int) -> Pixels:
-    """A slope between two colours with a pattern, oversampled, with the canvas's four channels."""
+def random_background(rng: np.random.Generator, height: int, width: int) -> Pixels:
+    """A random background for a `Canvas`: a gradient between two colours with a pattern, oversampled, with four channels."""
     first, second = rng.uniform(40, 215, (2, 1)) + rng.uniform(-38, 38, (2, 3))
     direction = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:height, 0:width] / height
@@ -49,11 +49,11 @@ def invent_background(rng: np.random.Generator, height: int, width: int) -> Pixe
     return np.asarray(cv2.resize(channels, (width * OVERSAMPLING, height * OVERSAMPLING)), np.uint8)
 
 
-def invent_strands(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """Noise drawn out along the hair: by which share, about 0, strands are brighter."""
+def random_strands(rng: np.random.Generator, height: int, width: int) -> Plane:
+    """Random texture of hair [height, width]: the relative brightness of strands, around 0."""
     noise = rng.standard_normal((height, width)).astype(np.float32)
-    drawn = cv2.GaussianBlur(noise, (0, 0), sigmaX=0.7, sigmaY=5.0)
-    return np.asarray(drawn / drawn.std() * np.float32(0.11))
+    stretched = cv2.GaussianBlur(noise, (0, 0), sigmaX=0.7, sigmaY=5.0)
+    return np.asarray(stretched / stretched.std() * np.float32(0.11))
 
 
 def _pattern(rng: np.random.Generator, x: Array, y: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Ingest in this process, task after task, saying by a file when it begins: for a test that kills it at random moments."""
+"""Ingest in one process and create a file when the work begins, for a test that kills it at random moments."""
 
 import sys
 import tempfile
@@ -14,12 +14,12 @@ from facegan.data.ingest_config import IngestConfig
 
 
 def main() -> None:
-    """What cluster.datasets.ingest does, without Ray, whose start takes longer than the ingest of a few small clips."""
+    """The same as cluster.datasets.ingest without Ray, whose start takes longer than the ingest of a few small clips."""
     source, data = StorageURI(sys.argv[1]), StorageURI(sys.argv[2])
     request = IngestRequest(config=IngestConfig(size=32))
     clips = clips_of(source)
     with tempfile.TemporaryDirectory() as elsewhere:
-        # What loads at the first clip takes longer than all seven: kills are to fall into the work.
+        # The first clip loads modules for longer than all seven clips take; the kills should hit the ingest itself.
         list(ingest_clip(clips[0], source, StorageURI(elsewhere), request.config, ""))
     Path(sys.argv[3]).touch()
     sweep_partials(data)

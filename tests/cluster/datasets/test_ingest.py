@@ -1,4 +1,4 @@
-"""Ingest on Ray: idempotent, extended by versions, byte-identical however often it was killed, from folders and from S3."""
+"""Ingest on Ray: repeated, extended, by two jobs at once, and killed at any time, always with the same bytes."""
 
 import os
 import random
@@ -26,15 +26,15 @@ HOW = IngestConfig(size=32)
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 
 
-def make(source: Path | StorageURI, data: Path | StorageURI, **wishes: object) -> DataSet:
-    """Ingest with a configuration of 32 pixels unless another is wished for."""
-    request = IngestRequest(**{"config": HOW} | wishes)  # type: ignore[arg-type]
+def make(source: Path | StorageURI, data: Path | StorageURI, **fields: object) -> DataSet:
+    """Ingest with a configuration of 32 pixels, or with other fields of the request."""
+    request = IngestRequest(**{"config": HOW} | fields)  # type: ignore[arg-type]
     places = [where if isinstance(where, StorageURI) else StorageURI(str(where)) for where in (source, data)]
     return ingest(places[0], places[1], request)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Every file's content by its name."""
+    """The content of each file by its path."""
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
@@ -53,8 +53,8 @@ def test_a_second_run_does_nothing(clips: Path, undisturbed: Path, capsys: pytes
     assert {p: p.stat().st_mtime_ns for p in undisturbed.rglob("*")} == before
 
 
-def test_what_is_there_is_not_done_again(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """Only the lost clip is made; the others' files keep their time of change."""
+def test_only_missing_clips_are_ingested_again(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """The files of the other clips keep their modification times."""
     data = shutil.copytree(undisturbed, tmp_path / "data")
     (data / "manifest-000001.json").unlink()
     lost = sorted((data / "clips").glob("1002-*.parquet"))[0]
@@ -78,7 +78,7 @@ def test_clips_added_later_make_a_new_version(clips: Path, undisturbed: Path, tm
     assert first.items() <= now.items()
     whole = newest(StorageURI(str(undisturbed)))
     assert whole is not None
-    # The same data as if all had been there at once; where it lay is not part of the hash.
+    # The same data as if ingested at once; the place of the source is not part of the hash.
     assert made.sha256 == whole.sha256
     # A study that was planned on version 1 still reads version 1.
     assert old is not None
@@ -120,8 +120,8 @@ def test_too_many_bad_frames_fail_the_job(clips: Path, tmp_path: Path) -> None:
     assert [(row["clip"], row["frame"]) for row in table] == [("1001", 1), ("1001", 2), ("1001", 3)]
 
 
-def test_a_record_that_cannot_be_read_is_no_clip_to_do_again(tmp_path: Path, pauses: list[float]) -> None:
-    """Nobody knows then whether the clip is done: the storage's word goes to the user. A damaged record is made again."""
+def test_a_damaged_record_counts_as_missing_but_unreachable_storage_is_an_error(tmp_path: Path, pauses: list[float]) -> None:
+    """If the storage cannot be reached, nobody knows whether the clip is done."""
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "y.json").write_text("{")
     data = StorageURI(str(tmp_path))
@@ -157,8 +157,8 @@ def test_two_writers_at_once_make_one_data_set(clips: Path, undisturbed: Path, t
     assert (both.version, both.sha256) == (2, whole.sha256)
 
 
-def test_killed_twenty_times_it_ends_with_the_same_bytes(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """kill -9 at random moments; what was done stays, nothing half-done shows, and the end is as if nothing had happened."""
+def test_an_ingest_killed_twenty_times_ends_with_the_same_bytes(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """kill -9 at random moments: finished files stay, no unfinished file appears, and the result is as if never killed."""
     data, started = tmp_path / "data", tmp_path / "started"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(Path(__file__).parent / "ingest_alone.py"), str(clips)]
@@ -166,7 +166,7 @@ def test_killed_twenty_times_it_ends_with_the_same_bytes(clips: Path, undisturbe
     def begun(folder: Path) -> subprocess.Popen[bytes]:
         run = subprocess.Popen([*command, str(folder), str(started)], env=environment)
         while not started.exists():
-            assert run.poll() is None, "it ended before it began"
+            assert run.poll() is None, "the process ended before the ingest began"
             time.sleep(0.002)
         started.unlink()
         return run
@@ -192,13 +192,13 @@ def test_killed_twenty_times_it_ends_with_the_same_bytes(clips: Path, undisturbe
             (data / "manifest-000001.json").unlink(missing_ok=True)
             for record in sorted(data.glob("clips/*.json"))[2:]:
                 record.unlink()
-    assert len(set(done)) > 2, f"the kills came at the same place: {done}"
+    assert len(set(done)) > 2, f"all kills came at the same stage: {done}"
     make(clips, data)
     assert bytes_of(data) == bytes_of(undisturbed)
 
 
-def test_killed_on_ray_it_goes_on(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """The whole job as people start it: its driver is killed once the first clip is there."""
+def test_a_killed_job_resumes_when_it_is_run_again(clips: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """The job on the command line; its driver is killed once the first clip is done."""
     data = tmp_path / "data"
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "jobs" / "ingest.py"), "--source", str(clips), "--data", str(data), "--size", "32"]

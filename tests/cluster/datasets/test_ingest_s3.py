@@ -1,4 +1,4 @@
-"""Ingest from a bucket into a bucket, read by way of this node's copy, with the same frames as from folders."""
+"""Ingest from a bucket into a bucket gives the same frames as from folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,14 +20,16 @@ pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def bucket(moto: str) -> Iterator[StorageURI]:
-    """A bucket on this machine, which Ray's workers know too."""
-    start_ray()  # only now, for they have the environment that it was started in
+    """A bucket on this machine that Ray's workers can reach too."""
+    start_ray()  # after the server, since workers inherit this environment
     yield StorageURI("s3://faces")
     ray.shutdown()
 
 
-def test_from_a_bucket_into_a_bucket(clips: Path, bucket: StorageURI, data_folder: Path, tmp_path: Path) -> None:
-    """Source, data set and this node's copy by way of S3, with the same frames as from folders."""
+def test_a_data_set_in_a_bucket_has_the_same_frames_as_in_a_folder(
+    clips: Path, bucket: StorageURI, data_folder: Path, tmp_path: Path
+) -> None:
+    """A file that is missing in the bucket is reported when the local copy is made."""
     source, data = bucket / "source", bucket / "set"
     for path in (p for p in clips.rglob("*") if p.is_file()):
         source.write(path.relative_to(clips).as_posix(), path.read_bytes())

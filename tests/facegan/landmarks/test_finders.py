@@ -1,4 +1,4 @@
-"""Landmarks found in images: the tracker's rules, dlib with its real model on rendered people, face-alignment's real code."""
+"""Landmark finders: the rules of the tracker, dlib's model on rendered people, and the code of face-alignment."""
 
 import threading
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ BLACK = np.zeros((100, 200, 3), np.uint8)
 
 
 class Scene:
-    """Made-up faces whose places the test decides: frame n is an image whose every pixel is n."""
+    """A tracker with an artificial detector and aligner; `faces` are those of frame n, an image in which every pixel is n."""
 
     def __init__(self, faces: dict[int, list[Box]]) -> None:
         self.faces, self.detections, self.alignments = faces, 0, 0
@@ -55,13 +55,13 @@ class Scene:
         return points.astype(np.float32)
 
     def found(self, *numbers: int) -> list[object]:
-        """The middle's x, or the reason, of frames given at once."""
+        """For frames that are given at once: x of the face's centre, or the reason why there is none."""
         images = [np.full((100, 200, 3), n, np.uint8) for n in numbers]
         return [f if isinstance(f, str) else round(float(f[:, 0].mean())) for f in self.tracker.find(images)]
 
 
 def moving(first: int, last: int, start: float, side: float = 40.0) -> dict[int, list[Box]]:
-    """A face that goes to the right by two pixels a frame."""
+    """A face that moves to the right by two pixels per frame."""
     return {n: [Box(start + 2 * n, 50, side)] for n in range(first, last)}
 
 
@@ -73,26 +73,26 @@ def test_a_face_is_detected_once_and_followed() -> None:
     assert scene.alignments < 60  # 40, and once more where a batch went too far for its box
 
 
-def test_a_lost_face_is_said_and_found_again() -> None:
+def test_a_lost_face_is_reported_and_found_again() -> None:
     scene = Scene(moving(2, 6, 60) | moving(9, 12, 60))
     assert scene.found(*range(12)) == [NO_FACE, NO_FACE, 64, 66, 68, 70, LOST, LOST, LOST, 78, 80, 82]
     scene.tracker.restart()
     assert scene.found(0, 0) == [NO_FACE, NO_FACE]
 
 
-def test_several_faces_leave_it_open_whose_clip_it_is() -> None:
+def test_frames_with_two_faces_of_similar_size_are_rejected() -> None:
     both = {n: [Box(50, 50, 40), Box(150, 50, 38)] for n in range(3)}
     scene = Scene(both | {3: [Box(50, 50, 40), Box(150, 50, 20)]} | {n: both[0] for n in range(4, 8)})
     assert scene.found(*range(8)) == [SEVERAL, SEVERAL, SEVERAL, 50, 50, 50, 50, 50]
     assert scene.detections == 4
 
 
-def test_after_a_loss_the_face_at_the_same_place_is_taken() -> None:
+def test_after_a_loss_the_face_at_the_same_position_is_followed() -> None:
     scene = Scene({0: [Box(50, 50, 40)], 1: [], 2: [Box(150, 50, 60), Box(52, 50, 40)]})
     assert scene.found(0, 1, 2) == [50, LOST, 52]
 
 
-def test_a_jump_or_another_size_is_no_continuation() -> None:
+def test_a_jump_or_a_change_of_size_ends_the_track() -> None:
     scene = Scene({0: [Box(50, 50, 40)], 1: [Box(62, 50, 80)], 2: []})
     assert scene.found(0, 1) == [50, 62]
     assert scene.detections == 2
@@ -121,7 +121,7 @@ def test_dlib_follows_a_rendered_face(rendered: tuple[list[Image], NDArray[np.fl
     assert np.mean([error(f, p) for f, p in zip(good, points, strict=True)]) < 0.12
 
 
-def test_dlib_sees_that_there_are_two(rendered: tuple[list[Image], NDArray[np.float64]]) -> None:
+def test_dlib_rejects_a_frame_with_two_faces(rendered: tuple[list[Image], NDArray[np.float64]]) -> None:
     images, points = rendered
     finder = dlib_finder()
     assert finder.find([np.hstack([images[0], images[0]])]) == [SEVERAL]
@@ -131,7 +131,7 @@ def test_dlib_sees_that_there_are_two(rendered: tuple[list[Image], NDArray[np.fl
     assert [error(f, p) < 0.2 for f, p in zip(found, points[:2], strict=True)] == [True, True]
 
 
-def test_a_video_without_annotations_becomes_rows(tmp_path: Path) -> None:
+def test_a_video_without_annotations_is_ingested(tmp_path: Path) -> None:
     """Every frame is written or quarantined, and the landmarks are near those that the renderer knew."""
     write_synthetic(tmp_path / "clips", people=1, test_people=1, frames=4, size=240, seed=4, workers=1)
     (clip, _) = clips_in(tmp_path / "clips")
@@ -149,7 +149,7 @@ def test_a_video_without_annotations_becomes_rows(tmp_path: Path) -> None:
 
 @pytest.fixture
 def made_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Files of the right names and shapes, with the hashes that the checks are told to expect."""
+    """Files with the right names and shapes, whose hashes are made the expected ones."""
     from face_alignment.detection.sfd.net_s3fd import s3fd
     from face_alignment.models import FAN
 
@@ -168,8 +168,8 @@ def made_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning", "ignore::FutureWarning")
-def test_face_alignments_own_code_runs(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Untrained, so it finds nothing, or faces everywhere; its constructor, detector and network are the real ones."""
+def test_the_face_alignment_package_runs_with_staged_weights(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks are untrained, so they find no face or many; all code is that of the package."""
     finder = face_alignment_finder("cpu", made_weights)
     image = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
     assert finder.find([image])[0] in (NO_FACE, SEVERAL)
@@ -177,7 +177,7 @@ def test_face_alignments_own_code_runs(made_weights: Path, monkeypatch: pytest.M
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning", "ignore::FutureWarning")
-def test_a_batch_of_frames_equals_face_alignments_own_landmarks(made_weights: Path, tmp_path: Path) -> None:
+def test_landmarks_of_a_batch_equal_those_of_the_face_alignment_package(made_weights: Path, tmp_path: Path) -> None:
     from face_alignment import FaceAlignment, LandmarksType
 
     stage_face_alignment_weights(made_weights, tmp_path / "torch" / "hub")
@@ -192,7 +192,7 @@ def test_a_batch_of_frames_equals_face_alignments_own_landmarks(made_weights: Pa
     assert len(scores) == 3
 
 
-def test_weights_are_staged_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_copied_once_and_their_hashes_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights, hub = tmp_path / "weights", tmp_path / "hub"
     weights.mkdir()
     expected = {}

@@ -14,7 +14,7 @@ def pts(rows: list[str], head: str = "version: 1\nn_points: 68\n") -> str:
     return head + "{\n" + "\n".join(rows) + "\n}\n"
 
 
-def test_file_coordinates_count_from_one(tmp_path: Path) -> None:
+def test_coordinates_of_pts_files_count_from_one(tmp_path: Path) -> None:
     path = tmp_path / "a.pts"
     path.write_text(pts([f"{i + 1}.5 {2 * i + 1}" for i in range(68)]))
     assert np.allclose(read_pts(path), [(i + 0.5, 2 * i) for i in range(68)])
@@ -29,7 +29,7 @@ def test_file_coordinates_count_from_one(tmp_path: Path) -> None:
         (pts(["1 nan"] * 68), "no finite number"),
     ],
 )
-def test_a_broken_file_says_why(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_damaged_pts_file_is_refused_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "a.pts"
     path.write_text(text)
     with pytest.raises(BadAnnotation, match=reason):
@@ -61,7 +61,7 @@ def test_mirroring_swaps_left_and_right() -> None:
         assert sorted(order[members[f"right_{part}"]]) == members[f"left_{part}"]
 
 
-def test_a_mirrored_point_lies_on_the_mirrored_pixel() -> None:
+def test_a_mirrored_point_is_on_the_mirrored_pixel() -> None:
     points = np.zeros((68, 2), np.float32)
     points[36] = (3, 5)
     image = np.zeros((16, 16))
@@ -70,7 +70,7 @@ def test_a_mirrored_point_lies_on_the_mirrored_pixel() -> None:
     assert image[:, ::-1][int(y), int(x)] == 1
 
 
-def test_point_maps_are_gaussians_about_the_points() -> None:
+def test_point_maps_are_gaussians_around_the_points() -> None:
     points = torch.full((1, 68, 2), 20.0)
     points[0, 7] = torch.tensor([4.0, 9.0])
     maps = draw_points(points, 32, sigma=1.5)
@@ -79,7 +79,7 @@ def test_point_maps_are_gaussians_about_the_points() -> None:
     assert maps[0, 7, 11, 5].item() == pytest.approx(np.exp(-(1 + 4) / (2 * 1.5**2)), rel=1e-5)
 
 
-def test_part_maps_follow_their_lines_and_nothing_else() -> None:
+def test_part_maps_are_bright_on_their_lines_only() -> None:
     points = torch.full((1, 68, 2), -100.0)
     points[0, 17:22] = torch.tensor([[4.0 + 4 * i, 10.0] for i in range(5)])
     maps = draw_parts(points, 32, sigma=1.0)[0]

@@ -1,4 +1,4 @@
-"""The networks of 2019: their sizes and what they are shown."""
+"""Generator and discriminator: their sizes, ranges and receptive field, and the equivalence of their fast layers."""
 
 import pytest
 import torch
@@ -15,15 +15,15 @@ def parameters(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def test_u_net_64_has_the_posters_size() -> None:
+def test_u_net_64_has_the_parameters_of_the_poster() -> None:
     assert parameters(Generator(68, 64, "colour", 1.0)) == pytest.approx(31.5e6, rel=0.01)
 
 
-def test_patch_gan_32_has_the_posters_size() -> None:
+def test_patch_gan_32_has_the_parameters_of_the_poster() -> None:
     assert parameters(Discriminator(68, 32, 1.0)) == pytest.approx(0.73e6, rel=0.01)
 
 
-def test_a_logit_sees_seventy_pixels() -> None:
+def test_the_receptive_field_of_a_logit_is_70_pixels() -> None:
     network = Discriminator(1, 4, 1.0)
     # The norms' statistics see the whole image; what is measured is the convolutions' field.
     network.layers = torch.nn.Sequential(
@@ -47,13 +47,13 @@ def test_images_stay_in_range_and_size(head: Head, size: int) -> None:
     assert out.abs().max() <= 1
 
 
-def test_the_poster_preset_is_the_posters_model() -> None:
+def test_the_poster_preset_builds_the_model_of_the_poster() -> None:
     model = preset("poster").model
     assert (model.generator_width, model.discriminator_width, model.head, map_channels(model)) == (64, 32, "colour", 68)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_norm_and_leaky_relu_in_one_equal_the_stock_modules(dtype: torch.dtype) -> None:
+def test_norm_leaky_equals_the_two_modules_of_torch(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     x = (torch.randn(3, 5, 6, 6, dtype=dtype) * 3 + 1).requires_grad_()
     stock = torch.nn.functional.leaky_relu(torch.nn.functional.instance_norm(x), SLOPE)
@@ -66,7 +66,7 @@ def test_norm_and_leaky_relu_in_one_equal_the_stock_modules(dtype: torch.dtype) 
     assert torch.allclose(found, expected, atol=2 * tolerance)
 
 
-def test_norm_keeps_nothing_for_the_backward_pass_but_its_output_and_a_number_a_channel() -> None:
+def test_norm_leaky_stores_only_its_output_and_one_number_per_channel() -> None:
     x = torch.randn(2, 3, 8, 8, requires_grad=True)
     kept: list[int] = []
 

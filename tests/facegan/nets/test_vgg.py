@@ -1,4 +1,4 @@
-"""VGG-19: torchvision's names, seeded random weights, and no silent fall-back."""
+"""VGG-19: names, layers, seeded random weights, and weight files that are refused."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from facegan.nets.vgg import PERCEPTUAL_LAYERS, Vgg19, build_vgg
 from facegan.nets.vgg_weights import weights_file, weights_name
 
 
-def test_keys_and_shapes_are_torchvisions() -> None:
+def test_parameter_names_and_shapes_are_those_of_torchvision() -> None:
     shapes = {name: tuple(value.shape) for name, value in Vgg19().state_dict().items() if name.endswith("weight")}
     assert shapes == {
         "features.0.weight": (64, 3, 3, 3),
@@ -40,7 +40,7 @@ def test_the_layers_are_those_of_the_poster() -> None:
     }
 
 
-def test_random_weights_follow_from_their_seed() -> None:
+def test_random_weights_depend_on_the_seed_alone() -> None:
     a, b, c = (build_vgg(VggConfig(weights="random", width=4, seed=s)).features[0].weight for s in (1, 1, 2))
     assert torch.equal(a, b)  # type: ignore[arg-type]
     assert not torch.equal(a, c)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ def test_a_damaged_download_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         weights_file(VggConfig(weights="imagenet"))
 
 
-def test_without_a_network_imagenet_names_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imagenet_without_internet_access_is_refused_with_a_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no route")
 

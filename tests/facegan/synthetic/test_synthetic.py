@@ -1,4 +1,4 @@
-"""The rendered stand-in for 300VW: folders, repeatability, and landmarks that lie on what is drawn."""
+"""Rendered clips: layout, reproducibility, and landmarks that lie on what is drawn."""
 
 import json
 from dataclasses import replace
@@ -14,9 +14,9 @@ from facegan.synthetic.clips import ClipJob, film, write_synthetic
 from facegan.synthetic.config import is_synthetic
 from facegan.synthetic.face import MEAN_HALF, neutral_points, pose_head
 from facegan.synthetic.features import DARK
-from facegan.synthetic.motion import Moment, invent_motion
+from facegan.synthetic.motion import Moment, random_motion
 from facegan.synthetic.paint import paint_person
-from facegan.synthetic.person import Look, Person, invent_person
+from facegan.synthetic.person import Look, Person, random_person
 
 Array = NDArray[np.float64]
 HEIGHT, WIDTH = 320, 400
@@ -44,7 +44,7 @@ def points_of(path: Path) -> Array:
     return np.array([line.split() for line in lines[3:71]], float)
 
 
-def test_folders_are_those_of_300vw(written: Path) -> None:
+def test_clips_have_the_layout_of_300vw(written: Path) -> None:
     split = json.loads((written / "split.json").read_text())
     assert split == {"train": ["1001", "1002"], "test": ["5001"]}
     for clip in split["train"] + split["test"]:
@@ -53,7 +53,7 @@ def test_folders_are_those_of_300vw(written: Path) -> None:
         assert [frame.shape for frame in clip_pixels(written / clip)] == [(64, 80, 3)] * 3
 
 
-def test_marker_says_what_was_rendered_and_comes_last(tmp_path: Path) -> None:
+def test_the_marker_names_the_parameters_and_is_written_last(tmp_path: Path) -> None:
     seen = []
     write_synthetic(
         tmp_path, people=1, test_people=1, frames=1, size=64, workers=1,
@@ -68,7 +68,7 @@ def test_marker_says_what_was_rendered_and_comes_last(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_same_seed_same_bytes_whatever_the_workers_and_the_leftovers(written: Path, tmp_path: Path) -> None:
+def test_the_bytes_depend_on_the_seed_and_not_on_workers_or_earlier_files(written: Path, tmp_path: Path) -> None:
     (tmp_path / "1001" / "annot").mkdir(parents=True)
     (tmp_path / "1001" / "annot" / "000009.pts").write_text("left over")
     write_synthetic(tmp_path, people=2, test_people=1, frames=3, size=64, seed=7, workers=2)
@@ -78,7 +78,7 @@ def test_same_seed_same_bytes_whatever_the_workers_and_the_leftovers(written: Pa
         assert (written / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
-def test_another_seed_is_another_set() -> None:
+def test_another_seed_renders_other_people() -> None:
     first, second = (next(film(ClipJob(Path(), 1001, seed, 1, 64)))[1] for seed in (0, 1))
     assert np.abs(first - second).max() > 1
 
@@ -113,7 +113,7 @@ def test_people_differ_and_test_people_are_new() -> None:
     assert len({person.look.hair_style for person in people}) >= 6
 
 
-def test_two_frames_of_a_clip_differ_plainly() -> None:
+def test_frames_of_a_clip_differ() -> None:
     moves = []
     for number in range(1001, 1031):
         moments = the_person_and_motion(number)[1]
@@ -137,7 +137,7 @@ def test_turning_shows_parallax() -> None:
     assert near > 1.6 * far  # positive yaw turns the nose to the right of the image
 
 
-def test_the_far_side_of_the_jaw_slides_to_the_visible_edge() -> None:
+def test_landmarks_of_the_hidden_jaw_lie_on_the_visible_edge() -> None:
     neutral = neutral_points(the_person_and_motion(1001)[0].build)
     head = pose_head(neutral, moment_with(yaw=30), WIDTH, HEIGHT)
     landmarks, across = head.landmarks(), np.linspace(-1, 1, 101)
@@ -199,24 +199,24 @@ def test_jaw_is_the_edge_of_the_skin(yaw: float) -> None:
         assert np.abs(pixel(picture, outer) - skin).max() > 20, index
 
 
-def test_curves_touch_their_points() -> None:
+def test_curves_pass_through_their_points() -> None:
     points = np.random.default_rng(0).uniform(0, 100, (7, 2))
     np.testing.assert_allclose(curve(points, 5)[::5], points, atol=1e-9)
 
 
 def the_person_and_motion(number: int) -> tuple[Person, list[Moment]]:
     rng = np.random.default_rng([0, number])
-    return invent_person(rng), invent_motion(rng, 24)
+    return random_person(rng), random_motion(rng, 24)
 
 
 def moment_with(**changes: float) -> Moment:
-    """A frontal face at rest in even light, but for what is given."""
+    """A frontal face at rest in even light, except for the given values."""
     still = dict.fromkeys(Moment.__dataclass_fields__, 0.0)
     return Moment(**{**still, "scale": 1.0, "light_pitch": 30.0, **changes})
 
 
 def plain_person() -> Person:
-    """A person whose skin shows wherever no feature is."""
+    """A person with plain skin: no beard, glasses, freckles or blush, and short hair."""
     person = the_person_and_motion(1001)[0]
     look = dict(vars(person.look)) | {
         "skin": (150.0, 180.0, 220.0), "lips": (60.0, 50.0, 190.0), "hair": (40.0, 40.0, 40.0),
@@ -240,7 +240,7 @@ def flat_picture(moment: Moment) -> tuple[NDArray[np.float32], Array]:
 
 
 def inside(polygon: Array, shrink: float) -> NDArray[np.bool_]:
-    """The pixels whose centre lies in a polygon that is scaled about its middle."""
+    """The pixels whose centre lies in a polygon scaled around its centre."""
     middle = polygon.mean(axis=0)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     scaled = np.rint((middle + shrink * (polygon - middle)) * 16).astype(np.int32)
