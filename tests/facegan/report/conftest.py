@@ -1,4 +1,4 @@
-"""A small study that was really trained, one arm of which never began."""
+"""A small trained study, in which one arm has no result."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ WITHOUT_RESULT = "no_feature"
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData) -> tuple[Path, Plan]:
-    """Four arms really trained for a few steps, but for one that never began."""
+    """A study of four arms, of which all but one are trained for a few steps."""
     root = tmp_path_factory.mktemp("study")
     plan = make_study(root, tiny)
     for trial in plan.trials:

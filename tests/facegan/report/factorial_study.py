@@ -26,7 +26,7 @@ PIXEL, FEATURE, BOTH = 0.02, 0.05, -0.01
 
 
 def card(trial: Trial, levels: dict[str, int]) -> Card:
-    """Planted: identity rises by PIXEL and FEATURE, and by twice BOTH less where both are on."""
+    """A card whose identity has the main effects PIXEL and FEATURE, and the interaction BOTH."""
     rng = np.random.default_rng([trial.seed, *trial.arm.encode()])
     p, f = [*levels.values(), 1, 1][:2]
     value = 0.9 + (PIXEL * p + FEATURE * f + BOTH * p * f) / 2 + rng.normal(0, 0.002)
@@ -36,7 +36,7 @@ def card(trial: Trial, levels: dict[str, int]) -> Card:
 
 
 def factorial_study(root: Path, config: Config, done: float = 1.0, **design: Any) -> tuple[Plan, Summary]:
-    """A factorial_study of which the first runs in the plan's order are done."""
+    """A study folder with its report, in which a share `done` of the trials is complete, in the run order of the plan."""
     named = {"factors": ("pixel_space", "feature_space")} | design
     chosen = choose_design(named.pop("name", "factorial"), config, **named)
     data = PLANNED_DATA

@@ -13,7 +13,7 @@ CHROMIUM = shutil.which("chromium")
 
 
 def dump(page: str, folder: Path, script: str, width: int, *flags: str) -> str:
-    """The document in headless Chromium after a script of the test's own, without any network."""
+    """The document in headless Chromium after a script has run, without any network."""
     assert CHROMIUM is not None
     (folder / "page.html").write_text(page.replace("</body>", f"<script>{script}</script></body>"))
     command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
@@ -28,7 +28,7 @@ def dump(page: str, folder: Path, script: str, width: int, *flags: str) -> str:
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 def test_tables_sort_and_no_screen_width_scrolls_sideways(tiny: Config, tmp_path: Path) -> None:
-    """Tables sort at a click on their head, and no width of a screen lets the page itself scroll sideways."""
+    """A click on a column header sorts a table, and the page fits its width at all screen widths."""
     factorial_study(tmp_path, tiny)
     page = (tmp_path / "report.html").read_text()
     sort = """const heads = document.querySelectorAll("#parity-table thead th"); heads[1].click(); heads[1].click();
@@ -44,7 +44,7 @@ def test_tables_sort_and_no_screen_width_scrolls_sideways(tiny: Config, tmp_path
     for shown in (page, long):
         for width, flags in ((1280, ()), (1180, ()), (500, ()), (500, ("--force-dark-mode",))):
             assert "<title>0</title>" in dump(shown, tmp_path, wide, width, *flags), width
-    # On a desktop no table of effects needs a scroll bar of its own either.
+    # On a desktop no table of effects needs a scroll bar.
     boxes = """document.title = [...document.querySelectorAll("table.effects")].map(t => t.parentNode)
         .filter(box => box.scrollWidth > box.clientWidth).length;"""
     assert "<title>0</title>" in dump(long, tmp_path, boxes, 1180)

@@ -41,7 +41,7 @@ class Cells(HTMLParser):
 
 @pytest.fixture(scope="module")
 def drawn(study: tuple[Path, Plan], data: FaceData) -> tuple[Path, Summary]:
-    """The study's folder with its pictures, and its summary as read back."""
+    """The study folder with its figures, and its summary as read back from summary.json."""
     root, plan = study
     write_figure2(root, plan, data)
     write_losses_figure(root, plan)

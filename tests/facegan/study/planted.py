@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 def runs_of(
     rows: Sequence[Row], seeds: Sequence[int], values: Floats, absent: Sequence[int] = (), state: str = "DIVERGED"
 ) -> list[Run]:
-    """Runs seed by seed, arm by arm within; `values` [runs, clips]; those at the places `absent` have no scores."""
+    """One run for each seed and arm, in this order; `values` [runs, clips]; runs at the indices `absent` have no scores."""
     runs = []
     for i, (seed, row) in enumerate((seed, row) for seed in seeds for row in rows):
         scores: dict[str, float | None] = {} if i in absent else {f"c{c:02d}": float(v) for c, v in enumerate(values[i])}
@@ -40,10 +40,10 @@ def simulate(
     uneven: bool = False,
     wild: float = 1.0,
 ) -> Floats:
-    """[runs, clips] planted effects ('a', 'a x b') amid noise of seeds, of clips, of runs and of images.
+    """[runs, clips] scores with planted effects ('a', 'a x b') and noise of seeds, clips, runs and images.
 
-    `slope` is how much an effect's size differs from clip to clip; `uneven` gives runs with the first effect on more noise,
-    `wild` the first arm so many times as much.
+    `run` is the standard deviation between runs, `slope` that of an effect's size between clips. With `uneven`, runs with the
+    first effect on are noisier. `wild` multiplies the noise of the first arm.
     """
     columns = [[column_value(row, tuple(name.split(" x "))) for name in effects] for row in rows]
     x = np.tile(np.array(columns, np.float64), (seeds, 1))
@@ -55,4 +55,5 @@ def simulate(
 
 
 def by_name(found: MetricEffects) -> dict[str, EffectEstimate]:
+    """The estimates by the names of their effects."""
     return {effect.name: effect for effect in found.effects}

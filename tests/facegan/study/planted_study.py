@@ -18,7 +18,7 @@ CLIPS = [f"{500 + i}" for i in range(12)]
 
 
 def planted_card(face_error: float, landmark_error: float, likeness: float, seed: int = 0) -> Card:
-    """A metric card of twelve clips about the given means; clips differ much from each other, rows little."""
+    """A metric card of twelve clips with about the given means. Clips differ by more than cards of one clip do."""
     hard = np.linspace(-5, 5, len(CLIPS))
     noise = np.random.default_rng(seed).normal(0, 0.3, len(CLIPS))
     scores: Scores = {metric: np.full(len(CLIPS), 0.9) for metric in METRICS}
@@ -32,9 +32,8 @@ REFERENCES = {"real target": planted_card(0, 0.08, 0.0), "source copied": plante
 
 
 def make_study(root: Path, config: Config, **options: Any) -> Plan:
-    """The plan of Figure 2's arms, opened in a folder."""
-    data = PLANNED_DATA
-    named: dict[str, Any] = {"design": "figure2", "preset": "demo", "commit": "<abc>", "data": data}
+    """A study folder with a plan of the arms of Figure 2."""
+    named: dict[str, Any] = {"design": "figure2", "preset": "demo", "commit": "<abc>", "data": PLANNED_DATA}
     named |= {"seeds": [0], "candidates": 1} | options
     plan = make_plan(config, choose_design("figure2", Config()).arms, **named)
     open_study(root, plan)
@@ -42,7 +41,7 @@ def make_study(root: Path, config: Config, **options: Any) -> Plan:
 
 
 def finish_trial(root: Path, trial: Trial, card: Card | None = None, face_error: float | None = None) -> None:
-    """Leave in a trial's folder what a finished run leaves, without running it."""
+    """Write the files of a completed trial."""
     folder = trial_folder(root, trial)
     folder.write_state("COMPLETED", images=32, seconds=2.0, passes={"generator": 128, "discriminator": 96, "vgg": 64})
     if card:

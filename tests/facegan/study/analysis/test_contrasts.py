@@ -24,7 +24,7 @@ from tests.known import known
 
 @pytest.mark.parametrize("k", [2, 3, 4])
 def test_leave_one_out_equals_the_main_effect_plus_all_its_interactions(k: int) -> None:
-    """A property of every full factorial; up to two factors it is exact, the rest is called higher order."""
+    """A property of full factorial designs; interactions of three and more factors are summed up as higher order."""
     rows, rng = factorial("abcd"[:k]), np.random.default_rng(k)
     means = rng.normal(size=len(rows))
     values = np.tile(means, 3)[:, None] + rng.normal(size=(3, 1)).repeat(len(rows), axis=0) + rng.normal(size=(1, 5))
@@ -59,7 +59,7 @@ def test_leave_one_out_is_paired_by_seed() -> None:
 
 
 def test_noise_of_each_arm_is_separated_from_that_of_the_seeds() -> None:
-    """Planted deviations of 1, 2, 3 and 4 in 400 seeds that shift all arms by more."""
+    """Planted standard deviations of 1, 2, 3 and 4, in 400 seeds that shift all arms by more than that."""
     rng = np.random.default_rng(23)
     values = rng.normal(0, 5, (400, 1)) + rng.normal(0, 1, (400, 4)) * [1, 2, 3, 4]
     noise = noise_by_arm(table_of_runs(runs_of(SQUARE, range(400), np.repeat(values.reshape(-1, 1), 2, axis=1))))
@@ -76,4 +76,4 @@ def test_a_noisy_arm_is_named_and_does_not_widen_contrasts_of_other_arms() -> No
     assert "arm a-1b-1 is over 5 times as noisy as the others" in wild.inference
     assert max(wild.noise_by_arm, key=lambda arm: wild.noise_by_arm[arm]) == "a-1b-1"
     for before, after in zip(calm.leave_one_out, wild.leave_one_out, strict=True):
-        assert after.interval == before.interval, "the base is in neither side of a leave-one-out difference"
+        assert after.interval == before.interval, "leave-one-out contrasts do not use the base"

@@ -31,7 +31,7 @@ COVERED = [
 def test_intervals_cover_planted_effects(
     name: str, rows: list[Row], seeds: int, noise: dict[str, Any], absent: tuple[int, ...]
 ) -> None:
-    """500 simulated studies, planted main effects and one planted interaction, noise of seeds, runs, clips and images."""
+    """500 simulated studies with two planted main effects and one interaction, and noise of seeds, runs, clips and images."""
     planted = {"a": 2.0, "b": -1.0, "a x b": 1.5}
     inside: dict[str, list[bool]] = {}
     for study in range(500):
@@ -48,11 +48,11 @@ def test_intervals_cover_planted_effects(
             inside.setdefault(kind, []).append(low <= truth <= high)
     covered = {kind: float(np.mean(values)) for kind, values in inside.items()}
     print(f"\ncoverage, {name}: {covered}")
-    # The noise of all arms is pooled: of one that is far wilder than the others it is known too badly, as the report says.
+    # The noise of all arms is pooled, so one far noisier arm makes the intervals too narrow, of which the report warns.
     assert covered["t"] >= (0.88 if "wild" in noise else 0.93)
     assert covered.get("loo", 1) >= 0.93
     if noise.get("slope") == 0:
-        assert covered["hc3"] >= 0.93, "HC3 speaks of other runs on the same clips"
+        assert covered["hc3"] >= 0.93, "HC3 covers other runs on the same clips"
 
 
 @pytest.mark.slow

@@ -73,8 +73,8 @@ def test_every_prefix_of_a_study_lists_all_effects_as_estimated_or_not_estimable
         found = analyse_metric(METRIC, runs_of(rows, (0, 1), values, absent=range(count, 16), state="PENDING"), rows)
         json.dumps(asdict(found), allow_nan=False)
         named = {w for e in found.effects for w in map(tuple, e.members)}
-        told = {" x ".join(w) for w in named} | {e.name.removesuffix(" (if no interactions)") for e in found.not_estimable}
-        assert told >= {"a", "b", "c", "a x b", "a x c", "b x c"}, count
+        listed = {" x ".join(w) for w in named} | {e.name.removesuffix(" (if no interactions)") for e in found.not_estimable}
+        assert listed >= {"a", "b", "c", "a x b", "a x c", "b x c"}, count
         assert found.runs + len(found.missing) == 16
     early = analyse_metric(METRIC, runs_of(rows, (0, 1), values, absent=range(4, 16), state="PENDING"), rows)
     assert {e.name: e.reason for e in early.not_estimable}["a (if no interactions)"].startswith("a was only off")
@@ -83,7 +83,7 @@ def test_every_prefix_of_a_study_lists_all_effects_as_estimated_or_not_estimable
 
 
 def faceless(values: Floats, arm: int, found: int) -> list[Run]:
-    """Runs of which one arm shows a face on the first clips alone, in each seed."""
+    """Runs in which one arm has a face on the first `found` clips only."""
     runs = runs_of(SQUARE, (0, 1, 2), values)
     return [
         Run(
@@ -110,20 +110,20 @@ def test_landmark_area_replaces_the_landmark_error_where_an_arm_shows_no_face() 
     assert found.metrics[LANDMARK_AUC].better == "more"
     names = ", ".join(f"{SQUARE_ARMS[1]} (seed {seed})" for seed in (0, 1, 2))
     assert f"no value on most clips in {names}, because no face was found there" in found.replaced
-    said = next(row.sentence for row in answer_factors(found) if row.metric == LANDMARK_AUC)
-    assert "changes landmark area up to 0.08 (no face counts as failure) by" in said
+    sentence = next(row.sentence for row in answer_factors(found) if row.metric == LANDMARK_AUC)
+    assert "changes landmark area up to 0.08 (no face counts as failure) by" in sentence
 
 
 def test_landmark_error_is_analysed_where_every_run_shows_faces() -> None:
     values = simulate(SQUARE, 3, {"a": 3, "b": 1, "a x b": 0}, np.random.default_rng(12))
     given = {m: runs_of(SQUARE, (0, 1, 2), values) for m in (*HEADLINES, LANDMARK_AUC)}
     assert choose_headlines(given) == (HEADLINES, "")
-    # Half of the clips with a face is enough for a mean; less is not.
+    # A face on half of the clips is enough, on fewer it is not.
     assert choose_headlines(given | {LANDMARK_ERROR: faceless(values, 1, 6)})[0] == HEADLINES
     assert LANDMARK_AUC in choose_headlines(given | {LANDMARK_ERROR: faceless(values, 1, 5)})[0]
-    # A study of before there was an area keeps what it has.
-    old = given | {
+    # Without scores of the area, the landmark error stays.
+    without_area = given | {
         LANDMARK_ERROR: faceless(values, 1, 0),
         LANDMARK_AUC: [Run(r.arm, r.seed, r.levels, r.state, {}) for r in given[METRIC]],
     }
-    assert choose_headlines(old) == (HEADLINES, "")
+    assert choose_headlines(without_area) == (HEADLINES, "")

@@ -16,7 +16,7 @@ from tests.known import known
 
 
 def test_two_by_two_design_by_hand() -> None:
-    """a on: 7 and 3, off: 4 and 2; b on: 7 and 4, off: 3 and 2; a where b is on 3, off 1. Seeds only shift it."""
+    """Means with a on: 7 and 3, off: 4 and 2; with b on: 7 and 4, off: 3 and 2. Seeds add a constant to all arms."""
     arms = np.array([2.0, 4.0, 3.0, 7.0])
     values = np.concatenate([arms + shift for shift in (0, 10, -5)])[:, None] + np.array([[-1.0, 1.0]])
     values[0] += 1.2
@@ -24,15 +24,15 @@ def test_two_by_two_design_by_hand() -> None:
     found = analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE)
     effects = by_name(found)
     assert [e.name for e in found.effects] == ["a", "b", "a x b"]
-    # The shifts of the first seed: -1.2 in either factor's effect, 0 in the interaction; a third of it is left in the mean.
+    # The first seed's changes are -1.2 in either main effect and 0 in the interaction; the mean over seeds has a third.
     assert effects["a"].estimate == pytest.approx(2 - 0.4)
     assert effects["b"].estimate == pytest.approx(3 - 0.4)
     assert effects["a x b"].estimate == pytest.approx(1)
-    # Within its seed the residual is -1.2 x (1 - 1/3) at two opposite arms, 0.4 and 0.4 of the other sign in the other seeds.
+    # Residuals are 1.2 x (1 - 1/3) in size at two opposite arms of the first seed, and 0.4 there in the other two seeds.
     sigma = np.sqrt((2 * 0.8**2 + 4 * 0.4**2) / 6)
     assert found.degrees_of_freedom == 6
     assert found.sigma == pytest.approx(sigma)
-    # Both clips agree on every effect: only the runs' noise is left, 2 sigma / sqrt(12).
+    # Both clips have equal effects, so that only the noise of the runs is left: 2 sigma / sqrt(12).
     assert effects["a"].standard_error == pytest.approx(2 * sigma / np.sqrt(12))
     reach = stats.t.ppf(0.975, 6) * 2 * sigma / np.sqrt(12)
     assert effects["a"].interval == pytest.approx([1.6 - reach, 1.6 + reach])
@@ -54,13 +54,13 @@ def test_clips_that_disagree_widen_the_interval() -> None:
 
 
 def residuals(y: Floats) -> Floats:
-    """Of a balanced square in three seeds: what arm and seed do not explain."""
+    """Residuals of a balanced 2 x 2 design in three seeds, after arms and seeds."""
     table = y.reshape(3, 4)
     return np.asarray(table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean())
 
 
 def test_bootstrap_resamples_the_same_seeds_and_clips_for_all_arms() -> None:
-    """So what all arms share, a hard clip or a lucky seed, does not widen it; what one arm alone has does."""
+    """Variation that all arms share does not widen the interval; that of a single arm does."""
     rng = np.random.default_rng(17)
     values = simulate(SQUARE, 3, {"a": 1}, rng)
     shared = values + rng.normal(0, 50, (1, 12)) + np.repeat(rng.normal(0, 50, (3, 1)), 4, axis=0)
@@ -73,7 +73,7 @@ def test_bootstrap_resamples_the_same_seeds_and_clips_for_all_arms() -> None:
 
 
 def test_bootstrap_equals_refits_of_resampled_blocks_and_clips() -> None:
-    """GeneratedImages blocks and clips put together by hand and fitted anew, a block drawn twice as two blocks."""
+    """A block that is drawn twice enters the refit as two blocks."""
     values = simulate(SQUARE, 4, {"a": 1}, np.random.default_rng(18))
     table = table_of_runs(runs_of(SQUARE, range(4), values, absent=(2,)))
     fitted = fit_table(table, SQUARE)[1]

@@ -28,7 +28,7 @@ from tests.known import known
 
 
 def test_estimates_and_hc3_errors_equal_those_of_statsmodels() -> None:
-    """Unbalanced: three factors, four seeds, two runs missing."""
+    """On unbalanced data: three factors, four seeds, two runs missing."""
     rng, rows = np.random.default_rng(1), factorial(["a", "b", "c"])
     values = simulate(rows, 4, {"a": 2, "b": -1, "c": 0, "a x b": 1.5}, rng, uneven=True)
     found = analyse_metric(METRIC, runs_of(rows, range(4), values, absent=(3, 17)), rows)
@@ -50,7 +50,7 @@ def test_estimates_and_hc3_errors_equal_those_of_statsmodels() -> None:
 
 
 def test_a_run_of_leverage_one_gives_no_hc3() -> None:
-    """Both factors on was run once only: nothing else says what it should be."""
+    """The arm with both factors on has one run, which the model fits exactly."""
     values = simulate(SQUARE, 4, {"a": 1, "b": 1}, np.random.default_rng(12))
     found = analyse_metric(METRIC, runs_of(SQUARE, range(4), values, absent=(7, 11, 15)), SQUARE)
     assert found.hc3 == "1 run of leverage 1, which the model fits exactly"
@@ -87,7 +87,7 @@ def test_aliased_effects_are_always_named_with_their_aliases(k: int, size: str) 
         assert set(filter(None, rest.split(" = "))) == set(short[first])
     assert {" x ".join(w) for e in found.metrics[METRIC].effects for w in e.members} == set(short)
     fields = {name for name in dir(Effect(((),), (1,))) if not name.startswith("_")}
-    assert fields == {"words", "signs", "assumes_no_interactions", "name", "column"}, "a second, shorter name for an effect"
+    assert fields == {"words", "signs", "assumes_no_interactions", "name", "column"}, "a name without the aliases"
 
 
 def test_aliased_interactions_are_estimated_as_their_sum() -> None:
@@ -106,7 +106,7 @@ def test_an_alias_of_opposite_sign_is_named_with_a_minus() -> None:
 
 
 def test_interactions_that_cannot_be_separated_stay_in_the_model_as_nuisance() -> None:
-    """Of 2^4 only the half with a x b = c x d was run: all main effects, no pair, and what pairs do is not taken for noise."""
+    """Of 2^4 arms only those with a x b = c x d have runs: main effects are estimated, and pairs do not count as noise."""
     rows = factorial("abcd")
     absent = [i for i, row in enumerate(rows * 2) if column_value(row, tuple("abcd")) < 0]
     values = simulate(rows, 2, {"a": 1, "a x b": 50}, np.random.default_rng(20), slope=0)

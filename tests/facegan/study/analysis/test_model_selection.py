@@ -27,6 +27,6 @@ def test_the_registered_generator_is_the_median_seed_of_the_best_arm(tmp_path: P
         for seed, error in enumerate(found):
             finish_trial(tmp_path, trials[arm, seed], face_error=error)
     assert best_generator(plan, tmp_path) == trials["full", 2]
-    # An arm of which a run diverged does not compete.
+    # An arm with a diverged run is left out.
     trial_folder(tmp_path, trials["full", 1]).write_state("DIVERGED", images=32, seconds=2.0, passes={})
     assert best_generator(plan, tmp_path) == trials["no_pixel", 2]

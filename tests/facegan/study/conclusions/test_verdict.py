@@ -21,7 +21,7 @@ def test_verdicts_follow_planted_scores(tmp_path: Path, tiny: Config) -> None:
     arms = summarise_study(tmp_path, plan, REFERENCES).arms
     assert [a.outcome for a in arms] == ["copies", "follows", "between", "worse"]
     assert arms[0].verdict.startswith("copies the source: source likeness 0.93")
-    # Clips differ by ten grey levels, so that only the pairing by clip can tell 7 apart this surely.
+    # Clips differ by ten grey levels; only pairing by clip gives such a narrow interval about a difference of 7.
     assert "face error 21.9 against 29" in arms[1].verdict
     low, high = arms[1].against_copied_source["face_error"].interval
     assert -8 < low < high < -6

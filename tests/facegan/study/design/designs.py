@@ -30,3 +30,16 @@ def plan_of(config: Config, found: Design, seeds: Sequence[int], candidates: int
         commit="c",
         factors=found.factors,
     )
+
+
+def figure2_plan(config: Config, **changes: object) -> Plan:
+    """A plan of the four arms of Figure 2 in two seeds with two candidates."""
+    given = {
+        "design": "figure2",
+        "preset": "demo",
+        "seeds": (0, 1),
+        "candidates": 2,
+        "data": PLANNED_DATA,
+        "commit": "c",
+    } | changes
+    return make_plan(config, choose_design("figure2", Config()).arms, **given)  # type: ignore[arg-type]

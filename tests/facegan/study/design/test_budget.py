@@ -33,14 +33,14 @@ def test_counted_flops_and_passes_equal_those_of_a_real_step(tiny: Config) -> No
 
 
 def test_counting_leaves_no_tensors_without_storage_in_caches(tiny: Config) -> None:
-    """Tensors without storage must not stay in what the process keeps: the report's pictures are drawn after the plan."""
+    """Tensors on the meta device in a cache would break the training step that follows in the same process."""
     maps._segments.cache_clear()
     choose_budget("flops", None, tiny, choose_design("figure2", Config(), names=("full",)).arms)
     assert step(new_state(tiny, torch.device("cpu")), random_batch(tiny))["loss/generator"].item() > 0
 
 
 def test_flops_of_the_poster_preset_match_the_measured_step() -> None:
-    """163.6 GFLOP an image with dense maps: jobs/bench/results/step_cpu.json has it of the real step."""
+    """jobs/bench/results/step_cpu.json has 163.6 GFLOP per image with dense maps."""
     config = preset("poster")
     budget = choose_budget("flops", None, config, choose_design("figure2", Config(), names=("full",)).arms)
     assert budget.gflop_per_image["full"] == pytest.approx(163.6, abs=0.1)
@@ -74,7 +74,7 @@ def test_keys_of_plans_and_trials_depend_on_the_budget(tiny: Config, flops_plan:
     assert images.id() == budget_plan(tiny, Budget()).id()
     assert len({p.id() for p in (images, flops_plan, seconds_plan, longer)}) == 4
     assert not {t.key for t in seconds_plan.trials} & {t.key for t in (*images.trials, *flops_plan.trials, *longer.trials)}
-    # What an arm of the whole loss does is the same run.
+    # Trials of the whole loss are the same with both budgets.
     shared = {t.key for t in images.trials} & {t.key for t in flops_plan.trials}
     assert shared == {t.key for t in images.trials if t.arm in ("full", "no_pixel")}
 

@@ -12,7 +12,7 @@ LETTERS = "ABCDEFG"
 
 
 def test_aliases_of_the_half_fraction_of_six_factors_match_the_textbook() -> None:
-    """I = ABCDEF, resolution VI: a main effect only with a product of five, a pair only with one of four."""
+    """I = ABCDEF, resolution VI: main effects are aliased with interactions of five factors, pairs with those of four."""
     rows = fraction("ABCDEF", "half")
     assert len(rows) == 32 and resolution(rows) == 6
     assert defining_relation(rows) == [(tuple("ABCDEF"), 1)]
@@ -76,14 +76,16 @@ def test_every_prefix_of_the_run_order_is_nearly_balanced(
     levels = {arm.name: list(arm.levels.values()) for arm in found.arms}
     table = np.array([levels[t.arm] for t in order])
     share = table.mean(axis=0)
-    drift = np.abs(np.cumsum(table, axis=0) - np.arange(1, len(table) + 1)[:, None] * share)
-    assert drift.max() <= (2 if name.startswith("factorial") or name == "figure2" else 4), "levels, +1 and -1, out of balance"
+    imbalance = np.abs(np.cumsum(table, axis=0) - np.arange(1, len(table) + 1)[:, None] * share)
+    assert imbalance.max() <= (2 if name.startswith("factorial") or name == "figure2" else 4), (
+        "the levels +1 and -1 are not balanced"
+    )
     quarter = table[: -(-len(table) // 4)]
-    # Two runs show all levels where each arm's opposite is in the design; leaving one out takes a run a factor.
+    # Two runs have all levels if the design contains the opposite of each arm; leave-one-out designs need more.
     if len(quarter) >= {"figure2": 3, "loo": 5, "fraction": 3}.get(found.name, 2):
-        assert (quarter == 1).any(axis=0).all() and (quarter == -1).any(axis=0).all(), "a level not seen"
+        assert (quarter == 1).any(axis=0).all() and (quarter == -1).any(axis=0).all(), "a level is missing"
     blocks = [t.seed for t in order]
-    assert blocks == sorted(blocks, key=seeds.index), "a seed is not one block"
+    assert blocks == sorted(blocks, key=seeds.index), "the trials of a seed are not one block"
 
 
 def test_the_run_order_is_a_shuffle_seeded_by_the_plan(tiny: Config) -> None:
