@@ -21,16 +21,7 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN, open_study, read_plan
-from facegan.study.folder.trial_folder import (
-    CONDITIONS,
-    ROWS,
-    SCORES,
-    STATE,
-    Conditions,
-    MetricsRow,
-    TrialState,
-    trial_folder,
-)
+from facegan.study.folder.trial_folder import CONDITIONS, ROWS, SCORES, STATE, Conditions, MetricsRow, TrialState, trial_folder
 from tests.facegan.study.folder.mutations import mutations
 from tests.planning import PLANNED_DATA
 
