@@ -62,12 +62,12 @@ class Evaluation:
     out: StorageURI
 
     def part_key(self, name: str, clip: str) -> str:
-        """Key, under `out`, of a clip's part; `name` is a checkpoint's sha256 or that of the reference rows (see `names`)."""
+        """The key of a clip's part under `out`; `name` is one of `names()`."""
         about = [name, self.data.sha256, clip, self.fingerprint, asdict(self.sampling), code_version()]
         return f"parts/{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]}.npz"
 
     def names(self) -> list[str]:
-        """The names that `part_key` takes: the reference rows, then each checkpoint once."""
+        """What has parts: the reference rows, then each checkpoint by its sha256, once."""
         return [_REFERENCES, *dict.fromkeys(checkpoint.sha256 for checkpoint in self.checkpoints)]
 
 

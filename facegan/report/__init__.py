@@ -2,6 +2,9 @@
 
 page            report.html, from summary.json's record and the templates
 score_table     scores as text for the console
+study_text      a plan and the results of a study, for the console and in Markdown
+progress_line   the progress of a running study in one line
+formatting      durations as text
 forest_plot     positions of effects and intervals on the report's plots
 figure2         the poster's Figure 2: images and errors of each arm
 loss_curves     loss terms at the end of training and over time

@@ -1,4 +1,4 @@
-"""The poster's two claims, on planted studies: every answer is given where it is true, and none where it cannot be told."""
+"""The two claims on planted studies: correct answers where the design can give them, and the reason where it cannot."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def study(
     noise: float = 0.01,
     absent: Sequence[int] = (),
 ) -> tuple[ClaimConclusion, ...]:
-    """The answers on planted effects of identity ('pixel', 'pixel x identity'), with noise of seeds, runs, clips and both."""
+    """The conclusions from planted effects on identity, with noise of seeds, runs, clips and images."""
     runs: list[Run] = []
     clips = rng.normal(0, 0.05, 12)
     sizes = {name: size + rng.normal(0, noise, 12) for name, size in effects.items()}
@@ -52,7 +52,7 @@ def study(
         ({"feature_space": 0.1, "pixel_space": -0.1, "pixel_space x feature_space": 0.0}, (UNDECIDED, UNDECIDED)),
     ],
 )
-def test_answers_follow_what_was_planted(effects: dict[str, float], answers: tuple[str, str]) -> None:
+def test_answers_match_planted_effects(effects: dict[str, float], answers: tuple[str, str]) -> None:
     found = study(SQUARE, 3, effects, np.random.default_rng(1))
     assert tuple(claim.answer for claim in found) == answers
     assert [claim.claim for claim in found] == ["feature_over_pixel", "synergy"]
@@ -68,7 +68,7 @@ def test_answers_follow_what_was_planted(effects: dict[str, float], answers: tup
     json.dumps([asdict(claim) for claim in found], allow_nan=False)
 
 
-def test_the_sentences_can_be_read() -> None:
+def test_sentences_name_the_terms_and_numbers() -> None:
     found = study(
         SQUARE, 3, {"feature_space": 0.3, "pixel_space": -0.02, "pixel_space x feature_space": 0.1}, np.random.default_rng(2)
     )
@@ -81,7 +81,7 @@ def test_the_sentences_can_be_read() -> None:
     assert found[1].sentence.startswith("Yes, each group does more for identity where the other is on: ")
 
 
-def test_single_terms_add_up_to_their_groups() -> None:
+def test_effects_of_single_terms_add_up_to_those_of_their_groups() -> None:
     design = choose_design("factorial", Config(), factors=("pixel", "consistency", "perceptual", "identity"))
     effects = {
         "pixel": 0.05,
@@ -101,7 +101,7 @@ def test_single_terms_add_up_to_their_groups() -> None:
 
 
 @pytest.mark.parametrize("name", ["figure2", "loo"])
-def test_left_out_terms_answer_the_first_claim_only(name: str) -> None:
+def test_leave_one_out_designs_answer_the_first_claim_only(name: str) -> None:
     design = choose_design(name, Config())
     effects = {factor.name: 0.02 for factor in design.factors}
     effects |= {f.name: 0.3 for f in design.factors if f.name in ("feature_space", "perceptual", "identity")}
@@ -112,7 +112,7 @@ def test_left_out_terms_answer_the_first_claim_only(name: str) -> None:
     assert "no arm with both groups off" in found[1].sentence
 
 
-def test_terms_added_one_by_one_say_what_they_assume() -> None:
+def test_add_one_designs_state_their_assumption() -> None:
     design = choose_design("add-one", Config(), factors=("pixel", "consistency", "feature_space"))
     found = study(design, 3, {"feature_space": 0.3, "pixel": 0.02}, np.random.default_rng(5))
     assert found[0].answer == "yes" and "(if the terms do not interact)" in found[0].sentence
@@ -127,15 +127,15 @@ def test_terms_added_one_by_one_say_what_they_assume() -> None:
         (("pixel+identity", "perceptual"), "its factor pixel+identity switches terms of both groups"),
     ],
 )
-def test_designs_of_one_group_tell_neither(factors: tuple[str, ...], says: str) -> None:
+def test_designs_without_both_groups_answer_neither_claim(factors: tuple[str, ...], says: str) -> None:
     design = choose_design("factorial", Config(), factors=factors)
     found = study(design, 3, {}, np.random.default_rng(6))
     assert [claim.answer for claim in found] == [NOT_ESTIMABLE, NOT_ESTIMABLE]
     assert all(says in claim.sentence for claim in found)
 
 
-def test_an_aliased_group_is_not_told() -> None:
-    """Half of three: each main effect is aliased with the pair of the others."""
+def test_groups_with_aliased_effects_are_not_estimable() -> None:
+    """In a half fraction of three factors each main effect is aliased with the interaction of the others."""
     design = choose_design("fraction", Config(), factors=("pixel_space", "perceptual", "identity"), size="half")
     found = study(design, 3, {"pixel_space": 0.3}, np.random.default_rng(7))
     assert [claim.answer for claim in found] == [NOT_ESTIMABLE, NOT_ESTIMABLE]
@@ -143,14 +143,14 @@ def test_an_aliased_group_is_not_told() -> None:
     assert "perceptual (= pixel_space x identity): these cannot be told apart" in found[0].sentence
 
 
-def test_a_half_of_five_tells_both() -> None:
+def test_a_half_fraction_of_five_factors_answers_both_claims() -> None:
     design = choose_design("fraction", Config(), size="half")
     found = study(design, 2, {"identity": 0.3, "pixel x identity": 0.2}, np.random.default_rng(8))
     assert [claim.answer for claim in found] == ["yes", "yes"]
 
 
 @pytest.mark.parametrize(("seeds", "absent"), [(1, ()), (1, (0, 1, 2)), (2, (0, 1, 4, 5)), (3, range(12))])
-def test_too_few_runs_are_said_to_be(seeds: int, absent: Sequence[int]) -> None:
+def test_too_few_runs_give_no_answer(seeds: int, absent: Sequence[int]) -> None:
     effects = {"feature_space": 0.3, "pixel_space": 0.0, "pixel_space x feature_space": 0.1}
     found = study(SQUARE, seeds, effects, np.random.default_rng(9), absent=absent)
     assert [claim.answer for claim in found] == [TOO_FEW, TOO_FEW]
@@ -162,8 +162,8 @@ def test_too_few_runs_are_said_to_be(seeds: int, absent: Sequence[int]) -> None:
 @pytest.mark.parametrize(
     ("pixel", "feature", "pair"), [(0.0, 0.0, 0.0), (0.02, 0.02, 0.0), (0.05, -0.05, 0.02), (0.0, 0.03, -0.03)]
 )
-def test_claims_cover_planted_truths(pixel: float, feature: float, pair: float) -> None:
-    """500 simulated studies of the square with three seeds; where sizes are equal, few say that one matters more."""
+def test_intervals_of_claims_cover_planted_values(pixel: float, feature: float, pair: float) -> None:
+    """500 simulated studies of a 2 x 2 design with three seeds."""
     truths = (abs(feature) - abs(pixel), pair)
     effects = {"feature_space": feature, "pixel_space": pixel, "pixel_space x feature_space": pair}
     covered = np.zeros((500, 2))

@@ -1,111 +1,18 @@
-"""Designs: which arms they are, what a fraction aliases by the textbook, what is refused, and an order that stays balanced."""
-
-import json
-from collections.abc import Sequence
-from pathlib import Path
+"""Fractions and aliases against textbooks, and the balanced run order."""
 
 import numpy as np
 import pytest
 
 from facegan.config import Config
-from facegan.errors import UserError
-from facegan.study.design.arms import Arm, Design, choose_design
-from facegan.study.design.plan import Plan, make_plan
+from facegan.study.design.arms import Design
 from facegan.study.design.two_level import alias_table, balanced_order, column_value, defining_relation, fraction, resolution
-from facegan.study.folder.study_folder import open_study, read_plan
-from tests.planning import PLANNED_DATA
+from tests.facegan.study.design.designs import GROUPS, design, plan_of
 
-GROUPS = ("pixel_space", "feature_space")
 LETTERS = "ABCDEFG"
 
 
-def design(name: str, *factors: str, config: Config | None = None, size: str = "", names: Sequence[str] = ()) -> Design:
-    return choose_design(name, config or Config(), factors=factors, size=size, names=names)
-
-
-def active(arm: Arm) -> set[str]:
-    return set(arm.apply(Config()).loss.active())
-
-
-def test_the_factorial_over_the_two_groups() -> None:
-    found = design("factorial", *GROUPS)
-    assert {a.label: active(a) - {"adversarial"} for a in found.arms} == {
-        "Base": set(),
-        "-Pixel space": {"perceptual", "identity"},
-        "-Feature space": {"pixel", "self_consistency", "triple_consistency"},
-        "Full": {"pixel", "self_consistency", "triple_consistency", "perceptual", "identity"},
-    }
-    assert [a.levels for a in found.arms][1] == {"pixel_space": -1, "feature_space": 1}
-    assert [a.name for a in found.arms] == ["base", "no_pixel_space", "no_feature_space", "full"]
-
-
-def test_by_default_every_term_but_the_adversarial_one_is_a_factor() -> None:
-    terms = ["pixel", "self_consistency", "triple_consistency", "perceptual", "identity"]
-    left_out = design("loo")
-    assert [f.name for f in left_out.factors] == terms
-    assert [a.without for a in left_out.arms] == [*((t,) for t in terms), ()]
-    added = design("add-one")
-    assert [active(a) - {"adversarial"} for a in added.arms] == [set(), *({t} for t in terms), set(terms)]
-    assert [a.label for a in added.arms] == ["Base", "+Pixel", "+Self", "+Triple", "+Perceptual", "+Identity", "Full"]
-
-
-def test_an_own_group_and_style_where_it_is_on() -> None:
-    found = design("factorial", "pixel+identity", "consistency")
-    assert [f.terms for f in found.factors] == [("pixel", "identity"), ("self_consistency", "triple_consistency")]
-    styled = Config().override({"loss.style": 1.0})
-    assert design("loo", "feature_space", "pixel", config=styled).factors[0].terms == ("perceptual", "identity", "style")
-
-
-@pytest.mark.parametrize("size", ["", "half", "quarter"])
-def test_arms_differ_and_their_labels_fit_a_figure(size: str) -> None:
-    config = Config().override({"loss.style": 1.0})
-    arms = design("fraction" if size else "factorial", config=config, size=size).arms
-    assert len(arms) == {"": 64, "half": 32, "quarter": 16}[size]
-    assert (
-        len({a.name for a in arms})
-        == len({a.label for a in arms})
-        == len({tuple(a.levels.values()) for a in arms})
-        == len(arms)
-    )
-    assert max(len(a.label) for a in arms) <= 18
-    assert arms[-1].label == "Full" and set(arms[-1].levels.values()) == {1}
-
-
-@pytest.mark.parametrize(
-    ("name", "factors", "size", "changes", "says"),
-    [
-        ("factorial", ("pixel", "style"), "", {}, "style is off in this configuration; give it a weight, as --loss.style 1"),
-        ("factorial", ("pixel", "consistency", "pixel_space"), "", {}, "'pixel' and 'pixel_space': both switch pixel"),
-        ("factorial", ("pixel+pixel", "identity"), "", {}, "names a term twice"),
-        ("factorial", ("pixl", "identity"), "", {}, "did you mean 'pixel'"),
-        ("figure2", ("pixel", "identity"), "", {}, "figure2 has its own"),
-        ("figure2", (), "", {"loss.pixel": 0.0}, "switches pixel, which is off"),
-        ("fraction", ("pixel", "identity"), "half", {}, "at least 3"),
-        ("fraction", ("pixel", "identity", "perceptual", "consistency"), "quarter", {}, "from 5 to 7"),
-        ("fraction", (), "", {}, "half or quarter"),
-        ("loo", (), "half", {}, "nothing with another"),
-        ("fraction", (), "halve", {}, "did you mean 'half'"),
-        ("factorial", (), "", {"loss.adversarial": 0.0}, "'base' leaves no term of the generator's loss"),
-        ("factorial", ("adversarial", *GROUPS), "", {}, "'base' leaves no term of the generator's loss"),
-        ("lo", (), "", {}, "did you mean 'loo'"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused(
-    name: str, factors: tuple[str, ...], size: str, changes: dict[str, float], says: str
-) -> None:
-    with pytest.raises(UserError, match=r"^[^\n]*$") as refused:
-        design(name, *factors, config=Config().override(changes), size=size)
-    assert says in str(refused.value)
-
-
-def test_an_impossible_arm_can_be_left_out_by_name() -> None:
-    config = Config().override({"loss.adversarial": 0.0})
-    assert len(design("factorial", *GROUPS, config=config, names=("full", "no_pixel_space")).arms) == 2
-    assert len(design("figure2", config=Config().override({"loss.pixel": 0.0}), names=("full", "no_feature")).arms) == 2
-
-
-def test_the_aliases_of_the_half_of_six_are_the_textbooks() -> None:
-    """I = ABCDEF, resolution VI: a main effect only with a product of five, a pair only with one of four."""
+def test_aliases_of_the_half_fraction_of_six_factors_match_the_textbook() -> None:
+    """I = ABCDEF, resolution VI: main effects are aliased with interactions of five factors, pairs with those of four."""
     rows = fraction("ABCDEF", "half")
     assert len(rows) == 32 and resolution(rows) == 6
     assert defining_relation(rows) == [(tuple("ABCDEF"), 1)]
@@ -114,7 +21,7 @@ def test_the_aliases_of_the_half_of_six_are_the_textbooks() -> None:
     assert table["A"] == ["B x C x D x E x F"] and table["B x D"] == ["A x C x E x F"]
 
 
-def test_the_aliases_of_the_quarter_of_six_are_the_textbooks() -> None:
+def test_aliases_of_the_quarter_fraction_of_six_factors_match_the_textbook() -> None:
     """E = ABC, F = BCD; I = ABCE = BCDF = ADEF, resolution IV (Montgomery, Design and Analysis of Experiments, 2^(6-2))."""
     rows = fraction("ABCDEF", "quarter")
     assert len(rows) == 16 and resolution(rows) == 4
@@ -135,43 +42,19 @@ def test_fractions_have_their_resolution_and_are_orthogonal(k: int, size: str, e
     assert all(column_value(row, word) == sign for row in rows for word, sign in defining_relation(rows))
 
 
-def test_the_full_factorial_has_no_alias_and_arms_left_out_make_some() -> None:
+def test_the_full_factorial_has_no_aliases_and_omitted_arms_create_some() -> None:
     rows = [a.levels for a in design("factorial", *GROUPS).arms]
     assert alias_table(rows) == {} and resolution(rows) is None
     assert alias_table([rows[0], rows[3]])["pixel_space"] == ["feature_space"]
     assert alias_table(rows[1:3])["pixel_space"] == ["-feature_space"]
 
 
-def plan(config: Config, found: Design, seeds: Sequence[int], candidates: int = 1) -> Plan:
-    return make_plan(
-        config,
-        found.arms,
-        design=found.name,
-        preset="demo",
-        seeds=seeds,
-        candidates=candidates,
-        data=PLANNED_DATA,
-        commit="c",
-        factors=found.factors,
-    )
-
-
-def test_the_plan_tells_factors_levels_aliases_and_order_and_reads_back(tiny: Config, tmp_path: Path) -> None:
-    styled = tiny.override({"loss.style": 1.0})
-    made = plan(styled, design("fraction", config=styled, size="quarter"), (0, 1))
-    open_study(tmp_path / "study", made)
-    assert read_plan(tmp_path / "study") == made
-    written = json.loads((tmp_path / "study" / "plan.json").read_text())
-    assert written["factors"][0] == {"name": "pixel", "terms": ["pixel"]}
-    assert written["arms"][-1]["levels"] == dict.fromkeys([f.name for f in made.factors], 1)
-    assert "pixel x style" not in written["aliases"]["pixel x self_consistency"]
-    assert "triple_consistency x identity" in written["aliases"]["pixel x self_consistency"]
-    assert written["resolution"] == 4
-    assert written["run_order"] == [t.key for t in made.run_order()]
-
-
 STYLED = Config().override({"loss.style": 1.0})
+
+
 TERMS = ("pixel", "self_consistency", "triple_consistency", "perceptual", "identity", "style")
+
+
 CASES = [
     *((f"factorial of {k}", design("factorial", *TERMS[:k], config=STYLED)) for k in range(2, 7)),
     ("half of 3", design("fraction", "pixel_space", "perceptual", "identity", size="half")),
@@ -184,26 +67,30 @@ CASES = [
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2), (3, 1, 4, 5, 9)])
 @pytest.mark.parametrize(("name", "found"), CASES, ids=[name for name, _ in CASES])
-def test_every_beginning_of_a_study_is_nearly_balanced(name: str, found: Design, seeds: tuple[int, ...], tiny: Config) -> None:
-    made = plan(tiny.override({"loss.style": 1.0}), found, seeds)
+def test_every_prefix_of_the_run_order_is_nearly_balanced(
+    name: str, found: Design, seeds: tuple[int, ...], tiny: Config
+) -> None:
+    made = plan_of(tiny.override({"loss.style": 1.0}), found, seeds)
     order = made.run_order()
     assert sorted(t.key for t in order) == sorted(t.key for t in made.trials)
     levels = {arm.name: list(arm.levels.values()) for arm in found.arms}
     table = np.array([levels[t.arm] for t in order])
     share = table.mean(axis=0)
-    drift = np.abs(np.cumsum(table, axis=0) - np.arange(1, len(table) + 1)[:, None] * share)
-    assert drift.max() <= (2 if name.startswith("factorial") or name == "figure2" else 4), "levels, +1 and -1, out of balance"
+    imbalance = np.abs(np.cumsum(table, axis=0) - np.arange(1, len(table) + 1)[:, None] * share)
+    assert imbalance.max() <= (2 if name.startswith("factorial") or name == "figure2" else 4), (
+        "the levels +1 and -1 are not balanced"
+    )
     quarter = table[: -(-len(table) // 4)]
-    # Two runs show all levels where each arm's opposite is in the design; leaving one out takes a run a factor.
+    # Two runs have all levels if the design contains the opposite of each arm; leave-one-out designs need more.
     if len(quarter) >= {"figure2": 3, "loo": 5, "fraction": 3}.get(found.name, 2):
-        assert (quarter == 1).any(axis=0).all() and (quarter == -1).any(axis=0).all(), "a level not seen"
+        assert (quarter == 1).any(axis=0).all() and (quarter == -1).any(axis=0).all(), "a level is missing"
     blocks = [t.seed for t in order]
-    assert blocks == sorted(blocks, key=seeds.index), "a seed is not one block"
+    assert blocks == sorted(blocks, key=seeds.index), "the trials of a seed are not one block"
 
 
-def test_the_order_is_a_shuffle_that_the_plan_decides(tiny: Config) -> None:
+def test_the_run_order_is_a_shuffle_seeded_by_the_plan(tiny: Config) -> None:
     found = design("factorial", "pixel", "consistency", "identity")
-    one, same, other = (plan(tiny, found, seeds).run_order() for seeds in ((0, 1), (0, 1), (0, 2)))
+    one, same, other = (plan_of(tiny, found, seeds).run_order() for seeds in ((0, 1), (0, 1), (0, 2)))
     assert one == same
     assert [t.arm for t in one] != [t.arm for t in other]
     assert [t.arm for t in one[:8]] != [t.arm for t in one[8:]], "each seed has the same order"
@@ -211,6 +98,6 @@ def test_the_order_is_a_shuffle_that_the_plan_decides(tiny: Config) -> None:
     assert len(firsts) > 4
 
 
-def test_candidates_come_as_blocks_too(tiny: Config) -> None:
-    order = plan(tiny, design("figure2"), (0, 1), candidates=2).run_order()
+def test_candidates_are_run_as_blocks(tiny: Config) -> None:
+    order = plan_of(tiny, design("figure2"), (0, 1), candidates=2).run_order()
     assert [(t.seed, t.candidate) for t in order[::4]] == [(0, 0), (0, 1), (1, 0), (1, 1)]

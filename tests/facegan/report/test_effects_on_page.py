@@ -1,0 +1,105 @@
+"""The effects of a factorial study on the page: numbers, incomplete studies, aliases, stand-in metrics."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegan.config import Config
+from facegan.metrics.card import MetricSummary
+from facegan.report.page import write_report
+from facegan.study.conclusions.arms import ScoreSummary
+from facegan.study.conclusions.summary import summarise_study
+from facegan.study.folder.trial_folder import trial_folder
+from tests.facegan.report.factorial_study import CLIPS, FEATURE, PIXEL, effects_of, factorial_study
+
+
+def numbers(value: Any) -> Iterator[float]:
+    """All numbers of a JSON value."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from numbers(part)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+def test_every_number_on_the_page_is_in_the_summary(tiny: Config, tmp_path: Path) -> None:
+    _, summary = factorial_study(tmp_path, tiny)
+    page = (tmp_path / "report.html").read_text()
+    shown = [float(value) for value in re.findall(r'<data value="([^"]+)">', page)]
+    known = set(numbers(json.loads((tmp_path / "summary.json").read_text())))
+    assert len(shown) > 150
+    assert not [value for value in shown if value not in known]
+    effects = {e.name: e for e in effects_of(summary).metrics["identity_to_target"].effects}
+    assert effects["pixel_space"].estimate == pytest.approx(PIXEL, abs=0.005)
+    assert effects["feature_space"].estimate == pytest.approx(FEATURE, abs=0.005)
+    answers = {(row.factor, row.metric): row.answer for row in summary.answers}
+    assert answers["feature_space", "identity_to_target"] == "helps"
+    assert page.index("Do feature-space terms matter more") < page.index('id="effects"') < page.index('id="scores"')
+    assert [claim.answer for claim in summary.claims] == ["yes", "no"]
+
+
+def test_incomplete_studies_list_effects_that_cannot_be_estimated(tiny: Config, tmp_path: Path) -> None:
+    _, summary = factorial_study(tmp_path, tiny, done=0.25)
+    page = (tmp_path / "report.html").read_text()
+    assert "Effects that these runs cannot estimate" in page
+    assert {row.answer for row in summary.answers} <= {"too few runs"}
+    assert "9 runs compared" not in page
+    assert page.count("PENDING") >= 9
+    _, empty = factorial_study(tmp_path / "empty", tiny, done=0)
+    assert empty.answers == ()
+    assert "Nothing has been evaluated yet" in (tmp_path / "empty" / "report.html").read_text()
+
+
+def test_aliased_interactions_are_always_shown_with_their_alias(tiny: Config, tmp_path: Path) -> None:
+    factors = ("pixel", "self_consistency", "triple_consistency", "perceptual")
+    _, summary = factorial_study(tmp_path, tiny, name="fraction", factors=factors, size="half")
+    page = re.sub(r"\s+", " ", (tmp_path / "report.html").read_text())
+    effects = effects_of(summary).metrics["identity_to_target"].effects
+    pairs = [effect for effect in effects if effect.order == 2]
+    assert pairs
+    assert all(len(effect.members) == 2 for effect in pairs)
+    for effect in pairs:
+        first, second = (" x ".join(word).replace("_", " ") for word in effect.members)
+        for place in re.finditer(re.escape(first), page):
+            assert second in page[max(0, place.start() - 90) : place.end() + 90], effect.name
+
+
+def test_each_claim_has_one_answer_and_the_budget_is_at_the_top(tiny: Config, tmp_path: Path) -> None:
+    _, summary = factorial_study(tmp_path, tiny, done=0.25)
+    page = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text())
+    claims = page[page.index("Do feature-space terms matter more") : page.index("What each factor does")].lower()
+    assert summary.claims[0].answer == "too few runs"
+    assert claims.count("too few runs") == len(summary.claims)
+    assert page.index("Every arm was given equal images") < page.index("Question and short answer")
+
+
+def test_a_metric_without_weights_shows_the_command_that_measures_it(tiny: Config, tmp_path: Path) -> None:
+    _, summary = factorial_study(tmp_path, tiny)
+    missing = ScoreSummary(None, None, "not measured: weights missing (--evaluators.lpips_weights)")
+    first = replace(summary.arms[0], scores=summary.arms[0].scores | {"lpips": missing})
+    write_report(tmp_path, replace(summary, arms=(first, *summary.arms[1:])), tiny)
+    page = (tmp_path / "report.html").read_text()
+    command = f"python jobs/evaluate.py --checkpoint {tmp_path} --evaluators.lpips_weights FILE"
+    assert command in page and "--evaluators.kid_weights" not in page
+
+
+def test_the_page_explains_a_replaced_headline_metric(tiny: Config, tmp_path: Path) -> None:
+    plan, _ = factorial_study(tmp_path, tiny)
+    for trial in (t for t in plan.trials if t.arm == "base"):
+        folder = trial_folder(tmp_path, trial)
+        found = folder.scores()
+        assert found is not None
+        folder.write_scores(found | {"landmark_error": MetricSummary(None, None, dict.fromkeys(CLIPS))})
+    summary = summarise_study(tmp_path, plan, {})
+    write_report(tmp_path, summary, tiny)
+    page = (tmp_path / "report.html").read_text()
+    assert "landmark_error" not in effects_of(summary).metrics
+    assert page.count("is analysed instead. The landmark error stays in the table of scores") == 2
+    assert "landmark area up to 0.08 (no face counts as failure)" in page[page.index("What each factor does") :]
+    assert "(if no interactions)" not in page
+    assert "landmark_error" in page[page.index('id="card"') :]

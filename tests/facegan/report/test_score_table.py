@@ -1,0 +1,32 @@
+"""Scores as lines of text: reference rows first, dashes where nothing was measured, candidates in order."""
+
+from pathlib import Path
+
+from facegan.config import Config
+from facegan.metrics.table import METRICS
+from facegan.report.score_table import candidate_table, study_table
+from facegan.study.conclusions.summary import summarise_study
+from tests.facegan.study.planted_study import REFERENCES, finish_trial, make_study, planted_card
+
+
+def test_the_table_of_a_study_has_references_first_and_dashes_for_arms_without_scores(tiny: Config, tmp_path: Path) -> None:
+    plan = make_study(tmp_path, tiny)
+    finish_trial(tmp_path, plan.trials[0], planted_card(22.0, 0.15, 0.4))
+    summary = summarise_study(tmp_path, plan, REFERENCES)
+    head, *lines = study_table(summary)
+    shown = [name for name, metric in METRICS.items() if metric.console]
+    assert [name in head for name in ("face error", "landmark error", "ssim")] == [True] * 3
+    assert [line[:17].strip() for line in lines] == ["real target", "source copied", *(arm.label for arm in plan.arms)]
+    means = [summary.arms[0].scores[metric].mean for metric in shown]
+    assert lines[2][17:].split() == [f"{mean:.{METRICS[m].digits}f}" for m, mean in zip(shown, means, strict=True)]
+    assert lines[3][17:].split() == ["-"] * len(shown)
+
+
+def test_candidates_are_listed_by_their_last_validation_error(tiny: Config, tmp_path: Path) -> None:
+    plan = make_study(tmp_path, tiny, candidates=3)
+    for number, error in ((0, 9.0), (2, 7.5)):
+        finish_trial(tmp_path, plan.trials[number], face_error=error)
+    first, second, *others = candidate_table(tmp_path, plan)
+    assert first.startswith("   7.50  candidate 2   COMPLETED       32 images  adversarial 1")
+    assert second.startswith("   9.00  candidate 0   COMPLETED")
+    assert all(line.startswith("    inf  ") and "PENDING" in line for line in others)

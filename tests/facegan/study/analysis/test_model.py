@@ -1,0 +1,118 @@
+"""The linear model: the fit against statsmodels, aliases in names and estimates, effects that cannot be estimated."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from scipy import stats
+
+from facegan.metrics.table import HEADLINES
+from facegan.study.analysis.effect_records import NotEstimable
+from facegan.study.analysis.effects import (
+    analyse_metric,
+    analyse_study,
+)
+from facegan.study.analysis.model import Effect
+from facegan.study.design.two_level import alias_table, column_value, factorial, fraction, leave_one_out
+from tests.facegan.study.planted import (
+    METRIC,
+    SQUARE,
+    by_name,
+    runs_of,
+    simulate,
+)
+from tests.known import known
+
+
+def test_estimates_and_hc3_errors_equal_those_of_statsmodels() -> None:
+    """On unbalanced data: three factors, four seeds, two runs missing."""
+    rng, rows = np.random.default_rng(1), factorial(["a", "b", "c"])
+    values = simulate(rows, 4, {"a": 2, "b": -1, "c": 0, "a x b": 1.5}, rng, uneven=True)
+    found = analyse_metric(METRIC, runs_of(rows, range(4), values, absent=(3, 17)), rows)
+    table = pd.DataFrame(rows * 4).assign(y=values.mean(axis=1), seed=np.repeat(range(4), 8)).drop([3, 17])
+    ols = smf.ols("y ~ C(seed, Sum) + a + b + c + a:b + a:c + b:c", table).fit()
+    robust = ols.get_robustcov_results("HC3", use_t=True)
+    names = list(ols.params.index)
+    assert len(found.effects) == 6
+    for effect in found.effects:
+        j = names.index(effect.name.replace(" x ", ":"))
+        assert effect.estimate == pytest.approx(2 * ols.params.iloc[j], abs=1e-8)
+        assert known(effect.hc3).standard_error == pytest.approx(2 * robust.bse[j], abs=1e-8)
+        assert known(effect.hc3).interval == pytest.approx(2 * robust.conf_int()[j], abs=1e-8)
+        assert known(effect.hc3).p == pytest.approx(robust.pvalues[j], abs=1e-8)
+        reach = stats.t.ppf([0.975, 0.8], ols.df_resid).sum() * 2 * ols.bse.iloc[j]
+        assert effect.detectable == pytest.approx(reach, abs=1e-8)
+    assert found.degrees_of_freedom == ols.df_resid == 30 - 4 - 6
+    assert found.sigma == pytest.approx(np.sqrt(ols.scale), abs=1e-8)
+
+
+def test_a_run_of_leverage_one_gives_no_hc3() -> None:
+    """The arm with both factors on has one run, which the model fits exactly."""
+    values = simulate(SQUARE, 4, {"a": 1, "b": 1}, np.random.default_rng(12))
+    found = analyse_metric(METRIC, runs_of(SQUARE, range(4), values, absent=(7, 11, 15)), SQUARE)
+    assert found.hc3 == "1 run of leverage 1, which the model fits exactly"
+    assert all(effect.hc3 is None for effect in found.effects)
+    json.dumps(asdict(found), allow_nan=False)
+
+
+def test_leave_one_out_effects_are_named_with_their_assumption() -> None:
+    rows = leave_one_out(["a", "b", "c"])
+    values = simulate(rows, 3, {"a": 1, "b": 0, "c": 0}, np.random.default_rng(8))
+    found = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values), rows)
+    assert list(by_name(found)) == [f"{f} (if no interactions)" for f in "abc"]
+    assert "assumes that factors do not interact" in found.model
+    assert [e.name for e in found.not_estimable] == ["a x b", "a x c", "b x c"]
+    assert all("this design" in e.reason for e in found.not_estimable)
+    for effect, entry in zip(found.effects, found.leave_one_out, strict=True):
+        assert effect.estimate == pytest.approx(entry.estimate)
+
+
+@pytest.mark.parametrize(("k", "size"), [(3, "half"), (4, "half"), (5, "quarter"), (6, "quarter")])
+def test_aliased_effects_are_always_named_with_their_aliases(k: int, size: str) -> None:
+    rows = fraction("abcdef"[:k], size)  # type: ignore[arg-type]
+    values = simulate(rows, 2, {"a": 1, "b": 1}, np.random.default_rng(9))
+    given = runs_of(rows, (0, 1), values)
+    found = analyse_study(dict.fromkeys(HEADLINES, given), rows)
+    table = alias_table(rows)
+    short = {name: [a for a in aliases if a.count(" x ") < 2] for name, aliases in table.items()}
+    named = [n for m in found.metrics.values() for n in [*(e.name for e in m.effects), *(e.name for e in m.not_estimable)]]
+    named += [e.name for m in found.metrics.values() for loo in m.leave_one_out for e in loo.explained_by]
+    named += found.family.effects
+    assert any("(=" in name for name in named)
+    for name in named:
+        first, _, rest = name.removesuffix(")").partition(" (= ")
+        assert set(filter(None, rest.split(" = "))) == set(short[first])
+    assert {" x ".join(w) for e in found.metrics[METRIC].effects for w in e.members} == set(short)
+    fields = {name for name in dir(Effect(((),), (1,))) if not name.startswith("_")}
+    assert fields == {"words", "signs", "assumes_no_interactions", "name", "column"}, "a name without the aliases"
+
+
+def test_aliased_interactions_are_estimated_as_their_sum() -> None:
+    rows = fraction("abcdef", "quarter")
+    values = simulate(rows, 3, {"a x b": 3.0, "c x e": -1.0}, np.random.default_rng(10), run=0.01, slope=0)
+    effect = by_name(analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values), rows))["a x b (= c x e)"]
+    assert effect.estimate == pytest.approx(2.0, abs=0.3)
+
+
+def test_an_alias_of_opposite_sign_is_named_with_a_minus() -> None:
+    arms = SQUARE[1:3]
+    values = simulate(arms, 3, {"a": 3}, np.random.default_rng(21), slope=0)
+    found = analyse_metric(METRIC, runs_of(arms, (0, 1, 2), values), arms)
+    assert list(by_name(found)) == ["a (= -b)"]
+    assert found.not_estimable == (NotEstimable("a x b", "it has the same level in all arms of this study"),)
+
+
+def test_interactions_that_cannot_be_separated_stay_in_the_model_as_nuisance() -> None:
+    """Of 2^4 arms only those with a x b = c x d have runs: main effects are estimated, and pairs do not count as noise."""
+    rows = factorial("abcd")
+    absent = [i for i, row in enumerate(rows * 2) if column_value(row, tuple("abcd")) < 0]
+    values = simulate(rows, 2, {"a": 1, "a x b": 50}, np.random.default_rng(20), slope=0)
+    found = analyse_metric(METRIC, runs_of(rows, (0, 1), values, absent=absent, state="RUNNING"), rows)
+    assert [e.name for e in found.effects] == ["a", "b", "c", "d"]
+    assert len(found.not_estimable) == 6
+    assert {e.reason for e in found.not_estimable} == {"the runs so far cannot separate it from other effects"}
+    assert found.degrees_of_freedom == 16 - 2 - 4 - 3
+    assert known(found.sigma) < 3

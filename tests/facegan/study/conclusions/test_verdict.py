@@ -1,0 +1,35 @@
+"""Verdicts on planted scores."""
+
+from pathlib import Path
+
+import numpy as np
+
+from facegan.config import Config
+from facegan.metrics.card import summarise
+from facegan.metrics.table import METRICS
+from facegan.study.conclusions.summary import summarise_study
+from tests.facegan.study.planted_study import REFERENCES, finish_trial, make_study, planted_card
+
+
+def test_verdicts_follow_planted_scores(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny)
+    copying, following, drifting, broken = plan.trials
+    finish_trial(tmp_path, copying, planted_card(29.05, 0.25, 0.93, seed=1))
+    finish_trial(tmp_path, following, planted_card(21.9, 0.14, 0.36, seed=2))
+    finish_trial(tmp_path, drifting, planted_card(29.02, 0.25, 0.49, seed=3))
+    finish_trial(tmp_path, broken, planted_card(60, 0.5, 0.5, seed=4))
+    arms = summarise_study(tmp_path, plan, REFERENCES).arms
+    assert [a.outcome for a in arms] == ["copies", "follows", "between", "worse"]
+    assert arms[0].verdict.startswith("copies the source: source likeness 0.93")
+    # Clips differ by ten grey levels; only pairing by clip gives such a narrow interval about a difference of 7.
+    assert "face error 21.9 against 29" in arms[1].verdict
+    low, high = arms[1].against_copied_source["face_error"].interval
+    assert -8 < low < high < -6
+
+
+def test_too_few_clips_give_no_verdict(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny)
+    finish_trial(tmp_path, plan.trials[0], summarise({metric: np.array([0.9, 0.9]) for metric in METRICS}, ["500", "501"]))
+    arms = summarise_study(tmp_path, plan, None).arms
+    assert arms[0].verdict.startswith("too few test clips for a verdict: 2")
+    assert arms[1].verdict == "no result: 1 of 1 trials PENDING"

@@ -1,0 +1,69 @@
+"""plan.json: written once, read back, refused where it does not belong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegan.config import Config
+from facegan.errors import UserError
+from facegan.study.folder.study_folder import open_study, read_plan
+from tests.facegan.study.design.designs import design, figure2_plan, plan_of
+
+
+def test_a_plan_reads_back_equal(tiny: Config, tmp_path: Path) -> None:
+    open_study(tmp_path / "study", figure2_plan(tiny))
+    open_study(tmp_path / "study", figure2_plan(tiny))
+    assert read_plan(tmp_path / "study") == figure2_plan(tiny)
+
+
+def test_plan_json_lists_factors_levels_aliases_and_run_order(tiny: Config, tmp_path: Path) -> None:
+    styled = tiny.override({"loss.style": 1.0})
+    made = plan_of(styled, design("fraction", config=styled, size="quarter"), (0, 1))
+    open_study(tmp_path / "study", made)
+    assert read_plan(tmp_path / "study") == made
+    written = json.loads((tmp_path / "study" / "plan.json").read_text())
+    assert written["factors"][0] == {"name": "pixel", "terms": ["pixel"]}
+    assert written["arms"][-1]["levels"] == dict.fromkeys([f.name for f in made.factors], 1)
+    assert "pixel x style" not in written["aliases"]["pixel x self_consistency"]
+    assert "triple_consistency x identity" in written["aliases"]["pixel x self_consistency"]
+    assert written["resolution"] == 4
+    assert written["run_order"] == [t.key for t in made.run_order()]
+
+
+def test_a_study_of_another_plan_is_refused(tiny: Config, tmp_path: Path) -> None:
+    open_study(tmp_path, figure2_plan(tiny))
+    before = (tmp_path / "plan.json").read_bytes()
+    with pytest.raises(UserError, match="another plan"):
+        open_study(tmp_path, figure2_plan(tiny, seeds=(0,)))
+    assert (tmp_path / "plan.json").read_bytes() == before
+
+
+def test_a_folder_with_other_files_is_refused(tiny: Config, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="other files"):
+        open_study(tmp_path, figure2_plan(tiny))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda plan: plan["arms"][0]["levels"].popitem(), "levels of different factors"),
+        (lambda plan: plan["arms"][0]["levels"].update(pixel=2), "level of 'pixel' is not 1 or -1"),
+        (lambda plan: plan["arms"].pop(), "unknown arm 'full'"),
+        (lambda plan: plan["trials"][0]["config"].update(seed=7), "keys do not belong to its content"),
+        (lambda plan: plan["budget"].update(gflop=1.0), "its budget lacks an arm"),
+    ],
+)
+def test_an_inconsistent_plan_is_refused(
+    change: Callable[[dict[str, Any]], Any], says: str, tiny: Config, tmp_path: Path
+) -> None:
+    open_study(tmp_path, figure2_plan(tiny))
+    content = json.loads((tmp_path / "plan.json").read_text())
+    change(content)
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=says) as refused:
+        read_plan(tmp_path)
+    assert str(tmp_path / "plan.json") in str(refused.value)
