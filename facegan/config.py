@@ -101,7 +101,7 @@ class DataConfig:
     resident: bool = False
     """Decode every training frame once and keep it on the device, where memory allows; the batches are the same."""
     validation_fraction: float = 0.1
-    """TrialResources of the training clips that no run trains on: curves and the lambda search are judged on them."""
+    """Share of the training people, with all of their clips, held out for loss curves and the lambda search."""
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 16:

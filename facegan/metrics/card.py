@@ -36,7 +36,7 @@ class MetricSummary:
     mean: float | None
     """Mean over clips; None: not measured."""
     interval: tuple[float, float] | None
-    """95 % interval of the mean, from resampling clips."""
+    """95 % interval of the mean, from resampling people."""
     clips: dict[str, float | None]
     """Mean of each clip."""
     categories: dict[str, CategorySummary] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """The evaluators: alignment and input of ArcFace, LPIPS and Inception against other formulas, weight files that are refused."""
 
 from collections.abc import Callable
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ from facegan.metrics.backbones.dlib_networks import DlibLandmarks
 from facegan.metrics.backbones.inception import Inception, build_inception, inception_features
 from facegan.metrics.backbones.lpips import CHANNELS, LAYERS, Lpips, build_lpips, heads_file, lpips_distance
 from facegan.metrics.backbones.weights import weight_file
-from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluation_config import OPTIONAL_BACKBONES, EvaluatorsConfig, Sampling
 from facegan.metrics.evaluators import build_evaluators, refuse_loss_networks
 from facegan.metrics.landmark_scores import normalised_error
 from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
+from facegan.metrics.table import METRICS
 from facegan.nets.vgg import Vgg19
 
 Write = Callable[..., Path]
@@ -193,6 +195,17 @@ def test_damaged_and_wrong_weight_files_are_refused(tmp_path: Path, alexnet: Pat
 def test_wrong_evaluator_options_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"--evaluators\."):
         EvaluatorsConfig(**values)
+
+
+def test_every_optional_backbone_has_its_flag_and_its_note() -> None:
+    fields = {f"--evaluators.{field.name}" for field in dataclass_fields(EvaluatorsConfig)}
+    config = EvaluatorsConfig()
+    for backbone in OPTIONAL_BACKBONES:
+        assert backbone.flag in fields and backbone.metric in METRICS
+        named = replace(config, **{backbone.flag.removeprefix("--evaluators."): "file.pth"})  # type: ignore[arg-type]
+        assert named.files() == {backbone.flag: "file.pth"}
+    missing = build_evaluators(config).missing
+    assert missing == {b.metric: f"not measured: weights missing ({b.flag})" for b in OPTIONAL_BACKBONES}
 
 
 def test_an_evaluator_that_a_loss_uses_is_refused(tmp_path: Path, alexnet: Path) -> None:
