@@ -17,7 +17,7 @@ _FIGURE2 = {
     "pixel": ("no_pixel", "-Pixel"),
     "feature_space": ("no_feature", "-Feature"),
 }
-_LONGEST_LABEL = 18
+_MAX_LABEL_LENGTH = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ def choose_design(
     chosen = _factors(name, config, factors)
     arms = [_arm(row, chosen) for row in _rows(name, [f.name for f in chosen], size)]
     if name == "figure2":
-        arms = [_as_in_figure2(arm) for arm in arms]
+        arms = [_with_figure2_names(arm) for arm in arms]
     kept = tuple(arm for arm in arms if not names or arm.name in names)
-    _check(name, config, arms, kept, names, chosen)
+    _check_arms(name, config, arms, kept, names, chosen)
     return Design(name, chosen, kept)
 
 
@@ -107,7 +107,7 @@ def _factors(design: str, config: Config, names: Sequence[str]) -> tuple[Factor,
 
 
 def _figure2_factor(name: str, config: Config) -> Factor:
-    """The active terms of a group. If none is active it has all of them, and `_check` refuses arms that switch it."""
+    """The active terms of a group. If none is active it has all of them, and `_check_arms` refuses arms that switch it."""
     terms = GROUPS.get(name, (name,))
     return Factor(name, tuple(term for term in terms if term in config.loss.active()) or terms)
 
@@ -159,15 +159,15 @@ def _label(sign: str, factors: list[str]) -> str:
     """'-Pixel -Identity', abbreviated where that is too long for a figure."""
     long = " ".join(sign + "+".join(LABELS[part].label for part in f.split("+")) for f in factors)
     short = " ".join(sign + "+".join(LABELS[part].short for part in f.split("+")) for f in factors)
-    return long if len(long) <= _LONGEST_LABEL else short
+    return long if len(long) <= _MAX_LABEL_LENGTH else short
 
 
-def _as_in_figure2(arm: Arm) -> Arm:
+def _with_figure2_names(arm: Arm) -> Arm:
     off = [f for f, level in arm.levels.items() if level == -1]
     return Arm(*_FIGURE2[off[0]], arm.without, arm.levels) if off else arm
 
 
-def _check(
+def _check_arms(
     design: str, config: Config, arms: Sequence[Arm], kept: Sequence[Arm], names: Sequence[str], factors: Sequence[Factor]
 ) -> None:
     known = [arm.name for arm in arms]
