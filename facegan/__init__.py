@@ -1,1 +1,11 @@
-"""The science: a landmark-conditioned face GAN whose loss is gradient_sums. Knows nothing of Ray, MLflow or S3."""
+"""The science: a landmark-conditioned face GAN, its loss terms, and the statistics of ablating them.
+
+A training run, top-down: `trial` -> `train` -> `step` -> `losses`, configured by `config` and `presets`, saved by `checkpoint`,
+shared between ranks by `parallel`. Networks are in `nets`, input in `data`, `landmarks` and `synthetic`, scores in `metrics`,
+whole studies in `study`, figures and the report in `report`; `outputs` writes all of a study's outputs.
+
+To add a loss term, give it a weight, a label and a group in `config.LossConfig` and a formula in `losses.FORMULAS`. To add an
+optimizer, add its options to `config.OptimConfig` and build it in `step.new_state`; checkpoints save whatever state it has.
+
+Needs torch, numpy, pyarrow and OpenCV. Knows neither Ray nor MLflow nor storage URIs.
+"""

@@ -92,14 +92,14 @@ LABELS: dict[str, Term] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
-    """What of a data set a run sees."""
+    """What a run reads of its data set."""
 
     size: int = 128
     """Side of the square images, pixels; a multiple of 16. It must be the size of the data set."""
     flip: bool = True
     """Mirror half of the samples, their left and right landmarks exchanged."""
     resident: bool = False
-    """Decode every training frame once and keep it on the device, where memory allows; the batches are the same."""
+    """Decode every training frame once and keep it on the device, if its memory allows; the batches stay the same."""
     validation_fraction: float = 0.1
     """Share of the training people, with all of their clips, held out for loss curves and the lambda search."""
 
@@ -112,12 +112,12 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """Sizes of the two networks and how they are shown the landmarks."""
+    """Sizes of the two networks, and the form of the landmark maps."""
 
     generator_width: int = 64
     """Channels of the U-Net's first level; the bottleneck has 16 times as many."""
     head: Literal["colour", "mask"] = "colour"
-    """colour: every pixel is drawn, as in 2019; mask: the network also says where to keep the source's pixel."""
+    """colour: the network generates every pixel, as in 2019; mask: it also predicts where to keep the source's pixel."""
     discriminator_width: int = 32
     """Channels of the PatchGAN's first level."""
     maps: Literal["points", "parts"] = "points"
@@ -143,7 +143,7 @@ class VggConfig:
     """The frozen VGG-19 behind the perceptual, identity and style terms."""
 
     weights: str = "imagenet"
-    """'imagenet' (the public file, checked by its hash and cached), 'random' (seeded, said on every result), or a file."""
+    """'imagenet' (the public file, checked by its hash), 'random' (seeded, named on every result), a file or a URI."""
     width: int = 64
     """Channels of the first block; 64 is VGG-19, fewer only with random weights."""
     seed: int = 0
@@ -158,7 +158,10 @@ class VggConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimConfig:
-    """Adam for the generator, SGD without momentum for the discriminator, one step each, no decay."""
+    """Adam for the generator and SGD without momentum for the discriminator, one step each, no decay.
+
+    Another optimizer needs its options here and its construction in `facegan.step.new_state`.
+    """
 
     generator_lr: float = 2e-4
     """Learning rate of Adam."""
@@ -169,8 +172,8 @@ class OptimConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """bf16: the networks' passes in bfloat16, losses, statistics and weights in float32; auto: bf16 on a GPU, fp32 on a CPU."""
     compile: bool = False
-    """Compile the networks with TorchInductor: minutes at the start, and a C++ compiler or, on a GPU, Triton. Off until
-    jobs/bench/step.py has measured on the device at hand that it pays."""
+    """Compile the networks with TorchInductor, which takes minutes and needs a C++ compiler or, on a GPU, Triton. Measure with
+    jobs/bench/step.py whether it pays on your device."""
 
     def __post_init__(self) -> None:
         for name in ("generator_lr", "discriminator_lr"):
@@ -182,7 +185,7 @@ class OptimConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """One training run, whole. Time is counted in images seen."""
+    """One training run. Time is counted in images seen."""
 
     loss: LossConfig = field(default_factory=LossConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -190,7 +193,7 @@ class Config:
     vgg: VggConfig = field(default_factory=VggConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     seed: int = 0
-    """Start weights and batches follow from it; runs of one seed share both."""
+    """Determines start weights and batches: runs of one seed share both."""
     images: int = 2_000_000
     """Images to train on; a multiple of the batch."""
     report_every: int = 2_000

@@ -14,6 +14,7 @@ from torch import multiprocessing
 
 from facegan.config import Config
 from facegan.data.batch import Batch
+from facegan.errors import UserError
 from facegan.step import new_state, step
 
 _WARM_STEPS = 3
@@ -26,6 +27,12 @@ class Packing:
     trials: int
     images_per_second: float
     error: str = ""
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise UserError(f"trials is {self.trials}: at least 1")
+        if self.images_per_second < 0:
+            raise UserError(f"images_per_second is {self.images_per_second}: at least 0")
 
 
 def measure_packing(config: Config, device: str, counts: tuple[int, ...], seconds: float) -> list[Packing]:

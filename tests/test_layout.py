@@ -219,3 +219,14 @@ def test_errands_name_files_that_exist() -> None:
     named = re.findall(r"`((?:facegan|cluster)/[\w/]+(?:\.py|/))`", text)
     assert len(named) > 10
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_clusters_docstring_orders_its_packages() -> None:
+    """Packages are listed from top to bottom, those between two semicolons do not import each other."""
+    graph = graph_at("cluster")
+    text = ast.get_docstring(ast.parse((ROOT / "cluster" / "__init__.py").read_text())) or ""
+    rows = [re.findall(r"`(\w+)`", row) for row in text.partition("below it only:")[2].split(";")]
+    assert {f"cluster.{name}" for row in rows for name in row} == set(graph)
+    for depth, row in enumerate(rows):
+        below = {f"cluster.{name}" for lower in rows[depth + 1 :] for name in lower}
+        assert all(graph[f"cluster.{name}"] <= below for name in row), row

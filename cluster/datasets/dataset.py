@@ -50,14 +50,14 @@ class DataSet:
     def _fetch(self, clip: ManifestClip, downloads: Path) -> Path:
         from facegan.data.local_copy import checked_file
 
-        place = StorageURI(self.uri)
-        if not place.is_remote:
-            return checked_file(place.folder, clip)
+        location = StorageURI(self.uri)
+        if not location.is_remote:
+            return checked_file(location.folder, clip)
         local = downloads / Path(clip.file).name
         try:
-            place.download(clip.file, local, size=clip.file_bytes, sha256=clip.sha256)
+            location.download(clip.file, local, size=clip.file_bytes, sha256=clip.sha256)
         except FileNotFoundError:
-            missing = f"{place}/{clip.file}"
+            missing = f"{location}/{clip.file}"
             raise UserError(f"--data: {missing} is missing although the manifest names it; ingest it anew") from None
         return local
 
@@ -71,21 +71,21 @@ def planned_data(plan: Plan) -> DataSet:
     return DataSet(plan.data.uri, plan.data.version, plan.data.sha256)
 
 
-def newest(place: StorageURI) -> DataSet | None:
-    """The newest version at a place; None if there is no data set. Raises UserError if its manifest is damaged."""
-    version = newest_version(entry.key for entry in place.entries("manifest-"))
+def newest(location: StorageURI) -> DataSet | None:
+    """The newest version at a location; None if there is no data set. Raises UserError if its manifest is damaged."""
+    version = newest_version(entry.key for entry in location.entries("manifest-"))
     if not version:
         return None
-    manifest = parse_manifest(place.read(manifest_key(version)), str(place))
-    return DataSet(str(place), version, manifest_hash(manifest))
+    manifest = parse_manifest(location.read(manifest_key(version)), str(location))
+    return DataSet(str(location), version, manifest_hash(manifest))
 
 
-def existing(place: StorageURI) -> DataSet:
-    """The newest version at a place. Raises UserError if there is no data set."""
-    place.check()
-    found = newest(place)
+def existing(location: StorageURI) -> DataSet:
+    """The newest version at a location. Raises UserError if there is no data set."""
+    location.check()
+    found = newest(location)
     if found is None:
-        raise UserError(f"--data is {str(place)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
+        raise UserError(f"--data is {str(location)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
     return found
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from cluster.datasets.dataset import DataSet, newest
-from cluster.datasets.progress import following
+from cluster.datasets.progress import show_ingest_progress
 from cluster.datasets.source import clips_of, is_rendered
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.objects import AlreadyThere
@@ -100,7 +100,7 @@ def _records(clips: list[ClipSource], source: StorageURI, data: StorageURI, requ
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
     todo = iter(clips)
     running: list[Any] = []
-    with following(clips) as report:
+    with show_ingest_progress(clips) as report:
         while True:
             window = max(2, int(_TASKS_PER_CPU * total("CPU")))  # anew each time: the cluster may grow
             for clip in islice(todo, window - len(running)):

@@ -15,7 +15,7 @@ _MIN_SHARE = 0.005
 
 
 @contextmanager
-def following(clips: list[ClipSource]) -> Iterator[Callable[[ClipProgress | ClipRecord], None]]:
+def show_ingest_progress(clips: list[ClipSource]) -> Iterator[Callable[[ClipProgress | ClipRecord], None]]:
     """Print a line every few seconds and at the end. Yields the function to call with each step of each clip."""
     progress = _Progress(clips)
     with every(_SECONDS_BETWEEN_LINES, progress.show):

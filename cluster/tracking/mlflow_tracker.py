@@ -105,10 +105,10 @@ class MlflowTracker:
         if found is not None:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite")
-        place = (self.study.resolve().parent / "mlartifacts").as_uri() if local else None
+        location = (self.study.resolve().parent / "mlartifacts").as_uri() if local else None
         # With this kind the UI opens on training runs instead of chat traces.
         kind = {"mlflow.experimentKind": "custom_model_development"}
-        return str(self.client.create_experiment(EXPERIMENT, artifact_location=place, tags=kind))
+        return str(self.client.create_experiment(EXPERIMENT, artifact_location=location, tags=kind))
 
     def _run(self, name: str, kind: str, key: str, parent: str | None) -> Run:
         """The run with this key, created if there is none, so that a restarted trial continues its run."""

@@ -20,9 +20,10 @@ NEW_FORMULA = """    "total_variation": Formula(
 
 USE = """
 import torch
-from facegan.config import GROUPS, Config, TERMS, preset
+from facegan.config import GROUPS, Config, TERMS
 from facegan.flops import count_step
 from facegan.packing import random_batch
+from facegan.presets import preset
 from facegan.report.gradient_figure import _short
 from facegan.step import new_state, step
 from facegan.study.design.arms import candidate, choose_design

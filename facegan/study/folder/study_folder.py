@@ -3,43 +3,21 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import write_json
 from facegan.records import read_record
-from facegan.study.design.arms import Arm, Factor
-from facegan.study.design.budget import Budget
-from facegan.study.design.plan import Plan, PlannedData, Trial, trial_key
+from facegan.study.design.plan import Plan, trial_key
 from facegan.study.design.two_level import alias_table, resolution
 
 PLAN = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
-class _TrialEntry:
-    key: str
-    arm: str
-    candidate: int
-    seed: int
-    config: Config
-
-
-@dataclass(frozen=True, slots=True)
 class _PlanFile:
-    """The content of plan.json: the plan, and what can be derived from it, for people who read the file."""
+    """The content of plan.json: the plan, and what follows from it, for people who read the file."""
 
     id: str
-    design: str
-    preset: str
-    base: Config
-    arms: tuple[Arm, ...]
-    trials: tuple[_TrialEntry, ...]
-    data: PlannedData
-    vgg: str
-    code: str
-    commit: str
-    factors: tuple[Factor, ...]
-    budget: Budget
+    plan: Plan
     equalised: str
     run_order: tuple[str, ...]
     aliases: dict[str, list[str]]
@@ -49,24 +27,8 @@ class _PlanFile:
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write plan.json."""
     rows = [arm.levels for arm in plan.arms if arm.levels]
-    file = _PlanFile(
-        id=plan.id(),
-        design=plan.design,
-        preset=plan.preset,
-        base=plan.base,
-        arms=plan.arms,
-        trials=tuple(_TrialEntry(t.key, t.arm, t.candidate, t.seed, t.config) for t in plan.trials),
-        data=plan.data,
-        vgg=plan.vgg,
-        code=plan.code,
-        commit=plan.commit,
-        factors=plan.factors,
-        budget=plan.budget,
-        equalised=plan.budget.equalised(),
-        run_order=tuple(trial.key for trial in plan.run_order()),
-        aliases=alias_table(rows),
-        resolution=resolution(rows),
-    )
+    run_order = tuple(trial.key for trial in plan.run_order())
+    file = _PlanFile(plan.id(), plan, plan.budget.equalised(), run_order, alias_table(rows), resolution(rows))
     write_json(folder / PLAN, asdict(file))
 
 
@@ -83,25 +45,12 @@ def _read(folder: Path) -> Plan | None:
     file = read_record(_PlanFile, folder / PLAN, cure)
     if file is None:
         return None
-    trials = tuple(Trial(t.key, t.arm, t.candidate, t.config) for t in file.trials)
-    plan = Plan(
-        design=file.design,
-        preset=file.preset,
-        base=file.base,
-        arms=file.arms,
-        trials=trials,
-        data=file.data,
-        vgg=file.vgg,
-        code=file.code,
-        commit=file.commit,
-        factors=file.factors,
-        budget=file.budget,
-    )
-    keys = [trial_key(trial.config, plan.vgg, plan.data, plan.code, plan.budget) for trial in trials]
-    if plan.id() != file.id or keys != [trial.key for trial in trials]:
+    plan = file.plan
+    keys = [trial_key(trial.config, plan.vgg, plan.data, plan.code, plan.budget) for trial in plan.trials]
+    if plan.id() != file.id or keys != [trial.key for trial in plan.trials]:
         raise UserError(f"{folder / PLAN} is damaged: its keys do not belong to its content; {cure}")
     arms = {arm.name for arm in plan.arms}
-    unknown = sorted({trial.arm for trial in trials} - arms)
+    unknown = sorted({trial.arm for trial in plan.trials} - arms)
     if unknown:
         raise UserError(f"{folder / PLAN} is damaged: trials of the unknown arm {unknown[0]!r}; {cure}")
     if len({tuple(arm.levels) for arm in plan.arms}) > 1:

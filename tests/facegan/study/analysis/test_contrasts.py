@@ -7,9 +7,7 @@ import pytest
 from scipy import stats
 
 from facegan.study.analysis.contrasts import noise_by_arm
-from facegan.study.analysis.effects import (
-    analyse_metric,
-)
+from facegan.study.analysis.effects import analyse_metric
 from facegan.study.analysis.runs import table_of_runs
 from facegan.study.design.two_level import factorial, leave_one_out
 from tests.facegan.study.planted import (

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from facegan.study.analysis.effects import (
-    analyse_metric,
-)
+from facegan.study.analysis.effects import analyse_metric
 from facegan.study.design.two_level import Row, factorial, fraction
 from tests.facegan.study.planted import METRIC, SQUARE, by_name, runs_of, simulate
 from tests.known import known

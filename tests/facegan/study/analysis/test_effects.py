@@ -8,11 +8,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from facegan.metrics.table import HEADLINES
-from facegan.study.analysis.effects import (
-    analyse_metric,
-    analyse_study,
-    choose_headlines,
-)
+from facegan.study.analysis.effects import analyse_metric, analyse_study, choose_headlines
 from facegan.study.analysis.runs import Run
 from facegan.study.conclusions.answers import answer_factors
 from facegan.study.design.two_level import factorial

@@ -5,10 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from facegan.study.analysis.effects import (
-    analyse_metric,
-    fit_table,
-)
+from facegan.study.analysis.effects import analyse_metric, fit_table
 from facegan.study.analysis.intervals import bootstrap, percentile_interval, resampling_counts
 from facegan.study.analysis.runs import table_of_runs
 from tests.facegan.study.planted import METRIC, SQUARE, Floats, by_name, runs_of, simulate

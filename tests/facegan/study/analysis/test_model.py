@@ -11,10 +11,7 @@ from scipy import stats
 
 from facegan.metrics.table import HEADLINES
 from facegan.study.analysis.effect_records import NotEstimable
-from facegan.study.analysis.effects import (
-    analyse_metric,
-    analyse_study,
-)
+from facegan.study.analysis.effects import analyse_metric, analyse_study
 from facegan.study.analysis.model import Effect
 from facegan.study.design.two_level import alias_table, column_value, factorial, fraction, leave_one_out
 from tests.facegan.study.planted import (

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from facegan.study.analysis.effect_records import MissingRun
-from facegan.study.analysis.effects import (
-    analyse_metric,
-)
+from facegan.study.analysis.effects import analyse_metric
 from facegan.study.analysis.runs import Run
 from tests.facegan.study.planted import (
     METRIC,

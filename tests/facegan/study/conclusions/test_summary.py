@@ -10,9 +10,7 @@ from facegan.files import write_json
 from facegan.metrics.card import summarise
 from facegan.metrics.table import HEADLINES, METRICS
 from facegan.study.analysis.effect_records import MissingRun
-from facegan.study.analysis.effects import (
-    analyse_metric,
-)
+from facegan.study.analysis.effects import analyse_metric
 from facegan.study.conclusions.summary import summarise_study
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan

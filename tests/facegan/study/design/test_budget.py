@@ -91,7 +91,7 @@ def test_plans_with_a_budget_read_back_equal(flops_plan: Plan, seconds_plan: Pla
         open_study(tmp_path / name, written)
         assert read_plan(tmp_path / name) == written
     declared = read_json(tmp_path / "flops" / "plan.json")
-    assert declared["budget"]["gflop_per_image"] == flops_plan.budget.gflop_per_image
+    assert declared["plan"]["budget"]["gflop_per_image"] == flops_plan.budget.gflop_per_image
     assert "GFLOP for each run, the networks' multiply-adds forward and backward" in declared["equalised"]
     assert "not bit-reproducible" in read_json(tmp_path / "seconds" / "plan.json")["equalised"]
 

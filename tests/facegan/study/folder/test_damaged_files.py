@@ -15,22 +15,14 @@ from facegan.files import write_json
 from facegan.metrics.card import Card, summarise
 from facegan.metrics.discrimination import Discrimination, discrimination
 from facegan.metrics.table import METRICS
+from facegan.packing import Packing, best_packing
 from facegan.records import read_record
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN, open_study, read_plan
-from facegan.study.folder.trial_folder import (
-    CONDITIONS,
-    ROWS,
-    SCORES,
-    STATE,
-    Conditions,
-    MetricsRow,
-    TrialState,
-    trial_folder,
-)
+from facegan.study.folder.trial_folder import CONDITIONS, ROWS, SCORES, STATE, Conditions, MetricsRow, TrialState, trial_folder
 from tests.facegan.study.folder.mutations import mutations
 from tests.planning import PLANNED_DATA
 
@@ -72,6 +64,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config) -> tuple[Path,
         write_json(folder.path / "config.json", trial.config.to_dict())
     references = {"real target": card(), "source copied": card()}
     apart = discrimination(np.eye(4)[[0, 0, 1, 1]] + 0.01, np.arange(4), ["a", "a", "b", "b"])
+    write_json(root / "packing.json", [Packing(1, 10.0), Packing(2, 15.0), Packing(3, 0.0, "no memory")])
     write_json(root / "references.json", references)
     write_json(root / "discrimination.json", apart)
     write_json(root / "summary.json", summarise_study(root, plan, references, apart))
@@ -121,6 +114,11 @@ FILES: dict[str, tuple[int, Callable[[Path, Plan], Any], Callable[[Any], bool]]]
         300,
         lambda root, plan: trial_folder(root, plan.trials[0]).scores(),
         lambda found: isinstance(found, dict) and all(metric.clips is not None for metric in found.values()),
+    ),
+    "packing.json": (
+        300,
+        lambda root, plan: best_packing(read_record(list[Packing], root / "packing.json", CURE) or [Packing(1, 0.0)]),
+        lambda found: isinstance(found, Packing) and 1 / found.trials <= 1,
     ),
     "trials/*/config.json": (
         400,

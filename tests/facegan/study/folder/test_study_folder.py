@@ -25,8 +25,8 @@ def test_plan_json_lists_factors_levels_aliases_and_run_order(tiny: Config, tmp_
     open_study(tmp_path / "study", made)
     assert read_plan(tmp_path / "study") == made
     written = json.loads((tmp_path / "study" / "plan.json").read_text())
-    assert written["factors"][0] == {"name": "pixel", "terms": ["pixel"]}
-    assert written["arms"][-1]["levels"] == dict.fromkeys([f.name for f in made.factors], 1)
+    assert written["plan"]["factors"][0] == {"name": "pixel", "terms": ["pixel"]}
+    assert written["plan"]["arms"][-1]["levels"] == dict.fromkeys([f.name for f in made.factors], 1)
     assert "pixel x style" not in written["aliases"]["pixel x self_consistency"]
     assert "triple_consistency x identity" in written["aliases"]["pixel x self_consistency"]
     assert written["resolution"] == 4
@@ -62,7 +62,7 @@ def test_an_inconsistent_plan_is_refused(
 ) -> None:
     open_study(tmp_path, figure2_plan(tiny))
     content = json.loads((tmp_path / "plan.json").read_text())
-    change(content)
+    change(content["plan"])
     (tmp_path / "plan.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=says) as refused:
         read_plan(tmp_path)
