@@ -43,7 +43,8 @@ def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: boo
         references, discrimination = study_references(data, evaluators, study / REFERENCE_EMBEDDINGS)
         write_json(study / REFERENCES, references)
         write_json(study / DISCRIMINATION, discrimination)
-    summary = summarise_study(study, plan, references, discrimination)
+    people = {clip.clip: data.person_of(clip.clip) for clip in data.manifest.clips}
+    summary = summarise_study(study, plan, references, discrimination, people)
     write_json(study / "summary.json", summary)
     write_bytes(study / MANIFEST, to_bytes(data.manifest))
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])

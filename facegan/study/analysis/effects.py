@@ -1,6 +1,6 @@
 """What each factor of a study does to each headline metric: effects, interactions, intervals and adjusted p values.
 
-The unit of replication is the training run; seeds are blocks. Scores are means over the clips of test people. All seeds count
+The unit of replication is the training run; seeds are blocks. Scores are means over test people. All seeds count
 alike: no result is that of the best seed. Missing runs are listed, with bounds on how much they could change each effect.
 """
 
@@ -162,18 +162,19 @@ def _describe_inference(fit: Fit | None, table: RunTable) -> str:
     """What the intervals generalise to, or why there are none."""
     if fit is None:
         return "no effect can be estimated yet"
-    clips, seeds = f"{len(table.clips)} clip{'s' * (len(table.clips) != 1)}", len(set(table.seeds))
-    resampled = f"the bootstrap resamples {clips} and {seeds} seeds {RESAMPLES} times"
+    people = f"{len(table.clips)} test {'person' if len(table.clips) == 1 else 'people'}"
+    seeds = len(set(table.seeds))
+    resampled = f"the bootstrap resamples {people} and {seeds} seeds {RESAMPLES} times"
     if seeds == 1:
-        resampled = f"the bootstrap resamples {clips} {RESAMPLES} times and does not cover other seeds"
+        resampled = f"the bootstrap resamples {people} {RESAMPLES} times and does not cover other seeds"
     elif seeds < 10:
         resampled += ", and is too narrow with so few seeds"
     if fit.no_interval_reason:
         return f"{fit.no_interval_reason}, so there is no interval for other seeds; {resampled}"
     unit = "runs of other seeds" if seeds > 1 else "other runs, if no three factors interact,"
-    alone = " (one clip: they do not cover other clips)" if len(table.clips) == 1 else ""
+    alone = " (one person: they do not cover other people)" if len(table.clips) == 1 else ""
     return (
-        f"t intervals for {unit} and other clips, {fit.degrees_of_freedom} residual degrees of freedom{alone}; "
+        f"t intervals for {unit} and other people, {fit.degrees_of_freedom} residual degrees of freedom{alone}; "
         f"{resampled}{_unequal_noise_warning(table)}"
     )
 

@@ -24,7 +24,8 @@ class Run:
     """Levels of the arm's factors."""
     state: str
     clips: dict[str, float | None]
-    """Mean of one metric by clip, None where it could not be measured; empty before the run has scores."""
+    """Mean of one metric by person (or clip, where each is a person's only one), None where it could not be measured; empty
+    before the run has scores."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,13 +47,15 @@ class ArmSummary:
     verdict: str
 
 
-def summarise_arm(study: Path, plan: Plan, arm: Arm, cards: Cards, copied: Card | None) -> ArmSummary:
+def summarise_arm(
+    study: Path, plan: Plan, arm: Arm, cards: Cards, copied: Card | None, people: Mapping[str, str]
+) -> ArmSummary:
     """The scores and the verdict of an arm; `copied` is the card of the reference row `COPY`."""
     trials = [t for t in plan.trials if t.arm == arm.name]
     states = [trial_folder(study, t).state().state for t in trials]
     scored = scored_trials(study, trials, cards)
-    card = _mean_card([cards[t.key] or {} for t in scored])
-    comparisons = compare_with_copy(card, copied)
+    card = _mean_card([cards[t.key] or {} for t in scored], people)
+    comparisons = compare_with_copy(card, copied, people)
     outcome, verdict = decide_verdict(card, comparisons, states)
     return ArmSummary(
         name=arm.name,
@@ -78,8 +80,11 @@ def summarise_card(card: Card) -> dict[str, ScoreSummary]:
     return {metric: ScoreSummary(found.mean, found.interval, found.note) for metric, found in card.items()}
 
 
-def runs_of_metric(study: Path, plan: Plan, metric: str, cards: Cards) -> list[Run]:
-    """One run for each arm and seed: the trial that represents it, or any of its trials before one is scored."""
+def runs_of_metric(study: Path, plan: Plan, metric: str, cards: Cards, people: Mapping[str, str]) -> list[Run]:
+    """One run for each arm and seed: the trial that represents it, or any of its trials before one is scored.
+
+    Clips of one person are averaged: the units that an effect generalises over are people.
+    """
     runs = []
     for arm in plan.arms:
         trials = [t for t in plan.trials if t.arm == arm.name]
@@ -87,13 +92,21 @@ def runs_of_metric(study: Path, plan: Plan, metric: str, cards: Cards) -> list[R
         for seed in dict.fromkeys(t.seed for t in trials):
             trial = scored.get(seed, next(t for t in trials if t.seed == seed))
             card = cards[trial.key] or {}
-            clips = card[metric].clips if metric in card else {}
+            clips = _by_person(card[metric].clips, people) if metric in card else {}
             runs.append(Run(arm.name, seed, arm.levels, trial_folder(study, trial).state().state, clips))
     return runs
 
 
-def _mean_card(cards: Sequence[Card]) -> Card:
-    """One card of several runs: each clip's mean is averaged over the runs, then clips are resampled."""
+def _by_person(clips: Mapping[str, float | None], people: Mapping[str, str]) -> dict[str, float | None]:
+    """The mean over each person's measured clips, None where none was; `people` maps clips, by default to themselves."""
+    values: dict[str, list[float]] = {}
+    for clip, value in clips.items():
+        values.setdefault(people.get(clip, clip), []).extend([] if value is None else [value])
+    return {person: float(np.mean(found)) if found else None for person, found in values.items()}
+
+
+def _mean_card(cards: Sequence[Card], people: Mapping[str, str]) -> Card:
+    """One card of several runs: each clip's mean is averaged over the runs, then people are resampled."""
     clips = sorted({clip for card in cards for found in card.values() for clip in found.clips})
     if not clips:
         return {}
@@ -102,4 +115,4 @@ def _mean_card(cards: Sequence[Card]) -> Card:
         values = [[card[metric].clips.get(clip) for card in cards if metric in card] for clip in clips]
         known = [[v for v in row if v is not None] for row in values]
         scores[metric] = np.array([float(np.mean(row)) if row else float("nan") for row in known], np.float64)
-    return summarise(scores, clips)
+    return summarise(scores, clips, people=people)

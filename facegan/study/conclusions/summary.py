@@ -111,17 +111,26 @@ class Summary:
 
 
 def summarise_study(
-    study: Path, plan: Plan, references: Mapping[str, Card] | None = None, discrimination: Discrimination | None = None
+    study: Path,
+    plan: Plan,
+    references: Mapping[str, Card] | None = None,
+    discrimination: Discrimination | None = None,
+    people: Mapping[str, str] | None = None,
 ) -> Summary:
-    """The summary of a study folder, however far its trials are; `references` are the cards of the reference rows."""
+    """The summary of a study folder, however far its trials are.
+
+    `references` are the cards of the reference rows. `people` maps test clips to their people, by default each clip
+    to itself: intervals resample people.
+    """
     cards = {trial.key: trial_folder(study, trial).scores() for trial in plan.trials}
     rows = references or {}
-    effects, claims = _findings(study, plan, cards)
+    people = people or {}
+    effects, claims = _findings(study, plan, cards, people)
     return Summary(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
         data=plan.data,
         trials=tuple(_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials),
-        arms=tuple(summarise_arm(study, plan, arm, cards, rows.get(COPY)) for arm in plan.arms),
+        arms=tuple(summarise_arm(study, plan, arm, cards, rows.get(COPY), people) for arm in plan.arms),
         references={name: summarise_card(card) for name, card in rows.items()},
         parity=check_parity(study, plan),
         gradient_diagnostics=gradients_of_arms(study, plan),
@@ -132,12 +141,14 @@ def summarise_study(
     )
 
 
-def _findings(study: Path, plan: Plan, cards: Cards) -> tuple[StudyEffects | None, tuple[ClaimConclusion, ...]]:
+def _findings(
+    study: Path, plan: Plan, cards: Cards, people: Mapping[str, str]
+) -> tuple[StudyEffects | None, tuple[ClaimConclusion, ...]]:
     """Effects and claims; none for a design without factors."""
     planned = [arm.levels for arm in plan.arms]
     if not plan.factors or not all(planned):
         return None, ()
-    runs = {metric: runs_of_metric(study, plan, metric, cards) for metric in (*HEADLINES, *_STAND_INS)}
+    runs = {metric: runs_of_metric(study, plan, metric, cards, people) for metric in (*HEADLINES, *_STAND_INS)}
     return analyse_study(runs, planned), answer_claims(plan.design, plan.factors, runs[METRIC], planned)
 
 

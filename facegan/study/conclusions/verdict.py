@@ -32,12 +32,12 @@ class Comparison:
     difference: float
     """Arm minus copied source."""
     interval: tuple[float, float]
-    """95 % interval of the difference, from resampling clips."""
+    """95 % interval of the difference, from resampling people."""
     clips: int
 
 
-def compare_with_copy(card: Card, copied: Card | None) -> dict[str, Comparison]:
-    """Per error metric the arm against the copied source, clip by clip."""
+def compare_with_copy(card: Card, copied: Card | None, people: Mapping[str, str]) -> dict[str, Comparison]:
+    """Per error metric the arm against the copied source, clip by clip; `people` maps clips to the people to resample."""
     found = {}
     for metric in _COMPARED:
         ours, theirs = (c[metric].clips if metric in c else {} for c in (card, copied or {}))
@@ -45,7 +45,7 @@ def compare_with_copy(card: Card, copied: Card | None) -> dict[str, Comparison]:
         if not clips:
             continue
         a, b = (np.array([side[c] for c in clips], np.float64) for side in (ours, theirs))
-        difference = summarise({"difference": a - b}, clips)["difference"]
+        difference = summarise({"difference": a - b}, clips, people=people)["difference"]
         assert difference.mean is not None and difference.interval is not None
         found[metric] = Comparison(float(a.mean()), float(b.mean()), difference.mean, difference.interval, len(clips))
     return found

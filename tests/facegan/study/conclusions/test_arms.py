@@ -7,9 +7,10 @@ import pytest
 
 from facegan.config import Config
 from facegan.study.analysis.model_selection import best_trials
+from facegan.study.conclusions.arms import runs_of_metric
 from facegan.study.conclusions.summary import summarise_study
 from facegan.study.folder.trial_folder import trial_folder
-from tests.facegan.study.planted_study import REFERENCES, finish_trial, make_study, planted_card
+from tests.facegan.study.planted_study import CLIPS, REFERENCES, finish_trial, make_study, planted_card
 
 
 def test_scores_of_an_arm_are_means_over_the_best_candidate_of_each_seed(tmp_path: Path, tiny: Config) -> None:
@@ -26,3 +27,36 @@ def test_scores_of_an_arm_are_means_over_the_best_candidate_of_each_seed(tmp_pat
     expected = np.mean([trial_folder(tmp_path, t).scores()["face_error"].mean for t in chosen])  # type: ignore[index, arg-type]
     assert arm.scores["face_error"].mean == pytest.approx(expected)
     assert best_trials(plan, tmp_path) == {"full": chosen[0]}
+
+
+def test_intervals_resample_people_not_their_clips(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny)
+    for trial in plan.trials:
+        finish_trial(tmp_path, trial, planted_card(20, 0.1, 0.3, seed=3))
+    alone = summarise_study(tmp_path, plan, REFERENCES)
+    assert alone == summarise_study(tmp_path, plan, REFERENCES, people={clip: f"person {clip}" for clip in CLIPS})
+    # Six people with two clips that are much alike, and twelve clips of people who differ, do not tell equally much.
+    pairs = summarise_study(tmp_path, plan, REFERENCES, people={clip: f"{i // 2}" for i, clip in enumerate(CLIPS)})
+    for found, by_clip in zip(pairs.arms, alone.arms, strict=True):
+        pooled, single = (arm.scores["face_error"] for arm in (found, by_clip))
+        assert pooled.mean == single.mean
+        assert _width(pooled.interval) > 1.1 * _width(single.interval)
+        compared, before = (arm.against_copied_source["face_error"] for arm in (found, by_clip))
+        assert compared.difference == before.difference
+        assert compared.interval != before.interval
+
+
+def test_effects_are_over_people(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny)
+    card = planted_card(20, 0.1, 0.3)
+    for trial in plan.trials:
+        finish_trial(tmp_path, trial, card)
+    people = {clip: f"{i // 2}" for i, clip in enumerate(CLIPS)}
+    runs = runs_of_metric(tmp_path, plan, "face_error", {t.key: card for t in plan.trials}, people)
+    values = [card["face_error"].clips[clip] for clip in CLIPS]
+    assert runs[0].clips == {f"{i}": pytest.approx(np.mean(values[2 * i : 2 * i + 2])) for i in range(6)}  # type: ignore[arg-type]
+
+
+def _width(interval: tuple[float, float] | None) -> float:
+    assert interval is not None
+    return interval[1] - interval[0]
