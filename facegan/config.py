@@ -32,10 +32,9 @@ def _term(weight: float, label: str, short: str, *groups: Group) -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossConfig:
-    """Weights of the generator's terms, and the distance that the pixel-space ones use. A term of weight 0 is not computed.
+    """Weights of the generator's terms, and the distance that the pixel-space ones use. A term of weight 0 is not computed."""
 
-    To add a term, add its weight here and its formula to `facegan.losses.FORMULAS`.
-    """
+    # To add a term, add its weight here and its formula to `facegan.losses.FORMULAS`.
 
     adversarial: float = _term(1.0, "Adversarial", "Adv")
     """Non-saturating binary cross-entropy on the discriminator's patch logits."""
@@ -104,8 +103,8 @@ class DataConfig:
     """Share of the training people, with all of their clips, held out for loss curves and the lambda search."""
 
     def __post_init__(self) -> None:
-        if self.size < 32 or self.size % 16:
-            raise UserError(f"data.size is {self.size}: a multiple of 16, at least 32")
+        if not 32 <= self.size <= 1024 or self.size % 16:
+            raise UserError(f"data.size is {self.size}: a multiple of 16, from 32 to 1024")
         if not 0 <= self.validation_fraction <= 0.5:
             raise UserError(f"data.validation_fraction is {self.validation_fraction}: between 0 and 0.5")
 
@@ -130,8 +129,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("generator_width", "discriminator_width"):
-            if getattr(self, name) < 4:
-                raise UserError(f"model.{name} is {getattr(self, name)}: at least 4")
+            if not 4 <= getattr(self, name) <= 1024:
+                raise UserError(f"model.{name} is {getattr(self, name)}: from 4 to 1024")
         if not 0.3 <= self.map_sigma <= 8:
             raise UserError(f"model.map_sigma is {self.map_sigma}: between 0.3 and 8 pixels")
         if self.first_layer == "sparse" and self.maps != "points":
@@ -158,10 +157,9 @@ class VggConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimConfig:
-    """Adam for the generator and SGD without momentum for the discriminator, one step each, no decay.
+    """Adam for the generator and SGD without momentum for the discriminator, one step each, no decay."""
 
-    Another optimizer needs its options here and its construction in `facegan.step.new_state`.
-    """
+    # Another optimizer needs its options here and its construction in `facegan.step.new_state`.
 
     generator_lr: float = 2e-4
     """Learning rate of Adam."""
@@ -209,6 +207,8 @@ class Config:
         for name in _COUNTED_IN_IMAGES:
             value = getattr(self, name)
             may_be_zero = name == "gradient_diagnostics_every" and value == 0
+            if value > _MAX_IMAGES:
+                raise UserError(f"{name} is {value}: at most {_MAX_IMAGES}")
             if not may_be_zero and (value < batch or value % batch):
                 wrong[name] = value
         if wrong:
@@ -248,11 +248,12 @@ class Config:
         return self.override({"optim.batch": batch, **rounded})
 
 
+_MAX_IMAGES = 10**12
 _COUNTED_IN_IMAGES = ("images", "report_every", "checkpoint_every", "gradient_diagnostics_every")
 
 
 def _nearest_multiple(value: int, batch: int) -> int:
-    return max(batch, round(value / batch) * batch)
+    return max(batch, (2 * value + batch) // (2 * batch) * batch)
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:

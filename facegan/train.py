@@ -78,7 +78,8 @@ def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
         # A mean with one bad step in it is not finite, so every step is checked although none is waited for.
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
-            raise Diverged(f"{', '.join(bad)} not finite within {state.images} images")
+            verb = "are" if len(bad) > 1 else "is"
+            raise Diverged(f"{', '.join(bad)} {verb} not finite within the first {state.images} images")
         yield Progress(state.images, state.seconds, metrics, at_checkpoint)
         # Checkpoints and scores, which the reader makes meanwhile, are not training time.
         reported_images, started = state.images, time.perf_counter()

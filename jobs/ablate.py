@@ -10,7 +10,7 @@ import tyro
 
 from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
-from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed
+from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
 from facegan.errors import UserError
 from facegan.presets import preset
 from facegan.study.design.arms import choose_design
@@ -42,8 +42,8 @@ class Ablate:
     time. The number of images depends on the machine, so the result is not bit-reproducible."""
     candidates: int = 1
     """Weight sets to try within each arm; the first is the arm's own. ASHA stops the worse ones early."""
-    grace_images: int = 1_760
-    """Images that every candidate trains on before ASHA may stop it."""
+    grace_images: int | None = None
+    """Images that every candidate trains on before ASHA may stop it. By default two checkpoints' worth."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
@@ -53,10 +53,11 @@ def main(args: Ablate) -> None:
     design = choose_design(args.design, config, factors=args.factors, size=args.fraction, names=args.arms)
     if args.candidates < 1:
         raise UserError(f"--candidates is {args.candidates}: at least 1")
+    grace_images = choose_grace_images(config, args.grace_images)
     if args.candidates > 1:
-        check_candidates(config, args.grace_images, seconds=args.seconds)
-    if not args.seeds or len(set(args.seeds)) < len(args.seeds):
-        raise UserError(f"--seeds is {args.seeds}: different whole numbers, at least one")
+        check_candidates(config, grace_images, seconds=args.seconds)
+    if not args.seeds or len(set(args.seeds)) < len(args.seeds) or min(args.seeds) < 0:
+        raise UserError(f"--seeds is {args.seeds}: different whole numbers >= 0, at least one")
     check_no_seed(config)
     if args.budget == "seconds":
         _check_seconds(args)
@@ -76,13 +77,15 @@ def main(args: Ablate) -> None:
         factors=design.factors,
         budget=budget,
     )
-    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, args.grace_images))
+    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
 
 
 def _check_seconds(args: Ablate) -> None:
     """Raise UserError for flags that contradict a budget of seconds."""
-    images = args.shared.config.images
-    if images != preset(args.shared.preset).images:
+    config, default = args.shared.config, preset(args.shared.preset)
+    # With another batch size, the message that refuses the preset's images names their nearest multiple.
+    images = config.images
+    if images not in (default.images, default.with_batch(config.optim.batch).images):
         raise UserError(f"--images is {images}: with --budget seconds the time ends a run; leave --images out")
     gpus = args.trial_resources.gpus_per_trial
     if gpus is not None and 0 < gpus < 1:

@@ -30,7 +30,7 @@ def main(args: Report) -> None:
     store = StudyStore(storage_uri("--study", args.study))
     store.location.check()
     store.pull()
-    plan = read_plan(store.folder)
+    plan = read_plan(store.folder, location=args.study)
 
     # torch, matplotlib and statsmodels take seconds to import, which a wrong flag must not wait for.
     from facegan.outputs import write_outputs

@@ -11,7 +11,7 @@ import tyro
 
 from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
-from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed
+from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
 from facegan.errors import UserError
 from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.design.arms import Arm
@@ -24,8 +24,8 @@ class Search:
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     candidates: int = 8
     """Weight sets to compare. The first is the configured one; the others differ by up to a factor of ten per active weight."""
-    grace_images: int = 1_760
-    """Images that every candidate trains on before ASHA may stop it."""
+    grace_images: int | None = None
+    """Images that every candidate trains on before ASHA may stop it. By default two checkpoints' worth."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
@@ -33,7 +33,8 @@ def main(args: Search) -> None:
     """Check the arguments, run the search and print the candidates, best first."""
     if args.candidates < 2:
         raise UserError(f"--candidates is {args.candidates}: at least 2, because one leaves nothing to choose among")
-    check_candidates(args.shared.config, args.grace_images)
+    grace_images = choose_grace_images(args.shared.config, args.grace_images)
+    check_candidates(args.shared.config, grace_images)
     check_no_seed(args.shared.config)
     args.shared.check()
 
@@ -49,9 +50,7 @@ def main(args: Search) -> None:
         seeds=(0,),
         candidates=args.candidates,
     )
-    study, plan = run_study(
-        request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, args.grace_images)
-    )
+    study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
     print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
     for row in candidate_table(study, plan):
         print(f"  {row}")

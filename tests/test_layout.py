@@ -105,6 +105,7 @@ def test_the_check_for_cycles_sees_one(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 NOT_BY_IMPORT = {
+    "cluster.tracking.server": "whether MLflow's server answers, asked without MLflow, which tries for minutes",
     "cluster.runtime.ticker": "the thread behind progress lines and waiting for Ray",
     "cluster.tracking.tracker": "the protocol that MLflow implements",
 }

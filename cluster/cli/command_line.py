@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import io
+import itertools
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,6 +19,12 @@ A = TypeVar("A")
 
 _BOX = "╭╮╰╯│─┃ "
 _HELP_LINES = ("For full helptext", "Argument helptext")
+_PREFIX = re.compile(r"Error parsing (?!-)\S+: ")
+_MISTYPED = re.compile(
+    r"Error parsing (?P<flag>--\S+): "
+    r"(invalid literal for int\(\) with base 10|could not convert string to float|Could not find valid parse for arguments): "
+    r"(?P<value>.+)"
+)
 
 
 def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> None:
@@ -75,11 +83,19 @@ def _one_line(boxes: str) -> str:
 
     The frame and the help are removed; the message and tyro's suggestion of a similar flag stay.
     """
-    words = []
-    for line in boxes.splitlines():
-        text = line.strip(_BOX)
-        if text.startswith(_HELP_LINES):
-            break
-        if text and not line.startswith(("╭", "╰")):
-            words.append(text)
-    return " ".join(words).rstrip(".") + "; --help lists all flags"
+    lines = [line.strip(_BOX) for line in boxes.splitlines() if not line.startswith(("╭", "╰"))]
+    message = list(itertools.takewhile(lambda text: not text.startswith(_HELP_LINES), filter(None, lines)))
+    words = _reworded(" ".join(message).rstrip("."), lines)
+    return f"{words}{'' if words.endswith('?') else ';'} --help lists all flags"
+
+
+def _reworded(message: str, lines: list[str]) -> str:
+    """The message without tyro's prefix, which names dataclasses, and with the type that a flag takes."""
+    if mistyped := _MISTYPED.fullmatch(message):
+        flag, value = mistyped["flag"], mistyped["value"]
+        takes = next((text.removeprefix(flag).strip() for text in lines if text.startswith(f"{flag} ")), "another type")
+        return f"{flag} is {value}: it takes {takes}"
+    message, _, similar = message.partition(" Perhaps you meant:")
+    if flags := [word for word in similar.split() if word.startswith("--")]:
+        return f"{message}; did you mean {' or '.join(flags)}?"
+    return _PREFIX.sub("", message)

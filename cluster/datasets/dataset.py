@@ -27,8 +27,13 @@ class DataSet:
     sha256: str
 
     def manifest(self) -> Manifest:
-        """The manifest, read from storage. Raises UserError if it is damaged or of another schema."""
-        return parse_manifest(StorageURI(self.uri).read(manifest_key(self.version)), self.uri)
+        """The manifest, read from storage. Raises UserError if it is missing, damaged or of another schema."""
+        try:
+            content = StorageURI(self.uri).read(manifest_key(self.version))
+        except FileNotFoundError:
+            missing = manifest_key(self.version)
+            raise UserError(f"--data is {self.uri!r}: {missing} is missing; put the data set back, or ingest it anew") from None
+        return parse_manifest(content, self.uri)
 
     def open(self) -> "FaceData":
         """The data, from this node's copy, which the first process of the node downloads.

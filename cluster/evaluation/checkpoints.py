@@ -61,7 +61,7 @@ def read_checkpoints(uri: str, data: DataSet | None) -> CheckpointSet:
 
 def _read_study(store: StudyStore, data: DataSet | None) -> CheckpointSet:
     store.pull()
-    plan = read_plan(store.folder)
+    plan = read_plan(store.folder, "--checkpoint", str(store.location))
     store.fetch_checkpoints(plan.trials)
     labels = {arm.name: arm.label for arm in plan.arms}
     has_candidates = any(trial.candidate for trial in plan.trials)

@@ -176,7 +176,8 @@ def gather(evaluation: Evaluation, data: FaceData) -> dict[str, Any]:
     evaluators, clips = build_evaluators(evaluation.evaluators), _clips(data)
 
     def parts(name: str) -> dict[str, ClipMeasurements]:
-        return {clip: unpack(evaluation.out.read(evaluation.part_key(name, clip))) for clip in clips}
+        keys = {clip: evaluation.part_key(name, clip) for clip in clips}
+        return {clip: unpack(evaluation.out.read(key), f"{evaluation.out}/{key}") for clip, key in keys.items()}
 
     references = parts(_REFERENCES)
     vggs = [checkpoint.config.vgg for checkpoint in evaluation.checkpoints]

@@ -29,9 +29,12 @@ class Folder:
         with translate_errors(self.path):
             nearest = next(p for p in (self.path, *self.path.parents) if p.exists())
         if not nearest.is_dir():
-            raise UserError(f"{self.path}: {nearest} is a file; name a folder")
+            raise UserError(f"{self._naming(nearest)} is a file; name a folder")
         if not os.access(nearest, os.R_OK | os.X_OK):
-            raise UserError(f"{self.path}: {nearest} is not readable; change its permissions or name another folder")
+            raise UserError(f"{self._naming(nearest)} is not readable; change its permissions or name another folder")
+
+    def _naming(self, nearest: Path) -> str:
+        return f"{self.path}" if nearest == self.path else f"{self.path}: {nearest}"
 
     def exists(self, key: str) -> bool:
         with translate_errors(self.path / key):

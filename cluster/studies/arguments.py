@@ -1,6 +1,5 @@
 """The flags that all study jobs share, and checks of flags that need neither Ray nor torch."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from cluster.datasets.source import check_source
 from cluster.storage.uri import storage_uri
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
+from cluster.tracking.server import check_server
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
@@ -37,15 +37,21 @@ class StudyArguments:
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
 
     def check(self) -> None:
-        """Raise UserError for a location, a data set or weights that cannot be used."""
+        """Raise UserError for a location, a data set weights or a tracking server that cannot be used."""
         check_source(self.source)
         if self.data and not self.source:
             check_image_size(existing(storage_uri("--data", self.data)).manifest(), self.config)
         if self.study:
             StudyStore(storage_uri("--study", self.study)).check()
+        check_server()
         stage_vgg(self.config.vgg.weights)
         if self.config.vgg.weights != "imagenet":  # run_study downloads these, because torch is needed for it
             weights_name(self.config.vgg)
+
+
+def choose_grace_images(config: Config, wanted: int | None) -> int:
+    """The images that ASHA waits for: those wanted, or two checkpoints' worth if the run is as long."""
+    return min(2 * config.checkpoint_every, config.images) if wanted is None else wanted
 
 
 def check_candidates(config: Config, grace_images: int, *, seconds: float | None = None) -> None:
@@ -58,11 +64,12 @@ def check_candidates(config: Config, grace_images: int, *, seconds: float | None
         raise UserError(
             "data.validation_fraction is 0: candidates are compared on validation clips; hold some out, such as 0.1"
         )
-    most = math.inf if seconds else config.images
-    if not config.checkpoint_every <= grace_images <= most:
+    too_many = not seconds and grace_images > config.images
+    if grace_images < config.checkpoint_every or too_many:
+        most = "" if seconds else f", and at most images ({config.images})"
         raise UserError(
             f"--grace_images is {grace_images}: at least checkpoint_every ({config.checkpoint_every}), the first score of a "
-            f"candidate, and at most images ({most})"
+            f"candidate{most}, such as --grace_images {min(config.checkpoint_every, config.images)}"
         )
 
 

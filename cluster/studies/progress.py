@@ -33,7 +33,7 @@ def show_progress(plan: Plan, store: StudyStore, tracker: Tracker) -> Iterator[N
             tracker.sync()
         except Exception as error:
             reason = next(iter(str(error).splitlines()), "")
-            print(f"tracking failed and is tried again: {type(error).__name__}: {reason}", flush=True)
+            print(f"sync failed and is tried again: {type(error).__name__}: {reason}", flush=True)
 
     def tick() -> None:
         nonlocal last_time, last_text

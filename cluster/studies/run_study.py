@@ -12,6 +12,7 @@ import ray
 
 from cluster.datasets.dataset import DataSet
 from cluster.datasets.prepare import describe_data, prepare_data
+from cluster.runtime.ray_results import result_of
 from cluster.runtime.shared_paths import check_shared_paths
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
@@ -90,7 +91,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     tracker = start_tracker(plan, store.folder)
     with show_progress(plan, store, tracker):
         run_trials(plan, store, data)
-    ray.get(embeddings)
+    result_of(embeddings)
 
     # Outputs
     store.pull()

@@ -18,7 +18,8 @@ from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.errors import UserError
-from facegan.files import read_json, write_bytes, write_json
+from facegan.files import write_bytes, write_json
+from facegan.records import read_record
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.study_folder import PLAN, check_study_folder, open_study, read_plan
@@ -44,10 +45,10 @@ class StudyStore:
 
     def check(self) -> None:
         """Raise UserError if the location cannot be used, or holds other things than a study."""
-        self.location.check()
         if not self.location.is_remote:
             check_study_folder(self.folder)
-        elif not self.location.exists(PLAN) and self.location.entries():
+        self.location.check()
+        if self.location.is_remote and not self.location.exists(PLAN) and self.location.entries():
             raise UserError(f"--study is {str(self.location)!r}: a prefix with other objects under it; name a new prefix")
 
     def open(self, plan: Plan) -> None:
@@ -66,7 +67,7 @@ class StudyStore:
         if not self.location.is_remote:
             return
         tags_file = self.folder.with_name(f"{self.folder.name}.tags.json")
-        tags: dict[str, str] = read_json(tags_file) or {}
+        tags = read_record(dict[str, str], tags_file, "remove it, and it is made again") or {}
         for entry in (e for e in self.location.entries() if not e.key.endswith(_CHECKPOINT)):
             if tags.get(entry.key) != entry.tag or not (self.folder / entry.key).exists():
                 # An object replaced after the listing is newer than its tag, so the next pull reads it again.
@@ -125,8 +126,12 @@ class StudyStore:
 
     def _unpack(self, entry: Entry, trial: Path) -> None:
         self.location.copy(entry, trial / _CHECKPOINT)
-        with tarfile.open(trial / _CHECKPOINT) as archive:
-            archive.extractall(trial, filter="data")
+        try:
+            with tarfile.open(trial / _CHECKPOINT) as archive:
+                archive.extractall(trial, filter="data")
+        except tarfile.TarError as error:
+            where = f"{self.location}/{entry.key}"
+            raise UserError(f"{where} is damaged ({error}); remove it, and the trial starts again") from None
 
 
 @dataclass(slots=True)

@@ -37,7 +37,8 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, trial_resources: Tri
     wait_for_gpus(trial_resources.gpus)
     if plan.budget.seconds is None:
         # With a budget of seconds each trial keeps a GPU of its own, because trials that share one slow each other down.
-        trial_resources = choose_trial_resources(trial_resources, plan.trials[0].config, study)
+        # Measured on the full loss: an arm with fewer terms needs less memory, and its trials would be packed too closely.
+        trial_resources = choose_trial_resources(trial_resources, plan.base, study)
     resources = trial_resources.resources()
     has_candidates = any(trial.candidate for trial in plan.trials)
     trainable = tune.with_parameters(

@@ -1,6 +1,7 @@
 """Experiment tracking: what a study sends to MLflow, behind the `Tracker` protocol.
 
 - `tracker.py`: the protocol. A study starts a tracker, syncs it while trials run, registers its best generator and finishes.
+- `server.py`: whether a tracking server answers, asked before the study starts.
 - `mlflow_tracker.py`: the implementation for MLflow. `model_registry.py`: the generator as a registered model of MLflow.
 
 To add a tracker, write a module with a class that implements `Tracker` and choose it in `start_tracker` below; nothing else

@@ -5,17 +5,20 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 
 from cluster.tracking.model_registry import register_generator
 from cluster.tracking.tracker import RegisteredModel
 from facegan.cache import is_remote
+from facegan.errors import UserError
 from facegan.metrics.table import METRICS
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan, Trial
@@ -66,13 +69,14 @@ class MlflowTracker:
         os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
         self.plan, self.study = plan, study
         self.uri = default_uri(study)
-        mlflow.set_tracking_uri(self.uri)
         self.client = MlflowClient(self.uri)
-        self.experiment = self._experiment()
-        mlflow.set_experiment(experiment_id=self.experiment)  # models are logged there too
-        self.parent = self._run(study.name, "study", plan.id(), None)
-        self._children = {trial.key: self._child(trial) for trial in plan.trials}
-        self._describe_parent()
+        with _one_line_errors(self.uri):
+            mlflow.set_tracking_uri(self.uri)
+            self.experiment = self._experiment()
+            mlflow.set_experiment(experiment_id=self.experiment)  # models are logged there too
+            self.parent = self._run(study.name, "study", plan.id(), None)
+            self._children = {trial.key: self._child(trial) for trial in plan.trials}
+            self._describe_parent()
 
     @property
     def location(self) -> str:
@@ -86,18 +90,20 @@ class MlflowTracker:
 
     def finish(self, note: str, tags: Mapping[str, str]) -> None:
         """Send the study's files, the note and the tags, and end the parent run."""
-        self.sync()
-        for key, value in {**tags, "mlflow.note.content": note}.items():
-            self.client.set_tag(self.parent.info.run_id, key, value)
-        for name in _FILES:
-            if (self.study / name).exists():
-                self.client.log_artifact(self.parent.info.run_id, str(self.study / name))
-        self.client.set_terminated(self.parent.info.run_id, "FINISHED")
+        with _one_line_errors(self.uri):
+            self.sync()
+            for key, value in {**tags, "mlflow.note.content": note}.items():
+                self.client.set_tag(self.parent.info.run_id, key, value)
+            for name in _FILES:
+                if (self.study / name).exists():
+                    self.client.log_artifact(self.parent.info.run_id, str(self.study / name))
+            self.client.set_terminated(self.parent.info.run_id, "FINISHED")
 
     def register(self, trial: Trial, summary: Summary) -> RegisteredModel:
         """Log a trial's generator as a version of the registered model."""
-        uri = register_generator(self.client, self._children[trial.key].run_id, self.study, trial, summary)
-        self.client.set_tag(self.parent.info.run_id, "best_generator", uri)
+        with _one_line_errors(self.uri):
+            uri = register_generator(self.client, self._children[trial.key].run_id, self.study, trial, summary)
+            self.client.set_tag(self.parent.info.run_id, "best_generator", uri)
         return RegisteredModel(uri, "load it with mlflow.pyfunc.load_model")
 
     def _experiment(self) -> str:
@@ -137,6 +143,18 @@ class MlflowTracker:
             params=[Param(k, v) for k, v in params.items()],
             tags=[RunTag(k, v) for k, v in _provenance(self.plan).items()],
         )
+
+
+@contextmanager
+def _one_line_errors(uri: str) -> Iterator[None]:
+    """Errors of MLflow as a UserError: the study itself is complete or continues without them."""
+    try:
+        yield
+    except MlflowException as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        raise UserError(
+            f"MLflow at {uri!r}: {reason}; correct it and run the same command again, which continues the study"
+        ) from None
 
 
 class _TrialRun:

@@ -4,6 +4,8 @@ The measurements of a clip do not depend on the other clips, so they can be made
 """
 
 import io
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegan.data.face_data import FaceData
+from facegan.errors import UserError
 from facegan.metrics.card import Card, Scores, summarise, with_kid
 from facegan.metrics.discrimination import Discrimination, discrimination
 from facegan.metrics.evaluation_config import Sampling
@@ -64,10 +67,13 @@ def pack(measurements: ClipMeasurements) -> bytes:
     return sink.getvalue()
 
 
-def unpack(content: bytes) -> ClipMeasurements:
-    """The inverse of `pack`."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return dict(archive)
+def unpack(content: bytes, name: str) -> ClipMeasurements:
+    """The inverse of `pack`. Raises UserError if the content of the file `name` is damaged."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{name} is damaged ({error}); remove it, and the same command makes it again") from None
 
 
 def card_of(by_clip: Mapping[str, ClipMeasurements], data: FaceData, evaluators: Evaluators) -> Card:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from facegan.config import Config
 from facegan.data.face_data import FaceData
+from facegan.errors import UserError
 from facegan.files import replacing
 from facegan.inference import Generate, Images
 from facegan.metrics.card import Scores
@@ -57,13 +58,17 @@ def prepare_evaluation_set(
     images = images_of(data, pairs.source), images_of(data, pairs.target)
     points = data.points[pairs.source], data.points[pairs.target]
     if cache is not None and cache.exists():
-        embeddings = np.load(cache, allow_pickle=False)
+        try:
+            embeddings = np.load(cache, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{cache} is damaged ({error}); remove it, and it is made again") from None
+        if embeddings.shape[:2] != (2, len(pairs)):
+            raise UserError(f"{cache} belongs to other data; remove it, and it is made again")
     else:
         embeddings = np.stack([evaluators.identity.embed(i, p) for i, p in zip(images, points, strict=True)])
         if cache is not None:
             with replacing(cache) as partial, partial.open("wb") as sink:
                 np.save(sink, embeddings)
-    assert embeddings.shape[1] == len(pairs), f"{cache} belongs to other data"
     return EvaluationSet(
         pairs=pairs,
         sequences=sequences,

@@ -28,7 +28,7 @@ def weights_file(config: VggConfig) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(_PUBLIC_WEIGHTS, str(path), _PUBLIC_HASH_PREFIX, progress=False)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: the download has another hash
             raise UserError(
                 f"vgg.weights is 'imagenet': cannot fetch {_PUBLIC_WEIGHTS} ({error}); "
                 "give a file by --vgg.weights, or --vgg.weights random"

@@ -11,9 +11,18 @@ MARKER = "synthetic.json"
 """File that is written last into a folder of rendered clips."""
 
 
+_RANGES = {
+    "people": (2, 4_000),  # clips of test people are numbered from 5001
+    "test_people": (1, 4_000),
+    "frames": (3, 10_000),
+    "side": (64, 4_096),
+    "seed": (0, 2**32 - 1),
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyntheticConfig:
-    """The rendered substitute for 300VW, used if neither a source nor a data set is named. Raises UserError for low values."""
+    """The rendered substitute for 300VW, used if neither a source nor a data set is named."""
 
     people: int = 80
     """People to train on, one clip each."""
@@ -27,9 +36,10 @@ class SyntheticConfig:
     """Seed of the people and their motion."""
 
     def __post_init__(self) -> None:
-        for name, least in (("people", 2), ("test_people", 1), ("frames", 3), ("side", 64)):
-            if getattr(self, name) < least:
-                raise UserError(f"synthetic.{name} is {getattr(self, name)}: at least {least}")
+        """Raise UserError for a value out of its range."""
+        for name, (least, most) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"synthetic.{name} is {getattr(self, name)}: from {least} to {most}")
 
 
 def is_synthetic(folder: Path) -> bool:

@@ -25,7 +25,7 @@ from facegan.data.sources import clips_in
 from facegan.errors import UserError
 from facegan.presets import preset
 from facegan.synthetic.clips import write_synthetic
-from jobs.bench.machine import as_measured, device_parser, machine, medians, parse, say, write_results
+from jobs.bench.machine import as_measured, device_parser, machine, medians, parse, positive, run_main, say, write_results
 from jobs.bench.process import Measured
 
 BOUND = 0.05
@@ -51,8 +51,8 @@ def _arguments() -> argparse.Namespace:
     parser = device_parser(__doc__)
     parser.add_argument("--presets", nargs="+", default=["demo", "poster"], help="the configurations measured")
     parser.add_argument("--periods", nargs="+", type=int, default=[5, 1], help="whole periods of the loop, of each preset")
-    parser.add_argument("--rounds", type=int, default=9, help="pairs of a step with and one without; their median counts")
-    parser.add_argument("--threads", type=int, default=1, help="threads on the CPU; a trial has 1")
+    parser.add_argument("--rounds", type=positive, default=9, help="pairs of a step with and one without; their median counts")
+    parser.add_argument("--threads", type=positive, default=1, help="threads on the CPU; a trial has 1")
     args = parse(parser)
     if len(args.periods) != len(args.presets):
         parser.error(
@@ -135,8 +135,4 @@ def _by_loop(running: dict[str, Measured], periods: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as mistake:
-        print(f"gradients.py: {mistake}", file=sys.stderr)
-        sys.exit(2)
+    run_main(main)

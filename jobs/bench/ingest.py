@@ -31,7 +31,7 @@ from facegan.data.ingest_config import IngestConfig
 from facegan.data.sources import ClipSource, clips_in
 from facegan.landmarks.points import read_pts
 from facegan.synthetic.clips import format_points, write_synthetic
-from jobs.bench.machine import machine, write_results
+from jobs.bench.machine import Parser, machine, positive, run_main, write_results
 
 _CLIPS_ON_ONE_CORE = 4
 
@@ -53,14 +53,14 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--source", type=Path, help="a folder in the 300VW layout, in place of rendered clips")
-    parser.add_argument("--clips", type=int, default=16)
-    parser.add_argument("--frames", type=int, default=150, help="of a clip")
-    parser.add_argument("--height", type=int, default=480, help="of the video, pixels; it is a quarter wider")
+    parser.add_argument("--clips", type=positive, default=16)
+    parser.add_argument("--frames", type=positive, default=150, help="of a clip")
+    parser.add_argument("--height", type=positive, default=480, help="of the video, pixels; it is a quarter wider")
     parser.add_argument("--codec", default="XVID", help="of the video: XVID, MJPG, FFV1")
-    parser.add_argument("--size", type=int, default=128, help="of the crops, pixels")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size", type=positive, default=128, help="of the crops, pixels")
+    parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
@@ -219,4 +219,4 @@ def _print(found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

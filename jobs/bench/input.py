@@ -30,7 +30,7 @@ from facegan.data.sampling import batches, training_clips
 from facegan.data.sources import clips_in
 from facegan.presets import preset
 from facegan.synthetic.clips import write_synthetic
-from jobs.bench.machine import machine, write_results
+from jobs.bench.machine import Parser, machine, positive, run_main, write_results
 from jobs.bench.reference_input import Dataset2019, ParquetDataset, Sample, TableDataset
 
 OURS, RESIDENT, PARQUET, TABLE, OLD = "ours", "ours, resident", "DataLoader, Parquet", "DataLoader, table", "2019"
@@ -54,17 +54,17 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--data", type=Path, help="a folder that jobs/ingest.py made")
-    parser.add_argument("--size", type=int, default=128, help="pixels of the rendered crops")
-    parser.add_argument("--people", type=int, default=12)
-    parser.add_argument("--frames", type=int, default=32)
+    parser.add_argument("--size", type=positive, default=128, help="pixels of the rendered crops")
+    parser.add_argument("--people", type=positive, default=12)
+    parser.add_argument("--frames", type=positive, default=32)
     parser.add_argument(
-        "--copies", type=int, default=30, help="of each rendered clip, so that the set is larger than the noise"
+        "--copies", type=positive, default=30, help="of each rendered clip, so that the set is larger than the noise"
     )
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=positive, default=8)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
@@ -229,4 +229,4 @@ def _print(found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

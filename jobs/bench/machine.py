@@ -4,9 +4,11 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ import pyarrow as pa
 import torch
 
 from facegan.config import Config
+from facegan.errors import UserError
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
@@ -30,9 +33,35 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     }
 
 
-def device_parser(description: str | None) -> argparse.ArgumentParser:
+def run_main(main: Callable[[], None]) -> None:
+    """Call a benchmark's `main`. A UserError is printed as one line and ends the process with exit code 2."""
+    try:
+        main()
+    except UserError as mistake:
+        print(f"{Path(sys.argv[0]).name}: {mistake}", file=sys.stderr)
+        sys.exit(2)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows defaults in its help, and whose errors are one line."""
+
+    def __init__(self, description: str | None) -> None:
+        super().__init__(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; --help lists all flags")
+
+
+def positive(text: str) -> int:
+    """The type of a flag that counts something: a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is {text!r}: a whole number of at least 1")
+    return int(text)
+
+
+def device_parser(description: str | None) -> Parser:
     """Flags of a benchmark of the step: device, fields changed, results."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = Parser(description)
     cuda = torch.cuda.is_available()
     parser.add_argument("--device", default="cuda" if cuda else "cpu", choices=["cpu", "cuda"])
     parser.add_argument(
@@ -42,8 +71,8 @@ def device_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The command line; a device that is not there is refused."""
+def parse(parser: Parser) -> argparse.Namespace:
+    """The command line. Raises UserError for a device that this machine lacks."""
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device is 'cuda': this machine has no CUDA device")
@@ -52,8 +81,14 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 def as_measured(config: Config, changed: list[str]) -> Config:
     """A configuration with `--set`. VGG-19's values do not change what a step costs."""
-    values = {"vgg.weights": "random", "data.validation_fraction": 0.0}
-    return config.override(values | {name: json.loads(value) for name, value in (item.split("=", 1) for item in changed)})
+    values: dict[str, Any] = {"vgg.weights": "random", "data.validation_fraction": 0.0}
+    for item in changed:
+        name, _, value = item.partition("=")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            raise UserError(f"--set has {item!r}: NAME=JSON, such as model.generator_width=16") from None
+    return config.override(values)
 
 
 def write_results(found: dict[str, Any], out: Path | None) -> None:

@@ -27,7 +27,7 @@ from facegan.config import Config
 from facegan.packing import random_batch
 from facegan.presets import preset
 from facegan.step import new_state, step
-from jobs.bench.machine import machine, write_results
+from jobs.bench.machine import Parser, machine, positive, run_main, write_results
 
 _BUCKET_BYTES = 25 * 2**20
 """DistributedDataParallel's: a bucket is sent while backward goes on."""
@@ -64,17 +64,17 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--preset", default="poster")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=4, help="images a process and step")
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--workers", type=positive, default=2)
+    parser.add_argument("--batch", type=positive, default=4, help="images a process and step")
+    parser.add_argument("--steps", type=positive, default=3)
     parser.add_argument("--step_ms", type=float, default=0.0, help="measured time of a step of --paper_batch images on one GPU")
-    parser.add_argument("--paper_batch", type=int, default=64, help="images a GPU and step on paper")
+    parser.add_argument("--paper_batch", type=positive, default=64, help="images a GPU and step on paper")
     parser.add_argument("--backward_share", type=float, default=0.6, help="share of the step in which gradients can travel")
     parser.add_argument("--gigabytes_a_second", type=float, default=12.5, help="of a node; 12.5 is 100 Gbit/s")
     parser.add_argument("--latency_us", type=float, default=20.0, help="of one hop between nodes")
-    parser.add_argument("--gpus_a_node", type=int, default=8)
+    parser.add_argument("--gpus_a_node", type=positive, default=8)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
@@ -156,4 +156,4 @@ def on_paper(args: argparse.Namespace, size: float) -> list[dict[str, float]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

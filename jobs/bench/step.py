@@ -23,11 +23,10 @@ from facegan.config import GROUPS, Config, LossConfig
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.local_copy import ingest_folder
 from facegan.data.sources import clips_in
-from facegan.errors import UserError
 from facegan.packing import best_packing, measure_packing
 from facegan.presets import preset
 from facegan.synthetic.clips import write_synthetic
-from jobs.bench.machine import as_measured, device_parser, machine, medians, parse, say, write_results
+from jobs.bench.machine import as_measured, device_parser, machine, medians, parse, positive, run_main, say, write_results
 from jobs.bench.process import Measured
 
 OURS, OTHER_LAYER, COMPILED, REFERENCE = "ours", "ours, other first layer", "ours, compiled", "2019"
@@ -63,11 +62,11 @@ def _arguments() -> argparse.Namespace:
     cuda = torch.cuda.is_available()
     parser = device_parser(__doc__)
     parser.add_argument("--preset", default="poster", help="the configuration measured")
-    parser.add_argument("--batch", type=int, default=64 if cuda else 8, help="images a step in the comparison")
-    parser.add_argument("--small_batch", type=int, default=32 if cuda else 2, help="images a step where terms are left out")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; their median is printed")
-    parser.add_argument("--steps", type=int, default=20 if cuda else 1, help="steps in a round")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of a step on the CPU")
+    parser.add_argument("--batch", type=positive, default=64 if cuda else 8, help="images a step in the comparison")
+    parser.add_argument("--small_batch", type=positive, default=32 if cuda else 2, help="images a step with terms left out")
+    parser.add_argument("--rounds", type=positive, default=5, help="interleaved rounds; their median is printed")
+    parser.add_argument("--steps", type=positive, default=20 if cuda else 1, help="steps in a round")
+    parser.add_argument("--threads", type=positive, default=torch.get_num_threads(), help="threads of a step on the CPU")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=cuda, help="measure torch.compile too")
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="which tables to make")
     return parse(parser)
@@ -245,8 +244,4 @@ def _table(columns: Iterable[str], rows: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as mistake:
-        print(f"step.py: {mistake}", file=sys.stderr)
-        sys.exit(2)
+    run_main(main)

@@ -109,3 +109,24 @@ def test_exchange_on_paper() -> None:
     # Two nodes: each sends the whole once over its link, in 4 buckets of two hops.
     assert exchange_seconds(1e8, 16, network) == pytest.approx(1e8 / 10e9 + 4 * 2 * 1e-5)
     assert exchange_seconds(1e8, 512, network) == pytest.approx(2 * 63 / 64 * 1e8 / 10e9 + 4 * 12 * 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("step.py --set foo", "--set has 'foo': NAME=JSON"),
+        ("step.py --batch 0", "argument --batch: it is '0'"),
+        ("step.py --preset x", "--preset is 'x'"),
+        ("gradients.py --periods 1", "--periods has 1 numbers"),
+        ("ingest.py --clips -1", "argument --clips: it is '-1'"),
+        ("input.py --foo", "unrecognized arguments: --foo"),
+        ("parallel.py --workers 0", "argument --workers: it is '0'"),
+    ],
+)
+def test_a_mistake_ends_a_benchmark_in_one_line(arguments: str, message: str, tmp_path: Path) -> None:
+    script, *flags = arguments.split()
+    command = [sys.executable, str(ROOT / "jobs" / "bench" / script), *flags]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"{script}: {message}") and len(done.stderr.splitlines()) == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facegan.errors import UserError
 from facegan.metric_names import GRADIENT_COSINE, GRADIENT_SHARE
 from facegan.study.analysis.model_selection import runs_of_arms
 from facegan.study.design.plan import Plan
@@ -59,7 +60,10 @@ def gradients_of_arms(study: Path, plan: Plan) -> dict[str, ArmGradients]:
 
 
 def _mean(runs: list[list[MetricsRow]], name: str, images: int) -> float:
-    return float(np.mean([row.metrics[name] for run in runs for row in run if row.images == images]))
+    rows = [row.metrics for run in runs for row in run if row.images == images]
+    if any(name not in row for row in rows):
+        raise UserError(f"metrics.jsonl is damaged: a row at {images} images lacks {name!r}; restore it from a copy")
+    return float(np.mean([row[name] for row in rows]))
 
 
 def _last_quarter(share: dict[str, tuple[float, ...]], cosine: dict[str, tuple[float, ...]]) -> LastQuarter:

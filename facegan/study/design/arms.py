@@ -20,12 +20,21 @@ _FIGURE2 = {
 _MAX_LABEL_LENGTH = 18
 
 
+def _check_terms(owner: str, terms: Sequence[str]) -> None:
+    for term in terms:
+        if term not in TERMS:
+            raise UserError(f"{owner} has {term!r}: {did_you_mean(term, list(TERMS))}")
+
+
 @dataclass(frozen=True, slots=True)
 class Factor:
     """Terms of the generator's loss that are switched on and off together."""
 
     name: str
     terms: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_terms(f"factor {self.name!r}", self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,9 @@ class Arm:
         wrong = [factor for factor, level in self.levels.items() if level not in (1, -1)]
         if wrong:
             raise UserError(f"arm {self.name!r}: the level of {wrong[0]!r} is not 1 or -1")
+        _check_terms(f"arm {self.name!r}", self.without)
+        if not (self.name + self.label).isprintable():
+            raise UserError(f"arm {self.name!r}: its label {self.label!r} is not one line of text")
 
     def apply(self, config: Config) -> Config:
         """The configuration with this arm's terms left out."""

@@ -26,17 +26,24 @@ class _PlanFile:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write plan.json."""
+    write_json(folder / PLAN, asdict(_plan_file(plan)))
+
+
+def _plan_file(plan: Plan) -> _PlanFile:
     rows = [arm.levels for arm in plan.arms if arm.levels]
     run_order = tuple(trial.key for trial in plan.run_order())
-    file = _PlanFile(plan.id(), plan, plan.budget.equalised(), run_order, alias_table(rows), resolution(rows))
-    write_json(folder / PLAN, asdict(file))
+    return _PlanFile(plan.id(), plan, plan.budget.equalised(), run_order, alias_table(rows), resolution(rows))
 
 
-def read_plan(folder: Path) -> Plan:
-    """The plan of a study folder. Raises UserError if there is none, or if the file is damaged or of another version."""
+def read_plan(folder: Path, flag: str = "--study", location: str = "") -> Plan:
+    """The plan of a study folder. Raises UserError if there is none, or if the file is damaged or of another version.
+
+    `flag` and `location` are what the user gave: `folder` may be this machine's copy of it.
+    """
     plan = _read(folder)
     if plan is None:
-        raise UserError(f"--study is {str(folder)!r}: no study ({PLAN} is missing)")
+        where = location or str(folder)
+        raise UserError(f"{flag} is {where!r}: no study ({PLAN} is missing); name the one that jobs/ablate.py wrote")
     return plan
 
 
@@ -50,6 +57,8 @@ def _read(folder: Path) -> Plan | None:
     if plan.id() != file.id or keys != [trial.key for trial in plan.trials]:
         raise UserError(f"{folder / PLAN} is damaged: its keys do not belong to its content; {cure}")
     arms = {arm.name for arm in plan.arms}
+    if len(arms) < len(plan.arms):
+        raise UserError(f"{folder / PLAN} is damaged: two arms have one name; {cure}")
     unknown = sorted({trial.arm for trial in plan.trials} - arms)
     if unknown:
         raise UserError(f"{folder / PLAN} is damaged: trials of the unknown arm {unknown[0]!r}; {cure}")
@@ -57,6 +66,8 @@ def _read(folder: Path) -> Plan | None:
         raise UserError(f"{folder / PLAN} is damaged: its arms have levels of different factors; {cure}")
     if plan.budget.gflop is not None and not arms <= set(plan.budget.gflop_per_image) & set(plan.budget.passes_per_image):
         raise UserError(f"{folder / PLAN} is damaged: its budget lacks an arm; {cure}")
+    if file != _plan_file(plan):
+        raise UserError(f"{folder / PLAN} is damaged: what follows from its plan is not what it says; {cure}")
     return plan
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from facegan.errors import UserError
 from facegan.files import replacing, write_json
 from facegan.metrics.card import Card
 from facegan.records import parse_record, read_record
@@ -98,6 +99,8 @@ class TrialFolder:
             *lines, _ = (self.path / ROWS).read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise UserError(f"{self.path / ROWS}: {error.strerror or error}; {_CURE}") from None
         return [parse_record(MetricsRow, line, f"{self.path / ROWS}, line {i},", _CURE) for i, line in enumerate(lines, 1)]
 
     def append_row(self, row: MetricsRow) -> None:

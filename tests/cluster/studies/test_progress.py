@@ -40,5 +40,5 @@ def test_a_tracker_that_fails_is_reported_and_does_not_end_the_study(
     with show_progress(plan, StudyStore(StorageURI(str(tmp_path))), UnreachableTracker()):
         pass
     output = capsys.readouterr().out
-    assert "tracking failed and is tried again: OSError: no route to host\n" in output
+    assert "sync failed and is tried again: OSError: no route to host\n" in output
     assert "train      0%  0/128 images" in output

@@ -92,3 +92,10 @@ def test_a_prefix_with_other_objects_is_refused(moto: str) -> None:
     StorageURI("s3://faces/other").write("x", b"")
     with pytest.raises(UserError, match="other objects under it"):
         StudyStore(StorageURI("s3://faces/other")).check()
+
+
+def test_a_damaged_checkpoint_is_named(moto: str) -> None:
+    location = StorageURI("s3://faces/studies/damaged")
+    location.write("trials/key/checkpoint.tar", b"half")
+    with StudyStore(location).trial("key") as trial, pytest.raises(UserError, match=r"damaged/trials/key/checkpoint\.tar is"):
+        trial.fetch_checkpoint()

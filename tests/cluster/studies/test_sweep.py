@@ -67,3 +67,20 @@ def test_a_trial_larger_than_the_cluster_is_refused(tiny: Config, data_folder: P
             TrialResources(999, 0),
             8,
         )
+
+
+def test_packing_is_measured_on_the_full_loss(tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first arm of a design is the cheapest: as many of it fit on a GPU as there is no memory for of the full loss."""
+    measured = []
+
+    def measure(resources: TrialResources, config: Config, study: Path) -> TrialResources:
+        measured.append(config)
+        raise UserError("measured")
+
+    monkeypatch.setattr("cluster.studies.sweep.choose_trial_resources", measure)
+    study = plan(tiny)
+    store = StudyStore(StorageURI(str(tmp_path / "study")))
+    store.open(study)
+    with pytest.raises(UserError, match="measured"):
+        run_sweep(study, store, DataSet("", 0, ""), TrialResources(), 8)
+    assert measured[0].loss.active() == tiny.loss.active() != study.trials[0].config.loss.active()

@@ -81,9 +81,12 @@ def test_a_damaged_download_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         weights_file(VggConfig(weights="imagenet"))
 
 
-def test_imagenet_without_internet_access_is_refused_with_a_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError("no route"), RuntimeError("invalid hash value")])
+def test_a_failed_download_of_imagenet_weights_is_refused_with_a_cure(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError("no route")
+        raise error
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)

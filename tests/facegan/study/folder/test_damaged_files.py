@@ -17,13 +17,25 @@ from facegan.metrics.discrimination import Discrimination, discrimination
 from facegan.metrics.table import METRICS
 from facegan.packing import Packing, best_packing
 from facegan.records import read_record
+from facegan.study.analysis.gradients import gradients_of_arms
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN, open_study, read_plan
-from facegan.study.folder.trial_folder import CONDITIONS, ROWS, SCORES, STATE, Conditions, MetricsRow, TrialState, trial_folder
+from facegan.study.folder.trial_folder import (
+    CONDITIONS,
+    ROWS,
+    SCORES,
+    STATE,
+    Conditions,
+    MetricsRow,
+    TrialFolder,
+    TrialState,
+    trial_folder,
+)
 from tests.facegan.study.folder.mutations import mutations
+from tests.facegan.study.planted_study import make_study
 from tests.planning import PLANNED_DATA
 
 CLIPS = [f"{500 + i}" for i in range(3)]
@@ -193,3 +205,18 @@ def test_a_line_of_metrics_that_is_still_being_written_is_left_out(study: tuple[
         assert folder.rows() == []
     finally:
         (folder.path / ROWS).write_bytes(whole)
+
+
+def test_rows_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ROWS).mkdir()
+    with pytest.raises(UserError, match=f"{ROWS}: Is a directory"):
+        TrialFolder(tmp_path).rows()
+
+
+def test_a_row_without_a_gradient_diagnostic_is_refused(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny, seeds=[0, 1])
+    for trial, name in zip([t for t in plan.trials if t.arm == "full"], ("pixel", "identity"), strict=True):
+        trial_folder(tmp_path, trial).path.mkdir(parents=True)
+        trial_folder(tmp_path, trial).append_row(MetricsRow(8, 1.0, 0.0, {f"gradient_share/{name}": 0.5}))
+    with pytest.raises(UserError, match=r"a row at 8 images lacks 'gradient_share/pixel'"):
+        gradients_of_arms(tmp_path, plan)

@@ -1,0 +1,64 @@
+"""Errors of the command line: one line with the flag, its value and what is allowed."""
+
+import pytest
+
+from cluster.cli.command_line import parse
+from facegan.errors import UserError
+from jobs.ablate import Ablate
+from jobs.ablate import main as ablate
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--seed 1.5", "--seed is '1.5': it takes INT; --help lists all flags"),
+        ("--loss.pixel x", "--loss.pixel is 'x': it takes FLOAT; --help lists all flags"),
+        ("--seeds x", "--seeds is ['x']: it takes [INT [INT ...]]; --help lists all flags"),
+        ("--optim.batch 0", "optim.batch is 0: at least 1; --help lists all flags"),
+        (
+            "--optim.bacth 8",
+            "Unrecognized options: --optim.bacth, 8; did you mean --optim.batch? --help lists all flags",
+        ),
+        ("--data.size 100000000", "data.size is 100000000: a multiple of 16, from 32 to 1024; --help lists all flags"),
+        ("--model.generator_width 2000", "model.generator_width is 2000: from 4 to 1024; --help lists all flags"),
+        ("--synthetic.seed -1", "synthetic.seed is -1: from 0 to 4294967295; --help lists all flags"),
+        ("--synthetic.people 4001", "synthetic.people is 4001: from 2 to 4000; --help lists all flags"),
+        ("--images 999999999999999999999996", "images is 999999999999999999999996: at most 1000000000000"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line(flags: str, message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        parse(Ablate, "", flags.split())
+    assert str(refused.value).startswith(message)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--seeds 0 -1", r"--seeds is \(0, -1\)"),
+        ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 880"),
+        ("--budget seconds --seconds 60 --images 800", r"--images is 800: .*leave --images out"),
+    ],
+)
+def test_flags_that_contradict_each_other_are_refused_before_any_work(flags: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ablate(parse(Ablate, "", flags.split()))
+
+
+def test_the_images_that_a_refusal_prints_are_accepted_with_a_budget_of_seconds() -> None:
+    """The cure named --images 4416, which was then refused with "leave --images out"."""
+    flags = "--budget seconds --seconds 60 --optim.batch 48 --source nowhere"
+    with pytest.raises(UserError) as refused:
+        parse(Ablate, "", flags.split())
+    cure = str(refused.value).rpartition("such as ")[2].partition(";")[0]
+    assert "--images 4416" in cure
+    with pytest.raises(UserError, match="no such folder"):
+        ablate(parse(Ablate, "", [*flags.split(), *cure.split()]))
+
+
+@pytest.mark.parametrize("preset", ["demo", "hour", "poster"])
+def test_candidates_need_no_further_flag(preset: str) -> None:
+    """The default of --grace_images fitted one preset only."""
+    with pytest.raises(UserError, match="no such folder"):
+        ablate(parse(Ablate, "", ["--preset", preset, "--candidates", "2", "--source", "nowhere"]))

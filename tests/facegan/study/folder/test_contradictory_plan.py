@@ -1,0 +1,48 @@
+"""A plan.json that is valid JSON of the right types, but contradicts itself."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegan.config import Config
+from facegan.errors import UserError
+from facegan.study.folder.study_folder import PLAN, read_plan
+from tests.facegan.study.planted_study import make_study
+
+
+def set_value(*path: Any, value: Any) -> Callable[[Any], None]:
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_value("plan", "arms", 0, "without", value=["bogus"]), "bogus"),
+        (set_value("plan", "arms", 0, "label", value="two\nlines"), "one line of text"),
+        (lambda content: content["plan"]["arms"].append(content["plan"]["arms"][0]), "two arms have one name"),
+        (set_value("equalised", value="something else"), "what follows from its plan"),
+        (set_value("run_order", value=[]), "what follows from its plan"),
+    ],
+)
+def test_it_is_refused_in_one_line(change: Callable[[Any], None], message: str, tmp_path: Path, tiny: Config) -> None:
+    make_study(tmp_path, tiny)
+    read_plan(tmp_path)
+    content = json.loads((tmp_path / PLAN).read_text())
+    change(content)
+    (tmp_path / PLAN).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=message) as refused:
+        read_plan(tmp_path)
+    assert len(str(refused.value).splitlines()) == 1 and PLAN in str(refused.value)
+
+
+def test_a_missing_plan_is_named_as_the_user_gave_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--checkpoint is 's3://faces/x': no study .*jobs/ablate\.py"):
+        read_plan(tmp_path, "--checkpoint", "s3://faces/x")
