@@ -17,7 +17,7 @@ def is_remote(location: str) -> bool:
 
 
 def local_weights(location: str) -> Path:
-    """The local path of trained weights: the path itself, or for a URI the place of its copy in the cache.
+    """The local path of trained weights: the path itself, or for a URI the location of its copy in the cache.
 
     Copies are made by the caller (`cluster.storage.weights`); this only says where they are.
     """

@@ -1,4 +1,4 @@
-"""The configuration of one training run: frozen dataclasses, presets, overrides by dotted name, and a JSON round trip.
+"""The configuration of one training run: frozen dataclasses, overrides by dotted name, and a JSON round trip.
 
 A value has one name everywhere. The field `loss.triple_consistency` is also the flag `--loss.triple_consistency`, the key of an
 override and the MLflow parameter. Its metrics are `loss/triple_consistency` and `weighted/triple_consistency`.

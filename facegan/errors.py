@@ -8,6 +8,6 @@ class UserError(ValueError):
 
 
 def did_you_mean(name: str, allowed: list[str]) -> str:
-    """': did you mean X?' where a close name exists, else the list of all that is allowed."""
+    """The hint `did you mean 'X'?` where a close name exists, else the list of all that is allowed."""
     close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else "allowed: " + ", ".join(allowed)

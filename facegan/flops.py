@@ -2,7 +2,7 @@
 
 The step runs on tensors without storage, so counting takes a second at any size and gives the same number on every machine.
 Counted are the multiply-adds of convolutions and matrix products, two FLOPs each, forward and backward. Elementwise work, the
-optimisers and the gradient diagnostics are left out. The first layer counts as dense, although a CPU skips most of it.
+optimizers and the gradient diagnostics are left out. The first layer counts as dense, although a CPU skips most of it.
 """
 
 import torch

@@ -45,7 +45,7 @@ _GRID_ROWS = 6
 
 
 class TrialStorage(Protocol):
-    """Where a trial is kept: a folder to work in, and the way its files reach the place that outlives the node."""
+    """Where a trial is kept: a folder to work in, and the way its files reach the location that outlives the node."""
 
     @property
     def folder(self) -> TrialFolder:

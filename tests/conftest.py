@@ -51,7 +51,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in the 300VW layout: five synthetic people to train on and two to judge on."""
+    """A folder in the 300VW layout: five synthetic people to train on and two to evaluate on."""
     root = tmp_path_factory.mktemp("clips")
     write_synthetic(root, people=5, test_people=2, frames=6, size=96, seed=1, workers=1)
     return root

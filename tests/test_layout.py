@@ -2,10 +2,11 @@
 
 import ast
 import importlib.metadata
+import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -215,11 +216,41 @@ def test_links_in_readmes_lead_to_files() -> None:
             assert "://" in link or (ROOT / readme).parent.joinpath(link).exists(), (readme, link)
 
 
-def test_errands_name_files_that_exist() -> None:
+def test_the_table_of_what_to_change_names_files_that_exist() -> None:
     text = (ROOT / "jobs" / "README.md").read_text()
     named = re.findall(r"`((?:facegan|cluster)/[\w/]+(?:\.py|/))`", text)
     assert len(named) > 10
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def strings_of_docs() -> Iterator[tuple[Path, str]]:
+    """All READMEs, and all docstrings of the packages, also those of attributes."""
+    yield from (
+        (path, path.read_text()) for path in [ROOT / "README.md", *(p for n in PACKAGES for p in (ROOT / n).rglob("*.md"))]
+    )
+    for path in sources(*PACKAGES):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+                yield path, node.value.value
+
+
+def resolves(name: str) -> bool:
+    """Whether `name` is a module, or an attribute below one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def test_dotted_names_in_docs_exist() -> None:
+    named = {
+        (n, path) for path, text in strings_of_docs() for n in re.findall(r"`((?:facegan|cluster)(?:\.\w+)+)(?:\(\))?`", text)
+    }
+    assert len(named) > 20
+    files = {"cluster.yaml"}  # names of files
+    assert sorted((n, str(path)) for n, path in named if n not in files and not resolves(n)) == []
+    assert not resolves("cluster.studies.outputs") and not resolves("facegan.losses.FORMULA")
 
 
 def test_the_clusters_docstring_orders_its_packages() -> None:

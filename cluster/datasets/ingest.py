@@ -126,7 +126,7 @@ def _check_records(records: list[ClipRecord], source: StorageURI, request: Inges
     if len(quarantined) > request.max_quarantined * read:
         raise UserError(
             f"--source is {str(source)!r}: {len(quarantined)} of {read} frames are bad, more than --max_quarantined "
-            f"{request.max_quarantined} allows{first}; mend the source or raise the limit"
+            f"{request.max_quarantined} allows{first}; correct the source or raise the limit"
         )
 
 

@@ -15,7 +15,7 @@ from facegan.study.design.plan import PlannedData
 from facegan.synthetic.config import GENERATOR_VERSION, SyntheticConfig, is_synthetic
 
 HOME = Path("data")
-"""Folder for rendered clips and for data sets that no flag gives a place."""
+"""Folder for rendered clips and for data sets that no flag gives a location."""
 
 
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> DataSet:

@@ -1,4 +1,4 @@
-"""Everything that talks to Ray itself, apart from what is trained or evaluated there.
+"""What jobs share in using Ray: starting it, resources, devices, results and waiting.
 
 - `start.py`: join a cluster or start Ray on this machine; resources of the cluster.
 - `autoscale.py`: ask an autoscaling cluster for GPUs. `resource_flags.py`, `trial_resources.py`: CPUs and GPUs of one trial.

@@ -26,7 +26,7 @@ class StudyArguments:
     """Video clips to make the data set from: a folder or s3://bucket/prefix in the 300VW layout. Without --source and --data,
     synthetic faces are rendered."""
     data: str = ""
-    """Data set made by jobs/ingest.py, or the place to make it from --source: a folder or s3://bucket/prefix."""
+    """Data set made by jobs/ingest.py, or the location to make it from --source: a folder or s3://bucket/prefix."""
     study: str = ""
     """Study folder or s3://bucket/prefix; by default studies/<design>-<preset>-<plan>."""
     preset: str = "demo"

@@ -69,7 +69,7 @@ class QuarantineTable:
 class Manifest:
     """One version of a data set. Its clips are in the order of their names, and rows are counted in this order.
 
-    `sources` maps the place of each source to its fingerprint; `reasons` counts the quarantined frames by reason.
+    `sources` maps the location of each source to its fingerprint; `reasons` counts the quarantined frames by reason.
     Raises UserError if the counts do not add up, a clip is named twice, or a person is in training and test clips.
     """
 
@@ -189,7 +189,7 @@ def parse_manifest(content: bytes, data: str, cure: str = "ingest it anew with j
 
 
 def manifest_hash(manifest: Manifest) -> str:
-    """SHA-256 of what was ingested and how; the places of the sources do not count."""
+    """SHA-256 of what was ingested and how; the locations of the sources do not count."""
     content = asdict(manifest)
     del content["sources"]
     return _sha256(json.dumps(content, sort_keys=True).encode())

@@ -161,7 +161,7 @@ def read_split(content: bytes, file: str) -> Split:
         people = lists.pop("people", {})
         named = [(str(clip), str(category)) for category, clips in lists.items() for clip in clips]
     except (ValueError, AttributeError, TypeError, RecursionError):
-        raise UserError(f'{file} is not {{"train": [ids], "test": [ids]}}; mend or remove it') from None
+        raise UserError(f'{file} is not {{"train": [ids], "test": [ids]}}; correct or remove it') from None
     for category in lists:
         if category not in _CATEGORIES:
             raise UserError(f"{file} has {category!r}: {did_you_mean(category, [*_CATEGORIES, 'people'])}")

@@ -1,7 +1,8 @@
 """The metric card: the mean of each metric with its interval, by clip and by category of clips.
 
 Scores are means over pairs of a clip, then over clips. Intervals come from resampling people, each with all of their clips,
-never frames. Where every clip is a person of its own, this is resampling clips.
+never frames. Where every clip is a person of its own, this is resampling clips. Intervals of
+effects, which compare runs, are in `facegan.study.analysis.intervals`.
 """
 
 from collections.abc import Mapping

@@ -12,5 +12,5 @@ gradient_figure heat maps of the gradient diagnostics
 sheets          sample grids and contact sheets
 
 To add a section to the report, add a template, include it in report.html, and pass what it needs in `page.write_report`. The
-templates only format: every number on the page is in summary.json, which a test checks.
+templates only format: every result on the page is in summary.json, which a test checks.
 """

@@ -100,7 +100,7 @@ class _Bench:
         return {"seconds": seconds / count, "cpu": cpu / count, "input wait": waited / count, "images_per_second": rate}
 
     def split(self, count: int) -> dict[str, float]:
-        """Seconds a step of each network's forward passes, backward, optimisers and the rest; no fences on a GPU's queue."""
+        """Seconds a step of each network's forward passes, backward, optimizers and the rest; no fences on a GPU's queue."""
         clock = _Clock(self.device)
         with clock.watching(self.owner):
             for _ in range(count):
@@ -175,14 +175,14 @@ class _Clock:
 
     @contextlib.contextmanager
     def watching(self, owner: TrainState | Step2019) -> Iterator[None]:
-        """Time the networks by their hooks, the optimisers by theirs, and every backward."""
+        """Time the networks by their hooks, the optimizers by theirs, and every backward."""
         networks = {"forward G": owner.generator, "forward D": owner.discriminator, "forward VGG": owner.vgg}
         hooks: list[Any] = []
         for name, network in networks.items():
             if network is not None:
                 hooks += [network.register_forward_pre_hook(self.start), network.register_forward_hook(self.stop(name))]
         for optimizer in (owner.generator_optimizer, owner.discriminator_optimizer):
-            hooks += [optimizer.register_step_pre_hook(self.start), optimizer.register_step_post_hook(self.stop("optimiser"))]
+            hooks += [optimizer.register_step_pre_hook(self.start), optimizer.register_step_post_hook(self.stop("optimizer"))]
         stock = torch.Tensor.backward
 
         def timed(tensor: torch.Tensor, *arguments: Any, **named: Any) -> None:

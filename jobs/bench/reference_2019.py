@@ -70,7 +70,7 @@ class PatchGan(nn.Module):
 
 
 class Step2019:
-    """Networks, optimisers and one step of them. `terms` holds the unweighted values of the last step."""
+    """Networks, optimizers and one step of them. `terms` holds the unweighted values of the last step."""
 
     def __init__(self, config: Config, device: torch.device) -> None:
         assert config.model.maps == "points", "2019 drew points"

@@ -16,6 +16,8 @@ intervals that cover a planted effect, in 500 simulated studies each (tests/face
 The answers therefore use the two-way t interval. The percentile bootstrap is too narrow with few seeds: it covers in 0.88 to
 0.93 of simulated studies with ten. HC3 uses the runs' means alone. It is right for other seeds on the same clips, and too
 narrow where effects differ between clips.
+
+The intervals of one generator's scores are in `facegan.metrics.card`.
 """
 
 from collections.abc import Callable

@@ -127,7 +127,7 @@ def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Bu
 
 @cache
 def code_version() -> str:
-    """A hash of the sources that decide the result of a trial: facegan without its reports, studies and renderer."""
+    """A hash of the sources that decide the result of a trial: facegan without the parts in `_NOT_IN_A_TRIAL`."""
     root = Path(facegan.__file__).parent
     sources = [p.relative_to(root) for p in sorted(root.rglob("*.py"))]
     decisive = [p for p in sources if p.parts[0] not in _NOT_IN_A_TRIAL]
