@@ -182,7 +182,7 @@ class _Clock:
             if network is not None:
                 hooks += [network.register_forward_pre_hook(self.start), network.register_forward_hook(self.stop(name))]
         for optimizer in (owner.generator_optimizer, owner.discriminator_optimizer):
-            hooks += [optimizer.register_step_pre_hook(self.start), optimizer.register_step_post_hook(self.stop("optimizer"))]
+            hooks += [optimizer.register_step_pre_hook(self.start), optimizer.register_step_post_hook(self.stop("optimiser"))]
         stock = torch.Tensor.backward
 
         def timed(tensor: torch.Tensor, *arguments: Any, **named: Any) -> None:
