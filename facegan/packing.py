@@ -77,9 +77,9 @@ def _together(config: Config, device: str, trials: int, seconds: float) -> Packi
         except EOFError:
             found.append("a process was killed")
     errors = [answer for answer in found if isinstance(answer, str)]
-    return (
-        Packing(trials, 0.0, errors[0]) if errors else Packing(trials, sum(rate for rate in found if not isinstance(rate, str)))
-    )
+    if errors:
+        return Packing(trials, 0.0, errors[0])
+    return Packing(trials, sum(rate for rate in found if isinstance(rate, float)))
 
 
 def _run(config: Config, device: str, seconds: float, start: Barrier, answer: Connection) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from cluster.storage.objects import PARTIAL, AlreadyThere, Entry, flush, translate_errors
+from cluster.storage.objects import PARTIAL, AlreadyThere, Entry, flush, translate_os_errors
 from facegan.errors import UserError
 
 _CHUNK = 1 << 20
@@ -26,7 +26,7 @@ class Folder:
     path: Path
 
     def check(self) -> None:
-        with translate_errors(self.path):
+        with translate_os_errors(self.path):
             nearest = next(p for p in (self.path, *self.path.parents) if p.exists())
         if not nearest.is_dir():
             raise UserError(f"{self._naming(nearest)} is a file; name a folder")
@@ -37,7 +37,7 @@ class Folder:
         return f"{self.path}" if nearest == self.path else f"{self.path}: {nearest}"
 
     def exists(self, key: str) -> bool:
-        with translate_errors(self.path / key):
+        with translate_os_errors(self.path / key):
             return (self.path / key).is_file()
 
     def entries(self, prefix: str) -> Iterator[Entry]:
@@ -68,7 +68,7 @@ class Folder:
             raise _user_error(error) from error
 
     def read(self, key: str) -> bytes:
-        with translate_errors(self.path / key), self._opened(key) as source:
+        with translate_os_errors(self.path / key), self._opened(key) as source:
             return source.read()
 
     def _opened(self, key: str) -> BinaryIO:
@@ -81,7 +81,7 @@ class Folder:
             sink.write(content)
 
     def remove(self, key: str) -> None:
-        with translate_errors(self.path / key):
+        with translate_os_errors(self.path / key):
             (self.path / key).unlink(missing_ok=True)
 
     def upload(self, key: str, local: Path, sha256: str) -> None:
@@ -95,7 +95,7 @@ class Folder:
 
     def append(self, key: str, sink: BinaryIO, size: int, tag: str) -> None:
         """Append what `sink` lacks of `size` bytes. The tag of a file is its modification time."""
-        with translate_errors(self.path / key), self._opened(key) as source:
+        with translate_os_errors(self.path / key), self._opened(key) as source:
             if tag and str(os.fstat(source.fileno()).st_mtime_ns) != tag:
                 raise UserError(f"{self.path / key} has changed since it was listed; run again")
             source.seek(sink.tell())
@@ -111,7 +111,7 @@ class Folder:
         """
         target = self.path / key
         partial = self.path / PARTIAL / f"{socket.gethostname()}+{os.getpid()}+{secrets.token_hex(8)}"
-        with translate_errors(target):
+        with translate_os_errors(target):
             for folder in (partial.parent, target.parent):
                 folder.mkdir(parents=True, exist_ok=True)
             try:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from filelock import FileLock
 
-from cluster.storage.objects import PARTIAL, Entry, Store, flush, translate_errors
+from cluster.storage.objects import PARTIAL, Entry, Store, flush, translate_os_errors
 from facegan.errors import UserError
 from facegan.files import file_sha256, write_bytes
 
@@ -48,7 +48,7 @@ def _only_writer(local: Path) -> Iterator[BinaryIO]:
     """
     partial = local.with_name(f"{local.name}{PARTIAL}")
     lock = local.with_name(f"{local.name}.lock{PARTIAL}")
-    with translate_errors(local):
+    with translate_os_errors(local):
         local.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):
             try:

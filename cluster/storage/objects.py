@@ -71,7 +71,7 @@ class RemoteStore(Store, Protocol):
 
 
 @contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Raise a UserError for an OSError of the disk; FileNotFoundError passes."""
     try:
         yield

@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from cluster.storage.objects import AlreadyThere, Entry
 from cluster.storage.s3_client import ATTEMPTS, client, head, tag_condition, tag_of
-from cluster.storage.s3_errors import code_of, translate_errors
+from cluster.storage.s3_errors import code_of, translate_s3_errors
 from facegan.errors import UserError
 
 _PART_BYTES = 8 << 20
@@ -163,7 +163,7 @@ class Bucket:
         return f"s3://{self.name}/{self._full_key(key)}".rstrip("/")
 
     def _errors(self, key: str = "") -> AbstractContextManager[None]:
-        return translate_errors(self._uri(key))
+        return translate_s3_errors(self._uri(key))
 
 
 @dataclass(slots=True)

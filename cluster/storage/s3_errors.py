@@ -57,7 +57,7 @@ _REASONS = {
 
 
 @contextmanager
-def translate_errors(uri: str) -> Iterator[None]:
+def translate_s3_errors(uri: str) -> Iterator[None]:
     """Raise UserError for errors of the server or the client; FileNotFoundError if the server has no such object."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.aws.stack import Stack, translate_errors
+from infra.aws.stack import Stack, translate_aws_errors
 
 
 def set_budget(stack: Stack, email: str, dollars: int) -> None:
@@ -15,7 +15,7 @@ def set_budget(stack: Stack, email: str, dollars: int) -> None:
         "TimeUnit": "MONTHLY",
         "BudgetLimit": {"Amount": str(dollars), "Unit": "USD"},
     }
-    with translate_errors("budget"):
+    with translate_aws_errors("budget"):
         if _exists(stack):
             budgets.delete_budget(AccountId=stack.account, BudgetName=_name(stack))
         budgets.create_budget(
@@ -29,7 +29,7 @@ def set_budget(stack: Stack, email: str, dollars: int) -> None:
 def remove_budget(stack: Stack) -> None:
     """Delete the budget if it exists."""
     if _exists(stack):
-        with translate_errors("budget"):
+        with translate_aws_errors("budget"):
             stack.client("budgets").delete_budget(AccountId=stack.account, BudgetName=_name(stack))
         print("budget   deleted", flush=True)
 
@@ -39,7 +39,7 @@ def _name(stack: Stack) -> str:
 
 
 def _exists(stack: Stack) -> bool:
-    with translate_errors("budget"):
+    with translate_aws_errors("budget"):
         pages = stack.client("budgets").get_paginator("describe_budgets").paginate(AccountId=stack.account)
         return any(row["BudgetName"] == _name(stack) for page in pages for row in page.get("Budgets", []))
 

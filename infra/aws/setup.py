@@ -20,7 +20,7 @@ from cluster.storage.uri import storage_uri
 from facegan.errors import UserError
 from facegan.files import file_sha256
 from infra.aws.budget import set_budget
-from infra.aws.stack import TEMPLATE, Stack, open_stack, translate_errors
+from infra.aws.stack import TEMPLATE, Stack, open_stack, translate_aws_errors
 
 _ADDRESS = "https://checkip.amazonaws.com"
 _READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
@@ -82,7 +82,7 @@ def _is_stack_bucket(found: dict[str, Any] | None, bucket: str) -> bool:
 def _bucket_exists(stack: Stack, bucket: str) -> bool:
     """Whether the bucket exists in the region of the stack; UserError if it is in another region or access is denied."""
     try:
-        with translate_errors(f"bucket {bucket}"):
+        with translate_aws_errors(f"bucket {bucket}"):
             answer = stack.client("s3").head_bucket(Bucket=bucket)
         default = stack.region
     except UserError as error:
@@ -108,7 +108,7 @@ def _bucket_exists(stack: Stack, bucket: str) -> bool:
 
 
 def _default_vpc(stack: Stack) -> str:
-    with translate_errors("default VPC"):
+    with translate_aws_errors("default VPC"):
         found = stack.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     if not found:
         raise UserError(f"--vpc is empty and {stack.region} has no default VPC; give --vpc vpc-... with public subnets")
@@ -155,7 +155,7 @@ def _deploy(stack: Stack, found: dict[str, Any] | None, parameters: dict[str, st
     }
     print(f"stack    {'updating' if found else 'creating'} {stack.name}, SSH from {parameters['SshCidr']} only", flush=True)
     try:
-        with translate_errors(f"stack {stack.name}"):
+        with translate_aws_errors(f"stack {stack.name}"):
             (cloudformation.update_stack if found else cloudformation.create_stack)(**call)
             done = cloudformation.get_waiter("stack_update_complete" if found else "stack_create_complete")
             done.wait(StackName=stack.name, WaiterConfig={"Delay": 5, "MaxAttempts": 120})
@@ -173,7 +173,7 @@ def _create_spot_role(stack: Stack) -> None:
     """Create the role that an account needs for its first spot request, and that nodes may not create. It is free."""
     iam = stack.client("iam")
     exists = (iam.exceptions.InvalidInputException, iam.exceptions.EntityAlreadyExistsException)
-    with translate_errors("role of EC2 spot"), contextlib.suppress(*exists):
+    with translate_aws_errors("role of EC2 spot"), contextlib.suppress(*exists):
         iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
         print("spot     the account may now use spot instances", flush=True)
 

@@ -75,13 +75,13 @@ class Stack:
     @cached_property
     def account(self) -> str:
         """Number of the account that the credentials belong to. The request needs no permission."""
-        with translate_errors("caller identity"):
+        with translate_aws_errors("caller identity"):
             return str(self.client("sts").get_caller_identity()["Account"])
 
     def describe(self) -> dict[str, Any] | None:
         """Description of the CloudFormation stack; None if it does not exist."""
         try:
-            with translate_errors(f"stack {self.name}"):
+            with translate_aws_errors(f"stack {self.name}"):
                 found: dict[str, Any] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
                 return found
         except UserError as error:
@@ -91,7 +91,7 @@ class Stack:
 
     def first_failure(self) -> str:
         """Resource and reason of the earliest failed event of the stack."""
-        with translate_errors(f"stack {self.name}"):
+        with translate_aws_errors(f"stack {self.name}"):
             events = self.client("cloudformation").describe_stack_events(StackName=self.name)["StackEvents"]
         reasons = [
             (e["LogicalResourceId"], e.get("ResourceStatusReason", "")) for e in events if "_FAILED" in e["ResourceStatus"]
@@ -117,7 +117,7 @@ def open_stack() -> Stack:
 
 
 @contextmanager
-def translate_errors(what: str) -> Iterator[None]:
+def translate_aws_errors(what: str) -> Iterator[None]:
     """Turn errors of AWS and boto3 into a one-line UserError that begins with `what`; the original is its cause."""
     try:
         yield

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, WaiterError
 from cluster.cli.command_line import run_job
 from facegan.errors import UserError
 from infra.aws.budget import remove_budget
-from infra.aws.stack import Stack, open_stack, translate_errors
+from infra.aws.stack import Stack, open_stack, translate_aws_errors
 
 _NOT_TERMINATED = ("pending", "running", "stopping", "stopped")
 _USD_PER_GB_MONTH = 0.023
@@ -53,7 +53,7 @@ def _cluster_filter(stack: Stack) -> list[dict[str, Any]]:
 
 def _terminate_instances(stack: Stack) -> None:
     ec2 = stack.client("ec2")
-    with translate_errors("nodes"):
+    with translate_aws_errors("nodes"):
         pages = ec2.get_paginator("describe_instances").paginate(
             Filters=[*_cluster_filter(stack), {"Name": "instance-state-name", "Values": [*_NOT_TERMINATED]}]
         )
@@ -68,7 +68,7 @@ def _terminate_instances(stack: Stack) -> None:
 
 def _delete_volumes(stack: Stack) -> None:
     ec2 = stack.client("ec2")
-    with translate_errors("volumes"):
+    with translate_aws_errors("volumes"):
         volumes = ec2.describe_volumes(Filters=[*_cluster_filter(stack), {"Name": "status", "Values": ["available"]}])[
             "Volumes"
         ]
@@ -84,7 +84,7 @@ def _delete_stack(stack: Stack) -> None:
     print(f"stack    deleting {stack.name}", flush=True)
     cloudformation = stack.client("cloudformation")
     try:
-        with translate_errors(f"stack {stack.name}"):
+        with translate_aws_errors(f"stack {stack.name}"):
             cloudformation.delete_stack(StackName=stack.name)
             done = cloudformation.get_waiter("stack_delete_complete")
             done.wait(StackName=stack.name, WaiterConfig={"Delay": 5, "MaxAttempts": 120})
@@ -99,7 +99,7 @@ def _delete_stack(stack: Stack) -> None:
 def _delete_keys(stack: Stack) -> None:
     """Delete the SSH keys that Ray created and whose private half is on this machine."""
     ec2 = stack.client("ec2")
-    with translate_errors("keys"):
+    with translate_aws_errors("keys"):
         found = ec2.describe_key_pairs(Filters=[{"Name": "key-name", "Values": [stack.key_name, f"{stack.key_name}_key-*"]}])
         for name in (row["KeyName"] for row in found["KeyPairs"]):
             private = Path.home() / ".ssh" / f"{name}.pem"
@@ -112,7 +112,7 @@ def _delete_keys(stack: Stack) -> None:
 def _keep_or_delete_data(stack: Stack, bucket: str, delete: bool) -> None:
     """Delete the data if asked to, and print what was deleted or what the data cost."""
     try:
-        with translate_errors(f"bucket {bucket}"):
+        with translate_aws_errors(f"bucket {bucket}"):
             versions = list(_versions(stack, bucket))
             if delete:
                 _delete_versions(stack, bucket, versions)
