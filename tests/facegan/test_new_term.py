@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import facegan
 
 WEIGHT = """    style: float = _term("""
@@ -48,6 +50,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a_new_term_touches_two_files(tmp_path: Path) -> None:
     package = tmp_path / "facegan"
     shutil.copytree(Path(facegan.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

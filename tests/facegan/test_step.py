@@ -113,6 +113,7 @@ def overfit(state: TrainState, batch: Batch, steps: int) -> list[float]:
     return [step(state, batch)["loss/pixel"].item() for _ in range(steps)]
 
 
+@pytest.mark.slow
 def test_one_batch_is_overfitted(data: FaceData, tiny: Config) -> None:
     config = only(tiny, "pixel").override({"model.generator_width": 8, "optim.generator_lr": 3e-3})
     state = new_state(config, CPU)
@@ -120,6 +121,7 @@ def test_one_batch_is_overfitted(data: FaceData, tiny: Config) -> None:
     assert curve[-1] < 0.1 * curve[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first_layer", "limit"), [("dense", 165), ("sparse", 130)])
 def test_the_full_posters_step_takes_no_more_operations_than_its_terms_need(first_layer: str, limit: float) -> None:
     """GFLOP an image at 128 pixels, counted by torch as the operators run; the 2019 code took 200."""

@@ -228,6 +228,7 @@ def test_an_evaluator_that_a_loss_uses_is_refused(tmp_path: Path, alexnet: Path)
     assert refuse_loss_networks(EvaluatorsConfig(), [VggConfig()]) == "no evaluator's file has the hash of a loss's"
 
 
+@pytest.mark.slow
 def test_with_every_file_all_metrics_are_measured(data: FaceData, tmp_path: Path, alexnet: Path, write_network: Write) -> None:
     """Nothing is missing, and the description holds the hash of each file."""
     torch.save(Inception().state_dict(), tmp_path / "inception.pth")

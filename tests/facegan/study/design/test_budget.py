@@ -21,6 +21,7 @@ from facegan.study.folder.study_folder import open_study, read_plan
 from tests.facegan.study.budgets import ARMS, budget_plan
 
 
+@pytest.mark.slow
 def test_counted_flops_and_passes_equal_those_of_a_real_step(tiny: Config) -> None:
     config = tiny.override({"model.maps": "points"})
     budget = choose_budget("flops", None, config, ARMS)
