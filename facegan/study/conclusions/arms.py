@@ -115,4 +115,6 @@ def _mean_card(cards: Sequence[Card], people: Mapping[str, str]) -> Card:
         values = [[card[metric].clips.get(clip) for card in cards if metric in card] for clip in clips]
         known = [[v for v in row if v is not None] for row in values]
         scores[metric] = np.array([float(np.mean(row)) if row else float("nan") for row in known], np.float64)
-    return summarise(scores, clips, people=people)
+    notes = {metric: found.note for card in cards for metric, found in card.items() if found.note}
+    missing = {metric: note for metric, note in notes.items() if not np.isfinite(scores[metric]).any()}
+    return summarise(scores, clips, missing=missing, people=people)

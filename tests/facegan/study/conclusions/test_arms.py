@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from facegan.config import Config
+from facegan.metrics.card import MetricSummary
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.conclusions.arms import runs_of_metric
 from facegan.study.conclusions.summary import summarise_study
@@ -55,6 +56,16 @@ def test_effects_are_over_people(tmp_path: Path, tiny: Config) -> None:
     runs = runs_of_metric(tmp_path, plan, "face_error", {t.key: card for t in plan.trials}, people)
     values = [card["face_error"].clips[clip] for clip in CLIPS]
     assert runs[0].clips == {f"{i}": pytest.approx(np.mean(values[2 * i : 2 * i + 2])) for i in range(6)}  # type: ignore[arg-type]
+
+
+def test_an_arm_says_why_a_metric_was_not_measured(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny)
+    card = planted_card(20, 0.1, 0.3)
+    absent = MetricSummary(None, None, dict.fromkeys(CLIPS), note="weights missing")
+    finish_trial(tmp_path, plan.trials[0], card | {"lpips": absent})
+    found = summarise_study(tmp_path, plan, REFERENCES).arms[0].scores
+    assert (found["lpips"].mean, found["lpips"].interval, found["lpips"].note) == (None, None, "weights missing")
+    assert found["face_error"].mean is not None and found["face_error"].note == ""
 
 
 def _width(interval: tuple[float, float] | None) -> float:
