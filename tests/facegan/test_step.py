@@ -28,6 +28,7 @@ def first_batch(data: FaceData, config: Config) -> Batch:
     return data.batch(sample(training_clips(data, config), config.seed, 0, config.optim.batch, config.data.flip))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("terms", "passes"),
     [

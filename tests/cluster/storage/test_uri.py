@@ -151,6 +151,7 @@ def test_concurrent_downloads_fetch_once(folder: StorageURI, local_folder: Path,
     assert not list(local_folder.glob("*.partial"))
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_and_finds_the_finished_copy(folder: StorageURI, local_folder: Path) -> None:
     content = os.urandom(1 << 20)
     folder.write("x", content)

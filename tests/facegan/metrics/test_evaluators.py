@@ -155,6 +155,7 @@ def test_lpips_refuses_other_ranges(alexnet: Path) -> None:
                 network(*pair)
 
 
+@pytest.mark.slow
 def test_inception_has_the_tensors_of_the_public_file(tmp_path: Path, pictures: Pictures) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -246,6 +247,7 @@ def test_with_every_file_all_metrics_are_measured(data: FaceData, tmp_path: Path
     assert np.isnan(measured["identity_jitter"]).all()
 
 
+@pytest.mark.slow
 def test_landmarks_found_by_dlib_are_in_pixels_of_the_image(data: FaceData) -> None:
     rows = np.array([0, 12, 30])
     found = DlibLandmarks().find(np.stack([data.image(row) for row in rows]))
@@ -253,6 +255,7 @@ def test_landmarks_found_by_dlib_are_in_pixels_of_the_image(data: FaceData) -> N
     assert np.isnan(DlibLandmarks().find(np.zeros((1, 32, 32, 3), np.uint8))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"half", "others"])
 def test_a_damaged_cache_of_embeddings_is_refused(content: bytes | str, data: FaceData, tmp_path: Path) -> None:
     cache = tmp_path / "reference_embeddings.npy"

@@ -41,6 +41,7 @@ def test_counting_leaves_no_tensors_without_storage_in_caches(tiny: Config) -> N
     assert step(new_state(tiny, torch.device("cpu")), random_batch(tiny))["loss/generator"].item() > 0
 
 
+@pytest.mark.slow
 def test_flops_of_the_poster_preset_match_the_measured_step() -> None:
     """jobs/bench/results/step_cpu.json has 163.6 GFLOP per image with dense maps."""
     config = preset("poster")
