@@ -64,12 +64,17 @@ def check_candidates(config: Config, grace_images: int, *, seconds: float | None
         raise UserError(
             "data.validation_fraction is 0: candidates are compared on validation clips; hold some out, such as 0.1"
         )
+    if not seconds and config.checkpoint_every > config.images:
+        raise UserError(
+            f"checkpoint_every is {config.checkpoint_every}: at most images ({config.images}), because candidates are compared "
+            f"at checkpoints; such as --checkpoint_every {config.images}"
+        )
     too_many = not seconds and grace_images > config.images
     if grace_images < config.checkpoint_every or too_many:
         most = "" if seconds else f", and at most images ({config.images})"
         raise UserError(
             f"--grace_images is {grace_images}: at least checkpoint_every ({config.checkpoint_every}), the first score of a "
-            f"candidate{most}, such as --grace_images {min(config.checkpoint_every, config.images)}"
+            f"candidate{most}, such as --grace_images {config.checkpoint_every}"
         )
 
 

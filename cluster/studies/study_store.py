@@ -127,11 +127,11 @@ class StudyStore:
     def _unpack(self, entry: Entry, trial: Path) -> None:
         self.location.copy(entry, trial / _CHECKPOINT)
         try:
-            with tarfile.open(trial / _CHECKPOINT) as archive:
+            with tarfile.open(trial / _CHECKPOINT, "r:") as archive:
                 archive.extractall(trial, filter="data")
         except tarfile.TarError as error:
             where = f"{self.location}/{entry.key}"
-            raise UserError(f"{where} is damaged ({error}); remove it, and the trial starts again") from None
+            raise UserError(f"{where} is damaged ({error}); remove it: a trial that is not completed starts again") from None
 
 
 @dataclass(slots=True)

@@ -38,6 +38,8 @@ def test_a_wrong_value_is_refused_in_one_line(flags: str, message: str) -> None:
     [
         ("--seeds 0 -1", r"--seeds is \(0, -1\)"),
         ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 880"),
+        ("--candidates 2 --images 400", r"checkpoint_every is 880: at most images \(400\)"),
+        (f"--study {__file__}", "--study is '.*test_command_line.py': a file; name a folder"),
         ("--budget seconds --seconds 60 --images 800", r"--images is 800: .*leave --images out"),
     ],
 )
@@ -62,3 +64,20 @@ def test_candidates_need_no_further_flag(preset: str) -> None:
     """The default of --grace_images fitted one preset only."""
     with pytest.raises(UserError, match="no such folder"):
         ablate(parse(Ablate, "", ["--preset", preset, "--candidates", "2", "--source", "nowhere"]))
+
+
+@pytest.mark.parametrize("flags", ["--candidates 2 --images 400", "--candidates 2 --grace_images 5"])
+def test_the_flag_that_a_refusal_of_candidates_prints_is_accepted(flags: str) -> None:
+    given = [*flags.split(), "--source", "nowhere"]
+    with pytest.raises(UserError) as refused:
+        ablate(parse(Ablate, "", given))
+    cure = str(refused.value).rpartition("such as ")[2]
+    assert cure.startswith("--")
+    with pytest.raises(UserError, match="no such folder"):
+        ablate(parse(Ablate, "", [*given, *cure.split()]))
+
+
+def test_a_study_asks_whether_the_tracking_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    with pytest.raises(UserError, match="no answer"):
+        ablate(parse(Ablate, "", []))

@@ -1,6 +1,7 @@
 """Uploads of a trial of a remote study: a trial killed between any two of them continues on another node."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,8 +95,28 @@ def test_a_prefix_with_other_objects_is_refused(moto: str) -> None:
         StudyStore(StorageURI("s3://faces/other")).check()
 
 
-def test_a_damaged_checkpoint_is_named(moto: str) -> None:
+def test_a_damaged_checkpoint_is_named_and_its_cure_works(moto: str) -> None:
     location = StorageURI("s3://faces/studies/damaged")
+    write_and_publish(StudyStore(location), 8)
     location.write("trials/key/checkpoint.tar", b"half")
-    with StudyStore(location).trial("key") as trial, pytest.raises(UserError, match=r"damaged/trials/key/checkpoint\.tar is"):
-        trial.fetch_checkpoint()
+    with pytest.raises(UserError, match=r"damaged/trials/key/checkpoint\.tar is damaged .* remove it") as refused:
+        found_by_another_node(StudyStore(location))
+    assert len(str(refused.value).splitlines()) == 1
+    location.remove("trials/key/checkpoint.tar")
+    assert found_by_another_node(StudyStore(location)) == ([8], 0, 8)
+
+
+def test_a_damaged_record_of_downloads_is_named_and_its_cure_works(
+    moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
+    store = StudyStore(StorageURI("s3://faces/studies/tags"))
+    write_and_publish(store, 8)
+    store.pull()
+    tags = store.folder.with_name(f"{store.folder.name}.tags.json")
+    tags.write_text("{")
+    with pytest.raises(UserError, match=r"tags\.json is damaged: .*remove it"):
+        store.pull()
+    tags.unlink()
+    store.pull()
+    assert tags.exists()

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 from cluster.tracking import start_tracker
 from cluster.tracking.mlflow_tracker import how_to_open
 from facegan.config import Config
+from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
@@ -69,3 +70,14 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
     assert runs["study"].data.tags["mlflow.note.content"] == "the *note*"
     assert runs["study"].data.tags["claim"] == "yes"
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
+
+
+def test_a_server_that_refuses_ends_in_one_line(
+    tiny: Config, tmp_path: Path, refusing_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing_server)
+    arms = choose_design("figure2", Config(), names=("full",)).arms
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    with pytest.raises(UserError, match=f"MLflow at '{refusing_server}': .*run the same command again") as refused:
+        start_tracker(plan, tmp_path / "study")
+    assert len(str(refused.value).splitlines()) == 1

@@ -265,6 +265,9 @@ def test_a_damaged_cache_of_embeddings_is_refused(content: bytes | str, data: Fa
         np.save(cache, np.zeros((2, 1, 128)))
     with pytest.raises(UserError, match=r"reference_embeddings\.npy (is damaged|belongs to other data)"):
         prepare_evaluation_set(data, build_evaluators(EvaluatorsConfig()), cache, Sampling())
+    cache.unlink()
+    made = prepare_evaluation_set(data, build_evaluators(EvaluatorsConfig()), cache, Sampling())
+    assert np.array_equal(np.load(cache), [made.source_embeddings, made.target_embeddings])
 
 
 def test_damaged_measurements_are_refused() -> None:
