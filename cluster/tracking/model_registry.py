@@ -137,7 +137,7 @@ def _card(about: dict[str, Any]) -> str:
             f"(study {tags['study']}). The arm {about['verdict_on_the_arm']}",
             "",
             "Selected on validation clips: the arm with the best mean over seeds, and of its seeds the middle one. Scores are",
-            "means over clips of held-out people (95 % interval by resampling clips), next to the reference rows.",
+            "means over clips of held-out people (95 % interval by resampling people), next to the reference rows.",
             "",
             f"| score | this generator | {head} | |",
             "|---|---|" + "---|" * len(about["references"]) + "---|",

@@ -51,7 +51,7 @@ class EffectEstimate:
     """p after Holm's adjustment over the declared family of tests."""
     hc3: RobustInference | None
     bootstrap: Bounds | None
-    """Percentile interval from resampling seeds and clips."""
+    """Percentile interval from resampling seeds and people."""
     detectable: float | None
     """Smallest true effect that as many runs would find with 80 % power."""
     if_missing: Bounds | None

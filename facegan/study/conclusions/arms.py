@@ -56,7 +56,7 @@ def summarise_arm(
     scored = scored_trials(study, trials, cards)
     card = _mean_card([cards[t.key] or {} for t in scored], people)
     comparisons = compare_with_copy(card, copied, people)
-    outcome, verdict = decide_verdict(card, comparisons, states)
+    outcome, verdict = decide_verdict(card, comparisons, states, people)
     return ArmSummary(
         name=arm.name,
         label=arm.label,

@@ -75,7 +75,7 @@ class _Evidence:
     planned: Sequence[Row]
     fit: Fit
     basis: str
-    """Numbers of seeds and clips, in words."""
+    """Numbers of seeds and people, in words."""
 
 
 def answer_claims(
@@ -90,8 +90,8 @@ def answer_claims(
     if fit is None:
         reason = "no effect can be estimated from the runs so far"
         return tuple(_without_numbers(claim, TOO_FEW, reason) for claim in _QUESTIONS)
-    seeds, clips = len(set(table.seeds)), len(table.clips)
-    basis = f"{seeds} seed{'s' * (seeds != 1)}, {clips} clip{'s' * (clips != 1)}"
+    seeds, people = len(set(table.seeds)), len(table.clips)
+    basis = f"{seeds} seed{'s' * (seeds != 1)}, {people} {'person' if people == 1 else 'people'}"
     evidence = _Evidence(design, groups, planned, fit, basis)
     return _compare_groups(evidence), _test_synergy(evidence)
 

@@ -1,6 +1,6 @@
 """The verdict on an arm: does its generator follow the target, copy the source, or neither, on held-out people?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +15,8 @@ COPY = "source copied"
 Outcome = Literal["copies", "follows", "both", "worse", "between", "unknown"]
 
 _COMPARED = ("face_error", "landmark_error")
-_MIN_CLIPS = 5
-"""With fewer clips, an interval from resampling them is not reliable."""
+_MIN_PEOPLE = 5
+"""With fewer people, an interval from resampling them is not reliable."""
 _MIN_FACES_FOUND = 0.75
 """Below this share of images with a face, the landmark error does not count: it is measured on the better images only."""
 _PLAIN_COPY = 2 / 3
@@ -34,6 +34,7 @@ class Comparison:
     interval: tuple[float, float]
     """95 % interval of the difference, from resampling people."""
     clips: int
+    people: int
 
 
 def compare_with_copy(card: Card, copied: Card | None, people: Mapping[str, str]) -> dict[str, Comparison]:
@@ -47,19 +48,33 @@ def compare_with_copy(card: Card, copied: Card | None, people: Mapping[str, str]
         a, b = (np.array([side[c] for c in clips], np.float64) for side in (ours, theirs))
         difference = summarise({"difference": a - b}, clips, people=people)["difference"]
         assert difference.mean is not None and difference.interval is not None
-        found[metric] = Comparison(float(a.mean()), float(b.mean()), difference.mean, difference.interval, len(clips))
+        found[metric] = Comparison(
+            arm=float(a.mean()),
+            copied=float(b.mean()),
+            difference=difference.mean,
+            interval=difference.interval,
+            clips=len(clips),
+            people=_count(clips, people),
+        )
     return found
 
 
-def decide_verdict(card: Card, comparisons: Mapping[str, Comparison], states: Sequence[str]) -> tuple[Outcome, str]:
+def _count(clips: Iterable[str], people: Mapping[str, str]) -> int:
+    return len({people.get(clip, clip) for clip in clips})
+
+
+def decide_verdict(
+    card: Card, comparisons: Mapping[str, Comparison], states: Sequence[str], people: Mapping[str, str]
+) -> tuple[Outcome, str]:
     """The outcome in a word, and in a sentence with its numbers; `states` are those of the arm's trials."""
     if not card:
         counts = ", ".join(f"{states.count(s)} of {len(states)} trials {s}" for s in dict.fromkeys(states))
         return "unknown", f"no result: {counts}"
     likeness = card["source_likeness"]
     clips = len(likeness.clips)
-    if clips < _MIN_CLIPS:
-        return "unknown", f"too few test clips for a verdict: {clips}, at least {_MIN_CLIPS} are needed"
+    tested = _count(likeness.clips, people)
+    if tested < _MIN_PEOPLE:
+        return "unknown", f"too few test people for a verdict: {tested}, at least {_MIN_PEOPLE} are needed"
     least_likeness = likeness.interval[0] if likeness.interval else 0.0
     usable = {metric: found for metric, found in comparisons.items() if _is_usable(metric, card, found)}
     better = [metric for metric, found in usable.items() if found.interval[1] < 0]
@@ -72,7 +87,7 @@ def decide_verdict(card: Card, comparisons: Mapping[str, Comparison], states: Se
 
 def _is_usable(metric: str, card: Card, found: Comparison) -> bool:
     has_few_faces = metric == "landmark_error" and (card["faces_found"].mean or 0.0) < _MIN_FACES_FOUND
-    return found.clips >= _MIN_CLIPS and not has_few_faces
+    return found.people >= _MIN_PEOPLE and not has_few_faces
 
 
 def _outcome(likeness: float, better: Sequence[str], worse: Sequence[str]) -> tuple[Outcome, str]:

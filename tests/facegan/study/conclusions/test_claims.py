@@ -59,7 +59,7 @@ def test_answers_match_planted_effects(effects: dict[str, float], answers: tuple
     for claim in found:
         assert claim.metric == METRIC and METRIC in claim.sentence
         low, high = known(claim.interval)
-        assert f"95 % interval {low:+.3g} to {high:+.3g}; 3 seeds, 12 clips" in claim.sentence
+        assert f"95 % interval {low:+.3g} to {high:+.3g}; 3 seeds, 12 people" in claim.sentence
         assert f" {claim.estimate:+.3g} (95 %" in claim.sentence
         assert known(claim.bootstrap)[0] <= known(claim.estimate) <= known(claim.bootstrap)[1]
     difference = abs(effects["feature_space"]) - abs(effects["pixel_space"])

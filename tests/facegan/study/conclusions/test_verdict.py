@@ -8,7 +8,7 @@ from facegan.config import Config
 from facegan.metrics.card import summarise
 from facegan.metrics.table import METRICS
 from facegan.study.conclusions.summary import summarise_study
-from tests.facegan.study.planted_study import REFERENCES, finish_trial, make_study, planted_card
+from tests.facegan.study.planted_study import CLIPS, REFERENCES, finish_trial, make_study, planted_card
 
 
 def test_verdicts_follow_planted_scores(tmp_path: Path, tiny: Config) -> None:
@@ -31,5 +31,16 @@ def test_too_few_clips_give_no_verdict(tmp_path: Path, tiny: Config) -> None:
     plan = make_study(tmp_path, tiny)
     finish_trial(tmp_path, plan.trials[0], summarise({metric: np.array([0.9, 0.9]) for metric in METRICS}, ["500", "501"]))
     arms = summarise_study(tmp_path, plan, None).arms
-    assert arms[0].verdict.startswith("too few test clips for a verdict: 2")
+    assert arms[0].verdict.startswith("too few test people for a verdict: 2")
     assert arms[1].verdict == "no result: 1 of 1 trials PENDING"
+
+
+def test_many_clips_of_few_people_give_no_verdict(tmp_path: Path, tiny: Config) -> None:
+    """The interval of twelve clips of one person is of that person only, and has no width when people are resampled."""
+    plan = make_study(tmp_path, tiny)
+    finish_trial(tmp_path, plan.trials[0], planted_card(21.9, 0.14, 0.36, seed=2))
+    for people, outcome in ((4, "unknown"), (5, "follows")):
+        by_clip = {clip: f"{i % people}" for i, clip in enumerate(CLIPS)}
+        arm = summarise_study(tmp_path, plan, REFERENCES, people=by_clip).arms[0]
+        assert arm.outcome == outcome
+        assert arm.against_copied_source["face_error"].people == people
