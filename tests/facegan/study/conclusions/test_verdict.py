@@ -1,5 +1,6 @@
 """Verdicts on planted scores."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from facegan.config import Config
 from facegan.metrics.card import summarise
 from facegan.metrics.table import METRICS
 from facegan.study.conclusions.summary import summarise_study
+from facegan.study.conclusions.verdict import compare_with_copy, decide_verdict
 from tests.facegan.study.planted_study import CLIPS, REFERENCES, finish_trial, make_study, planted_card
 
 
@@ -44,3 +46,11 @@ def test_many_clips_of_few_people_give_no_verdict(tmp_path: Path, tiny: Config) 
         arm = summarise_study(tmp_path, plan, REFERENCES, people=by_clip).arms[0]
         assert arm.outcome == outcome
         assert arm.against_copied_source["face_error"].people == people
+
+
+def test_a_metric_measured_on_few_people_does_not_count() -> None:
+    card = planted_card(21.9, 0.14, 0.36, seed=2)
+    compared = compare_with_copy(card, REFERENCES["source copied"], {})
+    assert decide_verdict(card, compared, ["COMPLETED"], {})[0] == "follows"
+    few = {metric: replace(found, people=4) for metric, found in compared.items()}
+    assert decide_verdict(card, few, ["COMPLETED"], {})[0] == "between"
