@@ -114,11 +114,17 @@ def cluster(lab: Lab) -> Lab:
     wait_until(
         lambda: {node for node in NODES if has_raylet(lab, node)} == set(NODES), 120, "three raylets", lambda: autoscaler(lab)
     )
+    for node in NODES:  # a raylet starts its agent, which opens its port some seconds later
+        wait_until(lambda node=node: agent_listens(lab, node), 60, f"the agent of {node}", lambda: autoscaler(lab))
     return lab
 
 
 def has_raylet(lab: Lab, name: str) -> bool:
     return any("/raylet/raylet" in line for line in lab[name].processes())
+
+
+def agent_listens(lab: Lab, name: str) -> bool:
+    return ":52365 " in lab[name].run("ss --listening --tcp --numeric")
 
 
 def autoscaler(lab: Lab) -> str:
