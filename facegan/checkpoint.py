@@ -1,7 +1,7 @@
 """TrainState <-> a folder: tensors as safetensors, the rest as JSON, replaced as a whole. No pickle.
 
 state.json
-generator.safetensors  generator_optimizer.safetensors
+generator.safetensors  generator_optimizer.safetensors  average.safetensors (with optim.average)
 discriminator.safetensors  discriminator_optimizer.safetensors
 
 A run that is loaded goes on exactly as if it had never been interrupted. Whatever an optimizer keeps in its `state_dict` is
@@ -26,9 +26,7 @@ from facegan.records import read_record
 from facegan.step import TrainState, new_state
 
 _STATE = "state.json"
-_GENERATOR = "generator.safetensors"
-INFERENCE_FILES = (_STATE, _GENERATOR)
-"""The part of a checkpoint that `load_generator` reads."""
+_GENERATOR, _DISCRIMINATOR, _AVERAGE = "generator.safetensors", "discriminator.safetensors", "average.safetensors"
 _CURE = "remove its checkpoint folder, and training starts over"
 
 
@@ -57,7 +55,9 @@ def save(state: TrainState, folder: Path) -> None:
     with replacing(folder) as partial:
         partial.mkdir()
         save_file(_tensors(state.generator), partial / _GENERATOR)
-        save_file(_tensors(state.discriminator), partial / "discriminator.safetensors")
+        save_file(_tensors(state.discriminator), partial / _DISCRIMINATOR)
+        if state.average is not None:
+            save_file(_tensors(state.average), partial / _AVERAGE)
         records = {}
         for name, optimizer in _optimizers(state).items():
             tensors, records[name] = _split(optimizer.state_dict())
@@ -82,7 +82,9 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
     state = new_state(config, device)
     try:
         state.generator.load_state_dict(_read_tensors(folder / _GENERATOR))
-        state.discriminator.load_state_dict(_read_tensors(folder / "discriminator.safetensors"))
+        state.discriminator.load_state_dict(_read_tensors(folder / _DISCRIMINATOR))
+        if state.average is not None:
+            state.average.load_state_dict(_read_tensors(folder / _AVERAGE))
         for name, optimizer in _optimizers(state).items():
             tensors = _read_tensors(folder / f"{name}_optimizer.safetensors")
             _restore(optimizer, tensors, record.optimizers[name])
@@ -94,10 +96,32 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
     return state
 
 
+def branch(folder: Path, config: Config, device: torch.device) -> TrainState:
+    """A state before its first step with the networks of another run's checkpoint, and with new optimizers.
+
+    Raises UserError if the checkpoint is missing or damaged, or of other networks.
+    """
+    state = new_state(config, device)
+    try:
+        generator = load_bytes(generator_bytes(folder))
+        for network in (state.generator, state.average):
+            if network is not None:
+                network.load_state_dict(generator)
+        state.discriminator.load_state_dict(_read_tensors(folder / _DISCRIMINATOR))
+    except (SafetensorError, RuntimeError):
+        raise UserError(f"{folder} is damaged or of other networks; {_CURE}") from None
+    return state
+
+
 def load_generator(folder: Path) -> tuple[Generator, Config]:
     """The generator of a checkpoint, frozen, on the CPU, with its configuration."""
     config, _ = read_config(folder)
     return generator_of(config, generator_bytes(folder)), config
+
+
+def inference_files(config: Config) -> tuple[str, str]:
+    """The part of a checkpoint that `load_generator` reads, by file names."""
+    return _STATE, _AVERAGE if config.optim.average else _GENERATOR
 
 
 def read_config(folder: Path) -> tuple[Config, int]:
@@ -107,8 +131,8 @@ def read_config(folder: Path) -> tuple[Config, int]:
 
 
 def generator_bytes(folder: Path) -> bytes:
-    """The generator's weights as a safetensors file, which can be sent to other processes."""
-    path = folder / _GENERATOR
+    """The generator's weights as a safetensors file, which can be sent to other processes; the average if there is one."""
+    path = folder / inference_files(read_config(folder)[0])[1]
     try:
         return path.read_bytes()
     except OSError:

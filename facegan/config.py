@@ -169,6 +169,9 @@ class OptimConfig:
     """Images in a global batch, over all workers."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """bf16: the networks' passes in bfloat16, losses, statistics and weights in float32; auto: bf16 on a GPU, fp32 on a CPU."""
+    average: float = 0.0
+    """Decay per step of an exponential moving average of the generator's weights, which is then the generator that is scored,
+    shown and exported; 0: none."""
     compile: bool = False
     """Compile the networks with TorchInductor, which takes minutes and needs a C++ compiler or, on a GPU, Triton. Measure with
     jobs/bench/step.py whether it pays on your device."""
@@ -179,6 +182,16 @@ class OptimConfig:
                 raise UserError(f"optim.{name} is {getattr(self, name)}: between 0 and 1")
         if self.batch < 1:
             raise UserError(f"optim.batch is {self.batch}: at least 1")
+        if not 0 <= self.average < 1:
+            raise UserError(f"optim.average is {self.average}: at least 0 and below 1, such as 0.999; 0 keeps no average")
+
+
+SHIPPED_SIZE = 64
+"""Image size in pixels that the shipped start weights were trained at (facegan/start_weights)."""
+SHIPPED_MODEL = ModelConfig(generator_width=16, discriminator_width=8, maps="parts", map_sigma=0.6, head="mask")
+"""The networks of the shipped start weights."""
+SHIPPED_SEEDS = 3
+"""Number of seeds with shipped start weights; a run of seed s starts from those of s modulo this number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,6 +205,12 @@ class Config:
     optim: OptimConfig = field(default_factory=OptimConfig)
     seed: int = 0
     """Determines start weights and batches: runs of one seed share both."""
+    start: Literal["random", "shipped"] = "random"
+    """Weights that both networks start from. random: drawn from the seed; shipped: trained without the consistency terms on
+    rendered people, for the networks and the size of the preset demo (facegan/start_weights/README.md)."""
+    warm_up: int = 0
+    """Images that a study trains on without the consistency terms, once per seed, before its arms branch from the result with
+    new optimizers; a multiple of the batch. 0: none."""
     images: int = 2_000_000
     """Images to train on; a multiple of the batch."""
     report_every: int = 2_000
@@ -206,7 +225,7 @@ class Config:
         wrong = {}
         for name in _COUNTED_IN_IMAGES:
             value = getattr(self, name)
-            may_be_zero = name == "gradient_diagnostics_every" and value == 0
+            may_be_zero = name in _MAY_BE_ZERO and value == 0
             if value > _MAX_IMAGES:
                 raise UserError(f"{name} is {value}: at most {_MAX_IMAGES}")
             if not may_be_zero and (value < batch or value % batch):
@@ -217,6 +236,20 @@ class Config:
             raise UserError(f"{given}: a multiple of optim.batch ({batch}), such as {cure}")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}: at least 0")
+        if self.start == "shipped" and (self.model, self.data.size) != (SHIPPED_MODEL, SHIPPED_SIZE):
+            raise UserError(
+                f"start is 'shipped': these weights are for data.size {SHIPPED_SIZE} and the networks (model.*) of the preset "
+                "demo; give --start random"
+            )
+        if self.warm_up and not set(self.loss.active()) - set(GROUPS["consistency"]):
+            raise UserError(
+                f"warm_up is {self.warm_up}: without the consistency terms no term of the loss is left; give --warm_up 0"
+            )
+
+    def of_warm_up(self) -> "Config":
+        """The configuration of the warm-up itself: no consistency terms, and as many images as `warm_up` says."""
+        off = {f"loss.{term}": 0.0 for term in GROUPS["consistency"]}
+        return self.override({**off, "images": self.warm_up, "warm_up": 0})
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""
@@ -249,7 +282,8 @@ class Config:
 
 
 _MAX_IMAGES = 10**12
-_COUNTED_IN_IMAGES = ("images", "report_every", "checkpoint_every", "gradient_diagnostics_every")
+_COUNTED_IN_IMAGES = ("images", "warm_up", "report_every", "checkpoint_every", "gradient_diagnostics_every")
+_MAY_BE_ZERO = ("warm_up", "gradient_diagnostics_every")
 
 
 def _nearest_multiple(value: int, batch: int) -> int:

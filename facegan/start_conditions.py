@@ -31,7 +31,8 @@ def _weights_hash(state: TrainState) -> str:
 def batches_hash(data: FaceData, config: Config) -> str:
     """A hash of the rows and flips of the first 100 global batches."""
     clips, digest = training_clips(data, config), hashlib.sha256()
-    for number in range(_BATCHES):
+    first = config.warm_up // config.optim.batch
+    for number in range(first, first + _BATCHES):
         batch = sample(clips, config.seed, number, config.optim.batch, config.data.flip)
         for part in (batch.source, batch.target, batch.third, batch.mirrored):
             digest.update(part.tobytes())

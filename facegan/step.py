@@ -21,6 +21,7 @@ from facegan.nets.discriminator import Discriminator, build_discriminator
 from facegan.nets.generator import Generator, build_generator
 from facegan.nets.vgg import Vgg19, build_vgg
 from facegan.parallel import rank_and_world, wrap
+from facegan.start_weights import load_shipped
 
 
 @dataclass
@@ -36,6 +37,8 @@ class TrainState:
     discriminator_optimizer: torch.optim.Optimizer
     parallel_generator: nn.Module
     parallel_discriminator: nn.Module
+    average: Generator | None = None
+    """With `optim.average`: the generator whose weights are the moving average."""
     images: int = 0
     """Images seen so far, over all ranks."""
     seconds: float = 0.0
@@ -43,13 +46,24 @@ class TrainState:
     passes: dict[str, int] = field(default_factory=lambda: {"generator": 0, "discriminator": 0, "vgg": 0})
     """Images that each network was applied to so far, over all ranks."""
 
+    @property
+    def result(self) -> Generator:
+        """The generator that is scored, shown and exported: the average if there is one."""
+        return self.average or self.generator
+
 
 def new_state(config: Config, device: torch.device) -> TrainState:
-    """A state before its first step. Start weights follow from the seed alone: equal in every arm and on every rank."""
+    """A state before its first step. Start weights follow from `start` and the seed: equal in every arm and on every rank."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         generator = build_generator(config.model)
         discriminator = build_discriminator(config.model)
+    if config.start == "shipped":
+        load_shipped(config.seed, generator, discriminator)
+    average = build_generator(config.model).requires_grad_(False) if config.optim.average else None
+    if average is not None:
+        average.load_state_dict(generator.state_dict())
+        average.to(device)
     vgg = build_vgg(config.vgg) if _vgg_layers(config) else None
     if device.type == "cpu":
         keep_freed_memory()
@@ -69,6 +83,7 @@ def new_state(config: Config, device: torch.device) -> TrainState:
         discriminator_optimizer=torch.optim.SGD(discriminator.parameters(), lr=config.optim.discriminator_lr, fused=True),
         parallel_generator=wrap(generator, device),
         parallel_discriminator=wrap(discriminator, device),
+        average=average,
     )
 
 
@@ -111,11 +126,21 @@ def step(state: TrainState, batch: Batch, *, gradient_diagnostics: bool = False)
     state.generator_optimizer.zero_grad(set_to_none=True)
     total.backward()
     state.generator_optimizer.step()
+    if state.average is not None:
+        _update_average(state, state.average)
 
     values |= {"loss/generator": total.detach(), **diagnostics}
     for term in active:
         values |= {f"loss/{term}": terms[term].detach(), f"weighted/{term}": weighted[term].detach()}
     return values
+
+
+@torch.no_grad()
+def _update_average(state: TrainState, average: Generator) -> None:
+    """Move the average towards the generator's weights; in early steps faster, or the start weights would stay in it."""
+    steps = state.images // state.config.optim.batch
+    decay = min(state.config.optim.average, (1 + steps) / (10 + steps))
+    torch._foreach_lerp_(list(average.parameters()), list(state.generator.parameters()), 1 - decay)
 
 
 def train_discriminator(state: TrainState, passes: "_StepPasses") -> dict[str, Tensor]:

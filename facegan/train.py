@@ -45,11 +45,12 @@ def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
     config = state.config
     batch_size = config.optim.batch
 
-    # Input. Batches are a function of seed and step, so a resumed run asks for the step that comes next.
+    # Input. Batches are a function of seed and step, so a resumed run asks for the step that comes next, and
+    # a run that branches from a warm-up for the step after those of the warm-up.
     rank, world = rank_and_world()
     if batch_size % world:
         raise UserError(f"optim.batch is {batch_size}: a multiple of the {world} workers")
-    first_step = state.images // batch_size
+    first_step = (config.warm_up + state.images) // batch_size
     if config.data.resident:
         feed = resident_batches(data, config, first_step, rank, world, state.device)
     else:

@@ -57,20 +57,34 @@ class TrialStorage(Protocol):
     def study_file(self, name: str) -> Path:
         """A file of the whole study, fetched if it exists."""
 
+    def checkpoint_of(self, key: str) -> Path:
+        """The checkpoint folder of another trial, fetched if it exists."""
+
     def publish(self, *, now: bool) -> None:
         """Send what has changed; unless `now`, only when some seconds have passed since the last time."""
 
 
 def run_trial(
-    config: Config, storage: TrialStorage, data: FaceData, device: torch.device, report: Report, seconds: float | None = None
+    config: Config,
+    storage: TrialStorage,
+    data: FaceData,
+    device: torch.device,
+    report: Report,
+    *,
+    seconds: float | None = None,
+    warm_up: str | None = None,
+    score: bool = True,
 ) -> State:
     """Train to the end, from the last checkpoint if there is one, and score; all results are left in the trial's folder.
 
-    The end is the configuration's images, or with `seconds` the first report after so much training time.
+    The end is the configuration's images, or with `seconds` the first report after so much training time. `warm_up` is the key
+    of the run that this one branches from. Without `score` the final generator is not scored.
     """
-    # Start from the last checkpoint, or from the weights that the seed gives.
+    # Start from the last checkpoint, from the warm-up, or from the weights that the seed gives.
     storage.fetch_checkpoint()
-    state = checkpoint.load(storage.folder.checkpoint, config, device) or new_state(config, device)
+    state = checkpoint.load(storage.folder.checkpoint, config, device)
+    if state is None:
+        state = checkpoint.branch(storage.checkpoint_of(warm_up), config, device) if warm_up else new_state(config, device)
     writer = _Writer(storage, state, data) if rank_and_world()[0] == 0 else None
 
     # Train. Rank 0 writes a row at each report; all ranks tell the scheduler at each checkpoint.
@@ -88,7 +102,7 @@ def run_trial(
 
     # Score, and only then report the last images: ASHA ends a trial at that report.
     if writer:
-        writer.finish()
+        writer.finish(score=score)
     report(last)
     return "COMPLETED"
 
@@ -145,15 +159,19 @@ class _Writer:
         self.write_state("RUNNING")
         return validation
 
-    def finish(self) -> None:
+    def finish(self, *, score: bool) -> None:
         """Score the final generator on the test people and close the trial."""
+        if score:
+            self._score()
+        self.write_state("COMPLETED")
+
+    def _score(self) -> None:
         evaluators = build_evaluators(EvaluatorsConfig())
         embeddings = self.storage.study_file(REFERENCE_EMBEDDINGS)
         evaluation_set = prepare_evaluation_set(self.data, evaluators, embeddings, Sampling())
-        generate = image_generator(self.state.generator, self.state.config, self.state.device)
+        generate = image_generator(self.state.result, self.state.config, self.state.device)
         measured = measure(generate_all(generate, self.data, evaluation_set), evaluation_set, evaluators)
         self.folder.write_scores(make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
-        self.write_state("COMPLETED")
 
 
 class _Validation:
@@ -171,7 +189,7 @@ class _Validation:
 
     def score(self, state: TrainState) -> tuple[dict[str, float], np.ndarray[Any, np.dtype[np.uint8]]]:
         """The mean face error by its metric's name, and a grid of sources, landmarks, targets and generated images."""
-        images = image_generator(state.generator, state.config, state.device)(self.sources, self.points)
+        images = image_generator(state.result, state.config, state.device)(self.sources, self.points)
         error = float(face_error(images, self.targets, self.masks).mean())
         rows = np.linspace(0, len(images) - 1, min(_GRID_ROWS, len(images))).round().astype(int)
         return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])

@@ -42,9 +42,12 @@ def main(args: Train) -> None:
             raise UserError(
                 f"--workers is {args.workers}: at most {there:g}, because the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}"
             )
-        trial = plan.trials[0]
-        if trial_folder(store.folder, trial).state().state not in ("COMPLETED", "DIVERGED"):
-            run_data_parallel(trial, store, data, workers=args.workers, gpu=gpu)
+        (trial,) = plan.trials
+        warm_up = plan.warm_up(trial.seed)
+        for run in (warm_up, trial):
+            if run is not None and trial_folder(store.folder, run).state().state not in ("COMPLETED", "DIVERGED"):
+                branches_from = warm_up if run is trial else None
+                run_data_parallel(run, store, data, workers=args.workers, gpu=gpu, warm_up=branches_from)
 
     request = StudyRequest(
         shared=args.shared,

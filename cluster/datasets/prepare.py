@@ -18,18 +18,19 @@ HOME = Path("data")
 """Folder for rendered clips and for data sets that no flag gives a location."""
 
 
-def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config) -> DataSet:
+def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config, crop_smoothing: float) -> DataSet:
     """The data set that a job trains on.
 
     With `data` alone the data set there; with `source` the data set ingested from it, at `data` or in a folder of its own;
-    with neither, rendered people. Raises UserError if the data set does not fit the configuration.
+    with neither, rendered people. `crop_smoothing` is that of a data set that is made here. Raises UserError if the data set
+    does not fit the configuration.
     """
     if data and not source:
         return _usable(existing(storage_uri("--data", data)), config)
     from cluster.datasets.ingest import IngestRequest, ingest
 
     clips = storage_uri("--source", source or str(render(synthetic)))
-    how = IngestConfig(size=config.data.size)
+    how = IngestConfig(size=config.data.size, crop_smoothing=crop_smoothing)
     digest = hashlib.sha256(repr((clips.uri, asdict(how))).encode()).hexdigest()[:8]
     name = f"{clips.uri.rpartition('/')[2]}-{how.size}px-{digest}"
     return _usable(ingest(clips, storage_uri("--data", data or str(HOME / name)), IngestRequest(config=how)), config)

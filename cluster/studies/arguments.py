@@ -34,6 +34,9 @@ class StudyArguments:
     include_faces: bool = False
     """Embed frames of real people in report.html. The PNG files in the study folder contain them in any case."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
+    crop_smoothing: float = 10.0
+    """Width, in frames, of a Gaussian that smooths the crops of a data set that this job makes: 0 (each frame by itself, as in
+    2019) to 10. Crops that move with every frame change the image in ways that landmarks do not explain."""
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
 
     def check(self) -> None:

@@ -10,16 +10,20 @@ from cluster.datasets.dataset import DataSet
 from cluster.runtime.device import assigned_device
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
-from facegan.config import from_dict
-from facegan.study.design.plan import Trial
+from facegan.study.design.plan import WARM_UP, Trial
 from facegan.trial import run_trial
 
 
-def run_data_parallel(trial: Trial, store: StudyStore, data: DataSet, *, workers: int, gpu: bool) -> None:
-    """Train one configuration on `workers` workers, from its checkpoint if it has one. A failure is written to its folder."""
+def run_data_parallel(
+    trial: Trial, store: StudyStore, data: DataSet, *, workers: int, gpu: bool, warm_up: Trial | None = None
+) -> None:
+    """Train one configuration on `workers` workers, from its checkpoint if it has one, or from the end of its warm-up.
+
+    A failure is written to the trial's folder.
+    """
     trainer = ray.train.torch.TorchTrainer(
         _worker,
-        train_loop_config={"config": trial.config.to_dict(), "key": trial.key, "store": store, "data": data},
+        train_loop_config={"trial": trial, "warm_up": warm_up and warm_up.key, "store": store, "data": data},
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
         torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
         run_config=ray.train.RunConfig(
@@ -43,8 +47,16 @@ def _worker(loop_config: dict[str, Any]) -> None:
     assert isinstance(device, torch.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    config = from_dict(loop_config["config"])
-    stage_vgg(config.vgg.weights)
-    with loop_config["store"].trial(loop_config["key"]) as trial_store:
+    trial: Trial = loop_config["trial"]
+    stage_vgg(trial.config.vgg.weights)
+    with loop_config["store"].trial(trial.key) as trial_store:
         # Reports carry no checkpoint, because it is already in the trial folder. They tell Ray that the run is alive.
-        run_trial(config, trial_store, loop_config["data"].open(), device, ray.train.report)
+        run_trial(
+            trial.config,
+            trial_store,
+            loop_config["data"].open(),
+            device,
+            ray.train.report,
+            warm_up=loop_config["warm_up"],
+            score=trial.arm != WARM_UP,
+        )

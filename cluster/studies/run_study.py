@@ -64,7 +64,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
 
     # Data. The VGG-19 weights come first: making the data set can take long, and downloading them can fail.
     weights_name(shared.config.vgg)
-    data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config)
+    data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config, shared.crop_smoothing)
 
     # Plan: written before the first trial, or compared with the plan of the existing study.
     plan = make_plan(

@@ -160,6 +160,14 @@ class TrialStore:
             write_bytes(path, self.store.location.read(name))
         return path
 
+    def checkpoint_of(self, key: str) -> Path:
+        """The checkpoint folder of another trial of the study, downloaded if it exists."""
+        other = TrialFolder(self.folder.path.parent / key)
+        if self.store.location.is_remote:
+            for entry in self.store.location.entries(f"trials/{key}/{_CHECKPOINT}"):  # one or none
+                self.store._unpack(entry, other.path)
+        return other.checkpoint
+
     def publish(self, *, now: bool) -> None:
         """Upload what has changed, at once or if some seconds have passed since the last upload."""
         if not self.store.location.is_remote or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):

@@ -18,7 +18,7 @@ from cluster.runtime.waiting import explain_waiting
 from cluster.storage.weights import stage_vgg
 from cluster.studies.asha import AshaPerArm
 from cluster.studies.study_store import StudyStore
-from facegan.study.design.plan import Plan, Trial
+from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
 from facegan.trial import run_trial
 
@@ -27,22 +27,44 @@ _RETRIES = 2
 
 def run_sweep(plan: Plan, store: StudyStore, data: DataSet, trial_resources: TrialResources, grace_images: int) -> None:
     """Run the trials of a plan that have not ended. Afterwards each trial's folder holds its result or its error."""
-    study = store.folder
     # The plan's run order keeps factors balanced, so an interrupted study has trained each factor on and off equally often.
     # Starting the longest trials first would save a little time, but leave the short arms for the end.
-    todo = [trial for trial in plan.run_order() if trial_folder(study, trial).state().state not in FINAL]
+    todo = _not_ended(plan.run_order(), store)
     if not todo:
         return
-
     wait_for_gpus(trial_resources.gpus)
-    if plan.budget.seconds is None:
+
+    # The trials of a seed branch from its warm-up.
+    seeds = {trial.seed for trial in todo}
+    warm_ups = _not_ended([trial for trial in plan.warm_ups() if trial.seed in seeds], store)
+    if warm_ups:
+        _run(warm_ups, plan, store, data, trial_resources, grace_images)
+    _run(todo, plan, store, data, trial_resources, grace_images)
+
+
+def _not_ended(trials: list[Trial], store: StudyStore) -> list[Trial]:
+    return [trial for trial in trials if trial_folder(store.folder, trial).state().state not in FINAL]
+
+
+def _run(
+    todo: list[Trial], plan: Plan, store: StudyStore, data: DataSet, trial_resources: TrialResources, grace_images: int
+) -> None:
+    """Run trials that do not depend on each other."""
+    study, is_warm_up = store.folder, todo[0].arm == WARM_UP
+    if plan.budget.seconds is None or is_warm_up:
         # With a budget of seconds each trial keeps a GPU of its own, because trials that share one slow each other down.
         # Measured on the full loss: an arm with fewer terms needs less memory, and its trials would be packed too closely.
         trial_resources = choose_trial_resources(trial_resources, plan.base, study)
     resources = trial_resources.resources()
-    has_candidates = any(trial.candidate for trial in plan.trials)
+    has_candidates = not is_warm_up and any(trial.candidate for trial in plan.trials)
+    warm_ups = {} if is_warm_up else {trial.seed: trial.key for trial in plan.warm_ups()}
     trainable = tune.with_parameters(
-        _run_trial, store=store, data=data, trials={trial.key: trial for trial in todo}, seconds=plan.budget.seconds
+        _run_trial,
+        store=store,
+        data=data,
+        trials={trial.key: trial for trial in todo},
+        warm_ups=warm_ups,
+        seconds=None if is_warm_up else plan.budget.seconds,
     )
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
@@ -80,13 +102,28 @@ def _states(trials: list[Trial], study: Path) -> list[TrialState]:
 
 
 def _run_trial(
-    config: dict[str, Any], *, store: StudyStore, data: DataSet, trials: dict[str, Trial], seconds: float | None
+    config: dict[str, Any],
+    *,
+    store: StudyStore,
+    data: DataSet,
+    trials: dict[str, Trial],
+    warm_ups: dict[int, str],
+    seconds: float | None,
 ) -> None:
-    """Tune's trainable: run the trial with the key `config["key"]` in this actor."""
+    """Tune's trainable: run the trial with the key `config["key"]` in this actor. `warm_ups` maps seeds to keys of warm-ups."""
     trial = trials[config["key"]]
     device = assigned_device()
     stage_vgg(trial.config.vgg.weights)
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     with store.trial(trial.key) as trial_store:
-        run_trial(trial.config, trial_store, data.open(), device, tune.report, seconds)
+        run_trial(
+            trial.config,
+            trial_store,
+            data.open(),
+            device,
+            tune.report,
+            seconds=seconds,
+            warm_up=warm_ups.get(trial.seed),
+            score=trial.arm != WARM_UP,
+        )

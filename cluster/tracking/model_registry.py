@@ -17,7 +17,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import facegan
-from facegan.checkpoint import INFERENCE_FILES
+from facegan.checkpoint import inference_files
 from facegan.data.crop import crop_face, face_square
 from facegan.data.ingest_config import IngestConfig
 from facegan.landmarks.points import POINTS
@@ -115,8 +115,9 @@ def _data(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "data"
         (data / CHECKPOINT).mkdir(parents=True)
-        for name in INFERENCE_FILES:
-            shutil.copy(trial_folder(study, trial).checkpoint / name, data / CHECKPOINT / name)
+        checkpoint = trial_folder(study, trial).checkpoint
+        for name in inference_files(trial.config):
+            shutil.copy(checkpoint / name, data / CHECKPOINT / name)
         (data / "card.json").write_text(json.dumps(about, indent=1, default=asdict))
         yield data
 

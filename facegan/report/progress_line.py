@@ -21,12 +21,18 @@ class ProgressLine:
         self.done_before = sum(self._done(trial) for trial in plan.trials)
 
     def text(self) -> str:
-        """Share done, amount, images per second, remaining time, and the share of each arm."""
+        """Share done, amount, images per second, remaining time, and the share of each arm; first those of the warm-ups."""
+        warm_ups = self.plan.warm_ups()
+        if any(self._state(run) not in FINAL for run in warm_ups):
+            done, todo = (sum(of(run) for run in warm_ups) for of in (self._images, lambda run: run.config.images))
+            return f"warm-up  {done / todo:4.0%}  {done}/{todo} images of {len(warm_ups)} runs that the arms branch from"
         done = sum(self._done(trial) for trial in self.plan.trials)
         todo = sum(self._goal(trial) - self._done(trial) for trial in self.plan.trials if self._state(trial) not in FINAL)
         elapsed = time.monotonic() - self.started
-        rate = (done - self.done_before) / elapsed
-        images_per_second = (sum(self._images(trial) for trial in self.plan.trials) - self.images_before) / elapsed
+        images = sum(self._images(trial) for trial in self.plan.trials)
+        # A resumed trial goes back to its last checkpoint, behind what was counted when this began.
+        self.images_before, self.done_before = min(self.images_before, images), min(self.done_before, done)
+        rate, images_per_second = (done - self.done_before) / elapsed, (images - self.images_before) / elapsed
         eta = duration(todo / rate) if rate > 0 else "-"
         share, unit = done / max(1, done + todo), "images" if self.plan.budget.seconds is None else "s of training"
         arms = "  ".join(f"{arm.label} {self._share(arm.name):.0%}" for arm in self.plan.arms)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facegan.errors import UserError
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Changes when the same seed renders other pixels."""
 MARKER = "synthetic.json"
 """File that is written last into a folder of rendered clips."""

@@ -1,4 +1,4 @@
-"""The motion of a synthetic person: smooth random paths of head pose, expression, gaze and light."""
+"""The motion of a synthetic person: smooth random paths of head pose, expression and gaze, under light that does not move."""
 
 from dataclasses import dataclass
 
@@ -48,9 +48,10 @@ def random_motion(rng: np.random.Generator, frames: int) -> list[Moment]:
         "blink": np.clip(4 * smooth_path(rng, frames, 6, 16) - 2.8, 0, 1),
         "gaze_right": smooth_path(rng, frames, 8, 24),
         "gaze_down": smooth_path(rng, frames, 8, 24),
-        "light_yaw": rng.uniform(-40, 40) + 35 * smooth_path(rng, frames, 40, 120),
-        "light_pitch": 35 + 15 * smooth_path(rng, frames, 40, 120),
-        "light_power": rng.uniform(0.5, 0.85) + 0.15 * smooth_path(rng, frames, 40, 120),
+        # Light is constant within a clip: it is not in the landmarks, so that no network could follow it.
+        "light_yaw": np.full(frames, rng.uniform(-60, 60)),
+        "light_pitch": np.full(frames, rng.uniform(20, 50)),
+        "light_power": np.full(frames, rng.uniform(0.4, 0.95)),
     }
     return [Moment(**{name: float(path[frame]) for name, path in paths.items()}) for frame in range(frames)]
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def cluster(lab: Lab) -> Lab:
         lambda: {node for node in NODES if has_raylet(lab, node)} == set(NODES), 120, "three raylets", lambda: autoscaler(lab)
     )
     for node in NODES:  # a raylet starts its agent, which opens its port some seconds later
-        wait_until(lambda node=node: agent_listens(lab, node), 60, f"the agent of {node}", lambda: autoscaler(lab))
+        wait_until(partial(agent_listens, lab, node), 60, f"the agent of {node}", lambda: autoscaler(lab))
     return lab
 
 

@@ -53,6 +53,8 @@ class Parity:
     """The conditions of all trials, and the checks over the completed ones."""
 
     trials: tuple[ParityRow, ...]
+    warm_ups: tuple[ParityRow, ...]
+    """The runs that the trials of a seed branch from, each counted once."""
     demands: tuple[ParityCheck, ...]
 
 
@@ -62,6 +64,7 @@ def check_parity(study: Path, plan: Plan) -> Parity:
     done = [row for row in rows if row.state == "COMPLETED"]
     return Parity(
         trials=rows,
+        warm_ups=tuple(_row(study, plan, run) for run in plan.warm_ups()),
         demands=(
             _equal_within_seeds("equal start weights in all arms of a seed", "start_weights", done),
             _equal_within_seeds("equal first 100 batches in all arms of a seed", "first_batches", done),
@@ -82,7 +85,7 @@ def _row(study: Path, plan: Plan, trial: Trial) -> ParityRow:
         state=state.state,
         images=state.images,
         seconds=state.seconds,
-        gflop=plan.budget.gflop_per_image[trial.arm] * state.images if plan.budget.gflop is not None else None,
+        gflop=plan.budget.gflop_per_image[trial.arm] * state.images if trial.arm in plan.budget.gflop_per_image else None,
         generator_passes=state.passes.get("generator", 0),
         discriminator_passes=state.passes.get("discriminator", 0),
         vgg_passes=state.passes.get("vgg", 0),

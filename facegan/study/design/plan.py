@@ -15,6 +15,9 @@ from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
 from facegan.study.design.two_level import balanced_order
 
+WARM_UP = "warm_up"
+"""The name that a warm-up has in place of an arm's."""
+
 _NOT_IN_A_TRIAL = ("report", "study", "synthetic", "presets.py", "packing.py", "flops.py", "outputs.py", "served_generator.py")
 """Parts of facegan that cannot change the result of a trial."""
 
@@ -72,6 +75,18 @@ class Plan:
         return _digest(
             [self.design, [t.key for t in self.trials], *([] if self.budget.kind == "images" else [self.budget.kind])]
         )
+
+    def warm_up(self, seed: int) -> Trial | None:
+        """The run that the trials of a seed branch from; None without `warm_up`."""
+        if not self.base.warm_up:
+            return None
+        config = self.base.of_warm_up().override({"seed": seed})
+        return Trial(trial_key(config, self.vgg, self.data, self.code, Budget()), WARM_UP, 0, config)
+
+    def warm_ups(self) -> list[Trial]:
+        """The warm-up of each seed. They are no trials of an arm: they are not scored."""
+        found = [self.warm_up(seed) for seed in dict.fromkeys(trial.seed for trial in self.trials)]
+        return [trial for trial in found if trial is not None]
 
     def run_order(self) -> list[Trial]:
         """The order in which to start the trials: seed by seed, and shuffled so that every prefix is nearly balanced.

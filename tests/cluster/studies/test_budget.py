@@ -65,7 +65,7 @@ def report_to_nobody(metrics: dict[str, float]) -> None:
 
 def run(root: Path, config: Config, data: FaceData, seconds: float, report: Report) -> TrialFolder:
     with StudyStore(StorageURI(str(root))).trial("key") as store:
-        run_trial(config, store, data, CPU, report, seconds)
+        run_trial(config, store, data, CPU, report, seconds=seconds)
     return TrialFolder(root / "trials" / "key")
 
 
