@@ -21,7 +21,7 @@ PRESETS: dict[str, Config] = {
     "warm_up": replace(
         _SMALL,
         optim=replace(_SMALL.optim, average=0.999, precision="bf16"),
-        images=96_000,
+        images=64_000,
         report_every=2_000,
         checkpoint_every=8_000,
         gradient_diagnostics_every=4_000,
