@@ -18,6 +18,7 @@ from cluster.runtime.waiting import explain_waiting
 from cluster.storage.weights import stage_vgg
 from cluster.studies.asha import AshaPerArm
 from cluster.studies.study_store import StudyStore
+from facegan.errors import UserError
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
 from facegan.trial import run_trial
@@ -39,7 +40,23 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, trial_resources: Tri
     warm_ups = _not_ended([trial for trial in plan.warm_ups() if trial.seed in seeds], store)
     if warm_ups:
         _run(warm_ups, plan, store, data, trial_resources, grace_images)
-    _run(todo, plan, store, data, trial_resources, grace_images)
+    ended = {run.seed: trial_folder(store.folder, run).state() for run in plan.warm_ups()}
+    branches = []
+    for trial in todo:
+        warm_up = ended.get(trial.seed)
+        if warm_up is None or warm_up.state == "COMPLETED":
+            branches.append(trial)
+        else:
+            reason = f"the warm-up of seed {trial.seed} is {warm_up.state}: {warm_up.error}"
+            _write_failure(store, trial, UserError(reason))
+    if branches:
+        _run(branches, plan, store, data, trial_resources, grace_images)
+
+
+def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
+    with store.trial(trial.key) as failed:
+        failed.folder.write_failure(error)
+        failed.publish(now=True)
 
 
 def _not_ended(trials: list[Trial], store: StudyStore) -> list[Trial]:
@@ -92,9 +109,7 @@ def _run(
     errors = {str(result.config["key"]): result.error for result in results if result.error}
     for trial in todo:
         if trial.key in errors:
-            with store.trial(trial.key) as failed:
-                failed.folder.write_failure(errors[trial.key])
-                failed.publish(now=True)
+            _write_failure(store, trial, errors[trial.key])
 
 
 def _states(trials: list[Trial], study: Path) -> list[TrialState]:

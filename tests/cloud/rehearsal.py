@@ -36,7 +36,7 @@ if __name__ == "__main__":
 """
 STUDY = (
     "python jobs/ablate.py --data $STORE/set --arms no_consistency full --seeds 0 1 --report_every 8 --checkpoint_every 80 "
-    "--data.size 32 --vgg.weights random --vgg.width 4 --model.generator_width 4 --model.discriminator_width 4 "
+    "--start random --data.size 32 --vgg.weights random --vgg.width 4 --model.generator_width 4 --model.discriminator_width 4 "
     "--gpus_per_trial 0"
 )
 DRAW = """

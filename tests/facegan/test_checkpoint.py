@@ -97,3 +97,44 @@ def test_a_kill_between_the_renames_loses_nothing(tiny: Config, tmp_path: Path) 
     checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
     os.rename(tmp_path / "checkpoint", tmp_path / "checkpoint.previous")
     assert checkpoint.load(tmp_path / "checkpoint", tiny, CPU) is not None
+
+
+def test_the_average_is_saved_resumed_and_exported(data: FaceData, tiny: Config, tmp_path: Path) -> None:
+    config = tiny.override({"optim.average": 0.9})
+    whole, interrupted = new_state(config, CPU), new_state(config, CPU)
+    list(train(whole, data))
+    for progress in train(interrupted, data):
+        if progress.at_checkpoint:
+            checkpoint.save(interrupted, tmp_path / "checkpoint")
+            break
+    resumed = checkpoint.load(tmp_path / "checkpoint", config, CPU)
+    assert resumed is not None
+    list(train(resumed, data))
+    ours, theirs = (list(state.result.parameters()) for state in (resumed, whole))
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    checkpoint.save(resumed, tmp_path / "checkpoint")
+    exported = list(checkpoint.load_generator(tmp_path / "checkpoint")[0].parameters())
+    assert all(torch.equal(a, b) for a, b in zip(exported, theirs, strict=True))
+    assert not torch.equal(exported[0], next(whole.generator.parameters()))
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_branch_has_the_networks_of_a_run_and_new_optimizers(
+    average: float, data: FaceData, tiny: Config, tmp_path: Path
+) -> None:
+    config = tiny.override({"optim.average": average})
+    trained = new_state(config, CPU)
+    list(train(trained, data))
+    checkpoint.save(trained, tmp_path / "checkpoint")
+    state = checkpoint.branch(tmp_path / "checkpoint", config.override({"loss.pixel": 1.0}), CPU)
+    assert state.images == 0 and not state.generator_optimizer.state and state.config.loss.pixel == 1.0
+    for network in (state.generator, state.result):
+        pairs = zip(network.parameters(), trained.result.parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+    pairs = zip(state.discriminator.parameters(), trained.discriminator.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_branch_from_nothing_is_refused(tiny: Config, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no checkpoint"):
+        checkpoint.branch(tmp_path / "checkpoint", tiny, CPU)

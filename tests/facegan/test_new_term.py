@@ -30,7 +30,7 @@ from facegan.report.gradient_figure import _short
 from facegan.step import new_state, step
 from facegan.study.design.arms import candidate, choose_design
 
-config = preset("demo").override({"data.size": 32, "model.generator_width": 4, "model.discriminator_width": 4, "vgg.width": 4})
+config = preset("hour").override({"data.size": 32, "model.generator_width": 4, "model.discriminator_width": 4, "vgg.width": 4})
 assert "total_variation" in TERMS and "total_variation" in GROUPS["pixel_space"]
 values = step(new_state(config, torch.device("cpu")), random_batch(config), gradient_diagnostics=True)
 for name in ("loss", "weighted", "gradient_norm", "gradient_share"):

@@ -160,3 +160,16 @@ def test_golden_losses_of_twenty_steps(data: FaceData, tiny: Config, maps: str, 
     expected = torch.tensor(golden[maps])
     apart = ((rows - expected).abs() / (expected.abs() + 1e-3)).amax(dim=1)
     assert (apart[:5] < 1e-6).all() and (apart < 5e-2).all(), apart
+
+
+def test_the_average_follows_the_weights_and_forgets_the_start(data: FaceData, tiny: Config) -> None:
+    config = only(tiny, "pixel").override({"optim.average": 0.5})
+    state, batch = new_state(config, CPU), first_batch(data, config)
+    assert state.result is state.average
+    expected = [p.detach().clone() for p in state.generator.parameters()]
+    for number in range(12):
+        step(state, batch)
+        decay = min(0.5, (1 + number) / (10 + number))
+        expected = [decay * e + (1 - decay) * p.detach() for e, p in zip(expected, state.generator.parameters(), strict=True)]
+        state.images += config.optim.batch
+    assert all(torch.allclose(e, p, atol=1e-6) for e, p in zip(expected, state.result.parameters(), strict=True))

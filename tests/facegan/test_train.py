@@ -105,3 +105,12 @@ def test_a_batch_that_the_workers_cannot_share_is_refused(
     monkeypatch.setattr("facegan.train.rank_and_world", lambda: (0, 3))
     with pytest.raises(UserError, match="a multiple of the 3 workers"):
         next(train(new_state(tiny, CPU), data))
+
+
+def test_a_branch_trains_on_the_batches_after_those_of_its_warm_up(data: FaceData, tiny: Config) -> None:
+    """Equal losses of the same weights: batch 2 of the whole run is batch 0 of the branch."""
+    config = tiny.override({"report_every": 4, "images": 12, "optim.generator_lr": 0.0, "optim.discriminator_lr": 0.0})
+    rows = [p.metrics["loss/pixel"] for p in train(new_state(config, CPU), data)]
+    branch = config.override({"warm_up": 8, "images": 4})
+    assert [p.metrics["loss/pixel"] for p in train(new_state(branch, CPU), data)] == rows[2:]
+    assert len(set(rows)) == 3

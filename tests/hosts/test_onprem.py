@@ -47,7 +47,7 @@ for path in (p for p in Path("/root/clips").rglob("*") if p.is_file()):
 """
 STUDY = (
     "jobs/ablate.py --source s3://lab/clips --data s3://lab/set --study s3://lab/study --arms no_consistency full --seeds 0 1 "
-    "--images 1600 --report_every 8 --checkpoint_every 80 --data.size 32 --vgg.weights random --vgg.width 4 "
+    "--images 1600 --report_every 8 --checkpoint_every 80 --start random --data.size 32 --vgg.weights random --vgg.width 4 "
     "--model.generator_width 4 --model.discriminator_width 4"
 )
 LEFT_FILES = 'for f in ray_bootstrap_* .facegan/node.env /tmp/ray/*.state; do if [ -e "$f" ]; then echo "$f"; fi; done'

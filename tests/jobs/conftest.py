@@ -13,7 +13,18 @@ ROOT = Path(__file__).parent.parent.parent
 SMALLEST = [
     *("--images", "48", "--report_every", "8", "--checkpoint_every", "16"),
     *("--synthetic.people", "5", "--synthetic.test_people", "2", "--synthetic.frames", "5", "--synthetic.side", "96"),
-    *("--data.size", "32", "--model.generator_width", "4", "--model.discriminator_width", "4", "--vgg.width", "4"),
+    *(
+        "--start",
+        "random",
+        "--data.size",
+        "32",
+        "--model.generator_width",
+        "4",
+        "--model.discriminator_width",
+        "4",
+        "--vgg.width",
+        "4",
+    ),
 ]
 
 

@@ -123,15 +123,17 @@ def test_a_data_set_of_another_schema_is_refused(ablate_error, data_folder: Path
     folder = shutil.copytree(data_folder, tmp_path / "set")
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 0}))
-    assert "made with schema 0, this program reads 3" in ablate_error("--data", str(folder), "--data.size", "32")
+    assert "made with schema 0, this program reads 3" in ablate_error(
+        "--data", str(folder), "--start", "random", "--data.size", "32"
+    )
 
 
 def test_a_data_set_of_another_size_is_refused(ablate_error, data_folder: Path) -> None:  # type: ignore[no-untyped-def]
-    assert "images of 32 pixels, data.size is 48" in ablate_error("--data", str(data_folder))
+    assert "images of 32 pixels, data.size is 64" in ablate_error("--data", str(data_folder))
 
 
 def test_a_data_set_made_in_another_way_is_refused(ablate_error, data_folder: Path, clips: Path) -> None:  # type: ignore[no-untyped-def]
-    assert "ingested in another way (size 32 there, 48 here)" in ablate_error(
+    assert "ingested in another way (size 32 there, 64 here; crop_smoothing 0.0 there, 10.0 here)" in ablate_error(
         "--source", str(clips), "--data", str(data_folder)
     )
 
@@ -140,7 +142,7 @@ def test_a_study_of_another_plan_is_refused(ablate_error, data_folder: Path, tin
     arms = choose_design("figure2", Config()).arms
     other = make_plan(tiny, arms, design="figure2", preset="demo", seeds=[7], candidates=1, data=PLANNED_DATA, commit="")
     open_study(tmp_path / "study", other)
-    answer = ablate_error("--data", str(data_folder), "--data.size", "32", "--study", "study")
+    answer = ablate_error("--data", str(data_folder), "--start", "random", "--data.size", "32", "--study", "study")
     assert f"it belongs to another plan ({other.id()}" in answer
 
 
@@ -148,7 +150,9 @@ def test_a_study_of_another_plan_is_refused(ablate_error, data_folder: Path, tin
 def test_a_damaged_plan_is_refused(ablate_error, data_folder: Path, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "plan.json").write_text(content)
-    assert "plan.json is damaged" in ablate_error("--data", str(data_folder), "--data.size", "32", "--study", "study")
+    assert "plan.json is damaged" in ablate_error(
+        "--data", str(data_folder), "--start", "random", "--data.size", "32", "--study", "study"
+    )
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 3}'])
@@ -189,7 +193,9 @@ def test_the_fingerprint_of_clips_changes_with_an_annotation(clips: Path, tmp_pa
 
 def test_a_folder_that_is_no_study_is_refused(ablate_error, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "thesis.txt").write_text("mine")
-    assert "a folder that contains other files" in ablate_error("--data", str(data_folder), "--data.size", "32", "--study", ".")
+    assert "a folder that contains other files" in ablate_error(
+        "--data", str(data_folder), "--start", "random", "--data.size", "32", "--study", "."
+    )
 
 
 def test_flags_are_named_like_the_fields_of_the_configuration() -> None:

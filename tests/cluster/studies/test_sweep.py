@@ -3,14 +3,18 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from cluster.datasets.dataset import DataSet, existing
 from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
+from facegan.checkpoint import branch
 from facegan.config import Config
 from facegan.errors import UserError
+from facegan.start_conditions import start_conditions
+from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
@@ -84,3 +88,30 @@ def test_packing_is_measured_on_the_full_loss(tiny: Config, tmp_path: Path, monk
     with pytest.raises(UserError, match="measured"):
         run_sweep(study, store, DataSet("", 0, ""), TrialResources(), 8)
     assert measured[0].loss.active() == tiny.loss.active() != study.trials[0].config.loss.active()
+
+
+@pytest.mark.slow
+def test_arms_branch_from_one_warm_up_per_seed(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+    config = tiny.override({"warm_up": 16})
+    branched, data = plan(config, "no_pixel", "full"), existing(StorageURI(str(data_folder)))
+    store = StudyStore(StorageURI(str(tmp_path)))
+    run_sweep(branched, store, data, TrialResources(1, None), 8)
+    (warm_up,) = branched.warm_ups()
+    folder = trial_folder(tmp_path, warm_up)
+    assert folder.state().state == "COMPLETED" and folder.state().images == 16 and folder.scores() is None
+    rows = folder.rows()
+    assert rows and not any("consistency" in name for row in rows for name in row.metrics)
+    starts = {trial_folder(tmp_path, t).conditions().start_weights for t in branched.trials}
+    expected = branch(folder.checkpoint, branched.trials[0].config, torch.device("cpu"))
+    assert starts == {start_conditions(expected, data.open())["start_weights"]}
+    assert {trial_folder(tmp_path, t).state().state for t in branched.trials} == {"COMPLETED"}
+    row = check_parity(tmp_path, branched).warm_ups[0]
+    assert (row.images, row.state) == (16, "COMPLETED")
+
+
+def test_the_trials_of_a_diverged_warm_up_fail_with_its_reason(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+    wild = plan(tiny.override({"warm_up": 16, "loss.perceptual": 1e40}), "full")
+    store = StudyStore(StorageURI(str(tmp_path)))
+    run_sweep(wild, store, existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
+    state = trial_folder(tmp_path, wild.trials[0]).state()
+    assert state.state == "FAILED" and state.error.startswith("the warm-up of seed 0 is DIVERGED")

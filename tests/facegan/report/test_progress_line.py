@@ -52,3 +52,23 @@ def test_a_stopped_trial_counts_as_done(plan: Plan, tmp_path: Path) -> None:
     for trial in plan.trials:
         trial_folder(tmp_path, trial).write_state("STOPPED", images=8, seconds=1, passes={})
     assert "100%  32/32 images" in line.text()
+
+
+def test_a_resumed_trial_that_goes_back_to_its_checkpoint_gives_no_negative_rate(plan: Plan, tmp_path: Path) -> None:
+    folder = trial_folder(tmp_path, plan.trials[0])
+    folder.write_state("RUNNING", images=24, seconds=1, passes={})
+    line = ProgressLine(plan, tmp_path)
+    folder.write_state("RUNNING", images=16, seconds=1, passes={})
+    assert " 0 images/s  ETA -" in line.text()
+    folder.write_state("RUNNING", images=20, seconds=1, passes={})
+    assert "-" not in line.text().partition("images/s")[0]
+
+
+def test_the_warm_ups_are_shown_until_they_end(plan: Plan, tiny: Config, tmp_path: Path) -> None:
+    branched = replace(plan, base=tiny.override({"warm_up": 16}))
+    (warm_up,) = branched.warm_ups()
+    line = ProgressLine(branched, tmp_path)
+    trial_folder(tmp_path, warm_up).write_state("RUNNING", images=8, seconds=1, passes={})
+    assert line.text() == "warm-up   50%  8/16 images of 1 runs that the arms branch from"
+    trial_folder(tmp_path, warm_up).write_state("COMPLETED", images=16, seconds=1, passes={})
+    assert line.text().startswith("train      0%  0/128 images")
