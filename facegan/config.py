@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from facegan.errors import UserError, did_you_mean
+from facegan.dotted_names import flatten, path_of
+from facegan.errors import UserError
 from facegan.records import BadRecord, from_json
 
 Group = Literal["consistency", "pixel_space", "feature_space"]
@@ -257,7 +258,7 @@ class Config:
 
     def flat(self) -> dict[str, Any]:
         """Every value by its dotted name."""
-        return dict(_flatten("", self.to_dict()))
+        return flatten(self.to_dict())
 
     def override(self, values: Mapping[str, Any]) -> "Config":
         """A copy with values replaced by dotted name.
@@ -267,7 +268,7 @@ class Config:
         """
         nested = self.to_dict()
         for name, value in values.items():
-            *groups, last = _checked_path(name)
+            *groups, last = path_of(name, self)
             group = nested
             for step in groups:
                 group = group[step]
@@ -296,24 +297,3 @@ def from_dict(values: Mapping[str, Any]) -> Config:
         return from_json(Config, dict(values))
     except BadRecord as reason:
         raise UserError(str(reason)) from None
-
-
-def _flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for key, value in values.items():
-        rows += _flatten(f"{prefix}{key}.", value) if isinstance(value, Mapping) else [(prefix + key, value)]
-    return rows
-
-
-def _checked_path(name: str) -> list[str]:
-    """The parts of a dotted name, once it is known to name a single value of the configuration."""
-    path, node = name.split("."), Config()
-    for depth, part in enumerate(path):
-        names = [f.name for f in dataclasses.fields(node)]
-        if part not in names:
-            raise UserError(f"{name!r} is no field of the configuration: {did_you_mean(part, names)}")
-        node = getattr(node, part)
-        is_group, is_last = dataclasses.is_dataclass(node), depth == len(path) - 1
-        if is_group == is_last:
-            raise UserError(f"{name!r} is {'a group' if is_group else 'a single value'} of the configuration: name one field")
-    return path
