@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-.PHONY: help setup ablate test test-fast lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
+.PHONY: help setup ablate warm-up test test-fast lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -29,6 +29,9 @@ $(DONE): pyproject.toml constraints.txt
 
 ablate: $(DONE)  ## the study of Figure 2 on synthetic faces: PRESET=demo|hour|poster SOURCE=<300VW folder> ARGS='...'
 	$(BIN)/python jobs/ablate.py --preset $(PRESET) $(if $(SOURCE),--source $(SOURCE)) $(ARGS)
+
+warm-up: $(DONE)  ## train the start weights in facegan/start_weights again, hours on two cores; resumes if interrupted
+	$(BIN)/python jobs/warm_up.py $(ARGS)
 
 test: $(DONE)  ## all tests except those that need a GPU
 	$(BIN)/python $(PYTEST) -m 'not gpu' --ignore tests/hosts
