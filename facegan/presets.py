@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from facegan.config import SHIPPED_MODEL, SHIPPED_SIZE, Config, DataConfig, OptimConfig, VggConfig
+from facegan.config import SHIPPED_MODEL, SHIPPED_SIZE, Config, DataConfig, ModelConfig, OptimConfig, VggConfig
 from facegan.errors import UserError, did_you_mean
 
 _SMALL = Config(
@@ -17,6 +17,15 @@ _SMALL = Config(
 PRESETS: dict[str, Config] = {
     "demo": replace(_SMALL, start="shipped", images=800, report_every=80, checkpoint_every=400, gradient_diagnostics_every=80),
     "hour": replace(_SMALL, images=12_000, report_every=400, checkpoint_every=2_000),
+    "study": Config(
+        data=DataConfig(size=96),
+        model=ModelConfig(generator_width=32, discriminator_width=32, maps="parts", map_sigma=0.8, head="mask"),
+        optim=OptimConfig(generator_lr=1e-3, discriminator_lr=0.02, batch=16, average=0.999),
+        images=160_000,
+        report_every=1_600,
+        checkpoint_every=16_000,
+        gradient_diagnostics_every=1_600,
+    ),
     "poster": Config(),
     "warm_up": replace(
         _SMALL,
@@ -30,7 +39,7 @@ PRESETS: dict[str, Config] = {
 
 
 def preset(name: str) -> Config:
-    """The configuration of a preset: demo (minutes on a CPU), hour (an hour on a CPU), poster (2019's, for GPUs), warm_up.
+    """The configuration of a preset: demo (minutes on a CPU), hour (an hour on a CPU), study and poster (2019's) for GPUs.
 
     demo starts from the shipped weights, which warm_up makes; the others start from random weights.
     """
