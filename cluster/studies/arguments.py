@@ -30,8 +30,8 @@ class StudyArguments:
     study: str = ""
     """Study folder or s3://bucket/prefix; by default studies/<design>-<preset>-<plan>."""
     preset: str = "demo"
-    """Base configuration. demo: minutes on a CPU, from generators that follow already; hour: an hour on a CPU, from random weights;
-    study: hours on a GPU; poster: the study of 2019, for GPUs."""
+    """Base configuration. demo: minutes on a CPU, from generators that follow already; hour: an hour on a CPU, from random
+    weights; study: hours on a GPU; poster: the study of 2019, for GPUs."""
     include_faces: bool = False
     """Embed frames of real people in report.html. The PNG files in the study folder contain them in any case."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
