@@ -14,13 +14,11 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, StrMethod
 from numpy.typing import NDArray
 
 from facegan.config import TERMS
+from facegan.report.palette import COLOURS, STYLES
 from facegan.study.analysis.model_selection import runs_of_arms
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 
-# The palette of Okabe and Ito, which colour-blind readers can tell apart; line styles help in print.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
-_STYLES = ("-", "--", "-.", ":")
 _ABSENT = "#777777"
 _END_SHARE = 0.1
 """Share of the rows whose mean is the value at the end of training."""
@@ -75,7 +73,7 @@ def curves(study: Path, plan: Plan) -> list[Curve]:
     found = []
     for i, (arm, runs) in enumerate(zip(plan.arms, runs_of_arms(plan, study).values(), strict=True)):
         rows = [trial_folder(study, trial).rows() for trial in runs]
-        found.append(Curve(arm.label, rows, _COLOURS[i % len(_COLOURS)], _STYLES[i % len(_STYLES)]))
+        found.append(Curve(arm.label, rows, COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]))
     return found
 
 
