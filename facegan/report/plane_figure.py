@@ -8,7 +8,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from facegan.config import LABELS
 from facegan.report.palette import colour_of
-from facegan.study.analysis.plane import FactorArrow, Plane
+from facegan.study.analysis.plane import Plane
 from facegan.study.design.plan import Plan
 
 _REFERENCE = "#666666"
@@ -28,15 +28,10 @@ def plane_figure(plan: Plan, plane: Plane) -> Figure:
     panels = figure.subplots(1, 2 if has_arrows else 1, squeeze=False)[0]
     _draw_arms(panels[0], plan, plane)
     if has_arrows:
-        _draw_arrows(panels[1], plan, plane)
-    limits = _limits(plane)
+        _draw_arrows(panels[1], plane)
     for axes in panels:
-        axes.set_xlim(*limits[0])
-        axes.set_ylim(*limits[1])
-        axes.set_xlabel("follows the target: 0 = source copied, 1 = real target", fontsize=11)
         axes.grid(color="#e4e4e4", lw=0.7)
         axes.set_axisbelow(True)
-    panels[0].set_ylabel("keeps the person: 0 = another person, 1 = the person", fontsize=11)
     return figure
 
 
@@ -64,47 +59,50 @@ def _draw_arms(axes: Axes, plan: Plan, plane: Plane) -> None:
             )
             axes.plot(point.following, point.kept, "o", color=colour, ms=5, alpha=0.65, mew=0, zorder=4)
         axes.plot(mean.following, mean.kept, "o", color=colour, ms=11, mec="white", mew=1.2, zorder=5, label=label)
+    across, up = _limits(plane)
+    axes.set_xlim(*across)
+    axes.set_ylim(*up)
+    axes.set_xlabel("follows the target: 0 = source copied, 1 = real target", fontsize=11)
+    axes.set_ylabel("keeps the person: 0 = another person, 1 = the person", fontsize=11)
     axes.legend(loc="lower left", fontsize=11, framealpha=0.95)
 
 
-def _draw_arrows(axes: Axes, plan: Plan, plane: Plane) -> None:
-    axes.set_title("Factors: from the runs without it to the runs with it", loc="left", fontsize=12)
-    for point in plane.references.values():
-        axes.plot(point.following, point.kept, "D", color=_REFERENCE, ms=8, mfc="white", mew=1.6, zorder=3)
+def _draw_arrows(axes: Axes, plane: Plane) -> None:
+    """What switching on each factor changes, as arrows from the origin."""
+    axes.set_title("Factors: what switching one on changes (box: 95 % intervals)", loc="left", fontsize=12)
+    axes.axhline(0, color="#999999", lw=0.8)
+    axes.axvline(0, color="#999999", lw=0.8)
     for number, arrow in enumerate(plane.arrows):
-        _draw_arrow(axes, arrow, colour_of(number))
-    if any(arrow.following_interval for arrow in plane.arrows):
-        axes.text(
-            0.01,
-            0.01,
-            "box: 95 % intervals of both changes",
-            transform=axes.transAxes,
-            fontsize=10,
-            color=_REFERENCE,
-            va="bottom",
-        )
+        colour, change = colour_of(number), arrow.change
+        if arrow.following_interval and arrow.kept_interval:
+            (left, right), (low, high) = arrow.following_interval, arrow.kept_interval
+            box = Rectangle((left, low), right - left, high - low, fc="none", ec=colour, lw=1.3, ls="--", zorder=2)
+            axes.add_patch(box)
+        tip = (change.following, change.kept)
+        shape = {"arrowstyle": "-|>", "mutation_scale": 20, "shrinkA": 0, "shrinkB": 0}
+        axes.add_patch(FancyArrowPatch((0, 0), tip, color=colour, lw=2.2, **shape))
+        label = "+".join(LABELS[part].label for part in arrow.factor.split("+"))
+        axes.plot([], [], "-", color=colour, lw=3, label=f"{label} on")
+    reach = _reach(plane)
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(-reach, reach)
+    axes.set_xlabel("change of following: left towards copying, right towards the target", fontsize=11)
+    axes.set_ylabel("change of identity: down loses the person, up keeps it", fontsize=11)
+    axes.legend(loc="lower left", fontsize=11, framealpha=0.95)
 
 
-def _draw_arrow(axes: Axes, arrow: FactorArrow, colour: str) -> None:
-    start = (arrow.start.following, arrow.start.kept)
-    end = (start[0] + arrow.change.following, start[1] + arrow.change.kept)
-    if arrow.following_interval and arrow.kept_interval:
-        (left, right), (low, high) = arrow.following_interval, arrow.kept_interval
-        corner = (start[0] + left, start[1] + low)
-        axes.add_patch(Rectangle(corner, right - left, high - low, fc=colour, ec=colour, alpha=0.16, lw=1, zorder=2))
-    axes.plot(*start, "o", color=colour, ms=5, zorder=4)
-    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=20, color=colour, lw=2.2, zorder=5, shrinkB=0))
-    label = "+".join(LABELS[part].label for part in arrow.factor.split("+"))
-    axes.annotate(f"with {label}", end, (8, 8), textcoords="offset points", color=colour, fontsize=11, weight="bold", zorder=6)
+def _reach(plane: Plane) -> float:
+    """Half the width of the panel of factors: all arrows, and their boxes as far as three times the longest arrow."""
+    arrows = [abs(value) for arrow in plane.arrows for value in (arrow.change.following, arrow.change.kept)]
+    intervals = [i for arrow in plane.arrows for i in (arrow.following_interval, arrow.kept_interval) if i]
+    longest = max(*arrows, 0.05)
+    return 1.08 * max(longest, min(3 * longest, max((abs(end) for i in intervals for end in i), default=0.0)))
 
 
 def _limits(plane: Plane) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Of both axes: all reference rows, runs and arrow tips, and the unit square at least."""
+    """Of both axes: all reference rows and runs, and the unit square at least."""
     points = [*plane.references.values(), *(p for arm in plane.arms for p in arm.points)]
     across, up = [0.0, 1.0, *(p.following for p in points)], [0.0, 1.0, *(p.kept for p in points)]
-    for arrow in plane.arrows:
-        across.append(arrow.start.following + arrow.change.following)
-        up.append(arrow.start.kept + arrow.change.kept)
     (left, right), (low, high) = ((min(values), max(values)) for values in (across, up))
     wide, tall = _MARGIN * (right - left), _MARGIN * (high - low)
     return (left - wide, right + wide), (low - tall, high + tall)

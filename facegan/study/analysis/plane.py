@@ -33,15 +33,15 @@ class ArmPoints:
     @property
     def mean(self) -> Point:
         """The mean over the seeds."""
-        return mean_point(self.points)
+        count = len(self.points)
+        return Point(sum(p.following for p in self.points) / count, sum(p.kept for p in self.points) / count)
 
 
 @dataclass(frozen=True, slots=True)
 class FactorArrow:
-    """What switching on a factor does: from the mean of the runs without it, by its effects on both coordinates."""
+    """What switching on a factor changes: its main effects on both coordinates."""
 
     factor: str
-    start: Point
     change: Point
     following_interval: Bounds | None
     """95 % interval of the change; None with too few seeds."""
@@ -69,27 +69,19 @@ def make_plane(runs: Mapping[str, Sequence[Run]], references: Mapping[str, Card]
         if following is not None and kept is not None:
             corners[name] = Point(following, kept)
     found: dict[str, list[tuple[int, Point]]] = {}
-    levels = {}
     for across, up in zip(runs[FOLLOWING], runs[KEPT], strict=True):
         assert (across.arm, across.seed) == (up.arm, up.seed), "the runs of both metrics are in one order"
         following, kept = _mean(across), _mean(up)
         if following is not None and kept is not None:
             found.setdefault(across.arm, []).append((across.seed, Point(following, kept)))
-            levels[across.arm] = across.levels
     arms = tuple(ArmPoints(arm, tuple(s for s, _ in points), tuple(p for _, p in points)) for arm, points in found.items())
     arrows = []
     for name in effects.factors if effects else ():
-        without = [point for arm in arms if levels[arm.arm].get(name) == -1 for point in arm.points]
         following_effect, kept_effect = (_main_effect(effects, metric, name) for metric in (FOLLOWING, KEPT))
-        if without and following_effect and kept_effect:
+        if following_effect and kept_effect:
             change = Point(following_effect.estimate, kept_effect.estimate)
             arrows.append(FactorArrow(name, mean_point(without), change, following_effect.interval, kept_effect.interval))
     return Plane(corners, arms, tuple(arrows)) if corners or arms else None
-
-
-def mean_point(points: Sequence[Point]) -> Point:
-    """The mean of at least one point."""
-    return Point(sum(p.following for p in points) / len(points), sum(p.kept for p in points) / len(points))
 
 
 def _mean(run: Run) -> float | None:
