@@ -79,8 +79,9 @@ def _draw_arrows(axes: Axes, plane: Plane) -> None:
             box = Rectangle((left, low), right - left, high - low, fc="none", ec=colour, lw=1.3, ls="--", zorder=2)
             axes.add_patch(box)
         tip = (change.following, change.kept)
-        shape = {"arrowstyle": "-|>", "mutation_scale": 20, "shrinkA": 0, "shrinkB": 0}
-        axes.add_patch(FancyArrowPatch((0, 0), tip, color=colour, lw=2.2, **shape))
+        arrow_shape = FancyArrowPatch((0, 0), tip, arrowstyle="-|>", mutation_scale=20, shrinkA=0, shrinkB=0)
+        arrow_shape.set(color=colour, linewidth=2.2)
+        axes.add_patch(arrow_shape)
         label = "+".join(LABELS[part].label for part in arrow.factor.split("+"))
         axes.plot([], [], "-", color=colour, lw=3, label=f"{label} on")
     reach = _reach(plane)

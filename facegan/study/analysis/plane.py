@@ -80,7 +80,7 @@ def make_plane(runs: Mapping[str, Sequence[Run]], references: Mapping[str, Card]
         following_effect, kept_effect = (_main_effect(effects, metric, name) for metric in (FOLLOWING, KEPT))
         if following_effect and kept_effect:
             change = Point(following_effect.estimate, kept_effect.estimate)
-            arrows.append(FactorArrow(name, mean_point(without), change, following_effect.interval, kept_effect.interval))
+            arrows.append(FactorArrow(name, change, following_effect.interval, kept_effect.interval))
     return Plane(corners, arms, tuple(arrows)) if corners or arms else None
 
 
