@@ -74,7 +74,7 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--budget", "seconds"], "--seconds is missing"),
         ("ablate", ["--seconds", "60"], "nothing with --budget images"),
         ("ablate", ["--budget", "seconds", "--seconds", "-1"], "--seconds is -1: above 0"),
-        ("ablate", ["--budget", "seconds", "--seconds", "9", "--images", "800"], "--images is 800: with --budget seconds"),
+        ("ablate", ["--budget", "seconds", "--seconds", "9", "--images", "1600"], "--images is 1600: with --budget seconds"),
         (
             "ablate",
             ["--budget", "seconds", "--seconds", "9", "--gpus_per_trial", "0.5"],

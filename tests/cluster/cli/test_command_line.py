@@ -37,10 +37,10 @@ def test_a_wrong_value_is_refused_in_one_line(flags: str, message: str) -> None:
     ("flags", "message"),
     [
         ("--seeds 0 -1", r"--seeds is \(0, -1\)"),
-        ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 880"),
-        ("--candidates 2 --images 400", r"checkpoint_every is 880: at most images \(400\)"),
+        ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 400"),
+        ("--candidates 2 --images 240", r"checkpoint_every is 400: at most images \(240\)"),
         (f"--study {__file__}", "--study is '.*test_command_line.py': a file; name a folder"),
-        ("--budget seconds --seconds 60 --images 800", r"--images is 800: .*leave --images out"),
+        ("--budget seconds --seconds 60 --images 1600", r"--images is 1600: .*leave --images out"),
     ],
 )
 def test_flags_that_contradict_each_other_are_refused_before_any_work(flags: str, message: str) -> None:
@@ -49,12 +49,12 @@ def test_flags_that_contradict_each_other_are_refused_before_any_work(flags: str
 
 
 def test_the_images_that_a_refusal_prints_are_accepted_with_a_budget_of_seconds() -> None:
-    """The cure named --images 4416, which was then refused with "leave --images out"."""
+    """The cure named --images, which was then refused with "leave --images out"."""
     flags = "--budget seconds --seconds 60 --optim.batch 48 --source nowhere"
     with pytest.raises(UserError) as refused:
         parse(Ablate, "", flags.split())
     cure = str(refused.value).rpartition("such as ")[2].partition(";")[0]
-    assert "--images 4416" in cure
+    assert "--images 816" in cure
     with pytest.raises(UserError, match="no such folder"):
         ablate(parse(Ablate, "", [*flags.split(), *cure.split()]))
 
@@ -66,7 +66,7 @@ def test_candidates_need_no_further_flag(preset: str) -> None:
         ablate(parse(Ablate, "", ["--preset", preset, "--candidates", "2", "--source", "nowhere"]))
 
 
-@pytest.mark.parametrize("flags", ["--candidates 2 --images 400", "--candidates 2 --grace_images 5"])
+@pytest.mark.parametrize("flags", ["--candidates 2 --images 240", "--candidates 2 --grace_images 5"])
 def test_the_flag_that_a_refusal_of_candidates_prints_is_accepted(flags: str) -> None:
     given = [*flags.split(), "--source", "nowhere"]
     with pytest.raises(UserError) as refused:

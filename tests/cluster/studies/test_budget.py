@@ -47,7 +47,7 @@ def one_second_per_report(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def without_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the scoring at the end of a run, which takes seconds."""
-    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.write_state("COMPLETED"))
+    monkeypatch.setattr(trial._Writer, "finish", lambda self, score: self.write_state("COMPLETED"))
 
 
 class Killed(Exception):
@@ -98,14 +98,14 @@ def test_a_killed_run_continues_with_the_seconds_it_had(endless: Config, data: F
 def test_a_run_killed_during_scoring_trains_no_further(
     endless: Config, data: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(self: object) -> None:
+    def killed(self: object, score: bool) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(trial._Writer, "finish", killed)
         with pytest.raises(Killed):
             run(tmp_path, endless, data, 3.0, report_to_nobody)
-    monkeypatch.setattr(trial._Writer, "finish", lambda self: self.write_state("COMPLETED"))
+    monkeypatch.setattr(trial._Writer, "finish", lambda self, score: self.write_state("COMPLETED"))
     folder = run(tmp_path, endless, data, 3.0, report_to_nobody)
     assert folder.state().images == 24
 
