@@ -41,6 +41,8 @@ def reference_crop(image: NDArray[np.uint8], left: int, top: int, side: int, siz
         (Square(80.0, 5.0, 70.4), (46, -30), 70),  # beyond the top right corner
         (Square(90.5, 75.5, 44.0), (69, 54), 44),  # beyond the bottom right corner
         (Square(50.0, 40.0, 21.0), (40, 30), 21),  # smaller than the crop
+        (Square(-40.5, 30.0, 64.0), (-72, -2), 64),  # wholly to the left of the image
+        (Square(30.0, 150.0, 64.0), (-2, 118), 64),  # wholly below it
     ],
 )
 def test_a_crop_is_the_references(square: Square, corner: tuple[int, int], side: int) -> None:
