@@ -17,8 +17,13 @@ from tests.facegan.reference_step import WEIGHTS, Frames, Networks, adam, discri
 SIZE = 32
 STYLE = 3.0
 MODELS: dict[str, dict[str, str | float]] = {
-    "points, sparse, colour": {"model.maps": "points", "model.first_layer": "sparse", "model.head": "colour"},
-    "points, dense, mask": {"model.maps": "points", "model.first_layer": "dense", "model.head": "mask"},
+    "points, sparse, colour": {
+        "model.maps": "points",
+        "model.first_layer": "sparse",
+        "model.head": "colour",
+        "model.map_sigma": 1.3,
+    },
+    "points, dense, mask": {"model.maps": "points", "model.first_layer": "dense", "model.head": "mask", "model.map_sigma": 0.9},
     "parts, mask": {"model.maps": "parts", "model.head": "mask", "model.map_sigma": 0.8},
 }
 
@@ -53,8 +58,14 @@ def in_float64() -> Iterator[None]:
 
 def all_terms(tiny: Config, model: str) -> Config:
     # The discriminator's rate is large, so that terms which read it before its step have another value.
-    settings = {f"loss.{term}": weight for term, weight in WEIGHTS.items()}
-    return tiny.override({**settings, "loss.style": STYLE, "optim.discriminator_lr": 0.5, **MODELS[model]})
+    return tiny.override({"loss.style": STYLE, "optim.discriminator_lr": 0.5, **MODELS[model]})
+
+
+def test_the_defaults_are_the_posters() -> None:
+    loss, optim = Config().loss, Config().optim
+    assert loss.weights() == WEIGHTS
+    assert (loss.pixel_form, loss.consistency_form) == ("l2", "l1_squared")
+    assert (optim.generator_lr, optim.discriminator_lr, optim.batch) == (2e-4, 5e-5, 8)
 
 
 @pytest.mark.parametrize(

@@ -36,21 +36,26 @@ def weights_of(network: nn.Module) -> dict[str, Array]:
 
 
 def conv(x: Array, weight: Array, bias: Array, stride: int, padding: int) -> Array:
-    """y[o, i, j] = bias[o] + sum of weight[o, c, k, l] x[c, stride i + k - padding, stride j + l - padding], 0 outside."""
+    """y[o, i, j] = bias[o] + sum of weight[o, c, k, m] x[c, stride i + k - padding, stride j + m - padding], 0 outside."""
+    kernel = weight.shape[2]
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    out: Array = np.tensordot(windows, weight, axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
-    return out + bias[:, None, None]
+    height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[2:])
+    out = np.zeros((len(x), len(weight), height, width)) + bias[:, None, None]
+    for k in range(kernel):
+        for m in range(kernel):
+            read = padded[:, :, k : k + stride * height : stride, m : m + stride * width : stride]
+            out += np.einsum("bcij,oc->boij", read, weight[:, :, k, m])  # without BLAS, whose threads wait for each other
+    return out
 
 
 def conv_transposed(x: Array, weight: Array, bias: Array) -> Array:
-    """Kernel 3, stride 2, padding 1, one row more: x[c, i, j] weight[c, o, k, l] is added at [o, 2 i + k - 1, 2 j + l - 1]."""
+    """Kernel 3, stride 2, padding 1, one row more: x[c, i, j] weight[c, o, k, m] is added at [o, 2 i + k - 1, 2 j + m - 1]."""
     batch, _, height, width = x.shape
     out = np.zeros((batch, weight.shape[1], 2 * height + 2, 2 * width + 2))
     for k in range(3):
-        for last in range(3):
-            added = np.tensordot(x, weight[:, :, k, last], axes=((1,), (0,))).transpose(0, 3, 1, 2)
-            out[:, :, k : k + 2 * height : 2, last : last + 2 * width : 2] += added
+        for m in range(3):
+            added = np.einsum("bcij,co->boij", x, weight[:, :, k, m])
+            out[:, :, k : k + 2 * height : 2, m : m + 2 * width : 2] += added
     return out[:, :, 1:-1, 1:-1] + bias[:, None, None]
 
 
