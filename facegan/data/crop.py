@@ -94,10 +94,19 @@ def _weighted_mean(window: deque[tuple[int, Square | None, Payload]], position: 
 
 def _padded_window(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     """[side, side, 3]: a square of an image, with the image's edge repeated where the square lies outside."""
-    height, width = image.shape[:2]
-    inside = image[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
-    above, below = max(0, -top), max(0, top + side - height)
-    before, after = max(0, -left), max(0, left + side - width)
+    rows, above, below = _inside(top, side, image.shape[0])
+    columns, before, after = _inside(left, side, image.shape[1])
+    inside = image[rows, columns]
     if not any((above, below, before, after)):
         return inside
     return np.asarray(cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _inside(first: int, side: int, length: int) -> tuple[slice, int, int]:
+    """Along one axis the pixels that a square shares with an image, and how often the first and the last are repeated.
+
+    At least one pixel: of a square that lies wholly outside it is the nearest, since OpenCV reads beyond an empty image.
+    """
+    start, stop = min(max(0, first), length - 1), max(min(first + side, length), 1)
+    before = min(max(0, -first), side - (stop - start))
+    return slice(start, stop), before, side - (stop - start) - before

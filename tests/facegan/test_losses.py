@@ -62,3 +62,16 @@ def test_style_keeps_samples_apart() -> None:
     both, target = {3: torch.cat([a, b])}, {3: torch.zeros(2, 3, 4, 4)}
     singles = [losses.style({3: x}, {3: torch.zeros(1, 3, 4, 4)}, (3,)) for x in (a, b)]
     assert losses.style(both, target, (3,)).item() == pytest.approx(sum(s.item() for s in singles) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("layers", [(3,), (3, 8)])
+def test_terms_of_bfloat16_activations_are_summed_in_float32(layers: tuple[int, ...]) -> None:
+    """In bfloat16 a mean keeps two or three digits, so the values of a term would come in steps."""
+    torch.manual_seed(0)
+    generated, target = ({k: torch.rand(2, 4, 16, 16).bfloat16() for k in (3, 8)} for _ in range(2))
+    exact, wanted = ({k: v.float() for k, v in features.items()} for features in (generated, target))
+    assert torch.equal(losses.feature_l1(generated, target, layers), losses.feature_l1(exact, wanted, layers))
+    assert torch.equal(losses.style(generated, target, layers), losses.style(exact, wanted, layers))
+    real, fake = generated[3][:, :1], target[3][:, :1]
+    assert torch.equal(losses.adversarial(fake), losses.adversarial(fake.float()))
+    assert torch.equal(losses.discriminator(real, fake), losses.discriminator(real.float(), fake.float()))

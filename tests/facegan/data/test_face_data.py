@@ -16,12 +16,19 @@ def test_validation_and_test_people_are_never_trained_on(data: FaceData) -> None
     assert set(data.clips("train", 0.0)) == parts["train"] | parts["validation"]
 
 
-def test_mirrored_samples_have_mirrored_landmarks(data: FaceData, tiny: Config) -> None:
+def test_a_batch_holds_the_images_and_landmarks_of_its_rows_mirrored_alike(data: FaceData, tiny: Config) -> None:
     t = sample(training_clips(data, tiny), 0, 0, 16, True)
     batch = data.batch(t)
     assert t.mirrored.any() and not t.mirrored.all()
-    for i, (row, flipped) in enumerate(zip(t.source, t.mirrored, strict=True)):
-        image, points = data.image(row), data.points[row]
-        expected = (image[:, ::-1], mirror(points, 32)) if flipped else (image, points)
-        assert np.array_equal(batch.source[i].numpy().transpose(1, 2, 0), expected[0])
-        assert np.array_equal(batch.source_points[i].numpy(), expected[1])
+    for i, flipped in enumerate(t.mirrored):
+        for rows, images, points in (
+            (t.source, batch.source, batch.source_points),
+            (t.target, batch.target, batch.target_points),
+            (t.third, None, batch.third_points),
+        ):
+            image, face = data.image(rows[i]), np.array(data.points[rows[i]])
+            if flipped:
+                image, face = image[:, ::-1], mirror(face, 32)
+            assert np.array_equal(points[i].numpy(), face)
+            if images is not None:
+                assert np.array_equal(images[i].numpy().transpose(1, 2, 0), image)
