@@ -11,6 +11,7 @@ from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.evaluation import study_references
 from facegan.metrics.evaluation_config import EvaluatorsConfig
+from facegan.metrics.evaluation_set import REFERENCE_FRAMES
 from facegan.metrics.evaluators import build_evaluators
 from facegan.records import read_record
 from facegan.report.figure2 import write_figure2
@@ -20,7 +21,6 @@ from facegan.report.page import write_report
 from facegan.report.sheets import contact_sheet
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.plan import Plan
-from facegan.trial import REFERENCE_EMBEDDINGS
 
 REFERENCES = "references.json"
 """Metric cards of the reference rows."""
@@ -40,7 +40,7 @@ def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: boo
     discrimination = read_record(Discrimination, study / DISCRIMINATION, cure)
     if references is None or discrimination is None:
         evaluators = build_evaluators(EvaluatorsConfig())
-        references, discrimination = study_references(data, evaluators, study / REFERENCE_EMBEDDINGS)
+        references, discrimination = study_references(data, evaluators, study / REFERENCE_FRAMES)
         write_json(study / REFERENCES, references)
         write_json(study / DISCRIMINATION, discrimination)
     people = {clip.clip: data.person_of(clip.clip) for clip in data.manifest.clips}

@@ -8,24 +8,26 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import write_json
-from facegan.inference import image_generator
+from facegan.inference import Images, image_generator
 from facegan.memory import peak_memory_bytes, reset_peak_memory
 from facegan.metrics.evaluation import make_card
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluation_set import REFERENCE_FRAMES, generate_all, prepare_evaluation_set
 from facegan.metrics.evaluators import build_evaluators
-from facegan.metrics.image_quality import face_error, face_masks
-from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
-from facegan.metrics.pairs import choose_pairs, images_of
+from facegan.metrics.measure import measure
+from facegan.metrics.probes import probe_generator
+from facegan.metrics.validation import VALIDATION_FRAMES, Validation
 from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.start_conditions import start_conditions
@@ -33,14 +35,9 @@ from facegan.step import TrainState, new_state
 from facegan.study.folder.trial_folder import MetricsRow, State, TrialFolder
 from facegan.train import Diverged, Progress, train
 
-REFERENCE_EMBEDDINGS = "reference_embeddings.npy"
-"""File of a study with the face embeddings of the real evaluation frames, computed once."""
-
 Report = Callable[[dict[str, float]], None]
 """Tells the scheduler of a checkpoint. Every rank calls it. It may not return: ASHA can end the trial there."""
 
-_VALIDATION_PAIRS_PER_CLIP = 4
-_VALIDATION_PAIRS = 32
 _GRID_ROWS = 6
 
 
@@ -135,7 +132,8 @@ class _Writer:
         if not state.images:
             self.folder.write_conditions(**start_conditions(state, data))
         reset_peak_memory(state.device)
-        self._validation = _Validation(data, state.config)
+        self._evaluators = build_evaluators(EvaluatorsConfig())
+        self._validation = Validation(data, state.config, self._evaluators, storage.study_file(VALIDATION_FRAMES))
         self.write_state("RUNNING")
 
     def write_state(self, name: State, error: str = "", *, now: bool = True) -> None:
@@ -150,7 +148,9 @@ class _Writer:
             self.folder.append_row(row)
             self.write_state("RUNNING", now=False)
             return {}
-        validation, grid = self._validation.score(self.state)
+        generate = image_generator(self.state.result, self.state.config, self.state.device)
+        validation, images = self._validation.score(generate)
+        grid = _grid(self._validation, images)
         cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
         self.folder.append_row(replace(row, metrics={**row.metrics, **validation}))
         checkpoint.save(self.state, self.folder.checkpoint)
@@ -166,30 +166,16 @@ class _Writer:
         self.write_state("COMPLETED")
 
     def _score(self) -> None:
-        evaluators = build_evaluators(EvaluatorsConfig())
-        embeddings = self.storage.study_file(REFERENCE_EMBEDDINGS)
-        evaluation_set = prepare_evaluation_set(self.data, evaluators, embeddings, Sampling())
-        generate = image_generator(self.state.result, self.state.config, self.state.device)
+        state, evaluators = self.state, self._evaluators
+        real_frames = self.storage.study_file(REFERENCE_FRAMES)
+        evaluation_set = prepare_evaluation_set(self.data, evaluators, real_frames, Sampling())
+        generate = image_generator(state.result, state.config, state.device)
         measured = measure(generate_all(generate, self.data, evaluation_set), evaluation_set, evaluators)
+        measured |= probe_generator(state.result, state.config, state.device, evaluation_set)
         self.folder.write_scores(make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
 
 
-class _Validation:
-    """Held-out pairs that are generated at each checkpoint: of validation clips, or of test clips if none are held out."""
-
-    def __init__(self, data: FaceData, config: Config) -> None:
-        part = "validation" if data.clips("validation", config.data.validation_fraction) else "test"
-        pairs = choose_pairs(data, part, config, _VALIDATION_PAIRS_PER_CLIP)
-        chosen = np.linspace(0, len(pairs) - 1, min(_VALIDATION_PAIRS, len(pairs))).round().astype(int)
-        source, target = pairs.source[chosen], pairs.target[chosen]
-        self.metric = f"{part}/face_error"
-        self.sources, self.targets = images_of(data, source), images_of(data, target)
-        self.points = data.points[target]
-        self.masks = face_masks(self.points, data.size)
-
-    def score(self, state: TrainState) -> tuple[dict[str, float], np.ndarray[Any, np.dtype[np.uint8]]]:
-        """The mean face error by its metric's name, and a grid of sources, landmarks, targets and generated images."""
-        images = image_generator(state.result, state.config, state.device)(self.sources, self.points)
-        error = float(face_error(images, self.targets, self.masks).mean())
-        rows = np.linspace(0, len(images) - 1, min(_GRID_ROWS, len(images))).round().astype(int)
-        return {self.metric: error}, sample_grid(self.sources[rows], self.points[rows], self.targets[rows], images[rows])
+def _grid(validation: Validation, images: Images) -> NDArray[np.uint8]:
+    """Sources, landmarks, targets and generated images of some of the validation pairs."""
+    rows = np.linspace(0, len(images) - 1, min(_GRID_ROWS, len(images))).round().astype(int)
+    return sample_grid(validation.sources[rows], validation.points[rows], validation.targets[rows], images[rows])

@@ -1,6 +1,6 @@
-"""Search for the weights of the loss: ASHA compares random candidates by their face error on validation clips.
+"""Search for the weights of the loss: ASHA compares candidates by following, identity and face error on validation clips.
 
-The face error does not depend on the weights, so candidates are comparable. The winner's score is optimistic because it was
+That score does not depend on the weights, so candidates are comparable. The winner's score is optimistic because it was
 selected: train it again with fresh seeds to get an unbiased one.
 """
 
@@ -13,7 +13,7 @@ from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
 from facegan.errors import UserError
-from facegan.study.analysis.model_selection import SELECTION
+from facegan.study.analysis.model_selection import SELECTED_BY, SELECTION
 from facegan.study.design.arms import Arm
 
 
@@ -52,6 +52,7 @@ def main(args: Search) -> None:
     )
     study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
     print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
+    print(f"  less is better: the sum of {SELECTED_BY}")
     for row in candidate_table(study, plan):
         print(f"  {row}")
 

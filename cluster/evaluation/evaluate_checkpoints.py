@@ -37,9 +37,11 @@ from facegan.metrics.evaluation import (
     unpack,
 )
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluation_set import generate_all, prepare_evaluation_set
 from facegan.metrics.evaluators import Evaluators, build_evaluators, refuse_loss_networks
-from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
+from facegan.metrics.measure import measure
 from facegan.metrics.pairs import choose_pairs
+from facegan.metrics.probes import probe_generator
 from facegan.report.formatting import duration
 from facegan.study.design.plan import code_version
 
@@ -168,6 +170,7 @@ def _evaluate_clip(
         generator = generator_of(checkpoint.config, tensors).to(device)
         images = generate_all(image_generator(generator, checkpoint.config, device), data, evaluation_set)
         part: ClipMeasurements = dict(measure(images, evaluation_set, evaluators))
+        part |= probe_generator(generator, checkpoint.config, device, evaluation_set)
         out.write(evaluation.part_key(checkpoint.sha256, clip), pack(part))
 
 

@@ -18,7 +18,7 @@ from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
 from cluster.studies.progress import show_progress
-from cluster.studies.reference_embeddings import precompute_reference_embeddings
+from cluster.studies.reference_frames import precompute_reference_frames
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
@@ -87,11 +87,11 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     start_ray()
     check_shared_paths(_local_files(store, data))
     print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
-    embeddings = ray.remote(num_cpus=1)(precompute_reference_embeddings).remote(store, data)
+    real_frames = ray.remote(num_cpus=1)(precompute_reference_frames).remote(store, data)
     tracker = start_tracker(plan, store.folder)
     with show_progress(plan, store, tracker):
         run_trials(plan, store, data)
-    result_of(embeddings)
+    result_of(real_frames)
 
     # Outputs
     store.pull()

@@ -24,6 +24,7 @@ from facegan.landmarks.points import POINTS
 from facegan.metrics.card import Card
 from facegan.metrics.table import meaning
 from facegan.served_generator import CHECKPOINT
+from facegan.study.analysis.model_selection import SELECTED_BY
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Trial
 from facegan.study.folder.trial_folder import trial_folder
@@ -137,7 +138,8 @@ def _card(about: dict[str, Any]) -> str:
             f"Generator of **{tags['arm']}**, seed {tags['seed']}, {about['images_seen']} images of {tags['faces']} faces",
             f"(study {tags['study']}). The arm {about['verdict_on_the_arm']}",
             "",
-            "Selected on validation clips: the arm with the best mean over seeds, and of its seeds the middle one. Scores are",
+            "Selected on validation clips: the arm with the best mean over seeds, and of its seeds the middle one. The best",
+            f"has the least sum of {SELECTED_BY}. Scores are",
             "means over clips of held-out people (95 % interval by resampling people), next to the reference rows.",
             "",
             f"| score | this generator | {head} | |",

@@ -22,12 +22,12 @@ Scores = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class CategorySummary:
-    """One metric over the clips of one category."""
+    """One metric over some of the clips or of their pairs."""
 
     mean: float | None
     interval: tuple[float, float] | None
     clips: int
-    """Number of clips of the category."""
+    """Number of clips that it is summarised over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,9 @@ class MetricSummary:
     """Mean of each clip."""
     categories: dict[str, CategorySummary] = field(default_factory=dict)
     """The same by category of clips. Empty for KID, which is a distance between whole sets."""
+    large_pose: CategorySummary | None = None
+    """The same over the pairs whose pose changes most, which count nowhere else; None: there are none, or it is no score of
+    single pairs."""
     note: str = ""
     """Why the metric was not measured."""
 
@@ -52,6 +55,8 @@ Card = dict[str, MetricSummary]
 
 GENERATED, TARGETS = "features/generated", "features/targets"
 """Names of Inception's features [n, 2048] among the measurements. KID needs those of all clips, so it is computed last."""
+LARGE_POSE = "pairs/large_pose"
+"""Name of the 1 of pairs that were chosen by a large change of pose, and 0 of the others, among the measurements."""
 
 
 def with_kid(measured: Scores, clips: list[str], images: int) -> tuple[Scores, dict[str, str]]:

@@ -45,8 +45,12 @@ class Discrimination:
 def discrimination(embeddings: NDArray[np.float64], rows: NDArray[np.int64], people: list[str]) -> Discrimination:
     """Compare every two different frames by the cosine of their embeddings, within a person and between people.
 
-    `embeddings` [n, d], `rows` [n] and `people` [n] are of some frames; a row that occurs twice counts once.
+    `embeddings` [n, d], `rows` [n] and `people` [n] are of some frames; a row that occurs twice counts once. Frames in which no
+    face is found, NaN in `embeddings`, are left out, also of the counts.
     """
+    has_face = np.asarray(np.isfinite(embeddings).all(axis=1))
+    embeddings, rows = embeddings[has_face], rows[has_face]
+    people = [person for person, kept in zip(people, has_face, strict=True) if kept]
     unique = np.unique(rows, return_index=True)[1]
     unit = embeddings[unique] / np.linalg.norm(embeddings[unique], axis=1, keepdims=True)
     owner = np.array(people)[unique]

@@ -7,6 +7,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +16,87 @@ from numpy.typing import NDArray
 
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.metrics.card import Card, Scores, summarise, with_kid
+from facegan.metrics.card import LARGE_POSE, Card, CategorySummary, Scores, summarise, with_kid
 from facegan.metrics.discrimination import Discrimination, discrimination
 from facegan.metrics.evaluation_config import Sampling
+from facegan.metrics.evaluation_set import EvaluationSet, prepare_evaluation_set
 from facegan.metrics.evaluators import Evaluators
-from facegan.metrics.measure import EvaluationSet, measure_references, prepare_evaluation_set
+from facegan.metrics.measure import measure_references
+from facegan.metrics.table import PROBES
 
 ClipMeasurements = dict[str, NDArray[Any]]
 """Arrays of one clip by name: the scores of a checkpoint; or of the references, `<row>|<metric>`, EMBEDDINGS and ROWS."""
 
 NO_MOTION = "not measured of another person: frames chosen by their pose are no motion"
+NO_GENERATOR = "not measured of reference rows: they have no generator"
+ONE_PERSON = "not measured: all test clips are of one person"
 EMBEDDINGS, ROWS = "embeddings", "rows"
+_OF_SEQUENCES = ("identity_jitter", "landmark_jitter")
+_OF_GENERATORS = PROBES
+_OF_TWO_PEOPLE = ("identity_kept", "identity_measured")
 
 
 def reference_measurements(data: FaceData, evaluation_set: EvaluationSet, evaluators: Evaluators) -> ClipMeasurements:
-    """The scores of the reference rows of a clip, and the embeddings and rows of its real frames."""
+    """The scores of the reference rows of a clip, and the embeddings and rows of its real frames; NaN without a face."""
     rows = measure_references(data, evaluation_set, evaluators)
     measured: ClipMeasurements = {f"{row}|{name}": values for row, scores in rows.items() for name, values in scores.items()}
-    measured[EMBEDDINGS] = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
-    measured[ROWS] = np.concatenate([evaluation_set.pairs.source, evaluation_set.pairs.target])
+    measured[EMBEDDINGS], measured[ROWS] = _real_embeddings(evaluation_set)
     return measured
 
 
 def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Card], Discrimination]:
     """The cards of the reference rows of a study, and the result of `discrimination` on its test people.
 
-    `cache` is the file of the embeddings of the real frames; it is written if it does not exist.
+    `cache` is the file of what the evaluators see in the real frames; it is written if it does not exist.
     """
     evaluation_set = prepare_evaluation_set(data, evaluators, cache, Sampling())
     pairs = evaluation_set.pairs
     rows = measure_references(data, evaluation_set, evaluators)
     cards = {row: make_card(measured, pairs.clip, data, evaluators) for row, measured in rows.items()}
-    embeddings = np.concatenate([evaluation_set.source_embeddings, evaluation_set.target_embeddings])
     people = [data.person_of(clip) for clip in (*pairs.clip, *pairs.clip)]
-    return cards, discrimination(embeddings, np.concatenate([pairs.source, pairs.target]), people)
+    return cards, discrimination(*_real_embeddings(evaluation_set), people)
+
+
+def _real_embeddings(evaluation_set: EvaluationSet) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Embeddings [2 n, d] and rows [2 n] of the sources and then the targets of n pairs."""
+    pairs, sources, targets = evaluation_set.pairs, evaluation_set.source_faces, evaluation_set.target_faces
+    return np.concatenate([sources.embeddings, targets.embeddings]), np.concatenate([pairs.source, pairs.target])
 
 
 def make_card(measured: Scores, clips: list[str], data: FaceData, evaluators: Evaluators) -> Card:
-    """The metric card of measurements on pairs of these clips [n]; a metric that was not measured has a note."""
-    scores, missing = with_kid(measured, clips, evaluators.config.kid_images)
-    still = {name: NO_MOTION for name in ("identity_jitter", "landmark_jitter") if name not in scores}
+    """The metric card of measurements on pairs of these clips [n]; a metric that was not measured has a note.
+
+    Pairs that were chosen by a large change of pose are summarised apart from the others.
+    """
+    is_large = measured[LARGE_POSE].astype(bool)
+    usual, large = (_select(measured, clips, part) for part in (~is_large, is_large))
+    scores, missing = with_kid(*usual, evaluators.config.kid_images)
+    unmeasured = {name: NO_MOTION for name in _OF_SEQUENCES if name not in scores}
+    unmeasured |= {name: NO_GENERATOR for name in _OF_GENERATORS if name not in scores}
+    unmeasured |= {name: ONE_PERSON for name in _OF_TWO_PEOPLE if name not in scores}
     categories = {clip.clip: clip.category for clip in data.manifest.clips}
     people = {clip: data.person_of(clip) for clip in clips}
-    return summarise(scores, clips, categories, evaluators.missing | missing | still, people)
+    card = summarise(scores, usual[1], categories, evaluators.missing | missing | unmeasured, people)
+    return card | _with_large_pose(card, large, people)
+
+
+def _select(measured: Scores, clips: list[str], part: NDArray[np.bool_]) -> tuple[Scores, list[str]]:
+    """The measurements of some of the pairs, and the clips of these pairs."""
+    scores = {name: values[part] for name, values in measured.items() if name != LARGE_POSE}
+    return scores, [clip for clip, kept in zip(clips, part, strict=True) if kept]
+
+
+def _with_large_pose(card: Card, large: tuple[Scores, list[str]], people: Mapping[str, str]) -> Card:
+    """The entries of a card that are also measured on pairs with a large change of pose, with their summary there."""
+    scores, clips = large
+    if not clips:
+        return {}
+    of_pairs = {
+        name: values for name, values in scores.items() if name in card and name not in (*_OF_SEQUENCES, *_OF_GENERATORS)
+    }
+    found = summarise(of_pairs, clips, people=people)
+    count = len(set(clips))
+    return {name: replace(card[name], large_pose=CategorySummary(s.mean, s.interval, count)) for name, s in found.items()}
 
 
 def pack(measurements: ClipMeasurements) -> bytes:

@@ -57,12 +57,16 @@ class Sampling:
 
     pairs_per_clip: int = 4
     """Pairs of a source and a target frame."""
+    large_pose_pairs: int = 1
+    """Further pairs of each clip, chosen by the largest change of pose and scored apart; 0 leaves them out."""
     sequence_frames: int = 3
     """Consecutive frames that jitter is measured on; 0 leaves jitter out."""
 
     def __post_init__(self) -> None:
         if self.pairs_per_clip < 1:
             raise UserError(f"--pairs_per_clip is {self.pairs_per_clip}: at least 1")
+        if self.large_pose_pairs < 0:
+            raise UserError(f"--large_pose_pairs is {self.large_pose_pairs}: at least 0")
         if self.sequence_frames == 1 or self.sequence_frames < 0:
             raise UserError(f"--sequence_frames is {self.sequence_frames}: 0, or at least 2")
 

@@ -35,7 +35,10 @@ class IdentityEvaluator(Protocol):
     sha256: str
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
-        """[n, d]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2]; a small angle means the same person."""
+        """[n, d]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2]; a small angle means the same person.
+
+        NaN where the landmarks are NaN.
+        """
 
 
 class LandmarkEvaluator(Protocol):

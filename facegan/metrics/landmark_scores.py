@@ -57,11 +57,14 @@ def landmark_jitter(found: Points, wanted: Points) -> float:
 
 
 def identity_jitter(embeddings: NDArray[np.float64]) -> float:
-    """Mean of 1 - cosine between the embeddings [n, d] of consecutive frames; NaN for fewer than two frames."""
-    if len(embeddings) < 2:
-        return float("nan")
+    """Mean of 1 - cosine between the embeddings [n, d] of consecutive frames.
+
+    Changes from or to a frame without a face, NaN, are left out; NaN if none is left.
+    """
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return float(1 - (unit[1:] * unit[:-1]).sum(axis=1).mean())
+    each = 1 - (unit[1:] * unit[:-1]).sum(axis=1)
+    known = each[np.isfinite(each)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _check(found: Points, wanted: Points) -> None:

@@ -11,16 +11,25 @@ from facegan.errors import UserError
 from facegan.inference import Images
 
 _CANDIDATES = 40
-"""Frames per clip, evenly spread, among which a frame of another person with a given pose is searched."""
+"""Frames per clip, evenly spread, among which a frame with a given pose, or the largest change of pose, is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Source and target rows of each pair, [n], and the clip of both."""
+    """Source and target rows of each pair, [n], and the clip of both.
+
+    `large_pose` [n] is True for pairs that were chosen because the pose changes much. They are scored apart from the others,
+    which are chosen by chance.
+    """
 
     source: NDArray[np.int64]
     target: NDArray[np.int64]
     clip: list[str]
+    large_pose: NDArray[np.bool_]
+
+    def groups(self) -> list[str]:
+        """[n]: a name for the pairs of each clip that are scored together."""
+        return [f"{clip}/{'large' if large else 'random'}" for clip, large in zip(self.clip, self.large_pose, strict=True)]
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -35,14 +44,17 @@ class FrameSequence:
     rows: NDArray[np.int64]
 
 
-def choose_pairs(data: FaceData, part: str, config: Config, per_clip: int, only: str | None = None) -> Pairs:
+def choose_pairs(
+    data: FaceData, part: str, config: Config, per_clip: int, only: str | None = None, large_pose: int = 0
+) -> Pairs:
     """`per_clip` pairs of two different frames of each clip of a part ('train', 'validation', 'test') of the data.
 
-    They depend on the position of the clip in its part alone. With `only` the pairs of this clip, the same as among all.
-    Raises UserError if no clip has two frames.
+    They depend on the position of the clip in its part alone. After them come `large_pose` further pairs of the clip, those
+    between whose frames the pose changes most. With `only` the pairs of this clip, the same as among all. Raises UserError if
+    no clip has two frames.
     """
     clips = data.clips(part, config.data.validation_fraction)
-    source, target, names = [], [], []
+    source, target, names, large = [], [], [], []
     for position, (clip, rows) in enumerate(clips.items()):
         if len(rows) < 2 or clip != (only or clip):
             continue
@@ -51,10 +63,32 @@ def choose_pairs(data: FaceData, part: str, config: Config, per_clip: int, only:
             a, b = rng.choice(rows, size=2, replace=False)
             source.append(a)
             target.append(b)
-            names.append(clip)
+        far = _largest_changes(data, rows, large_pose)
+        source += [a for a, _ in far]
+        target += [b for _, b in far]
+        names += [clip] * (per_clip + len(far))
+        large += [False] * per_clip + [True] * len(far)
     if not names:
         raise UserError(f"--data has no {part} clip with two frames or more, so nothing can be evaluated there")
-    return Pairs(np.array(source), np.array(target), names)
+    return Pairs(np.array(source), np.array(target), names, np.array(large, np.bool_))
+
+
+def _largest_changes(data: FaceData, rows: NDArray[np.int64], count: int) -> list[tuple[np.int64, np.int64]]:
+    """The `count` pairs, of the evenly spread frames of a clip, between which the pose changes most, the largest first.
+
+    A pair and its reverse are two pairs.
+    """
+    few = _spread(rows)
+    shapes = _poses(data.points[few])
+    change = np.square(shapes[:, None] - shapes[None]).sum(axis=2)
+    np.fill_diagonal(change, -1.0)
+    order = np.argsort(-change, axis=None, kind="stable")[: min(count, len(few) * (len(few) - 1))]
+    return [(few[i], few[j]) for i, j in zip(*np.unravel_index(order, change.shape), strict=True)]
+
+
+def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At most `_CANDIDATES` of some rows, evenly spread."""
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(_CANDIDATES, len(rows))).round().astype(int)])
 
 
 def choose_sequences(data: FaceData, pairs: Pairs, frames: int) -> list[FrameSequence]:
@@ -74,16 +108,18 @@ def choose_sequences(data: FaceData, pairs: Pairs, frames: int) -> list[FrameSeq
     return sequences
 
 
-def of_another_person(data: FaceData, rows: NDArray[np.int64], clips: list[str]) -> NDArray[np.int64] | None:
-    """[n]: for each of some rows [n], of these clips [n], the test row of another person with the nearest pose.
+def of_another_person(
+    data: FaceData, rows: NDArray[np.int64], clips: list[str], part: str = "test"
+) -> NDArray[np.int64] | None:
+    """[n]: for each of some rows [n], of these clips [n], the row of another person with the nearest pose.
 
-    Poses are compared by landmarks without their position and size; turned and tilted heads differ. None if all test clips are
-    of one person.
+    Test people are compared with test people, all others ('train', 'validation') with people who are not tested on. Poses are
+    compared by landmarks without their position and size; turned and tilted heads differ. None if all are one person.
     """
-    test_clips = data.clips("test", 0.0)
-    if len({data.person_of(clip) for clip in test_clips}) < 2:
+    candidate_clips = data.clips("test" if part == "test" else "train", 0.0)
+    if len({data.person_of(clip) for clip in candidate_clips}) < 2:
         return None
-    few = {clip: r[np.linspace(0, len(r) - 1, min(_CANDIDATES, len(r))).round().astype(int)] for clip, r in test_clips.items()}
+    few = {clip: _spread(r) for clip, r in candidate_clips.items()}
     candidates = np.concatenate(list(few.values()))
     people = np.repeat([data.person_of(clip) for clip in few], [len(r) for r in few.values()])
     shapes, wanted = _poses(data.points[candidates]), _poses(data.points[rows])

@@ -30,6 +30,24 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
+    "target_following": Metric(
+        meaning="how far the found landmarks went from the source's, 0 (source copied), to the target's, 1 (real target); an "
+        "image without a face counts as 0",
+        better="more",
+        digits=2,
+        headline=1,
+        console=True,
+        tracked=True,
+    ),
+    "identity_kept": Metric(
+        meaning="how much the found face is the person's: 0 as another person in that pose, 1 as another real frame of this "
+        "person; an image without a face counts as 0",
+        better="more",
+        digits=2,
+        headline=2,
+        console=True,
+        tracked=True,
+    ),
     "face_error": Metric(
         meaning="mean absolute error inside the face, grey levels of 255",
         better="less",
@@ -42,7 +60,7 @@ METRICS: dict[str, Metric] = {
         meaning="mean distance of found to target landmarks, over the eye distance; images with a found face only",
         better="less",
         digits=3,
-        headline=2,
+        headline=4,
         stand_in="landmark_auc",
         console=True,
         tracked=True,
@@ -60,14 +78,27 @@ METRICS: dict[str, Metric] = {
         meaning="share of images in which the landmark evaluator finds a face", better="more", digits=2, tracked=True
     ),
     "identity_to_target": Metric(
-        meaning="cosine of the face embeddings of image and target",
+        meaning="cosine of the embeddings of the found faces of image and target; images with a found face only. A copy of the "
+        "source scores well: read it beside target following",
         better="more",
         digits=3,
-        headline=1,
-        console=True,
         tracked=True,
     ),
-    "identity_to_source": Metric(meaning="cosine of the face embeddings of image and source", better="", digits=3),
+    "identity_to_source": Metric(
+        meaning="cosine of the embeddings of the found faces of image and source; images with a found face only",
+        better="",
+        digits=3,
+    ),
+    "pixel_following": Metric(
+        meaning="how far the pixels of the face went from the source's, 0, to the target's, 1; read it beside off axis",
+        better="more",
+        digits=2,
+    ),
+    "off_axis": Metric(
+        meaning="how far the pixels of the face went elsewhere than to the target, in distances from source to target",
+        better="less",
+        digits=2,
+    ),
     "ssim": Metric(meaning="structural similarity to the target", better="more", digits=3, console=True, tracked=True),
     "psnr": Metric(meaning="peak signal to noise ratio against the target, dB", better="more", digits=1),
     "lpips": Metric(meaning="perceptual distance to the target (AlexNet)", better="less", digits=3),
@@ -93,7 +124,41 @@ METRICS: dict[str, Metric] = {
         console=True,
         tracked=True,
     ),
+    "consistency_ratio": Metric(
+        meaning="error of the way back to the source from the real target, over that from the image itself; above 1 the way "
+        "back works better on the network's own image",
+        better="less",
+        digits=1,
+        tracked=True,
+    ),
+    "after_noise": Metric(
+        meaning="error of the way back after noise of 2 grey levels is added to the image, over that without",
+        better="less",
+        digits=2,
+    ),
+    "after_jpeg": Metric(
+        meaning="error of the way back after the image is stored as a JPEG of quality 90, over that without",
+        better="less",
+        digits=2,
+    ),
+    "after_rounding": Metric(
+        meaning="error of the way back after the image is rounded to 8 bits, over that without", better="less", digits=2
+    ),
+    "following_measured": Metric(
+        meaning="share of pairs on which target following is measured: a face is found in both real frames, and it moves",
+        better="",
+        digits=2,
+    ),
+    "identity_measured": Metric(
+        meaning="share of pairs on which identity kept is measured: a face is found in the real frames, and the evaluator "
+        "tells the people apart",
+        better="",
+        digits=2,
+    ),
 }
+
+PROBES = ("consistency_ratio", "after_noise", "after_jpeg", "after_rounding")
+"""The metrics of a generator that no image alone has: does it hide in its image what leads back to the source?"""
 
 HEADLINES: tuple[str, ...] = tuple(
     sorted((name for name, metric in METRICS.items() if metric.headline), key=lambda name: METRICS[name].headline)

@@ -18,8 +18,9 @@ Means = Mapping[str, float | None]
 
 
 def score_lines(references: Mapping[str, Card], checkpoints: Mapping[str, Card], discrimination: Discrimination) -> list[str]:
-    """A table over all clips and one for each category: reference rows first, then the checkpoints by their labels.
+    """A table over all clips, one for each category and one of pairs with a large change of pose.
 
+    Reference rows come first, then the checkpoints by their labels.
     '-' where nothing was measured; the notes below say why.
     """
     cards = {**references, **checkpoints}
@@ -31,6 +32,9 @@ def score_lines(references: Mapping[str, Card], checkpoints: Mapping[str, Card],
             for name, card in cards.items()
         }
         lines += ["", *_table(f"{category}, {found.clips} clips", rows)]
+    if first.large_pose:
+        rows = {n: {m: s.large_pose.mean for m, s in card.items() if s.large_pose} for n, card in cards.items()}
+        lines += ["", *_table(f"large pose change, {first.large_pose.clips} clips", rows)]
     notes = {f"{metric}: {found.note}" for card in cards.values() for metric, found in card.items() if found.note}
     return [*lines, "", *sorted(notes), sentence(discrimination, "identity evaluator")]
 
@@ -67,11 +71,11 @@ def candidate_table(study: Path, plan: Plan) -> list[str]:
     """The candidates of a search, the best on validation clips first; those without a score last."""
     rows = []
     for trial in plan.trials:
-        errors = [row.metrics[SELECTION] for row in trial_folder(study, trial).rows() if SELECTION in row.metrics]
-        error = errors[-1] if errors else float("inf")
+        scores = [row.metrics[SELECTION] for row in trial_folder(study, trial).rows() if SELECTION in row.metrics]
+        score = scores[-1] if scores else float("inf")
         state = trial_folder(study, trial).state()
         weights = "  ".join(f"{term} {trial.config.loss.weights()[term]:g}" for term in trial.config.loss.active())
         rows.append(
-            (error, f"{error:7.2f}  candidate {trial.candidate:<3} {state.state:<9} {state.images:>8} images  {weights}")
+            (score, f"{score:7.2f}  candidate {trial.candidate:<3} {state.state:<9} {state.images:>8} images  {weights}")
         )
     return [line for _, line in sorted(rows)]

@@ -59,7 +59,7 @@ def test_search_ranks_candidates_and_asha_stops_some(jobs_in: Callable[[Path], A
     assert set(states) == {"COMPLETED", "STOPPED"}, states
     assert all(t["images"] == 96 for t in trials if t["state"] == "COMPLETED")
     assert all(16 <= t["images"] < 96 for t in trials if t["state"] == "STOPPED")
-    table = output[output.index("candidates by validation/face_error") :].splitlines()[1:]
+    table = output[output.index("candidates by validation/selection_score") :].splitlines()[1:]
     errors = [float(line.split()[0]) for line in table if line.strip()]
     assert len(errors) == 6
     assert errors == sorted(errors)

@@ -49,9 +49,18 @@ class ArcFace:
         self._batch = _BATCH if not isinstance(inputs[0].shape[0], int) else inputs[0].shape[0]
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
-        """[n, d]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2], which are used to align the face."""
-        faces = arcface_input(np.stack([aligned(i, p) for i, p in zip(checked(images), points, strict=True)]))
-        return np.concatenate([self._run(faces[start : start + self._batch]) for start in range(0, len(faces), self._batch)])
+        """[n, d]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2], which are used to align the face.
+
+        NaN where the landmarks are NaN.
+        """
+        known = np.asarray(np.isfinite(points).all(axis=(1, 2)))
+        # A black face keeps the place of an image without one.
+        faces = np.zeros((len(images), SIDE, SIDE, 3), np.uint8)
+        for place in np.flatnonzero(known):
+            faces[place] = aligned(checked(images)[place], points[place])
+        given = arcface_input(faces)
+        found = np.concatenate([self._run(given[start : start + self._batch]) for start in range(0, len(given), self._batch)])
+        return np.asarray(np.where(known[:, None], found, np.nan), np.float64)
 
     def _run(self, faces: NDArray[np.float32]) -> NDArray[np.float64]:
         # A network that was exported with a fixed batch size takes full batches only.

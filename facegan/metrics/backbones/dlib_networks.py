@@ -18,6 +18,8 @@ from facegan.metrics.image_quality import checked
 
 _SIDE = 256
 """Side to which images are resized, pixels: dlib's networks were trained on faces of 80 pixels and more."""
+_CHIP_SIDE, _CHIP_PADDING, _DIMENSIONS = 150, 0.25, 128
+"""Side, in pixels, and margin of the aligned face that the embedding takes, and its length."""
 
 
 class DlibIdentity:
@@ -31,9 +33,17 @@ class DlibIdentity:
         self._network = dlib.face_recognition_model_v1(file)
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
-        """[n, 128]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2], which are used to align the face."""
-        chips = [dlib.get_face_chip(*_enlarged(i, p), 150, 0.25) for i, p in zip(checked(images), points, strict=True)]
-        return np.array(self._network.compute_face_descriptor(chips), np.float64).reshape(len(chips), 128)
+        """[n, 128]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2], which are used to align the face.
+
+        NaN where the landmarks are NaN.
+        """
+        known = np.isfinite(points).all(axis=(1, 2))
+        pairs = zip(checked(images)[known], points[known], strict=True)
+        chips = [dlib.get_face_chip(*_enlarged(image, face), _CHIP_SIDE, _CHIP_PADDING) for image, face in pairs]
+        embeddings = np.full((len(images), _DIMENSIONS), np.nan)
+        if chips:
+            embeddings[known] = np.array(self._network.compute_face_descriptor(chips), np.float64)
+        return embeddings
 
 
 class DlibLandmarks:

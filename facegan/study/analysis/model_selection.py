@@ -1,4 +1,8 @@
-"""The trials that represent an arm: candidates are chosen on validation clips, seeds are never chosen among."""
+"""The trials that represent an arm: candidates are chosen on validation clips, seeds are never chosen among.
+
+They are chosen by `SELECTION`, the score of `facegan.metrics.validation`: the distance from the ideal in following and
+identity, plus an image distance. The face error or the identity alone would choose a copy over a generator that follows.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,15 +11,17 @@ from statistics import fmean
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
 
-SELECTION = "validation/face_error"
-"""The metric, in metrics.jsonl, that candidates are chosen by; less is better."""
+SELECTION = "validation/selection_score"
+"""The metric, in metrics.jsonl, that candidates are chosen by; less is better, 0 is the real target and 2 the source copied."""
+SELECTED_BY = "the distance from perfect target following and identity kept, and the face error over a copied source's"
+"""The two parts of the metric, in words."""
 
 
 def selection_key(study: Path, trial: Trial) -> tuple[bool, float, int]:
-    """The order of an arm's candidates: diverged ones last, then by error on validation clips, then by number."""
+    """The order of an arm's candidates: diverged ones last, then by score on validation clips, then by number."""
     folder = trial_folder(study, trial)
-    errors = [row.metrics[SELECTION] for row in folder.rows() if SELECTION in row.metrics]
-    return folder.state().state == "DIVERGED", errors[-1] if errors else float("inf"), trial.candidate
+    scores = [row.metrics[SELECTION] for row in folder.rows() if SELECTION in row.metrics]
+    return folder.state().state == "DIVERGED", scores[-1] if scores else float("inf"), trial.candidate
 
 
 def best_candidates(study: Path, trials: Sequence[Trial]) -> list[Trial]:
@@ -49,17 +55,17 @@ def runs_of_arms(plan: Plan, study: Path) -> dict[str, list[Trial]]:
 
 
 def best_generator(plan: Plan, study: Path) -> Trial | None:
-    """The trial whose generator to register: the median seed of the arm with the lowest mean error on validation clips.
+    """The trial whose generator to register: the median seed of the arm with the lowest mean score on validation clips.
 
     Of an even number of seeds it is the worse of the middle two. The best seed would promise more than training again gives.
-    Arms with a diverged run, or with a run without a validation error, are left out; None if no arm remains.
+    Arms with a diverged run, or with a run without a validation score, are left out; None if no arm remains.
     """
     runs = {arm: sorted(trials, key=lambda t: selection_key(study, t)) for arm, trials in runs_of_arms(plan, study).items()}
     keys = {arm: [selection_key(study, trial) for trial in trials] for arm, trials in runs.items() if trials}
     means = {
-        arm: fmean(error for _, error, _ in found)
+        arm: fmean(score for _, score, _ in found)
         for arm, found in keys.items()
-        if not any(diverged or error == float("inf") for diverged, error, _ in found)
+        if not any(diverged or score == float("inf") for diverged, score, _ in found)
     }
     if not means:
         return None

@@ -18,7 +18,7 @@ from facegan.study.conclusions.term_groups import Side, TermGroups, contrast_of,
 from facegan.study.design.arms import Factor
 from facegan.study.design.two_level import Row, Word
 
-METRIC = "identity_to_target"
+METRIC = "identity_kept"
 
 Claim = Literal["feature_over_pixel", "synergy"]
 ClaimAnswer = Literal["yes", "no", "undecided (interval spans zero)", "not estimable with this design", "too few runs"]

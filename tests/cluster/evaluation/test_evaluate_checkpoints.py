@@ -27,7 +27,7 @@ from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.metrics.card import Card, CategorySummary
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
-from facegan.metrics.table import METRICS
+from facegan.metrics.table import METRICS, PROBES
 from facegan.nets.vgg import Vgg19
 from facegan.report.score_table import score_lines
 from facegan.step import new_state
@@ -97,11 +97,13 @@ def test_a_study_gives_the_checkpoints_of_its_trials(study: tuple[Path, Plan], c
 
 def test_the_result_has_every_metric_and_notes_on_missing_ones(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
     result = json.loads(json.dumps(in_process[1], allow_nan=False, default=asdict))
-    assert set(result["references"]) == {"real target", "source copied", "another person"}
+    assert set(result["references"]) == {"real target", "source copied", "source warped", "another person"}
     assert all(set(card) == set(METRICS) for card in result["references"].values())
     for found in result["checkpoints"]:
         assert set(found["scores"]) == set(METRICS)
         assert found["scores"]["face_error"]["categories"]["test"]["clips"] == 2
+        assert found["scores"]["face_error"]["large_pose"]["clips"] == 2
+        assert all(found["scores"][probe]["mean"] is not None for probe in PROBES)
         assert found["scores"]["kid"]["note"] == "not measured: weights missing (--evaluators.kid_weights)"
     assert result["references"]["real target"]["face_error"]["mean"] == 0
     assert result["discrimination"]["people"] == 2
@@ -130,12 +132,12 @@ def test_the_table_has_references_first_and_notes_below(in_process: tuple[Evalua
     scores = {found["label"]: found["scores"] for found in result["checkpoints"]}
     lines = score_lines(result["references"], scores, result["discrimination"])
     assert lines[0].startswith("all 2 clips")
-    names = ["real target", "source copied", "another person", "-Cons. seed 3", "Full seed 3"]
+    names = ["real target", "source copied", "source warped", "another person", "-Cons. seed 3", "Full seed 3"]
     assert [line[: len(name)] for line, name in zip(lines[2:], names, strict=False)] == names
     assert "lpips: not measured: weights missing (--evaluators.lpips_weights)" in lines
     assert lines[-1].startswith("identity evaluator on ")
     first = lines[2].split()
-    assert first[2] == "0.0" and len(first) - 2 == len(METRICS)
+    assert first[2] == "1.00" and len(first) - 2 == len(METRICS)
 
 
 def test_each_category_has_its_own_table(in_process: tuple[Evaluation, dict[str, Any]]) -> None:
@@ -149,8 +151,9 @@ def test_each_category_has_its_own_table(in_process: tuple[Evaluation, dict[str,
     scores = {found["label"]: in_two(found["scores"]) for found in result["checkpoints"]}
     lines = score_lines(references, scores, result["discrimination"])
     at = next(i for i, line in enumerate(lines) if line.startswith("category_1, 1 clips"))
-    assert lines[at + 2].split()[2:4] == ["0.5", "0.500"]
+    assert lines[at + 2].split()[2:4] == ["0.50", "0.50"]
     assert any(line.startswith("category_2, 1 clips") for line in lines)
+    assert any(line.startswith("large pose change, 2 clips") for line in lines)
 
 
 @pytest.mark.usefixtures("local_ray")

@@ -22,8 +22,8 @@ from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.evaluation import EMBEDDINGS, ROWS, discrimination_of, reference_cards, reference_measurements
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluation_set import prepare_evaluation_set
 from facegan.metrics.evaluators import Evaluators, build_evaluators
-from facegan.metrics.measure import prepare_evaluation_set
 from facegan.metrics.pairs import choose_pairs, of_another_person
 from tests.facegan.data.test_manifest import make_record
 

@@ -23,9 +23,10 @@ from facegan.metrics.backbones.lpips import CHANNELS, LAYERS, Lpips, build_lpips
 from facegan.metrics.backbones.weights import weight_file
 from facegan.metrics.evaluation import pack, unpack
 from facegan.metrics.evaluation_config import OPTIONAL_BACKBONES, EvaluatorsConfig, Sampling
+from facegan.metrics.evaluation_set import generate_all, prepare_evaluation_set
 from facegan.metrics.evaluators import build_evaluators, refuse_loss_networks
 from facegan.metrics.landmark_scores import normalised_error
-from facegan.metrics.measure import generate_all, measure, prepare_evaluation_set
+from facegan.metrics.measure import measure
 from facegan.metrics.table import METRICS
 from facegan.nets.vgg import Vgg19
 
@@ -253,21 +254,6 @@ def test_landmarks_found_by_dlib_are_in_pixels_of_the_image(data: FaceData) -> N
     found = DlibLandmarks().find(np.stack([data.image(row) for row in rows]))
     assert np.nanmedian(normalised_error(found, data.points[rows])) < 0.2
     assert np.isnan(DlibLandmarks().find(np.zeros((1, 32, 32, 3), np.uint8))).all()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("content", [b"", b"half", "others"])
-def test_a_damaged_cache_of_embeddings_is_refused(content: bytes | str, data: FaceData, tmp_path: Path) -> None:
-    cache = tmp_path / "reference_embeddings.npy"
-    if isinstance(content, bytes):
-        cache.write_bytes(content)
-    else:
-        np.save(cache, np.zeros((2, 1, 128)))
-    with pytest.raises(UserError, match=r"reference_embeddings\.npy (is damaged|belongs to other data)"):
-        prepare_evaluation_set(data, build_evaluators(EvaluatorsConfig()), cache, Sampling())
-    cache.unlink()
-    made = prepare_evaluation_set(data, build_evaluators(EvaluatorsConfig()), cache, Sampling())
-    assert np.array_equal(np.load(cache), [made.source_embeddings, made.target_embeddings])
 
 
 def test_damaged_measurements_are_refused() -> None:

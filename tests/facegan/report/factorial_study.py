@@ -31,7 +31,7 @@ def card(trial: Trial, levels: dict[str, int]) -> Card:
     p, f = [*levels.values(), 1, 1][:2]
     value = 0.9 + (PIXEL * p + FEATURE * f + BOTH * p * f) / 2 + rng.normal(0, 0.002)
     scores: Scores = {metric: np.full(len(CLIPS), 0.5) + rng.normal(0, 0.01, len(CLIPS)) for metric in METRICS}
-    scores["identity_to_target"] = value + np.linspace(-0.02, 0.02, len(CLIPS)) + rng.normal(0, 0.001, len(CLIPS))
+    scores["identity_kept"] = value + np.linspace(-0.02, 0.02, len(CLIPS)) + rng.normal(0, 0.001, len(CLIPS))
     return summarise(scores, CLIPS)
 
 

@@ -34,11 +34,11 @@ def test_every_number_on_the_page_is_in_the_summary(tiny: Config, tmp_path: Path
     known = set(numbers(json.loads((tmp_path / "summary.json").read_text())))
     assert len(shown) > 150
     assert not [value for value in shown if value not in known]
-    effects = {e.name: e for e in effects_of(summary).metrics["identity_to_target"].effects}
+    effects = {e.name: e for e in effects_of(summary).metrics["identity_kept"].effects}
     assert effects["pixel_space"].estimate == pytest.approx(PIXEL, abs=0.005)
     assert effects["feature_space"].estimate == pytest.approx(FEATURE, abs=0.005)
     answers = {(row.factor, row.metric): row.answer for row in summary.answers}
-    assert answers["feature_space", "identity_to_target"] == "helps"
+    assert answers["feature_space", "identity_kept"] == "helps"
     assert page.index("Do feature-space terms matter more") < page.index('id="effects"') < page.index('id="scores"')
     assert [claim.answer for claim in summary.claims] == ["yes", "no"]
 
@@ -59,7 +59,7 @@ def test_aliased_interactions_are_always_shown_with_their_alias(tiny: Config, tm
     factors = ("pixel", "self_consistency", "triple_consistency", "perceptual")
     _, summary = factorial_study(tmp_path, tiny, name="fraction", factors=factors, size="half")
     page = re.sub(r"\s+", " ", (tmp_path / "report.html").read_text())
-    effects = effects_of(summary).metrics["identity_to_target"].effects
+    effects = effects_of(summary).metrics["identity_kept"].effects
     pairs = [effect for effect in effects if effect.order == 2]
     assert pairs
     assert all(len(effect.members) == 2 for effect in pairs)

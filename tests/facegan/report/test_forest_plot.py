@@ -15,7 +15,7 @@ def test_positions_on_the_forest_plot_and_cells_of_the_matrix(tiny: Config, tmp_
         assert row.bar[0] < row.at < row.bar[1]
         assert (row.at > 50) == (row.effect.estimate > 0)
         assert 3.9 <= row.bar[0] <= row.bar[1] <= 96.1
-    cells = interaction_matrices(effects)["identity_to_target"]
+    cells = interaction_matrices(effects)["identity_kept"]
     assert [[cell is not None for cell in row] for row in cells] == [[True, False], [True, True]]
     assert cells[1][1] is not None
     assert cells[1][1].strength == 1.0

@@ -11,7 +11,7 @@ from facegan.study.design.two_level import Row, column_value, factorial
 
 SQUARE = factorial(["a", "b"])
 SQUARE_ARMS = ["a-1b-1", "a-1b+1", "a+1b-1", "a+1b+1"]
-METRIC = "identity_to_target"
+METRIC = "identity_kept"
 LANDMARK_ERROR, LANDMARK_AUC = "landmark_error", "landmark_auc"
 Floats = NDArray[np.float64]
 

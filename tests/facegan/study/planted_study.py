@@ -48,4 +48,4 @@ def finish_trial(root: Path, trial: Trial, card: Card | None = None, face_error:
         folder.write_scores(card)
     if face_error is not None:
         folder.checkpoint.mkdir()
-        folder.append_row(MetricsRow(32, 2.0, 0.0, {"validation/face_error": face_error}))
+        folder.append_row(MetricsRow(32, 2.0, 0.0, {"validation/selection_score": face_error}))

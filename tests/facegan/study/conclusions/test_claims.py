@@ -72,7 +72,7 @@ def test_sentences_name_the_terms_and_numbers() -> None:
     found = study(
         SQUARE, 3, {"feature_space": 0.3, "pixel_space": -0.02, "pixel_space x feature_space": 0.1}, np.random.default_rng(2)
     )
-    assert found[0].sentence.startswith("Yes, feature-space terms matter more: identity_to_target changes by +0.3")
+    assert found[0].sentence.startswith("Yes, feature-space terms matter more: identity_kept changes by +0.3")
     assert " with the feature-space terms (perceptual, identity) and by -0.0" in found[0].sentence
     assert (
         " with the pixel-space terms (pixel, self_consistency, triple_consistency) on against off, a difference in size of +0.2"
