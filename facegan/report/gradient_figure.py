@@ -17,7 +17,7 @@ from facegan.study.design.plan import Plan
 _SHARE, _COSINE = ("viridis", (0.0, 1.0)), ("RdBu", (-1.0, 1.0))
 """Colours and bounds."""
 _COLUMNS = (
-    (_SHARE, "share of the gradients"),
+    (_SHARE, "share of the gradients; per cent: mean of the last quarter of training"),
     (_COSINE, "cosine of two terms' gradients: -1 opposed, 1 aligned"),
     (_COSINE, "cosines in the last quarter of training"),
 )
@@ -46,6 +46,8 @@ def gradient_figure(study: Path, plan: Plan) -> Figure | None:
             columns[column].append(figure.add_subplot(grid[row, column]))
             columns[column][-1].set_title(labels[name], loc="left", fontsize=11)
         _draw_over_training(columns[0][-1], found.share, found.images, *_SHARE)
+        shares = [f"{_short(term)} {spread.mean:.0%}" for term, spread in found.last_quarter.share.items()]
+        columns[0][-1].set_yticks(range(len(shares)), shares, fontsize=9)
         if found.cosine:
             _draw_over_training(columns[1][-1], found.cosine, found.images, *_COSINE)
             _draw_cosines(columns[2][-1], found)
@@ -92,7 +94,10 @@ def _write_values(axes: Axes, values: NDArray[np.float64], bounds: tuple[float, 
     for y, x in np.ndindex(*values.shape):
         # The dark colours are the low ones of viridis, and both ends of RdBu.
         dark = values[y, x] < 0.6 if low == 0 else abs(values[y, x]) > 0.6 * high
-        axes.text(x, y, f"{values[y, x]:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black")
+        # Adding 0 makes a 0 of -0.
+        axes.text(
+            x, y, f"{round(values[y, x], 2) + 0:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
+        )
 
 
 def _short(name: str) -> str:

@@ -25,6 +25,7 @@ def test_each_arm_has_shares_cosines_and_the_cosines_of_the_last_quarter(tiny: C
     np.testing.assert_allclose(values[0], [[0.9, 0.6, 0.7], [0.1, 0.4, 0.3]])
     np.testing.assert_allclose(values[1], [[1.0, -0.4, -0.8]])
     np.testing.assert_allclose(values[2], [[1.0, -0.6], [-0.6, 1.0]])
+    assert [label.get_text() for label in full[0].get_yticklabels()] == ["Pix 65%", "Id 35%"]
     assert [label.get_text() for label in full[1].get_yticklabels()] == ["Pix ~ Id"]
     assert [label.get_text() for label in full[2].get_xticklabels()] == ["Pix", "Id"]
     assert [axes.texts[0].get_text() for axes in single[1:]] == ["a single term"] * 2
