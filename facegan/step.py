@@ -122,8 +122,11 @@ def step(state: TrainState, batch: Batch, *, gradient_diagnostics: bool = False)
     terms = {term: FORMULAS[term].value(passes, loss) for term in active}
     weighted = {term: weights[term] * value for term, value in terms.items()}
     total = torch.stack(list(weighted.values())).sum()
-    diagnostics = measure_gradients(weighted, passes.generated) if gradient_diagnostics else {}
+    # The last step's gradients go first, so that they and the diagnostics are never in memory together.
     state.generator_optimizer.zero_grad(set_to_none=True)
+    diagnostics = {}
+    if gradient_diagnostics:
+        diagnostics = measure_gradients(weighted, passes.generated, list(state.generator.parameters()))
     total.backward()
     state.generator_optimizer.step()
     if state.average is not None:

@@ -16,6 +16,7 @@ from facegan.data.face_data import FaceData
 from facegan.data.resident import resident_batches
 from facegan.data.sampling import batches
 from facegan.errors import UserError
+from facegan.metric_names import GRADIENT_DIAGNOSTICS
 from facegan.parallel import mean_over_ranks, rank_and_world
 from facegan.step import TrainState, step
 
@@ -62,7 +63,7 @@ def train(state: TrainState, data: FaceData) -> Iterator[Progress]:
         # One step.
         every = config.gradient_diagnostics_every
         values = step(state, next(feed), gradient_diagnostics=every > 0 and state.images % every == 0)
-        diagnostics.add({name: values.pop(name) for name in list(values) if name.startswith("gradient_")})
+        diagnostics.add({name: values.pop(name) for name in list(values) if name.startswith(GRADIENT_DIAGNOSTICS)})
         losses.add(values)
         state.images += batch_size
 

@@ -19,6 +19,7 @@ from cluster.tracking.model_registry import register_generator
 from cluster.tracking.tracker import RegisteredModel
 from facegan.cache import is_remote
 from facegan.errors import UserError
+from facegan.metric_names import GRADIENT_DIAGNOSTICS
 from facegan.metrics.table import METRICS
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan, Trial
@@ -28,7 +29,7 @@ EXPERIMENT = "facegan"
 _PARENT = "mlflow.parentRunId"
 _NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
 _STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
-_NOT_SENT = ("gradient_", "learning_rate/")
+_NOT_SENT = (*GRADIENT_DIAGNOSTICS, "learning_rate/")
 """Prefixes of metrics that stay in the study folder, because many keys make MLflow's UI slow. The report plots them."""
 _FILES = (
     "report.html",

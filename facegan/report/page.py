@@ -16,6 +16,7 @@ from facegan.metrics.table import METRICS, display_name, formatted, meaning
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration
 from facegan.study.conclusions.arms import ScoreSummary
+from facegan.study.conclusions.gradients import RULE
 from facegan.study.conclusions.summary import Summary
 
 _ROW_MEANINGS = {
@@ -77,6 +78,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         notes=notes,
         missing_weights=[metric for metric, note in notes.items() if "weights missing" in note],
         evaluator=evaluator,
+        gradient_rule=RULE,
         forest_plots=forest_plots(summary.effects),
         matrices=interaction_matrices(summary.effects),
         score_rows=_score_rows(summary),

@@ -4,7 +4,8 @@ answers    for each factor and headline metric: does switching it on help, hurt,
 claims     the two claims of the poster, answered from the effects
 verdict    for each arm: does it follow the target or copy the source?
 arms       scores of each arm over its seeds
-summary    all of it, with parity and gradient diagnostics
+gradients  for each arm: which terms of its loss agree, conflict and dominate
+summary    all of it, with parity
 
 To add a conclusion, give it a frozen dataclass beside the function that makes it, add it as a field of `summary.Summary`, and
 show it in a template of `facegan.report`. Sentences are made here, so that the console, MLflow and the report agree.

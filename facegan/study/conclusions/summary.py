@@ -14,6 +14,7 @@ from facegan.study.analysis.parity import Parity, check_parity
 from facegan.study.conclusions.answers import FactorConclusion, answer_factors
 from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs_of_metric, summarise_arm, summarise_card
 from facegan.study.conclusions.claims import METRIC, ClaimConclusion, answer_claims
+from facegan.study.conclusions.gradients import GradientConclusion, conclude_gradients
 from facegan.study.conclusions.verdict import COPY
 from facegan.study.design.budget import Kind
 from facegan.study.design.plan import Plan, PlannedData, Trial
@@ -102,6 +103,8 @@ class Summary:
     parity: Parity
     gradient_diagnostics: dict[str, ArmGradients]
     """By arm; without arms in which they were not measured."""
+    gradient_conclusions: tuple[GradientConclusion, ...]
+    """Of the same arms."""
     effects: StudyEffects | None
     """None for a design without factors."""
     answers: tuple[FactorConclusion, ...]
@@ -126,6 +129,7 @@ def summarise_study(
     rows = references or {}
     people = people or {}
     effects, claims = _findings(study, plan, cards, people)
+    gradients = gradients_of_arms(study, plan)
     return Summary(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
         data=plan.data,
@@ -133,7 +137,8 @@ def summarise_study(
         arms=tuple(summarise_arm(study, plan, arm, cards, rows.get(COPY), people) for arm in plan.arms),
         references={name: summarise_card(card) for name, card in rows.items()},
         parity=check_parity(study, plan),
-        gradient_diagnostics=gradients_of_arms(study, plan),
+        gradient_diagnostics=gradients,
+        gradient_conclusions=conclude_gradients(gradients),
         effects=effects,
         answers=answer_factors(effects) if effects else (),
         claims=claims,
