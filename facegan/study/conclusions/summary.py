@@ -8,12 +8,13 @@ from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.table import HEADLINES, METRICS
 from facegan.study.analysis.effect_records import StudyEffects
-from facegan.study.analysis.effects import analyse_study
+from facegan.study.analysis.effects import analyse_study, look_of
 from facegan.study.analysis.gradients import ArmGradients, gradients_of_arms
 from facegan.study.analysis.parity import Parity, check_parity
 from facegan.study.conclusions.answers import FactorConclusion, answer_factors
-from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs_of_metric, summarise_arm, summarise_card
-from facegan.study.conclusions.claims import METRIC, ClaimConclusion, answer_claims
+from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs_of_metric, summarise_arms, summarise_card
+from facegan.study.conclusions.claim_records import ClaimConclusion
+from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
 from facegan.study.conclusions.verdict import COPY
 from facegan.study.design.budget import Kind
 from facegan.study.design.plan import Plan, PlannedData, Trial
@@ -130,7 +131,7 @@ def summarise_study(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
         data=plan.data,
         trials=tuple(_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials),
-        arms=tuple(summarise_arm(study, plan, arm, cards, rows.get(COPY), people) for arm in plan.arms),
+        arms=summarise_arms(study, plan, cards, rows.get(COPY), people),
         references={name: summarise_card(card) for name, card in rows.items()},
         parity=check_parity(study, plan),
         gradient_diagnostics=gradients_of_arms(study, plan),
@@ -149,7 +150,9 @@ def _findings(
     if not plan.factors or not all(planned):
         return None, ()
     runs = {metric: runs_of_metric(study, plan, metric, cards, people) for metric in (*HEADLINES, *_STAND_INS)}
-    return analyse_study(runs, planned), answer_claims(plan.design, plan.factors, runs[METRIC], planned)
+    examined = examine_claims(plan.design, plan.factors, runs, planned, plan.analysis, look_of(plan.analysis, runs))
+    effects = analyse_study(runs, planned, plan.analysis, p_values_of(examined))
+    return effects, conclude_claims(examined, effects)
 
 
 def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
