@@ -40,6 +40,7 @@ _FILES = (
     "plan.json",
     "summary.json",
     "manifest.json",
+    "runs.parquet",
 )
 
 

@@ -5,6 +5,7 @@ noise has three parts, and the number of people does not help against all of the
 people, and from seed to seed on each person.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from facegan.study.design.two_level import Row
 
 POWER = 0.8
 _DRAWS = 4_000
+_MOST_SEEDS = 100
 
 
 def noise_of_effect(found: SeedVariance, interval: Interval, seeds: int, people: int) -> EffectNoise:
@@ -68,16 +70,25 @@ class PlannedPower:
     smallest_of_interest: float | None
     detectable: dict[int, float]
     """By number of seeds: the smallest effect that is found with 80 % power."""
+    seeds_needed: int | None
+    """To find the smallest effect of interest with 80 % power; None where 100 do not."""
 
 
 def planned_power(
     metric: str, noise: RunNoise, arms: Sequence[Row], seeds: Sequence[int], people: int, level: float, smallest: float | None
 ) -> PlannedPower:
-    """The smallest detectable effect of a design with these numbers of seeds; `level` is that of one test."""
-    weight = max(effect_weights(arms), default=1.0)
-    of_effect = EffectNoise(noise.run * float(np.sqrt(weight)), noise.people, noise.rest * float(np.sqrt(weight)))
-    found = {count: detectable_effect(of_effect, count, people, level) for count in seeds}
-    return PlannedPower(metric, noise, smallest, {count: size for count, size in found.items() if size is not None})
+    """The smallest detectable effects of a design by number of seeds, from 2; `level` is that of one test."""
+    weight = float(np.sqrt(max(effect_weights(arms), default=1.0)))
+    of_effect = EffectNoise(noise.run * weight, noise.people, noise.rest * weight)
+
+    def size(count: int) -> float:
+        found = detectable_effect(of_effect, count, people, level)
+        assert found is not None
+        return found
+
+    enough = 2 + bisect_left(range(2, _MOST_SEEDS + 1), True, key=lambda count: size(count) <= (smallest or 0.0))
+    needed = enough if smallest and enough <= _MOST_SEEDS else None
+    return PlannedPower(metric, noise, smallest, {count: size(count) for count in seeds}, needed)
 
 
 def effect_weights(arms: Sequence[Row]) -> list[float]:

@@ -21,11 +21,11 @@ from facegan.study.conclusions.claim_records import (
     NoEvidence,
     signed,
 )
-from facegan.study.conclusions.feature_over_pixel import compare_groups
+from facegan.study.conclusions.feature_over_pixel import compare_groups, why_not_comparable
 from facegan.study.conclusions.group_study import GroupStudy
-from facegan.study.conclusions.synergy import examine_synergy
+from facegan.study.conclusions.synergy import examine_synergy, why_no_interaction
 from facegan.study.conclusions.term_groups import group_factors
-from facegan.study.design.analysis_plan import FEATURE_OVER_PIXEL, LEVEL, SYNERGY, AnalysisPlan
+from facegan.study.design.analysis_plan import CLAIMS, FEATURE_OVER_PIXEL, LEVEL, SYNERGY, AnalysisPlan
 from facegan.study.design.arms import Factor
 from facegan.study.design.two_level import Row
 
@@ -39,17 +39,32 @@ def examine_claims(
     look: Look,
 ) -> tuple[Examined, ...]:
     """The evidence on each claim; `runs` are the planned runs by metric, `planned` the levels of the arms."""
-    claims, groups = (FEATURE_OVER_PIXEL, SYNERGY), group_factors(factors)
-    if isinstance(groups, str):
-        return tuple(NoEvidence(claim, NOT_ESTIMABLE, groups) for claim in claims)
+    reasons = why_not_answerable(factors, planned)
     (metric,) = FEATURE_OVER_PIXEL.metrics
-    table = table_of_runs(runs[metric])
+    groups, table = group_factors(factors), table_of_runs(runs[metric])
     fit = fit_table(table, planned)[1]
-    if fit is None:
-        return tuple(NoEvidence(claim, TOO_FEW, "no effect can be estimated from the runs so far") for claim in claims)
-    margin = analysis.smallest_effects.get(metric, 0.0)
-    study = GroupStudy(design, groups, planned, table, fit, look, metric, margin)
-    return compare_groups(study), examine_synergy(study)
+    examined: list[Examined] = []
+    for claim in CLAIMS:
+        if reasons[claim.name] or isinstance(groups, str):
+            examined.append(NoEvidence(claim, NOT_ESTIMABLE, reasons[claim.name]))
+        elif fit is None:
+            examined.append(NoEvidence(claim, TOO_FEW, "no effect can be estimated from the runs so far"))
+        else:
+            margin = analysis.smallest_effects.get(metric, 0.0)
+            study = GroupStudy(design, groups, planned, table, fit, look, metric, margin)
+            examined.append(compare_groups(study) if claim == FEATURE_OVER_PIXEL else examine_synergy(study))
+    return tuple(examined)
+
+
+def why_not_answerable(factors: Sequence[Factor], planned: Sequence[Row]) -> dict[str, str]:
+    """By claim: why a design cannot answer it, whatever its runs show; empty where it can."""
+    groups = group_factors(factors)
+    if isinstance(groups, str):
+        return {claim.name: groups for claim in CLAIMS}
+    return {
+        FEATURE_OVER_PIXEL.name: why_not_comparable(groups, planned),
+        SYNERGY.name: why_no_interaction(groups, planned),
+    }
 
 
 def p_values_of(examined: Sequence[Examined]) -> dict[str, float | None]:

@@ -1,11 +1,12 @@
 """Do feature-space terms matter more for identity than pixel-space terms: the difference in size of the two groups' effects."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from facegan.study.analysis.intervals import bootstrap, contrast_interval, percentile_interval, pooled_interval
 from facegan.study.analysis.model_text import model_of_plan
 from facegan.study.conclusions.claim_records import (
-    NOT_ESTIMABLE,
     TOO_FEW,
     UNDECIDED,
     ClaimAnswer,
@@ -15,23 +16,21 @@ from facegan.study.conclusions.claim_records import (
     signed,
 )
 from facegan.study.conclusions.group_study import SIDES, GroupStudy
-from facegan.study.conclusions.term_groups import contrast_of
+from facegan.study.conclusions.term_groups import TermGroups, contrast_of
 from facegan.study.design.analysis_plan import FEATURE_OVER_PIXEL
+from facegan.study.design.two_level import Row
 
 
 def compare_groups(study: GroupStudy) -> Examined:
     """The evidence on whether feature-space terms change identity more than pixel-space terms."""
     fit, groups, claim = study.fit, study.groups, FEATURE_OVER_PIXEL
-    missing = _missing_arms(study)
-    if missing:
-        return NoEvidence(claim, NOT_ESTIMABLE, missing)
-    feature, pixel = (contrast_of(fit.model, groups.main_effect(side)) for side in SIDES)
-    for side, found in zip(SIDES, (feature, pixel), strict=True):
-        if isinstance(found, str):
-            return NoEvidence(claim, study.why_not_estimated(groups.main_effect(side)), found)
-    assert not isinstance(feature, str) and not isinstance(pixel, str)
     if model_of_plan(study.planned).has_interactions and not fit.model.has_interactions:
         return NoEvidence(claim, TOO_FEW, "the runs so far cannot separate interactions from main effects")
+    feature, pixel = (contrast_of(fit.model, groups.main_effect(side)) for side in SIDES)
+    for found in (feature, pixel):
+        if isinstance(found, str):
+            return NoEvidence(claim, TOO_FEW, found)
+    assert not isinstance(feature, str) and not isinstance(pixel, str)
     sizes = float(feature @ fit.estimates), float(pixel @ fit.estimates)
     estimate = abs(sizes[0]) - abs(sizes[1])
     # The difference in size is linear as long as neither effect changes its sign.
@@ -45,12 +44,10 @@ def compare_groups(study: GroupStudy) -> Examined:
         if p is None or p > level:
             return UNDECIDED, "Undecided, either may matter more"
         winner = max(sizes, key=abs)
-        side, answer = ("feature", "yes") if winner == sizes[0] else ("pixel", "no")
-        word: ClaimAnswer = "yes" if answer == "yes" else "no"
-        return (
-            word,
-            f"{word.capitalize()}, {side}-space terms change identity more, and {'raise' if winner > 0 else 'lower'} it",
-        )
+        change = "raise" if winner > 0 else "lower"
+        if winner == sizes[0]:
+            return "yes", f"Yes, feature-space terms change identity more, and {change} it"
+        return "no", f"No, pixel-space terms change identity more, and {change} it"
 
     resampled = [np.abs(bootstrap(fit) @ c) for c in (feature, pixel)]
     numbers = (
@@ -76,22 +73,22 @@ def compare_groups(study: GroupStudy) -> Examined:
     )
 
 
-def _missing_arms(study: GroupStudy) -> str:
-    """Why leaving out one factor after the other does not show what a group does; empty where it is not so.
+def why_not_comparable(groups: TermGroups, planned: Sequence[Row]) -> str:
+    """Why a design cannot compare the groups, whatever its runs show; empty where it can.
 
     If one term of a group can stand in for another, leaving out either alone changes little. Only an arm without both shows it.
     """
-    if model_of_plan(study.planned).has_interactions:
-        return ""
+    model = model_of_plan(planned)
     for side in SIDES:
-        names = [factor.name for factor in study.groups.factors(side)]
-        if len(names) > 1:
+        names = [factor.name for factor in groups.factors(side)]
+        if len(names) > 1 and not model.has_interactions:
             return (
                 f"it never switches all {side}-space terms together ({' and '.join(names)} one by one), and one at a time "
                 "cannot show what terms do that stand in for each other; --design factorial --factors pixel_space "
                 "feature_space can"
             )
-    return ""
+    contrasts = [contrast_of(model, groups.main_effect(side)) for side in SIDES]
+    return next((found for found in contrasts if isinstance(found, str)), "")
 
 
 def _assumption(study: GroupStudy) -> str:

@@ -1,17 +1,17 @@
 """What the claims about groups of loss terms are examined with: a fitted study, and what limits its answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from facegan.study.analysis.looks import Look
 from facegan.study.analysis.model import Fit, Floats
-from facegan.study.analysis.model_text import model_of_plan, noise_warning
+from facegan.study.analysis.model_text import noise_warning
 from facegan.study.analysis.runs import RunTable, bounds_with_missing_runs, missing_runs
-from facegan.study.conclusions.claim_records import NOT_ESTIMABLE, TOO_FEW, ClaimAnswer, signed
-from facegan.study.conclusions.term_groups import Side, TermGroups, contrast_of
-from facegan.study.design.two_level import Row, Word
+from facegan.study.conclusions.claim_records import signed
+from facegan.study.conclusions.term_groups import Side, TermGroups
+from facegan.study.design.two_level import Row
 
 SIDES: tuple[Side, Side] = ("feature", "pixel")
 
@@ -34,13 +34,6 @@ class GroupStudy:
         """Numbers of seeds and people, in words."""
         seeds, people = len(set(self.table.seeds)), len(self.table.clips)
         return f"{seeds} seed{'s' * (seeds != 1)}, {people} {'person' if people == 1 else 'people'}"
-
-    def why_not_estimated(self, weights: Mapping[Word, float]) -> ClaimAnswer:
-        """TOO_FEW if all planned runs together could estimate a sum of words, else NOT_ESTIMABLE."""
-        planned = model_of_plan(self.planned)
-        has_pairs = any(len(word) > 1 for word in weights)
-        is_estimable = not isinstance(contrast_of(planned, weights), str) and (planned.has_interactions or not has_pairs)
-        return TOO_FEW if is_estimable else NOT_ESTIMABLE
 
     def limits(self, contrast: Floats) -> tuple[str, ...]:
         """What limits an answer from a sum [effects] of effects, in words: missing runs, and arms that are far noisier."""

@@ -1,7 +1,7 @@
 """What a study found so far: summary.json, made from the plan, the trial folders and the reference cards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facegan.metrics.card import Card
@@ -16,6 +16,7 @@ from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs
 from facegan.study.conclusions.claim_records import ClaimConclusion
 from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
 from facegan.study.conclusions.verdict import COPY
+from facegan.study.design.analysis_plan import CLAIMS, PlanChange, difference
 from facegan.study.design.budget import Kind
 from facegan.study.design.plan import Plan, PlannedData, Trial
 from facegan.study.folder.trial_folder import State, trial_folder
@@ -48,6 +49,20 @@ class BudgetSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisSummary:
+    """The analysis plan, and whether it was kept."""
+
+    digest: str
+    """Its hash."""
+    looks: tuple[int, ...]
+    """Numbers of seeds at which the study may stop; empty: it is analysed once."""
+    changes: tuple[PlanChange, ...]
+    """Changes after the plan was written, also of its seeds."""
+    deviation: str
+    """How the analysis made differs from the one planned; empty where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class StudySummary:
     """The study as a whole."""
 
@@ -60,6 +75,7 @@ class StudySummary:
     images: int
     """The most training images of a trial: planned, or reached with a budget in seconds."""
     budget: BudgetSummary
+    analysis: AnalysisSummary
     test_clips: int
     """Number of clips in any card."""
     commit: str
@@ -174,11 +190,18 @@ def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
             equalised=plan.budget.equalised(),
             amount=plan.budget.amount(images),
         ),
+        analysis=_analysis(plan),
         test_clips=len({clip for card in cards for found in card.values() for clip in found.clips}),
         commit=plan.commit,
         code=plan.code,
         vgg=plan.vgg,
     )
+
+
+def _analysis(plan: Plan) -> AnalysisSummary:
+    made = replace(plan.analysis, metrics=HEADLINES, claims=CLAIMS)
+    deviation = "" if made == plan.analysis else difference(plan.analysis, made)
+    return AnalysisSummary(plan.analysis.digest(), plan.analysis.looks, plan.changes, deviation)
 
 
 def _trial(study: Path, plan: Plan, trial: Trial, card: Card | None) -> TrialSummary:

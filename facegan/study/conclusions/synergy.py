@@ -4,26 +4,23 @@ from collections.abc import Sequence
 
 from facegan.study.analysis.effects import direction
 from facegan.study.analysis.intervals import Interval, bootstrap, contrast_interval, percentile_interval, pooled_interval
-from facegan.study.analysis.model import Floats
-from facegan.study.conclusions.claim_records import UNDECIDED, ClaimAnswer, ClaimEvidence, Examined, NoEvidence, signed
+from facegan.study.analysis.model_text import model_of_plan
+from facegan.study.conclusions.claim_records import TOO_FEW, UNDECIDED, ClaimAnswer, ClaimEvidence, Examined, NoEvidence, signed
 from facegan.study.conclusions.group_study import SIDES, GroupStudy
-from facegan.study.conclusions.term_groups import contrast_of
+from facegan.study.conclusions.term_groups import TermGroups, contrast_of
 from facegan.study.design.analysis_plan import SYNERGY
+from facegan.study.design.two_level import Row
 
 
 def examine_synergy(study: GroupStudy) -> Examined:
     """The evidence on whether each group does more for identity where the other is on."""
     fit, groups, claim = study.fit, study.groups, SYNERGY
     pairs = groups.interaction(list(study.planned[0]))
-    contrast: Floats | str = "interactions cannot be separated from main effects"
-    if fit.model.has_interactions:
-        contrast = contrast_of(fit.model, pairs)
+    if not fit.model.has_interactions:
+        return NoEvidence(claim, TOO_FEW, "the runs so far cannot separate interactions from main effects")
+    contrast = contrast_of(fit.model, pairs)
     if isinstance(contrast, str):
-        switched = [factor.name for factor in (*groups.pixel, *groups.feature)]
-        has_both_off = any(all(row[name] == -1 for name in switched) for row in study.planned)
-        if not has_both_off and not fit.model.has_interactions:
-            contrast = "it has no arm with both groups off, so their joint effect was not measured"
-        return NoEvidence(claim, study.why_not_estimated(pairs), contrast)
+        return NoEvidence(claim, TOO_FEW, contrast)
     mains = [contrast_of(fit.model, groups.main_effect(side)) for side in SIDES]
     better, level = direction(study.metric), study.look.nominal_level
     contrast = better * contrast
@@ -62,6 +59,18 @@ def examine_synergy(study: GroupStudy) -> Examined:
         pooled=pooled and pooled.bounds,
         margin=study.margin,
     )
+
+
+def why_no_interaction(groups: TermGroups, planned: Sequence[Row]) -> str:
+    """Why a design cannot show an interaction of the groups, whatever its runs show; empty where it can."""
+    model = model_of_plan(planned)
+    if model.has_interactions:
+        found = contrast_of(model, groups.interaction(list(planned[0])))
+        return found if isinstance(found, str) else ""
+    switched = [factor.name for factor in (*groups.pixel, *groups.feature)]
+    if any(all(row[name] == -1 for name in switched) for row in planned):
+        return "interactions cannot be separated from main effects"
+    return "it has no arm with both groups off, so their joint effect was not measured"
 
 
 def _effects_where_on(study: GroupStudy, found: Sequence[Interval | None]) -> str:

@@ -7,7 +7,7 @@ function that answers it in `facegan.study.conclusions.claims`.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from facegan.errors import UserError
 from facegan.metrics.table import HEADLINES, METRICS
@@ -78,3 +78,14 @@ class PlanChange:
     """In words: 'seeds 2 added', 'other metrics'."""
     results_seen: int
     """Number of trials that had scores by then."""
+
+
+def difference(before: AnalysisPlan, after: AnalysisPlan) -> str:
+    """Which fields of the analysis differ, with both values."""
+    parts = []
+    for part in fields(AnalysisPlan):
+        old, new = getattr(before, part.name), getattr(after, part.name)
+        if old != new:
+            shown = [value if part.name != "claims" else tuple(claim.name for claim in value) for value in (old, new)]
+            parts.append(f"{part.name.replace('_', ' ')} from {shown[0]} to {shown[1]}")
+    return f"analysis changed: {'; '.join(parts)}"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import facegan
 from facegan.config import Config
 from facegan.nets.vgg_weights import weights_name
-from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default_analysis
+from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default_analysis, difference
 from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
 from facegan.study.design.two_level import balanced_order
@@ -94,7 +94,7 @@ class Plan:
         if seeds and not other.analysis.looks:
             notes.append(f"seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))} added")
         if other.analysis != self.analysis:
-            notes.append(_difference(self.analysis, other.analysis))
+            notes.append(difference(self.analysis, other.analysis))
         changes = tuple(PlanChange(note, results_seen) for note in notes)
         return replace(self, trials=(*self.trials, *added), analysis=other.analysis, changes=(*self.changes, *changes))
 
@@ -160,17 +160,6 @@ def make_plan(
         budget=budget,
         analysis=analysis or default_analysis(),
     )
-
-
-def _difference(before: AnalysisPlan, after: AnalysisPlan) -> str:
-    """Which fields of the analysis differ, with both values."""
-    parts = []
-    for part in fields(AnalysisPlan):
-        old, new = getattr(before, part.name), getattr(after, part.name)
-        if old != new:
-            shown = [value if part.name != "claims" else tuple(claim.name for claim in value) for value in (old, new)]
-            parts.append(f"{part.name.replace('_', ' ')} from {shown[0]} to {shown[1]}")
-    return f"analysis changed: {'; '.join(parts)}"
 
 
 def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Budget) -> str:
