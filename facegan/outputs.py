@@ -19,6 +19,7 @@ from facegan.report.gradient_figure import write_gradient_figure
 from facegan.report.loss_curves import write_losses_figure
 from facegan.report.page import write_report
 from facegan.report.sheets import contact_sheet
+from facegan.study.conclusions.run_table import write_run_table
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.plan import Plan
 
@@ -46,6 +47,7 @@ def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: boo
     people = {clip.clip: data.person_of(clip.clip) for clip in data.manifest.clips}
     summary = summarise_study(study, plan, references, discrimination, people)
     write_json(study / "summary.json", summary)
+    write_run_table(study, plan, people)
     write_bytes(study / MANIFEST, to_bytes(data.manifest))
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
     write_figure2(study, plan, data)

@@ -11,8 +11,10 @@ import tyro
 from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
+from cluster.studies.power import power_lines
 from facegan.errors import UserError
 from facegan.presets import preset
+from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis, looks_until
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Kind, choose_budget
 
@@ -32,8 +34,15 @@ class Ablate:
     """Size of --design fraction for k factors. half: 2^(k-1) arms; quarter: 2^(k-2) arms. plan.json lists the aliases."""
     arms: tuple[str, ...] = ()
     """Train only these arms of the design."""
-    seeds: tuple[int, ...] = (0,)
-    """Train every arm once per seed. Runs with the same seed share start weights and batches."""
+    seeds: tuple[int, ...] | Literal["until-answered"] = (0,)
+    """Train every arm once per seed. Runs with the same seed share start weights and batches. Seeds that are given later to the
+    same study are added to it. until-answered: add seeds until the claims are decided, in looks planned beforehand."""
+    max_seeds: int | None = None
+    """With --seeds until-answered: the most seeds."""
+    plan: bool = False
+    """Train nothing; print the plan, and the smallest effect that it finds with 80 % power by number of seeds."""
+    noise_from: str = ""
+    """With --plan: a study whose noise is taken. By default the noise is assumed, and said with the result."""
     budget: Kind = "images"
     """What all arms get equally. images: --images per run. flops: the compute that the full loss needs for --images, so that
     cheaper arms train on more images. seconds: --seconds of training per run."""
@@ -56,12 +65,16 @@ def main(args: Ablate) -> None:
     grace_images = choose_grace_images(config, args.grace_images)
     if args.candidates > 1:
         check_candidates(config, grace_images, seconds=args.seconds)
-    if not args.seeds or len(set(args.seeds)) < len(args.seeds) or min(args.seeds) < 0:
-        raise UserError(f"--seeds is {args.seeds}: different whole numbers >= 0, at least one")
+    seeds, analysis = _choose_seeds(args)
     check_no_seed(config)
     if args.budget == "seconds":
         _check_seconds(args)
     args.shared.check()
+    if args.plan:
+        print("\n".join(power_lines(args.shared, design, seeds, analysis, args.noise_from)))
+        return
+    if args.noise_from:
+        raise UserError(f"--noise_from is {args.noise_from!r}: it goes with --plan True")
     budget = choose_budget(args.budget, args.seconds, config, design.arms)
 
     # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
@@ -72,12 +85,27 @@ def main(args: Ablate) -> None:
         shared=args.shared,
         design=args.design,
         arms=design.arms,
-        seeds=args.seeds,
+        seeds=seeds,
         candidates=args.candidates,
         factors=design.factors,
         budget=budget,
+        analysis=analysis,
     )
     run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
+
+
+def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:
+    """The seeds to begin with, and the analysis with its looks. Raises UserError for seeds that cannot be used."""
+    if args.seeds == "until-answered":
+        if args.max_seeds is None:
+            raise UserError("--max_seeds is missing: the most seeds of --seeds until-answered, such as --max_seeds 10")
+        looks = looks_until(args.max_seeds)
+        return tuple(range(looks[0])), default_analysis(looks)
+    if args.max_seeds is not None:
+        raise UserError(f"--max_seeds is {args.max_seeds}: it goes with --seeds until-answered")
+    if not args.seeds or len(set(args.seeds)) < len(args.seeds) or min(args.seeds) < 0:
+        raise UserError(f"--seeds is {args.seeds}: different whole numbers >= 0, at least one")
+    return args.seeds, default_analysis()
 
 
 def _check_seconds(args: Ablate) -> None:

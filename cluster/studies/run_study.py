@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import ray
+from ray import ObjectRef
 
 from cluster.datasets.dataset import DataSet
 from cluster.datasets.prepare import describe_data, prepare_data
@@ -26,9 +27,11 @@ from facegan.data.manifest import manifest_key
 from facegan.nets.vgg_weights import weights_name
 from facegan.outputs import write_outputs
 from facegan.report.formatting import duration
-from facegan.report.study_text import markdown_answers, plan_lines, result_lines
+from facegan.report.study_text import look_lines, markdown_answers, plan_lines, result_lines
 from facegan.study.analysis.model_selection import best_generator
+from facegan.study.conclusions.next_look import seeds_of_next_look
 from facegan.study.conclusions.summary import Summary
+from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
@@ -48,6 +51,7 @@ class StudyRequest:
     candidates: int
     factors: tuple[Factor, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    analysis: AnalysisPlan = field(default_factory=default_analysis)
 
 
 RunTrials = Callable[[Plan, StudyStore, DataSet], None]
@@ -67,39 +71,23 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config, shared.crop_smoothing)
 
     # Plan: written before the first trial, or compared with the plan of the existing study.
-    plan = make_plan(
-        shared.config,
-        request.arms,
-        design=request.design,
-        preset=shared.preset,
-        seeds=request.seeds,
-        candidates=request.candidates,
-        data=describe_data(data),
-        commit=_commit(),
-        factors=request.factors,
-        budget=request.budget,
-    )
-    default = STUDIES / f"{request.design}-{shared.preset}-{plan.id()}"
+    # A study that grows by seeds keeps its folder, because a plan's id does not depend on its seeds.
+    wanted = _plan(request, data, request.seeds)
+    default = STUDIES / f"{request.design}-{shared.preset}-{wanted.id()}"
     store = StudyStore(storage_uri("--study", shared.study or str(default)))
-    store.open(plan)
+    plan = store.open(wanted)
 
     # Trials
     start_ray()
     check_shared_paths(_local_files(store, data))
     print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
     real_frames = ray.remote(num_cpus=1)(precompute_reference_frames).remote(store, data)
-    tracker = start_tracker(plan, store.folder)
-    with show_progress(plan, store, tracker):
-        run_trials(plan, store, data)
-    result_of(real_frames)
-
-    # Outputs
-    store.pull()
-    store.fetch_shown_checkpoints()
-    summary = write_outputs(plan, store.folder, data.open(), include_faces=shared.include_faces)
-    store.push()
-
-    # Tracking
+    tracker, summary = _train_and_report(plan, store, data, run_trials, real_frames, shared)
+    while seeds := seeds_of_next_look(plan, summary.claims):
+        _exit_if_trials_failed(summary)
+        print("\n".join(look_lines(plan, summary, seeds)), flush=True)
+        plan = store.open(_plan(request, data, seeds))
+        tracker, summary = _train_and_report(plan, store, data, run_trials, real_frames, shared)
     model = _register_best(plan, store, tracker, summary)
     tracker.finish(markdown_answers(summary), {claim.claim: claim.answer for claim in summary.claims})
 
@@ -113,6 +101,37 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     print(f"{tracker.name:<8} {tracker.location}", flush=True)
     _exit_if_trials_failed(summary)
     return store.folder, plan
+
+
+def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int]) -> Plan:
+    return make_plan(
+        request.shared.config,
+        request.arms,
+        design=request.design,
+        preset=request.shared.preset,
+        seeds=seeds,
+        candidates=request.candidates,
+        data=describe_data(data),
+        commit=_commit(),
+        factors=request.factors,
+        budget=request.budget,
+        analysis=request.analysis,
+    )
+
+
+def _train_and_report(
+    plan: Plan, store: StudyStore, data: DataSet, run_trials: RunTrials, real_frames: ObjectRef, shared: StudyArguments
+) -> tuple[Tracker, Summary]:
+    """Run the trials of a plan that have not ended, and write all outputs of the study as it then is."""
+    tracker = start_tracker(plan, store.folder)
+    with show_progress(plan, store, tracker):
+        run_trials(plan, store, data)
+    result_of(real_frames)
+    store.pull()
+    store.fetch_shown_checkpoints()
+    summary = write_outputs(plan, store.folder, data.open(), include_faces=shared.include_faces)
+    store.push()
+    return tracker, summary
 
 
 def _commit() -> str:

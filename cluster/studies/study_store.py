@@ -27,6 +27,7 @@ from facegan.study.folder.trial_folder import STATE, TrialFolder
 
 _CHECKPOINT = "checkpoint.tar"
 _PUBLISH_EVERY_SECONDS = 10.0
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,25 @@ class StudyStore:
         if self.location.is_remote and not self.location.exists(PLAN) and self.location.entries():
             raise UserError(f"--study is {str(self.location)!r}: a prefix with other objects under it; name a new prefix")
 
-    def open(self, plan: Plan) -> None:
-        """Write the plan of a new study, or raise UserError if an existing study has another plan."""
-        self.pull()
-        open_study(self.folder, plan)
-        if self.location.is_remote:
+    def open(self, plan: Plan) -> Plan:
+        """Write the plan of a new study or extend that of an existing one by seeds; returns the study's plan.
+
+        Raises UserError if an existing study has another plan.
+        """
+        if not self.location.is_remote:
+            return open_study(self.folder, plan)
+        for _ in range(_ATTEMPTS):
+            tags = {entry.key: entry.tag for entry in self.location.entries(PLAN)}
+            self.pull()
+            opened = open_study(self.folder, plan)
+            if PLAN in tags and self.location.read(PLAN) == (self.folder / PLAN).read_bytes():
+                return opened
             try:
-                self.location.write(PLAN, (self.folder / PLAN).read_bytes(), only_if_absent=True)
-            except AlreadyThere:
-                self.pull()
-                open_study(self.folder, plan)
+                self.location.replace(PLAN, self.folder / PLAN, tags.get(PLAN, ""))
+                return opened
+            except AlreadyThere:  # another driver was faster: its plan is read and extended
+                (self.folder / PLAN).unlink()
+        raise UserError(f"--study is {str(self.location)!r}: other jobs keep changing its plan; run one at a time")
 
     def pull(self) -> None:
         """Update the local copy of a remote study, without checkpoints."""

@@ -41,6 +41,7 @@ _FILES = (
     "plan.json",
     "summary.json",
     "manifest.json",
+    "runs.parquet",
 )
 
 

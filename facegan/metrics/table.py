@@ -19,6 +19,8 @@ class Metric:
     """Number of decimals in tables."""
     display_name: str = ""
     """Name in texts; by default the metric's own name with spaces."""
+    smallest_effect: float = 0.0
+    """The smallest difference of interest, as the analysis plan declares it; 0: none is declared."""
     headline: int = 0
     """Position among the metrics whose effects are analysed, from 1; 0: not among them."""
     stand_in: str = ""
@@ -35,6 +37,7 @@ METRICS: dict[str, Metric] = {
         "image without a face counts as 0",
         better="more",
         digits=2,
+        smallest_effect=0.1,
         headline=1,
         console=True,
         tracked=True,
@@ -44,6 +47,7 @@ METRICS: dict[str, Metric] = {
         "person; an image without a face counts as 0",
         better="more",
         digits=2,
+        smallest_effect=0.1,
         headline=2,
         console=True,
         tracked=True,
@@ -52,6 +56,7 @@ METRICS: dict[str, Metric] = {
         meaning="mean absolute error inside the face, grey levels of 255",
         better="less",
         digits=1,
+        smallest_effect=1.0,
         headline=3,
         console=True,
         tracked=True,
@@ -60,6 +65,7 @@ METRICS: dict[str, Metric] = {
         meaning="mean distance of found to target landmarks, over the eye distance; images with a found face only",
         better="less",
         digits=3,
+        smallest_effect=0.01,
         headline=4,
         stand_in="landmark_auc",
         console=True,
@@ -69,6 +75,7 @@ METRICS: dict[str, Metric] = {
         meaning="area under the cumulative curve of the landmark error up to 0.08; an image without a face counts as a failure",
         better="more",
         digits=3,
+        smallest_effect=0.05,
         display_name="landmark area up to 0.08 (no face counts as failure)",
     ),
     "landmark_failure": Metric(
@@ -99,7 +106,9 @@ METRICS: dict[str, Metric] = {
         better="less",
         digits=2,
     ),
-    "ssim": Metric(meaning="structural similarity to the target", better="more", digits=3, console=True, tracked=True),
+    "ssim": Metric(
+        meaning="structural similarity to the target", better="more", digits=3, smallest_effect=0.02, console=True, tracked=True
+    ),
     "psnr": Metric(meaning="peak signal to noise ratio against the target, dB", better="more", digits=1),
     "lpips": Metric(meaning="perceptual distance to the target (AlexNet)", better="less", digits=3),
     "kid": Metric(

@@ -15,6 +15,7 @@ from facegan.metrics.discrimination import sentence
 from facegan.metrics.table import METRICS, display_name, formatted, meaning
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration
+from facegan.report.study_text import analysis_line
 from facegan.study.conclusions.arms import ScoreSummary
 from facegan.study.conclusions.gradients import RULE
 from facegan.study.conclusions.summary import Summary
@@ -82,6 +83,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         forest_plots=forest_plots(summary.effects),
         matrices=interaction_matrices(summary.effects),
         score_rows=_score_rows(summary),
+        analysis_text=analysis_line(summary),
         config=config.flat(),
         differences=_differences(summary, config),
         left_out={a.name: [t for t in a.without if config.loss.weights()[t]] for a in summary.study.arms},

@@ -1,5 +1,7 @@
 """What a study is and what it found, as text for the console and in Markdown."""
 
+from collections.abc import Sequence
+
 from facegan.metrics.table import display_name
 from facegan.report.score_table import study_table
 from facegan.study.conclusions.summary import Summary
@@ -19,11 +21,29 @@ def plan_lines(plan: Plan, study: str) -> list[str]:
     return lines if plan.budget.kind == "images" else [*lines, f"budget   equal {plan.budget.equalised()}"]
 
 
+def look_lines(plan: Plan, summary: Summary, seeds: Sequence[int]) -> list[str]:
+    """What a look at a growing study found, and that it goes on with these seeds."""
+    answers = "; ".join(f"{claim.claim} {claim.answer}" for claim in summary.claims)
+    left = sum(look > len(plan.seeds) for look in plan.analysis.looks)
+    return [f"look     {len(plan.seeds)} seeds, {left} looks left: {answers}; going on with seeds {' '.join(map(str, seeds))}"]
+
+
+def analysis_line(summary: Summary) -> str:
+    """The hash of the analysis plan, the looks that are left, and what was changed after the plan was written."""
+    analysis, seeds = summary.study.analysis, len(summary.study.seeds)
+    parts = [f"analysis {analysis.digest}, planned before the first trial"]
+    if analysis.looks:
+        left = sum(look > seeds for look in analysis.looks)
+        parts.append(f"look at {seeds} of at most {analysis.looks[-1]} seeds, {left} look{'s' * (left != 1)} left")
+    parts += [f"changed after {change.results_seen} results were seen: {change.what}" for change in analysis.changes]
+    return "; ".join([*parts, analysis.deviation] if analysis.deviation else parts)
+
+
 def result_lines(summary: Summary) -> list[str]:
     """The main scores, the verdict on each arm and the answers to the claims."""
     verdicts = [f"  {arm.label:<15} {arm.verdict.split(':')[0]}" for arm in summary.arms]
     claims = [f"\n  {claim.question}\n  {claim.sentence}" for claim in summary.claims]
-    return [*study_table(summary), "", *verdicts, *claims]
+    return [*study_table(summary), "", *verdicts, *claims, "", analysis_line(summary)]
 
 
 def markdown_answers(summary: Summary) -> str:
@@ -33,4 +53,4 @@ def markdown_answers(summary: Summary) -> str:
     arms = [f"- **{arm.label}** {arm.verdict}" for arm in summary.arms]
     if summary.effects and summary.effects.replaced:
         answers.append(f"- {summary.effects.replaced}.")
-    return "\n".join([*claims, *answers, *arms])
+    return "\n".join([*claims, *answers, *arms, f"- {analysis_line(summary)}"])

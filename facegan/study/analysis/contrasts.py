@@ -12,26 +12,33 @@ import numpy as np
 
 from facegan.study.analysis.effect_records import InteractionPart, SingleFactorContrast
 from facegan.study.analysis.intervals import percentile_interval, resampling_counts, two_way_interval
-from facegan.study.analysis.model import MIN_DEGREES_OF_FREEDOM, Fit, Floats
+from facegan.study.analysis.model import Fit, Floats
 from facegan.study.analysis.runs import RunTable
 from facegan.study.design.two_level import Row
 
 
-def leave_one_out_contrasts(table: RunTable, fit: Fit | None, factors: Sequence[str]) -> tuple[SingleFactorContrast, ...]:
-    """For each factor the full arm minus the arm without it, set beside the averaged effect of the fitted model."""
+def leave_one_out_contrasts(
+    table: RunTable, fit: Fit | None, factors: Sequence[str], level: float
+) -> tuple[SingleFactorContrast, ...]:
+    """For each factor the full arm minus the arm without it, set beside the averaged effect of the fitted model.
+
+    The intervals miss with probability `level`.
+    """
     contrasts = []
     for factor in factors:
-        found = _contrast(table, factors, factor, others=1)
+        found = _contrast(table, factors, factor, others=1, level=level)
         contrasts.append(_with_averaged_effect(found, fit) if fit is not None and fit.model.has_interactions else found)
     return tuple(contrasts)
 
 
-def added_alone_contrasts(table: RunTable, factors: Sequence[str]) -> tuple[SingleFactorContrast, ...]:
+def added_alone_contrasts(table: RunTable, factors: Sequence[str], level: float) -> tuple[SingleFactorContrast, ...]:
     """For each factor the arm with it alone minus the base arm, in which every factor is off."""
-    return tuple(_contrast(table, factors, factor, others=-1) for factor in factors)
+    return tuple(_contrast(table, factors, factor, others=-1, level=level) for factor in factors)
 
 
-def _contrast(table: RunTable, factors: Sequence[str], factor: str, others: Literal[1, -1]) -> SingleFactorContrast:
+def _contrast(
+    table: RunTable, factors: Sequence[str], factor: str, others: Literal[1, -1], level: float
+) -> SingleFactorContrast:
     """The arm with the factor on minus the arm with it off, with all other factors at the level `others`.
 
     The interval uses the variance of these differences alone: the noise of two arms says nothing of that of the others.
@@ -44,9 +51,9 @@ def _contrast(table: RunTable, factors: Sequence[str], factor: str, others: Lite
     seed_counts, clip_shares = resampling_counts(*differences.shape)
     resampled = np.einsum("bs,sc,bc->b", seed_counts / seeds, differences, clip_shares)
     interval = None
-    if seeds - 1 >= MIN_DEGREES_OF_FREEDOM:
+    if seeds > 1:
         variance_of_mean = float(differences.mean(axis=1).var(ddof=1) / seeds)
-        interval = two_way_interval(differences.mean(axis=0), variance_of_mean, seeds - 1)
+        interval = two_way_interval(differences.mean(axis=0), variance_of_mean, seeds - 1, level)
     return SingleFactorContrast(
         factor=factor,
         estimate=float(differences.mean()),

@@ -21,12 +21,45 @@ class MissingRun:
 
 
 @dataclass(frozen=True, slots=True)
-class RobustInference:
-    """Heteroscedasticity-consistent (HC3) inference on an effect."""
+class PooledInterval:
+    """Inference from the residual noise of all runs, which assumes that an effect is the same in every seed."""
 
-    standard_error: float
     interval: Bounds
     p: float
+    degrees_of_freedom: int
+
+
+@dataclass(frozen=True, slots=True)
+class EffectNoise:
+    """Standard deviations of an effect, in units of its metric."""
+
+    seeds: float
+    """Between seeds, with endless people."""
+    people: float
+    """Between people, with endless seeds."""
+    rest: float
+    """Of one seed on one person, beyond these two."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunNoise:
+    """Standard deviations by which the power of other designs is computed, in units of the metric."""
+
+    run: float
+    """Of a run about its arm and its seed."""
+    people: float
+    """Of an effect between people."""
+    rest: float
+    """Of one run on one person, beyond these two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The noise of an effect, and of the runs that it was estimated from."""
+
+    of_effect: EffectNoise
+    of_runs: RunNoise
+    """From which the power of other designs follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +76,23 @@ class EffectEstimate:
     helps: bool
     """Whether the estimate is an improvement of the metric."""
     interval: Bounds | None
-    """t interval for other seeds and other clips; None with too few runs."""
+    """t interval for other seeds and other people, from the spread of the effect over the seeds; None with too few seeds."""
     p: float | None
     standard_error: float | None
-    degrees_of_freedom: int | None
+    degrees_of_freedom: float | None
+    """Of the spread over the seeds: the number of seeds less one, or less where runs are missing."""
     p_holm: float | None
-    """p after Holm's adjustment over the declared family of tests."""
-    hc3: RobustInference | None
+    """p after the adjustment for looks and Holm's over the declared family of tests."""
+    p_equivalent: float | None
+    """p of the smallest effect of interest or a larger one, in either direction (TOST), adjusted alike; None without one."""
+    pooled: PooledInterval | None
+    """For comparison; None with too few runs."""
     bootstrap: Bounds | None
     """Percentile interval from resampling seeds and people."""
+    noise: Noise | None
+    """How the effect varies between seeds and people; None with too few seeds."""
     detectable: float | None
-    """Smallest true effect that as many runs would find with 80 % power."""
+    """Smallest true effect that as many runs would find with 80 % power, after Holm and with other people."""
     if_missing: Bounds | None
     """Lowest and highest estimate if the missing runs were as bad or as good as any observed one; None if none is missing."""
     sign_survives: bool | None
@@ -88,7 +127,7 @@ class SingleFactorContrast:
     interval: Bounds | None
     p: float | None
     standard_error: float | None
-    degrees_of_freedom: int | None
+    degrees_of_freedom: float | None
     averaged: float | None = None
     """Main effect of the factor, averaged over the other factors."""
     explained_by: tuple[InteractionPart, ...] = ()
@@ -119,10 +158,10 @@ class MetricEffects:
     degrees_of_freedom: int | None
     noise_by_arm: dict[str, float]
     """Standard deviation between seeds of each arm."""
+    smallest_of_interest: float | None
+    """The smallest effect of interest, as declared in the plan; None: none was declared."""
     inference: str
     """What the intervals generalise to, or why there are none."""
-    hc3: str
-    """Why there are no HC3 intervals; empty where there are."""
     effects: tuple[EffectEstimate, ...]
     not_estimable: tuple[NotEstimable, ...]
     leave_one_out: tuple[SingleFactorContrast, ...]
@@ -137,6 +176,8 @@ class HypothesisFamily:
 
     metrics: tuple[str, ...]
     effects: tuple[str, ...]
+    claims: dict[str, float | None]
+    """The adjusted p of each claim that the design can answer; None: no p yet."""
     tests: int
     adjustment: str
 
@@ -150,6 +191,11 @@ class StudyEffects:
     """Resolution of a fractional design; None where nothing is aliased."""
     aliases: dict[str, list[str]]
     family: HypothesisFamily
+    look: int
+    """Number of the present look at the study, from 1."""
+    looks_left: int
+    nominal_level: float
+    """The probability with which an interval of this look misses: 0.05 with a single look."""
     replaced: str
     """Which headline metric was replaced by its stand-in, and why; empty where none was."""
     metrics: dict[str, MetricEffects]

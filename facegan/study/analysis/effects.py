@@ -5,7 +5,7 @@ alike: no result is that of the best seed. Missing runs are listed, with bounds 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,25 +15,61 @@ from facegan.study.analysis.effect_records import (
     EffectEstimate,
     HypothesisFamily,
     MetricEffects,
-    NotEstimable,
-    RobustInference,
+    Noise,
+    PooledInterval,
     StudyEffects,
 )
-from facegan.study.analysis.intervals import RESAMPLES, bootstrap, contrast_interval, detectable_effect, percentile_interval
-from facegan.study.analysis.model import Effect, Fit, Floats, Model, choose_model, effects_of, fit_model
+from facegan.study.analysis.holm import adjust_family
+from facegan.study.analysis.intervals import Interval, bootstrap, contrast_interval, percentile_interval, pooled_interval
+from facegan.study.analysis.looks import Look, present_look
+from facegan.study.analysis.model import Effect, Fit, Floats, Model, choose_model, fit_model
+from facegan.study.analysis.model_text import describe_inference, describe_model, model_of_plan, not_estimable
+from facegan.study.analysis.power import detectable_effect, noise_of_effect, noise_of_runs
 from facegan.study.analysis.runs import Run, RunTable, bounds_with_missing_runs, missing_runs, table_of_runs
-from facegan.study.design.two_level import Row, alias_table, resolution, word_name, words
-
-_NOISY = 5
-"""Ratio of an arm's noise to that of the others from which on a warning is given. At a ratio of ten, 95 % intervals of three
-seeds cover in 90 % of simulated studies."""
+from facegan.study.analysis.seed_variance import variance_from_seeds
+from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis
+from facegan.study.design.two_level import Row, alias_table, resolution
 
 
-def analyse_study(runs: Mapping[str, Sequence[Run]], planned: Sequence[Row]) -> StudyEffects:
-    """The effects on each headline metric, from all planned runs by metric; `planned` are the levels of the arms."""
+@dataclass(frozen=True, slots=True)
+class DecisionRules:
+    """What the tests of one metric are judged by."""
+
+    look: Look = field(default_factory=Look)
+    tests: int = 1
+    """Size of the family of tests."""
+    smallest: float = 0.0
+    """The smallest effect of interest; 0: none is declared."""
+
+    @property
+    def level_of_one(self) -> float:
+        """The level that Holm's adjustment leaves to the most significant test, at this look."""
+        return self.look.nominal_level / self.tests
+
+
+_ONE_TEST = DecisionRules()
+
+
+def analyse_study(
+    runs: Mapping[str, Sequence[Run]],
+    planned: Sequence[Row],
+    analysis: AnalysisPlan | None = None,
+    claims: Mapping[str, float | None] | None = None,
+) -> StudyEffects:
+    """The effects on each headline metric, from all planned runs by metric; `planned` are the levels of the arms.
+
+    `claims` maps the claims that the design can answer to their p values, which join the family of tests. None: no p yet.
+    """
+    analysis = analysis or default_analysis()
     headlines, replaced = choose_headlines(runs)
-    metrics = {metric: analyse_metric(metric, runs[metric], planned) for metric in headlines}
-    family = tuple(effect.name for effect in _model_of_plan(planned).effects)
+    look = look_of(analysis, runs)
+    family = tuple(effect.name for effect in model_of_plan(planned).effects)
+    tests = len(family) * len(headlines) + len(claims or {})
+    metrics = {
+        m: analyse_metric(m, runs[m], planned, DecisionRules(look, tests, analysis.smallest_effects.get(m, 0.0)))
+        for m in headlines
+    }
+    metrics, adjusted = adjust_family(metrics, claims or {}, tests, look)
     return StudyEffects(
         factors=tuple(planned[0]) if planned else (),
         resolution=resolution(planned),
@@ -41,12 +77,22 @@ def analyse_study(runs: Mapping[str, Sequence[Run]], planned: Sequence[Row]) -> 
         family=HypothesisFamily(
             metrics=headlines,
             effects=family,
-            tests=len(family) * len(headlines),
-            adjustment="Holm, over every effect on every metric listed here; an effect without an estimate counts as p = 1",
+            claims=adjusted,
+            tests=tests,
+            adjustment="Holm, over every effect on every metric listed here and each claim; no estimate counts as p = 1",
         ),
+        look=len(look.shares),
+        looks_left=look.left,
+        nominal_level=look.nominal_level,
         replaced=replaced,
-        metrics=_adjust_p_values(metrics, len(family) * len(headlines)),
+        metrics=metrics,
     )
+
+
+def look_of(analysis: AnalysisPlan, runs: Mapping[str, Sequence[Run]]) -> Look:
+    """The look at which a study with these runs is: that of the number of seeds with scores."""
+    seeds = {run.seed for found in runs.values() for run in found if run.clips}
+    return present_look(analysis.looks, len(seeds), analysis.level)
 
 
 def choose_headlines(runs: Mapping[str, Sequence[Run]]) -> tuple[tuple[str, ...], str]:
@@ -77,11 +123,13 @@ def direction(metric: str) -> int:
     return {"more": 1, "less": -1}[METRICS[metric].better]
 
 
-def analyse_metric(metric: str, runs: Sequence[Run], planned: Sequence[Row]) -> MetricEffects:
+def analyse_metric(metric: str, runs: Sequence[Run], planned: Sequence[Row], rules: DecisionRules = _ONE_TEST) -> MetricEffects:
     """The effects of all factors on one metric, from the runs that have scores."""
     table = table_of_runs(runs)
     model, fit = fit_table(table, planned)
     factors = list(planned[0]) if planned else []
+    effects = _estimates(fit, table, metric, rules) if fit else ()
+    known = [effect.degrees_of_freedom for effect in effects if effect.degrees_of_freedom is not None]
     return MetricEffects(
         metric=metric,
         better=METRICS[metric].better,
@@ -91,16 +139,16 @@ def analyse_metric(metric: str, runs: Sequence[Run], planned: Sequence[Row]) -> 
         clips=len(table.clips),
         clips_left_out=table.clips_left_out,
         missing=missing_runs(table),
-        model=_describe_model(model, fit),
+        model=describe_model(model, fit),
         sigma=fit.sigma if fit and fit.degrees_of_freedom else None,
         degrees_of_freedom=fit.degrees_of_freedom if fit else None,
         noise_by_arm=noise_by_arm(table),
-        inference=_describe_inference(fit, table),
-        hc3=fit.no_hc3_reason if fit else "no effect can be estimated",
-        effects=_estimates(fit, table, direction(metric)) if fit else (),
-        not_estimable=tuple(_not_estimable(model, planned)),
-        leave_one_out=leave_one_out_contrasts(table, fit, factors),
-        added_alone=added_alone_contrasts(table, factors),
+        smallest_of_interest=rules.smallest or None,
+        inference=describe_inference(fit, table, rules.look, min(known, default=None)),
+        effects=effects,
+        not_estimable=tuple(not_estimable(model, planned)),
+        leave_one_out=leave_one_out_contrasts(table, fit, factors, rules.look.nominal_level),
+        added_alone=added_alone_contrasts(table, factors, rules.look.nominal_level),
     )
 
 
@@ -110,26 +158,22 @@ def fit_table(table: RunTable, planned: Sequence[Row]) -> tuple[Model, Fit | Non
     return model, fit_model(model, table.rows, table.seeds, table.values) if model.effects else None
 
 
-def _model_of_plan(planned: Sequence[Row]) -> Model:
-    """The model that the finished study can estimate; its effects are the declared family of tests."""
-    return choose_model(planned, planned, [0] * len(planned))
-
-
-def _estimates(fit: Fit, table: RunTable, better: int) -> tuple[EffectEstimate, ...]:
+def _estimates(fit: Fit, table: RunTable, metric: str, rules: DecisionRules) -> tuple[EffectEstimate, ...]:
     resampled, bounds = bootstrap(fit), bounds_with_missing_runs(fit.model, table)
     return tuple(
-        _estimate(fit, j, effect, better, resampled[:, j], None if bounds is None else bounds[j])
+        _estimate(fit, j, effect, direction(metric), resampled[:, j], None if bounds is None else bounds[j], rules)
         for j, effect in enumerate(fit.model.effects)
     )
 
 
-def _estimate(fit: Fit, j: int, effect: Effect, better: int, resampled: Floats, bounds: Floats | None) -> EffectEstimate:
-    estimate = float(fit.estimates[j])
-    interval = contrast_interval(fit, np.eye(len(fit.estimates))[j])
-    hc3 = None
-    if fit.hc3 is not None:
-        error, low, high, p = map(float, fit.hc3[j])
-        hc3 = RobustInference(error, (low, high), p)
+def _estimate(
+    fit: Fit, j: int, effect: Effect, better: int, resampled: Floats, bounds: Floats | None, rules: DecisionRules
+) -> EffectEstimate:
+    contrast, estimate = np.eye(len(fit.estimates))[j], float(fit.estimates[j])
+    interval, pooled = contrast_interval(fit, contrast, rules.look.nominal_level), pooled_interval(fit, contrast)
+    noise, detectable = _noise(fit, fit.weights[j], interval), None
+    if noise:
+        detectable = detectable_effect(noise.of_effect, len(set(fit.seeds)), fit.values.shape[1], rules.level_of_one)
     return EffectEstimate(
         name=effect.name,
         order=len(effect.words[0]),
@@ -141,80 +185,20 @@ def _estimate(fit: Fit, j: int, effect: Effect, better: int, resampled: Floats, 
         standard_error=interval and interval.standard_error,
         degrees_of_freedom=interval and interval.degrees_of_freedom,
         p_holm=None,
-        hc3=hc3,
+        p_equivalent=interval.p_within(rules.smallest) if interval and rules.smallest else None,
+        pooled=pooled and PooledInterval(pooled.bounds, pooled.p, int(pooled.degrees_of_freedom)),
         bootstrap=percentile_interval(resampled),
-        detectable=detectable_effect(fit, j),
+        noise=noise,
+        detectable=detectable,
         if_missing=None if bounds is None else (float(bounds[0]), float(bounds[1])),
         sign_survives=None if bounds is None else bool(bounds.min() > 0 or bounds.max() < 0),
     )
 
 
-def _describe_model(model: Model, fit: Fit | None) -> str:
-    if fit is None:
-        return "none: no effect can be estimated from the runs so far"
-    blocks = f", {len(set(fit.seeds))} seeds as blocks" if len(set(fit.seeds)) > 1 else ", one seed"
-    if model.has_interactions:
-        return f"main effects and two-factor interactions{blocks}"
-    return f"main effects alone, which assumes that factors do not interact{blocks}"
-
-
-def _describe_inference(fit: Fit | None, table: RunTable) -> str:
-    """What the intervals generalise to, or why there are none."""
-    if fit is None:
-        return "no effect can be estimated yet"
-    people = f"{len(table.clips)} test {'person' if len(table.clips) == 1 else 'people'}"
-    seeds = len(set(table.seeds))
-    resampled = f"the bootstrap resamples {people} and {seeds} seeds {RESAMPLES} times"
-    if seeds == 1:
-        resampled = f"the bootstrap resamples {people} {RESAMPLES} times and does not cover other seeds"
-    elif seeds < 10:
-        resampled += ", and is too narrow with so few seeds"
-    if fit.no_interval_reason:
-        return f"{fit.no_interval_reason}, so there is no interval for other seeds; {resampled}"
-    unit = "runs of other seeds" if seeds > 1 else "other runs, if no three factors interact,"
-    alone = " (one person: they do not cover other people)" if len(table.clips) == 1 else ""
-    return (
-        f"t intervals for {unit} and other people, {fit.degrees_of_freedom} residual degrees of freedom{alone}; "
-        f"{resampled}{_unequal_noise_warning(table)}"
-    )
-
-
-def _unequal_noise_warning(table: RunTable) -> str:
-    """The t intervals pool the noise of all arms, so that one far noisier arm makes them too narrow."""
-    noise = noise_by_arm(table)
-    for arm, own in noise.items():
-        if own > _NOISY * np.sqrt(np.mean([value**2 for name, value in noise.items() if name != arm])):
-            return f"; arm {arm} is over {_NOISY} times as noisy as the others, which makes the t intervals somewhat too narrow"
-    return ""
-
-
-def _not_estimable(model: Model, planned: Sequence[Row]) -> list[NotEstimable]:
-    found = [NotEstimable(effect.name, reason) for effect, reason in model.not_estimable]
-    if not planned:
-        return found
-    known = {word for effect in effects_of(planned, 2) for word in effect.words}
-    constant = [word for word in words(list(planned[0]), 2) if word not in known]
-    found += [NotEstimable(word_name(word), "it has the same level in all arms of this study") for word in constant]
-    if not model.has_interactions:
-        reason = "the runs so far cannot separate interactions from main effects"
-        if not _model_of_plan(planned).has_interactions:
-            reason = "this design cannot separate interactions from main effects; factorial and most fractions can"
-        found += [NotEstimable(e.name, reason) for e in effects_of(planned, 2) if len(e.words[0]) == 2]
-    return found
-
-
-def _adjust_p_values(metrics: Mapping[str, MetricEffects], tests: int) -> dict[str, MetricEffects]:
-    """The effects with Holm's p values over the declared family, in which effects without an estimate count as p = 1."""
-    from statsmodels.stats.multitest import multipletests  # takes over a second, which refusing a bad flag need not wait for
-
-    p = [effect.p for found in metrics.values() for effect in found.effects if effect.p is not None]
-    if not p:
-        return dict(metrics)
-    adjusted = iter(multipletests([*p, *[1.0] * max(0, tests - len(p))], method="holm")[1])
-    return {
-        metric: replace(
-            found,
-            effects=tuple(e if e.p is None else replace(e, p_holm=float(next(adjusted))) for e in found.effects),
-        )
-        for metric, found in metrics.items()
-    }
+def _noise(fit: Fit, weights: Floats, interval: Interval | None) -> Noise | None:
+    variance = variance_from_seeds(fit, weights)
+    if variance is None or interval is None:
+        return None
+    seeds = len(set(fit.seeds))
+    of_effect = noise_of_effect(variance, interval, seeds, fit.values.shape[1])
+    return Noise(of_effect, noise_of_runs(of_effect, float(weights @ weights) * seeds))

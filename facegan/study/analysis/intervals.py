@@ -20,7 +20,6 @@ narrow where effects differ between clips.
 The intervals of one generator's scores are in `facegan.metrics.card`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import final
@@ -28,7 +27,8 @@ from typing import final
 import numpy as np
 
 from facegan.study.analysis.effect_records import Bounds
-from facegan.study.analysis.model import Fit, Floats, center_within_blocks
+from facegan.study.analysis.model import MIN_RESIDUAL_DEGREES_OF_FREEDOM, Fit, Floats, center_within_blocks
+from facegan.study.analysis.seed_variance import variance_from_seeds
 
 RESAMPLES = 2_000
 _MIN_CLIPS = 2
@@ -38,70 +38,99 @@ _MIN_LOG_P = -100.0
 @final
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with its 95 % t interval and two-sided p."""
+    """An estimate with its t interval; its error is a sum of independent parts with degrees of freedom of their own.
+
+    Each part keeps its own quantile: with half-width sqrt(t1^2 v1 + t2^2 v2) the coverage is at least nominal for any v1 and
+    v2 (Banerjee (1960), Sankhya 22, 357-358).
+    """
 
     estimate: float
-    standard_error: float
-    degrees_of_freedom: int
-    """Of the variance between runs."""
-    bounds: Bounds
-    p: float
+    variances: tuple[float, ...]
+    """Between seeds, then between clips where there are several."""
+    degrees: tuple[float, ...]
+    """Degrees of freedom of each variance."""
+    level: float = 0.05
+    """The probability that the interval misses."""
+
+    @property
+    def standard_error(self) -> float:
+        """Of the estimate."""
+        return float(np.sqrt(sum(self.variances)))
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Of the variance between seeds."""
+        return self.degrees[0]
+
+    @property
+    def bounds(self) -> Bounds:
+        """The ends of the interval."""
+        reach = self.half_width(self.level)
+        return self.estimate - reach, self.estimate + reach
+
+    @property
+    def p(self) -> float:
+        """Two-sided, that the true value is zero: the level at which the interval just reaches zero."""
+        return self._level_of(abs(self.estimate))
+
+    def p_beyond(self, margin: float) -> float:
+        """Two-sided, that the true value is `margin` or less in size: the level at which the interval just reaches that."""
+        distance = abs(self.estimate) - margin
+        return self._level_of(distance) if distance > 0 else 1.0
+
+    def p_within(self, margin: float) -> float:
+        """One-sided, that the true value is `margin` or more in size: that of the nearer of two one-sided tests (TOST).
+
+        Schuirmann (1987), J. Pharmacokinetics and Biopharmaceutics 15, 657-680.
+        """
+        distance = margin - abs(self.estimate)
+        return self._level_of(distance) / 2 if distance > 0 else 1.0
+
+    def half_width(self, level: float) -> float:
+        """Of the interval that misses with probability `level`."""
+        from scipy import special  # slow to import, which refusing a bad flag need not wait for
+
+        return float(np.sqrt(np.square(special.stdtrit(self.degrees, level / 2)) @ np.array(self.variances)))
+
+    def _level_of(self, distance: float) -> float:
+        """The level at which the half-width equals `distance`, at least exp(-100)."""
+        from scipy import optimize
+
+        if not any(self.variances):
+            return float(distance == 0)
+
+        def excess(log_level: float) -> float:
+            return float(np.arctan2(self.half_width(float(np.exp(log_level))), distance)) - np.pi / 4
+
+        return float(np.exp(optimize.brentq(excess, _MIN_LOG_P, 0.0) if excess(_MIN_LOG_P) > 0 else _MIN_LOG_P))
 
 
-def two_way_interval(per_clip: Floats, run_variance: float, run_degrees_of_freedom: int) -> Interval:
+def two_way_interval(per_clip: Floats, run_variance: float, run_degrees_of_freedom: float, level: float = 0.05) -> Interval:
     """The t interval of a mean over clips [clips] that varies with the clips and with the seeds of the runs.
 
     `run_variance` is the variance of the mean due to the runs. The two variances are added. The noise of one run on one clip is
-    in both, so the interval is on the safe side. Each part keeps its own quantile: with half-width sqrt(t1^2 v1 + t2^2 v2) the
-    coverage is at least nominal for any v1 and v2 (Banerjee (1960), Sankhya 22, 357-358). p is the level at which the interval
-    just reaches zero.
+    in both, so the interval is on the safe side.
     """
-    from scipy import special  # slow to import, which refusing a bad flag need not wait for
-
-    parts = [(run_variance, run_degrees_of_freedom)]
+    variances, degrees = [run_variance], [run_degrees_of_freedom]
     if len(per_clip) >= _MIN_CLIPS:
-        parts.append((float(per_clip.var(ddof=1) / len(per_clip)), len(per_clip) - 1))
-    variances, degrees = np.array(parts, np.float64).T
-
-    def half_width(p: float) -> float:
-        return float(np.sqrt(np.square(special.stdtrit(degrees, p / 2)) @ variances))
-
-    estimate, error = float(per_clip.mean()), float(np.sqrt(variances.sum()))
-    if error == 0:
-        return Interval(estimate, 0.0, run_degrees_of_freedom, (estimate, estimate), float(estimate == 0))
-    bounds = estimate - half_width(0.05), estimate + half_width(0.05)
-    return Interval(estimate, error, run_degrees_of_freedom, bounds, _p_value(abs(estimate), half_width))
+        variances.append(float(per_clip.var(ddof=1) / len(per_clip)))
+        degrees.append(len(per_clip) - 1)
+    return Interval(float(per_clip.mean()), tuple(variances), tuple(degrees), level)
 
 
-def _p_value(distance: float, half_width: Callable[[float], float]) -> float:
-    """The p at which an interval's half-width equals `distance`, at least exp(-100)."""
-    from scipy import optimize
-
-    def excess(log_p: float) -> float:
-        return float(np.arctan2(half_width(float(np.exp(log_p))), distance)) - np.pi / 4
-
-    return float(np.exp(optimize.brentq(excess, _MIN_LOG_P, 0.0))) if excess(_MIN_LOG_P) > 0 else float(np.exp(_MIN_LOG_P))
+def contrast_interval(fit: Fit, contrast: Floats, level: float = 0.05) -> Interval | None:
+    """The interval of a weighted sum [effects] of effects; None with too few seeds to see their spread."""
+    weights = contrast @ fit.weights
+    found = variance_from_seeds(fit, weights)
+    return None if found is None else two_way_interval(weights @ fit.values, found.of_mean, found.degrees_of_freedom, level)
 
 
-def contrast_interval(fit: Fit, contrast: Floats) -> Interval | None:
-    """The interval of a weighted sum [effects] of effects; None with too few runs to estimate the noise between seeds."""
-    if fit.no_interval_reason:
+def pooled_interval(fit: Fit, contrast: Floats, level: float = 0.05) -> Interval | None:
+    """The same from the residual noise of all runs, which assumes that the sum does not vary from seed to seed."""
+    if fit.degrees_of_freedom < MIN_RESIDUAL_DEGREES_OF_FREEDOM:
         return None
     weights = contrast @ fit.weights
-    return two_way_interval(weights @ fit.values, fit.sigma**2 * float(weights @ weights), fit.degrees_of_freedom)
-
-
-def detectable_effect(fit: Fit, effect: int) -> float | None:
-    """The smallest true effect that as many new runs on these clips would find with 80 % power at 5 % two-sided.
-
-    It is (t(0.975) + t(0.8)) standard errors: Bloom (1995), Evaluation Review 19(5), 547-556. None with too few runs.
-    """
-    if fit.no_interval_reason:
-        return None
-    from scipy import stats
-
-    error = fit.sigma * float(np.sqrt(np.square(fit.weights[effect]).sum()))
-    return float((stats.t.ppf(0.975, fit.degrees_of_freedom) + stats.t.ppf(0.8, fit.degrees_of_freedom)) * error)
+    return two_way_interval(weights @ fit.values, fit.sigma**2 * float(weights @ weights), fit.degrees_of_freedom, level)
 
 
 def bootstrap(fit: Fit) -> Floats:

@@ -6,7 +6,6 @@ the mean with it off. An interaction effect is half the difference between one f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,8 @@ from facegan.study.design.two_level import Row, Word, column_value, word_name, w
 
 Floats = NDArray[np.float64]
 
-MIN_SEEDS_FOR_HC3 = 3
-"""With fewer seeds, the blocks take up most of the residuals that HC3 errors are computed from."""
-MIN_DEGREES_OF_FREEDOM = 2
-"""With a single residual degree of freedom the 95 % quantile of t is 12.7, so no interval is given."""
+MIN_RESIDUAL_DEGREES_OF_FREEDOM = 2
+"""Of the noise that all runs share. With a single degree of freedom it is too poorly known to be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +140,12 @@ class Fit:
     """[n, clips]."""
     weights: Floats
     """[effects, n] weights of the runs' values in each effect."""
+    residual_maker: Floats
+    """[n, n] projection that leaves the residuals of the model."""
     sigma: float
     """Residual standard deviation; 0 without residual degrees of freedom."""
     degrees_of_freedom: int
     """Residual degrees of freedom."""
-    hc3: Floats | None
-    """[effects, 4] heteroscedasticity-consistent standard error, low, high and p of each effect (MacKinnon and White 1985)."""
-    no_hc3_reason: str
-    """Why `hc3` is None."""
 
     @property
     def means(self) -> Floats:
@@ -162,60 +157,32 @@ class Fit:
         """[effects] on minus off."""
         return np.asarray(self.weights @ self.means, np.float64)
 
-    @property
-    def no_interval_reason(self) -> str:
-        """Why there is no inference on other seeds; empty where there is."""
-        return "" if self.degrees_of_freedom >= MIN_DEGREES_OF_FREEDOM else _too_few_runs(self.degrees_of_freedom)
-
-
-def _too_few_runs(degrees_of_freedom: int) -> str:
-    return f"too few runs: {degrees_of_freedom} residual degree{'' if degrees_of_freedom == 1 else 's'} of freedom"
-
 
 def fit_model(model: Model, rows: Sequence[Row], seeds: Sequence[int], values: Floats) -> Fit:
-    """Ordinary least squares with seeds as blocks, and HC3 errors where there are enough seeds and runs.
+    """Ordinary least squares with seeds as blocks.
 
     `rows` [n] and `seeds` [n] are those of the runs, `values` [n, clips] their scores.
     """
-    from statsmodels.regression.linear_model import OLS  # takes over a second, which refusing a bad flag need not wait for
-
     x = model.design_matrix(rows)
     # With columns that are independent within blocks this is (x'x)^-1 x' of the centred columns.
     weights: Floats = 2 * np.linalg.pinv(center_within_blocks(x, seeds))[: len(model.effects)].astype(np.float64)
-    result = OLS(values.mean(axis=1), np.hstack([block_columns(seeds), x])).fit()
-    degrees_of_freedom, first = int(result.df_resid), len(set(seeds))
-    hc3, no_hc3_reason = _hc3(result, first, degrees_of_freedom, slice(first, first + len(model.effects)))
+    columns = np.hstack([block_columns(seeds), x])
+    residual_maker = np.eye(len(rows)) - columns @ np.linalg.pinv(columns)
+    degrees_of_freedom = len(rows) - _rank(columns)
+    squares = float(np.square(residual_maker @ values.mean(axis=1)).sum())
     return Fit(
         model=model,
         rows=tuple(rows),
         seeds=tuple(seeds),
         values=values,
         weights=weights,
-        sigma=float(np.sqrt(result.scale)) if degrees_of_freedom else 0.0,
+        residual_maker=residual_maker,
+        sigma=float(np.sqrt(squares / degrees_of_freedom)) if degrees_of_freedom else 0.0,
         degrees_of_freedom=degrees_of_freedom,
-        hc3=hc3,
-        no_hc3_reason=no_hc3_reason,
     )
 
 
 def block_columns(seeds: Sequence[int]) -> Floats:
-    """[n, seeds] intercept and effect-coded seeds: the last seed is minus the sum of the others."""
+    """[n, seeds] whether each run has each seed."""
     names = sorted(set(seeds))
-    coded = np.array([[float(s == name) - float(s == names[-1]) for name in names[:-1]] for s in seeds], np.float64)
-    return np.hstack([np.ones((len(seeds), 1)), coded.reshape(len(seeds), -1)])
-
-
-def _hc3(result: Any, seeds: int, degrees_of_freedom: int, effects: slice) -> tuple[Floats | None, str]:
-    """[effects, 4] standard error, interval and p, or None with the reason."""
-    if seeds < MIN_SEEDS_FOR_HC3:
-        return None, f"too few seeds: {seeds} of at least {MIN_SEEDS_FOR_HC3}"
-    if degrees_of_freedom < MIN_DEGREES_OF_FREEDOM:
-        return None, _too_few_runs(degrees_of_freedom)
-    # HC3 divides residuals by 1 - leverage.
-    saturated = int((result.get_influence().hat_matrix_diag > 1 - 1e-9).sum())
-    if saturated:
-        return None, f"{saturated} run{'' if saturated == 1 else 's'} of leverage 1, which the model fits exactly"
-    robust = result.get_robustcov_results("HC3", use_t=True)
-    table = np.column_stack([robust.bse, robust.conf_int(), robust.pvalues])[effects]
-    table[:, :3] *= 2
-    return np.asarray(table, np.float64), ""
+    return np.array([[float(seed == name) for name in names] for seed in seeds], np.float64).reshape(len(seeds), len(names))

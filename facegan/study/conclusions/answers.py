@@ -5,10 +5,9 @@ from typing import Literal
 
 from facegan.metrics.table import display_name
 from facegan.study.analysis.effect_records import Bounds, EffectEstimate, MetricEffects, StudyEffects
+from facegan.study.design.analysis_plan import LEVEL
 
-FactorAnswer = Literal["helps", "hurts", "undecided", "too few runs"]
-
-_LEVEL = 0.05
+FactorAnswer = Literal["helps", "hurts", "equivalent", "undecided", "too few runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,8 @@ class FactorConclusion:
     metric: str
     better: Literal["more", "less", ""]
     answer: FactorAnswer
-    """'undecided': the adjusted p is 0.05 or more."""
+    """By adjusted p values. 'equivalent': smaller than the smallest effect of interest; 'undecided': neither that nor other
+    than zero."""
     estimate: float
     interval: Bounds | None
     p_holm: float | None
@@ -49,7 +49,9 @@ def _conclude(metric: str, found: MetricEffects, effect: EffectEstimate, tests: 
     answer: FactorAnswer
     if effect.interval is None or effect.p_holm is None:
         answer = "too few runs"
-    elif effect.p_holm >= _LEVEL:
+    elif effect.p_equivalent is not None and effect.p_equivalent < LEVEL:
+        answer, change = "equivalent", f"{change}, less than the {found.smallest_of_interest:g} of interest"
+    elif effect.p_holm >= LEVEL:
         answer = "undecided"
     else:
         answer = "helps" if effect.helps else "hurts"

@@ -10,7 +10,7 @@ from facegan.metrics.card import Card, Scores, summarise
 from facegan.metrics.table import METRICS
 from facegan.study.analysis.model_selection import best_candidates
 from facegan.study.analysis.runs import Run
-from facegan.study.conclusions.verdict import Comparison, Outcome, compare_with_copy, decide_verdict
+from facegan.study.conclusions.verdict import Comparison, Outcome, adjust_over_arms, compare_with_copy, decide_verdict
 from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
@@ -47,22 +47,36 @@ class ArmSummary:
     verdict: str
 
 
-def summarise_arm(
-    study: Path, plan: Plan, arm: Arm, cards: Cards, copied: Card | None, people: Mapping[str, str]
+def summarise_arms(
+    study: Path, plan: Plan, cards: Cards, copied: Card | None, people: Mapping[str, str]
+) -> tuple[ArmSummary, ...]:
+    """The scores and the verdict of each arm; `copied` is the card of the reference row `COPY`."""
+    means, smallest = {}, plan.analysis.smallest_effects
+    for arm in plan.arms:
+        scored = scored_trials(study, [t for t in plan.trials if t.arm == arm.name], cards)
+        means[arm.name] = _mean_card([cards[t.key] or {} for t in scored], people)
+    compared = adjust_over_arms({arm: compare_with_copy(card, copied, people, smallest) for arm, card in means.items()})
+    return tuple(_summarise(study, plan, arm, cards, means[arm.name], compared[arm.name], people) for arm in plan.arms)
+
+
+def _summarise(
+    study: Path,
+    plan: Plan,
+    arm: Arm,
+    cards: Cards,
+    card: Card,
+    comparisons: dict[str, Comparison],
+    people: Mapping[str, str],
 ) -> ArmSummary:
-    """The scores and the verdict of an arm; `copied` is the card of the reference row `COPY`."""
     trials = [t for t in plan.trials if t.arm == arm.name]
     states = [trial_folder(study, t).state().state for t in trials]
-    scored = scored_trials(study, trials, cards)
-    card = _mean_card([cards[t.key] or {} for t in scored], people)
-    comparisons = compare_with_copy(card, copied, people)
     outcome, verdict = decide_verdict(card, comparisons, states, people)
     return ArmSummary(
         name=arm.name,
         label=arm.label,
         trials_completed=states.count("COMPLETED"),
         trials_planned=len(trials),
-        scored=tuple(t.key for t in scored),
+        scored=tuple(t.key for t in scored_trials(study, trials, cards)),
         scores=summarise_card(card),
         against_copied_source=comparisons,
         outcome=outcome,

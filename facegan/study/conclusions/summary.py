@@ -1,21 +1,23 @@
 """What a study found so far: summary.json, made from the plan, the trial folders and the reference cards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.table import HEADLINES, METRICS
 from facegan.study.analysis.effect_records import StudyEffects
-from facegan.study.analysis.effects import analyse_study
+from facegan.study.analysis.effects import analyse_study, look_of
 from facegan.study.analysis.gradients import ArmGradients, gradients_of_arms
 from facegan.study.analysis.parity import Parity, check_parity
 from facegan.study.conclusions.answers import FactorConclusion, answer_factors
-from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs_of_metric, summarise_arm, summarise_card
-from facegan.study.conclusions.claims import METRIC, ClaimConclusion, answer_claims
+from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs_of_metric, summarise_arms, summarise_card
+from facegan.study.conclusions.claim_records import ClaimConclusion
+from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
 from facegan.study.conclusions.gradients import GradientConclusion, conclude_gradients
 from facegan.study.conclusions.verdict import COPY
+from facegan.study.design.analysis_plan import CLAIMS, PlanChange, difference
 from facegan.study.design.budget import Kind
 from facegan.study.design.plan import Plan, PlannedData, Trial
 from facegan.study.folder.trial_folder import State, trial_folder
@@ -48,6 +50,20 @@ class BudgetSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisSummary:
+    """The analysis plan, and whether it was kept."""
+
+    digest: str
+    """Its hash."""
+    looks: tuple[int, ...]
+    """Numbers of seeds at which the study may stop; empty: it is analysed once."""
+    changes: tuple[PlanChange, ...]
+    """Changes after the plan was written, also of its seeds."""
+    deviation: str
+    """How the analysis made differs from the one planned; empty where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class StudySummary:
     """The study as a whole."""
 
@@ -60,6 +76,7 @@ class StudySummary:
     images: int
     """The most training images of a trial: planned, or reached with a budget in seconds."""
     budget: BudgetSummary
+    analysis: AnalysisSummary
     test_clips: int
     """Number of clips in any card."""
     commit: str
@@ -134,7 +151,7 @@ def summarise_study(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
         data=plan.data,
         trials=tuple(_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials),
-        arms=tuple(summarise_arm(study, plan, arm, cards, rows.get(COPY), people) for arm in plan.arms),
+        arms=summarise_arms(study, plan, cards, rows.get(COPY), people),
         references={name: summarise_card(card) for name, card in rows.items()},
         parity=check_parity(study, plan),
         gradient_diagnostics=gradients,
@@ -154,7 +171,9 @@ def _findings(
     if not plan.factors or not all(planned):
         return None, ()
     runs = {metric: runs_of_metric(study, plan, metric, cards, people) for metric in (*HEADLINES, *_STAND_INS)}
-    return analyse_study(runs, planned), answer_claims(plan.design, plan.factors, runs[METRIC], planned)
+    examined = examine_claims(plan.design, plan.factors, runs, planned, plan.analysis, look_of(plan.analysis, runs))
+    effects = analyse_study(runs, planned, plan.analysis, p_values_of(examined))
+    return effects, conclude_claims(examined, effects)
 
 
 def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
@@ -176,11 +195,18 @@ def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
             equalised=plan.budget.equalised(),
             amount=plan.budget.amount(images),
         ),
+        analysis=_analysis(plan),
         test_clips=len({clip for card in cards for found in card.values() for clip in found.clips}),
         commit=plan.commit,
         code=plan.code,
         vgg=plan.vgg,
     )
+
+
+def _analysis(plan: Plan) -> AnalysisSummary:
+    made = replace(plan.analysis, metrics=HEADLINES, claims=CLAIMS)
+    deviation = "" if made == plan.analysis else difference(plan.analysis, made)
+    return AnalysisSummary(plan.analysis.digest(), plan.analysis.looks, plan.changes, deviation)
 
 
 def _trial(study: Path, plan: Plan, trial: Trial, card: Card | None) -> TrialSummary:

@@ -1,18 +1,27 @@
-"""The verdict on an arm: does its generator follow the target, copy the source, or neither, on held-out people?"""
+"""The verdict on an arm: does its generator follow the target, copy the source, or neither, on held-out people?
+
+A verdict is about the generators that were trained, on other people. What other seeds would give is the matter of the effects.
+"Better" and "worse" than the copied source mean decidedly so, by more than the smallest effect of interest, after Holm's
+adjustment over all arms and both error metrics. "Equivalent" means decidedly closer to it than that (TOST).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from facegan.metrics.card import Card, summarise
+from facegan.metrics.card import Card
 from facegan.metrics.table import display_name, formatted
+from facegan.study.analysis.holm import holm
+from facegan.study.analysis.intervals import Interval
+from facegan.study.analysis.looks import Look
+from facegan.study.design.analysis_plan import LEVEL
 
 COPY = "source copied"
 """The reference row that arms are compared with."""
 
-Outcome = Literal["copies", "follows", "both", "worse", "between", "unknown"]
+Outcome = Literal["copies", "follows", "both", "worse", "equivalent", "between", "unknown"]
 
 _COMPARED = ("face_error", "landmark_error")
 _MIN_PEOPLE = 5
@@ -32,31 +41,64 @@ class Comparison:
     difference: float
     """Arm minus copied source."""
     interval: tuple[float, float]
-    """95 % interval of the difference, from resampling people."""
+    """95 % t interval of the difference for other people."""
     clips: int
     people: int
+    smallest_of_interest: float
+    p: float
+    """That the difference is larger in size than the smallest of interest."""
+    p_equivalent: float
+    """That it is smaller (TOST); 1 where no smallest effect is declared."""
+    tests: int = 1
+    """Number of comparisons of the study that both p are adjusted for."""
 
 
-def compare_with_copy(card: Card, copied: Card | None, people: Mapping[str, str]) -> dict[str, Comparison]:
-    """Per error metric the arm against the copied source, clip by clip; `people` maps clips to the people to resample."""
+def compare_with_copy(
+    card: Card, copied: Card | None, people: Mapping[str, str], smallest: Mapping[str, float]
+) -> dict[str, Comparison]:
+    """Per error metric the arm against the copied source, person by person; p values are not adjusted yet.
+
+    `people` maps clips to their people, `smallest` metrics to the smallest effect of interest.
+    """
     found = {}
     for metric in _COMPARED:
         ours, theirs = (c[metric].clips if metric in c else {} for c in (card, copied or {}))
         clips = [c for c in sorted(ours) if ours[c] is not None and theirs.get(c) is not None]
-        if not clips:
+        if _count(clips, people) < 2:
             continue
         a, b = (np.array([side[c] for c in clips], np.float64) for side in (ours, theirs))
-        difference = summarise({"difference": a - b}, clips, people=people)["difference"]
-        assert difference.mean is not None and difference.interval is not None
+        owners = np.array([people.get(clip, clip) for clip in clips])
+        differences = np.array([(a - b)[owners == owner].mean() for owner in np.unique(owners)])
+        count, margin = len(differences), smallest.get(metric, 0.0)
+        interval = Interval(float(differences.mean()), (float(differences.var(ddof=1) / count),), (count - 1,))
         found[metric] = Comparison(
             arm=float(a.mean()),
             copied=float(b.mean()),
-            difference=difference.mean,
-            interval=difference.interval,
+            difference=interval.estimate,
+            interval=interval.bounds,
             clips=len(clips),
-            people=_count(clips, people),
+            people=count,
+            smallest_of_interest=margin,
+            p=interval.p_beyond(margin),
+            p_equivalent=interval.p_within(margin),
         )
     return found
+
+
+def adjust_over_arms(comparisons: Mapping[str, Mapping[str, Comparison]]) -> dict[str, dict[str, Comparison]]:
+    """The comparisons of each arm with their p values adjusted by Holm over all arms and metrics."""
+    everything = [found for arm in comparisons.values() for found in arm.values()]
+    tests = len(everything)
+    differs = iter(holm([found.p for found in everything], tests, Look()))
+    within = iter(holm([found.p_equivalent for found in everything], tests, Look()))
+    adjusted: dict[str, dict[str, Comparison]] = {}
+    for arm, by_metric in comparisons.items():
+        adjusted[arm] = {}
+        for metric, found in by_metric.items():
+            p, p_equivalent = next(differs), next(within)
+            assert p is not None and p_equivalent is not None
+            adjusted[arm][metric] = replace(found, p=p, p_equivalent=p_equivalent, tests=tests)
+    return adjusted
 
 
 def _count(clips: Iterable[str], people: Mapping[str, str]) -> int:
@@ -77,11 +119,12 @@ def decide_verdict(
         return "unknown", f"too few test people for a verdict: {tested}, at least {_MIN_PEOPLE} are needed"
     least_likeness = likeness.interval[0] if likeness.interval else 0.0
     usable = {metric: found for metric, found in comparisons.items() if _is_usable(metric, card, found)}
-    better = [metric for metric, found in usable.items() if found.interval[1] < 0]
-    worse = [metric for metric, found in usable.items() if found.interval[0] > 0]
+    better = [metric for metric, found in usable.items() if found.p < LEVEL and found.difference < 0]
+    worse = [metric for metric, found in usable.items() if found.p < LEVEL and found.difference > 0]
+    alike = [metric for metric, found in usable.items() if found.p_equivalent < LEVEL]
     numbers = [_describe_likeness(card)] if least_likeness > 0.5 or not comparisons else []
     numbers += [_describe_comparison(metric, found, card, clips) for metric, found in comparisons.items()]
-    outcome, words = _outcome(least_likeness, better, worse)
+    outcome, words = _outcome(least_likeness, better, worse, is_equivalent=bool(usable) and len(alike) == len(usable))
     return outcome, f"{words}: {'; '.join(numbers)}"
 
 
@@ -90,8 +133,11 @@ def _is_usable(metric: str, card: Card, found: Comparison) -> bool:
     return found.people >= _MIN_PEOPLE and not has_few_faces
 
 
-def _outcome(likeness: float, better: Sequence[str], worse: Sequence[str]) -> tuple[Outcome, str]:
-    """From the lower end of the interval of source likeness, and the metrics better and worse than the copied source."""
+def _outcome(likeness: float, better: Sequence[str], worse: Sequence[str], *, is_equivalent: bool) -> tuple[Outcome, str]:
+    """From the lower end of the interval of source likeness, and the metrics better and worse than the copied source.
+
+    `is_equivalent`: it is decidedly as far off as the copied source, by every metric.
+    """
     if likeness > _PLAIN_COPY and better:
         return "copies", "copies the source, with a small move towards the target"
     if likeness > 0.5 and better:
@@ -103,7 +149,9 @@ def _outcome(likeness: float, better: Sequence[str], worse: Sequence[str]) -> tu
         return "follows", f"follows {what}{' in part' if worse else ''}"
     if worse:
         return "worse", "neither follows the target nor copies the source, and is further off than the copied source"
-    return "between", "between, neither a copy of the source nor better than one"
+    if is_equivalent:
+        return "equivalent", "as far off as the copied source, without being closer to it than to the target"
+    return "between", "undecided, neither a copy of the source nor better than one"
 
 
 def _describe_likeness(card: Card) -> str:
@@ -125,5 +173,6 @@ def _describe_comparison(metric: str, found: Comparison, card: Card, clips: int)
         part += f"; a face was found in {100 * (card['faces_found'].mean or 0.0):.0f} % of its images"
     return (
         f"{display_name(metric)} {arm} against {copied} for the copied source "
-        f"(difference {difference}, 95 % interval {low} to {high}{part})"
+        f"(difference {difference}, 95 % interval {low} to {high}; that it is over {found.smallest_of_interest:g} has p "
+        f"{found.p:.2g} after Holm over {found.tests} comparisons{part})"
     )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import facegan
 from facegan.config import Config
 from facegan.nets.vgg_weights import weights_name
+from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default_analysis, difference
 from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
 from facegan.study.design.two_level import balanced_order
@@ -69,12 +70,36 @@ class Plan:
     commit: str
     factors: tuple[Factor, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    analysis: AnalysisPlan = field(default_factory=default_analysis)
+    changes: tuple[PlanChange, ...] = ()
+    """What was changed after the plan was first written."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """In the order in which they are trained."""
+        return tuple(dict.fromkeys(trial.seed for trial in self.trials))
 
     def id(self) -> str:
-        """Twelve hex digits; equal plans have equal ids."""
-        return _digest(
-            [self.design, [t.key for t in self.trials], *([] if self.budget.kind == "images" else [self.budget.kind])]
-        )
+        """Twelve hex digits; plans that differ in their seeds or in their analysis alone have equal ids."""
+        configs = {(trial.arm, trial.candidate): trial.config.override({"seed": 0}) for trial in self.trials}
+        keys = [trial_key(config, self.vgg, self.data, self.code, self.budget) for config in configs.values()]
+        return _digest([self.design, keys, *([] if self.budget.kind == "images" else [self.budget.kind])])
+
+    def extended(self, other: "Plan", results_seen: int) -> "Plan":
+        """This plan with the seeds that another plan of the same id adds, and with its analysis.
+
+        What changes is noted. `results_seen` is the number of trials that have scores.
+        """
+        assert self.id() == other.id(), "plans of other studies"
+        added = tuple(trial for trial in other.trials if trial.seed not in self.seeds)
+        seeds = tuple(dict.fromkeys(trial.seed for trial in added))
+        notes = []
+        if seeds and not other.analysis.looks:
+            notes.append(f"seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))} added")
+        if other.analysis != self.analysis:
+            notes.append(difference(self.analysis, other.analysis))
+        changes = tuple(PlanChange(note, results_seen) for note in notes)
+        return replace(self, trials=(*self.trials, *added), analysis=other.analysis, changes=(*self.changes, *changes))
 
     def warm_up(self, seed: int) -> Trial | None:
         """The run that the trials of a seed branch from; None without `warm_up`."""
@@ -99,8 +124,10 @@ class Plan:
         for trial in self.trials:
             blocks.setdefault((trial.seed, trial.candidate), []).append(trial)
         shuffled: list[Trial] = []
-        for block in blocks.values():
-            order = balanced_order([levels.get(t.arm, unknown) for t in block], int(self.id(), 16) + len(shuffled))
+        study = int(self.id(), 16)
+        for (seed, number), block in blocks.items():
+            # Seeds that are added later must not change the order of those that have been trained.
+            order = balanced_order([levels.get(t.arm, unknown) for t in block], study + 1000 * number + seed)
             shuffled += [block[i] for i in order]
         return shuffled
 
@@ -117,10 +144,12 @@ def make_plan(
     commit: str,
     factors: Sequence[Factor] = (),
     budget: Budget | None = None,
+    analysis: AnalysisPlan | None = None,
 ) -> Plan:
     """A plan with one trial for each seed, arm and candidate.
 
     `factors` are those of the arms' levels. `budget` must be one for these arms; by default all trials get equal images.
+    `analysis` is by default the one that the code makes.
     """
     code, vgg = code_version(), weights_name(base.vgg)
     budget = budget or Budget()
@@ -132,7 +161,20 @@ def make_plan(
                     {"seed": seed, "images": budget.images(base, arm.name)}
                 )
                 trials.append(Trial(trial_key(config, vgg, data, code, budget), arm.name, number, config))
-    return Plan(design, preset, base, tuple(arms), tuple(trials), data, vgg, code, commit, tuple(factors), budget)
+    return Plan(
+        design=design,
+        preset=preset,
+        base=base,
+        arms=tuple(arms),
+        trials=tuple(trials),
+        data=data,
+        vgg=vgg,
+        code=code,
+        commit=commit,
+        factors=tuple(factors),
+        budget=budget,
+        analysis=analysis or default_analysis(),
+    )
 
 
 def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Budget) -> str:

@@ -1,6 +1,6 @@
 """The study folder: the files that jobs write and that every analysis, figure and report reads.
 
-plan.json                 the plan, written once before the first trial (`study_folder`)
+plan.json                 the plan, written before the first trial and extended by seeds (`study_folder`)
 trials/<key>/             one folder for each trial (`trial_folder`)
     config.json           configuration of the trial
     state.json            its progress

@@ -1,4 +1,4 @@
-"""plan.json: the plan of a study, written before the first trial and checked whenever it is read."""
+"""plan.json: the plan of a study, written before the first trial, extended by seeds, and checked whenever it is read."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ from facegan.files import write_json
 from facegan.records import read_record
 from facegan.study.design.plan import Plan, trial_key
 from facegan.study.design.two_level import alias_table, resolution
+from facegan.study.folder.trial_folder import SCORES, trial_folder
 
 PLAN = "plan.json"
 
@@ -71,17 +72,25 @@ def _read(folder: Path) -> Plan | None:
     return plan
 
 
-def open_study(folder: Path, plan: Plan) -> None:
-    """Write the plan into a new study folder. Raises UserError if an existing folder has another plan or no study."""
+def open_study(folder: Path, plan: Plan) -> Plan:
+    """Write the plan into a new study folder, or extend the plan that is there by its seeds; returns the study's plan.
+
+    Raises UserError if an existing folder has another plan or no study.
+    """
     check_study_folder(folder)
     found = _read(folder)
     if found is None:
         write_plan(folder, plan)
-    elif found.id() != plan.id():
+        return plan
+    if found.id() != plan.id():
         raise UserError(
             f"--study is {str(folder)!r}: it belongs to another plan ({found.id()}, this one is {plan.id()}); "
             "name another folder, or give that study's own arguments"
         )
+    extended = found.extended(plan, sum((trial_folder(folder, trial).path / SCORES).exists() for trial in found.trials))
+    if extended != found:
+        write_plan(folder, extended)
+    return extended
 
 
 def check_study_folder(folder: Path) -> None:

@@ -39,11 +39,13 @@ def simulate(
     clips: int = 12,
     uneven: bool = False,
     wild: float = 1.0,
+    by_seed: float = 0.0,
 ) -> Floats:
     """[runs, clips] scores with planted effects ('a', 'a x b') and noise of seeds, clips, runs and images.
 
     `run` is the standard deviation between runs, `slope` that of an effect's size between clips. With `uneven`, runs with the
-    first effect on are noisier. `wild` multiplies the noise of the first arm.
+    first effect on are noisier. `wild` multiplies the noise of the first arm. `by_seed` is the variance of the first effect
+    between seeds, over that between runs.
     """
     columns = [[column_value(row, tuple(name.split(" x "))) for name in effects] for row in rows]
     x = np.tile(np.array(columns, np.float64), (seeds, 1))
@@ -51,6 +53,7 @@ def simulate(
     spread = np.where(x[:, 0] > 0, 2.0, 0.5) if uneven else np.ones(len(x))
     spread[:: len(rows)] *= wild
     blocks = np.repeat(rng.normal(0, 2, seeds), len(rows)) + spread * rng.normal(0, run, len(x))
+    blocks += x[:, 0] * np.repeat(rng.normal(0, run * np.sqrt(by_seed), seeds), len(rows))
     return x @ sizes.T / 2 + blocks[:, None] + rng.normal(0, 3, clips) + rng.normal(0, 1, (len(x), clips))
 
 

@@ -1,27 +1,55 @@
-"""Coverage of the intervals and the power of the design, on simulated studies with planted effects."""
+"""Coverage of the intervals, and power, on simulated studies with planted effects. The table is in facegan/study/README.md."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from facegan.study.analysis.effects import analyse_metric
+from facegan.study.analysis.effects import fit_table
+from facegan.study.analysis.intervals import contrast_interval, pooled_interval
+from facegan.study.analysis.model import Fit
+from facegan.study.analysis.runs import table_of_runs
 from facegan.study.design.two_level import Row, factorial, fraction
-from tests.facegan.study.planted import METRIC, SQUARE, by_name, runs_of, simulate
+from tests.facegan.study.planted import SQUARE, Floats, runs_of, simulate
 from tests.known import known
 
-COVERED = [
-    ("square", SQUARE, 3, {}, ()),
-    ("square, runs differ more than clips", SQUARE, 3, {"slope": 0.0}, ()),
-    ("square, clips differ more than runs", SQUARE, 3, {"run": 0.2}, ()),
-    ("square, two seeds", SQUARE, 2, {}, ()),
-    ("square, a run missing", SQUARE, 3, {}, (6,)),
-    ("square, arms of uneven noise", SQUARE, 3, {"uneven": True}, ()),
-    ("square, one arm ten times as noisy", SQUARE, 3, {"wild": 10.0}, ()),
-    ("eight arms", factorial("abc"), 3, {}, ()),
-    ("a quarter of six, one interaction aliased", fraction("abcdef", "quarter"), 2, {}, ()),
+HALF = fraction("abcde", "half")
+STUDIES = 400
+"""The table has 2,000. An interval that covers in 0.95 covers in 0.92 of so many studies in fewer than 1 of 100 tests."""
+
+COVERED: list[tuple[str, list[Row], int, dict[str, Any], tuple[int, ...]]] = [
+    ("2 x 2, 2 seeds", SQUARE, 2, {}, ()),
+    ("2 x 2, 3 seeds", SQUARE, 3, {}, ()),
+    ("2 x 2, 5 seeds", SQUARE, 5, {}, ()),
+    ("2 x 2, 3 seeds, effects equal on all clips", SQUARE, 3, {"slope": 0.0}, ()),
+    ("2 x 2, 3 seeds, clips differ much more than runs", SQUARE, 3, {"run": 0.2}, ()),
+    ("2 x 2, 3 seeds, a run missing", SQUARE, 3, {}, (6,)),
+    ("2 x 2, 3 seeds, arms of uneven noise", SQUARE, 3, {"uneven": True}, ()),
+    ("2 x 2, 3 seeds, one arm ten times as noisy", SQUARE, 3, {"wild": 10.0}, ()),
+    ("2 x 2, 2 seeds, a varies by seed as much as runs", SQUARE, 2, {"by_seed": 1.0}, ()),
+    ("2 x 2, 3 seeds, a varies by seed as much as runs", SQUARE, 3, {"by_seed": 1.0}, ()),
+    ("2 x 2, 5 seeds, a varies by seed as much as runs", SQUARE, 5, {"by_seed": 1.0}, ()),
+    ("2 x 2, 2 seeds, a varies by seed four times as much", SQUARE, 2, {"by_seed": 4.0}, ()),
+    ("2 x 2, 3 seeds, a varies by seed four times as much", SQUARE, 3, {"by_seed": 4.0}, ()),
+    ("2 x 2, 5 seeds, a varies by seed four times as much", SQUARE, 5, {"by_seed": 4.0}, ()),
+    ("2 x 2, 4 seeds, four times as much, a run missing", SQUARE, 4, {"by_seed": 4.0}, (6,)),
+    ("2 x 2 x 2, 3 seeds, four times as much", factorial("abc"), 3, {"by_seed": 4.0}, ()),
+    ("half of 2^5, 3 seeds, one arm ten times as noisy", HALF, 3, {"wild": 10.0}, ()),
+    ("quarter of 2^6, 2 seeds", fraction("abcdef", "quarter"), 2, {}, ()),
 ]
+
+
+def fit_of(rows: list[Row], seeds: int, absent: tuple[int, ...] = ()) -> Fit:
+    """The fit of a study with any values."""
+    table = table_of_runs(runs_of(rows, range(seeds), np.zeros((seeds * len(rows), 12)), absent=absent))
+    return known(fit_table(table, rows)[1])
+
+
+def with_values(fit: Fit, values: Floats) -> Fit:
+    """The fit of the same runs to other values [n, clips]; choosing the model anew each time would take most of the time."""
+    squares = np.square(fit.residual_maker @ values.mean(axis=1)).sum()
+    return replace(fit, values=values, sigma=float(np.sqrt(squares / max(1, fit.degrees_of_freedom))))
 
 
 @pytest.mark.slow
@@ -29,37 +57,22 @@ COVERED = [
 def test_intervals_cover_planted_effects(
     name: str, rows: list[Row], seeds: int, noise: dict[str, Any], absent: tuple[int, ...]
 ) -> None:
-    """500 simulated studies with two planted main effects and one interaction, and noise of seeds, runs, clips and images."""
+    """Two planted main effects and one interaction, and noise of seeds, runs, clips and images."""
     planted = {"a": 2.0, "b": -1.0, "a x b": 1.5}
-    inside: dict[str, list[bool]] = {}
-    for study in range(500):
+    fit, inside = fit_of(rows, seeds, absent), dict[str, list[bool]]()
+    names = [effect.name.partition(" (=")[0] for effect in fit.model.effects]
+    for study in range(STUDIES):
         values = simulate(rows, seeds, planted, np.random.default_rng([study, seeds]), **noise)
-        found = analyse_metric(METRIC, runs_of(rows, range(seeds), values, absent=absent), rows)
-        given = [("t", e.interval, planted.get(e.name.partition(" (=")[0], 0.0)) for e in found.effects]
-        given += [("bootstrap", e.bootstrap, g[2]) for e, g in zip(found.effects, given, strict=True)]
-        given += [("hc3", e.hc3.interval, g[2]) for e, g in zip(found.effects, given, strict=False) if e.hc3]
-        if rows == SQUARE and seeds > 2:
-            whole = [e for e in found.leave_one_out if e.interval]
-            given += [("loo", e.interval, planted[e.factor] + planted["a x b"]) for e in whole]
-        for kind, interval, truth in given:
-            low, high = known(interval)
-            inside.setdefault(kind, []).append(low <= truth <= high)
-    covered = {kind: float(np.mean(values)) for kind, values in inside.items()}
+        found = with_values(fit, np.delete(values, absent, axis=0))
+        for j, name_of in enumerate(names):
+            truth, contrast = planted.get(name_of, 0.0), np.eye(len(names))[j]
+            for kind, of in (("own", contrast_interval), ("pooled", pooled_interval)):
+                low, high = known(of(found, contrast)).bounds
+                inside.setdefault(kind, []).append(low <= truth <= high)
+                if name_of == "a":
+                    inside.setdefault(f"{kind} of a", []).append(low <= truth <= high)
+    covered = {kind: round(float(np.mean(values)), 3) for kind, values in inside.items()}
     print(f"\ncoverage, {name}: {covered}")
-    # The noise of all arms is pooled, so one far noisier arm makes the intervals too narrow, of which the report warns.
-    assert covered["t"] >= (0.88 if "wild" in noise else 0.93)
-    assert covered.get("loo", 1) >= 0.93
-    if noise.get("slope") == 0:
-        assert covered["hc3"] >= 0.93, "HC3 covers other runs on the same clips"
-
-
-@pytest.mark.slow
-def test_an_effect_of_the_detectable_size_is_found_with_80_percent_power() -> None:
-    found, size = 0, 2 * 1.0 / np.sqrt(12) * stats.t.ppf([0.975, 0.8], 6).sum()
-    for study in range(500):
-        rng = np.random.default_rng([study, 5])
-        values = (
-            np.repeat(rng.normal(0, 1, 12)[:, None], 3, axis=1) + size / 2 * np.array([r["a"] for r in SQUARE] * 3)[:, None]
-        )
-        found += known(by_name(analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"].p) < 0.05
-    assert 0.75 <= found / 500 <= 0.85
+    assert covered["own"] >= 0.92 and covered["own of a"] >= 0.90
+    if "by_seed" in noise and seeds > 2 and not absent:
+        assert covered["pooled of a"] < 0.9, "this case must be one in which pooling fails"

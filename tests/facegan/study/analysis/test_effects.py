@@ -46,20 +46,31 @@ def test_the_family_of_tests_includes_a_metric_that_is_not_measured() -> None:
     assert "no two runs of one seed" in found.metrics["face_error"].not_estimable[0].reason
 
 
-def test_too_few_runs_give_no_interval_and_the_reason() -> None:
+def test_one_seed_decides_nothing_whatever_its_runs_show() -> None:
+    """A factorial of one seed has residual noise, and a huge effect, but no other seed."""
+    rows = factorial("abc")
+    values = np.array([[10.0 * row["a"] + clip / 100 + i / 1000 for clip in range(6)] for i, row in enumerate(rows)])
+    rows4 = factorial("abcd")
+    more = np.concatenate([values, values + 0.001])
+    for arms, table in ((rows, values), (rows4, more)):
+        found = analyse_metric(METRIC, runs_of(arms, (0,), table), arms)
+        assert "one seed: its runs do not show how other seeds would differ" in found.inference
+        assert all(e.interval is None and e.p is None and e.detectable is None for e in found.effects)
+    assert any(e.pooled for e in found.effects), "shown for comparison"
+    study = analyse_study({m: runs_of(rows4, (0,), more) for m in HEADLINES}, rows4)
+    assert {row.answer for row in answer_factors(study)} == {"too few runs"}
+
+
+def test_two_seeds_give_wide_intervals_and_missing_runs_leave_the_spread_of_whole_seeds() -> None:
     values = simulate(SQUARE, 3, {"a": 1, "b": 1}, np.random.default_rng(11))
-    one = analyse_metric(METRIC, runs_of(SQUARE, (0,), values[:4]), SQUARE)
-    assert "too few runs: 0 residual degrees of freedom" in one.inference and "does not cover other seeds" in one.inference
-    assert one.effects[0].interval is None and one.effects[0].detectable is None
-    assert one.effects[0].bootstrap is not None
-    assert one.leave_one_out[0].interval is None
     two = analyse_metric(METRIC, runs_of(SQUARE, (0, 1), values[:8]), SQUARE)
-    assert two.hc3 == "too few seeds: 2 of at least 3"
-    assert two.effects[0].hc3 is None and two.effects[0].interval is not None
+    assert two.effects[0].interval is not None and two.effects[0].degrees_of_freedom == pytest.approx(1)
     short = analyse_metric(METRIC, runs_of(SQUARE, (0, 1), values[:8], absent=(5, 6)), SQUARE)
-    assert "too few runs: 1 residual degree of freedom," in short.inference
-    eight = factorial("abc")
-    assert "too few runs: 1 residual" in analyse_metric(METRIC, runs_of(eight, (0,), np.ones((8, 3))), eight).inference
+    assert "too few whole seeds among 2" in short.inference
+    assert short.effects[0].bootstrap is not None
+    assert all(effect.interval is None for effect in short.effects)
+    three = analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values, absent=(6,)), SQUARE)
+    assert 1 <= known(three.effects[0].degrees_of_freedom) < 2
 
 
 def test_every_prefix_of_a_study_lists_all_effects_as_estimated_or_not_estimable() -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 from facegan.study.analysis.effects import analyse_metric, fit_table
 from facegan.study.analysis.intervals import bootstrap, percentile_interval, resampling_counts
 from facegan.study.analysis.runs import table_of_runs
-from tests.facegan.study.planted import METRIC, SQUARE, Floats, by_name, runs_of, simulate
+from tests.facegan.study.planted import METRIC, SQUARE, by_name, runs_of, simulate
 from tests.known import known
 
 
@@ -25,14 +25,18 @@ def test_two_by_two_design_by_hand() -> None:
     assert effects["a"].estimate == pytest.approx(2 - 0.4)
     assert effects["b"].estimate == pytest.approx(3 - 0.4)
     assert effects["a x b"].estimate == pytest.approx(1)
-    # Residuals are 1.2 x (1 - 1/3) in size at two opposite arms of the first seed, and 0.4 there in the other two seeds.
+    # Residuals are 1.2 x (1 - 1/3) in size at two opposite arms of the first seed, and 0.4 there in the other two seeds. The
+    # seeds' own effects of a are 2 - 1.2, 2 and 2: a variance of 0.48.
     sigma = np.sqrt((2 * 0.8**2 + 4 * 0.4**2) / 6)
     assert found.degrees_of_freedom == 6
     assert found.sigma == pytest.approx(sigma)
-    # Both clips have equal effects, so that only the noise of the runs is left: 2 sigma / sqrt(12).
-    assert effects["a"].standard_error == pytest.approx(2 * sigma / np.sqrt(12))
-    reach = stats.t.ppf(0.975, 6) * 2 * sigma / np.sqrt(12)
+    # Both clips have equal effects, so that only the noise of the runs is left.
+    assert effects["a"].standard_error == pytest.approx(np.sqrt(0.48 / 3))
+    assert effects["a"].degrees_of_freedom == pytest.approx(2)
+    reach = stats.t.ppf(0.975, 2) * np.sqrt(0.48 / 3)
     assert effects["a"].interval == pytest.approx([1.6 - reach, 1.6 + reach])
+    reach = stats.t.ppf(0.975, 6) * 2 * sigma / np.sqrt(12)
+    assert known(effects["a"].pooled).interval == pytest.approx([1.6 - reach, 1.6 + reach])
     assert effects["a"].helps is True
     assert by_name(analyse_metric("face_error", runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"].helps is False
 
@@ -43,17 +47,12 @@ def test_clips_that_disagree_widen_the_interval() -> None:
     effect = by_name(analyse_metric(METRIC, runs_of(SQUARE, (0, 1, 2), values), SQUARE))["a"]
     signs = np.array([row["a"] for row in SQUARE] * 3)
     per_clip = (values * signs[:, None]).sum(axis=0) / 6
-    clip, run = per_clip.var(ddof=1) / 12, 4 * np.square(residuals(values.mean(axis=1))).sum() / 6 / 12
+    per_seed = (values.mean(axis=1) * signs).reshape(3, 4).sum(axis=1) / 2
+    clip, run = per_clip.var(ddof=1) / 12, per_seed.var(ddof=1) / 3
     assert effect.standard_error == pytest.approx(np.sqrt(clip + run))
-    assert effect.degrees_of_freedom == 6
+    assert effect.degrees_of_freedom == pytest.approx(2)
     for p, edge in ((0.05, known(effect.interval)[1] - effect.estimate), (known(effect.p), abs(effect.estimate))):
-        assert edge == pytest.approx(np.sqrt(stats.t.isf(p / 2, 11) ** 2 * clip + stats.t.isf(p / 2, 6) ** 2 * run))
-
-
-def residuals(y: Floats) -> Floats:
-    """Residuals of a balanced 2 x 2 design in three seeds, after arms and seeds."""
-    table = y.reshape(3, 4)
-    return np.asarray(table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean())
+        assert edge == pytest.approx(np.sqrt(stats.t.isf(p / 2, 11) ** 2 * clip + stats.t.isf(p / 2, 2) ** 2 * run))
 
 
 def test_bootstrap_resamples_the_same_seeds_and_clips_for_all_arms() -> None:

@@ -21,7 +21,7 @@ def test_verdicts_follow_planted_scores(tmp_path: Path, tiny: Config) -> None:
     finish_trial(tmp_path, drifting, planted_card(29.02, 0.25, 0.49, seed=3))
     finish_trial(tmp_path, broken, planted_card(60, 0.5, 0.5, seed=4))
     arms = summarise_study(tmp_path, plan, REFERENCES).arms
-    assert [a.outcome for a in arms] == ["copies", "follows", "between", "worse"]
+    assert [a.outcome for a in arms] == ["copies", "follows", "equivalent", "worse"]
     assert arms[0].verdict.startswith("copies the source: source likeness 0.93")
     # Clips differ by ten grey levels; only pairing by clip gives such a narrow interval about a difference of 7.
     assert "face error 21.9 against 29" in arms[1].verdict
@@ -50,7 +50,7 @@ def test_many_clips_of_few_people_give_no_verdict(tmp_path: Path, tiny: Config) 
 
 def test_a_metric_measured_on_few_people_does_not_count() -> None:
     card = planted_card(21.9, 0.14, 0.36, seed=2)
-    compared = compare_with_copy(card, REFERENCES["source copied"], {})
+    compared = compare_with_copy(card, REFERENCES["source copied"], {}, {})
     assert decide_verdict(card, compared, ["COMPLETED"], {})[0] == "follows"
     few = {metric: replace(found, people=4) for metric, found in compared.items()}
     assert decide_verdict(card, few, ["COMPLETED"], {})[0] == "between"

@@ -93,6 +93,7 @@ def test_the_run_order_is_a_shuffle_seeded_by_the_plan(tiny: Config) -> None:
     one, same, other = (plan_of(tiny, found, seeds).run_order() for seeds in ((0, 1), (0, 1), (0, 2)))
     assert one == same
     assert [t.arm for t in one] != [t.arm for t in other]
+    assert one == plan_of(tiny, found, (0, 1, 2)).run_order()[:16], "a seed that is added changes the order of the others"
     assert [t.arm for t in one[:8]] != [t.arm for t in one[8:]], "each seed has the same order"
     firsts = {balanced_order([a.levels for a in found.arms], seed)[0] for seed in range(40)}
     assert len(firsts) > 4

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from facegan.config import Config
 from facegan.errors import UserError
+from facegan.study.design.analysis_plan import PlanChange, default_analysis, looks_until
 from facegan.study.folder.study_folder import open_study, read_plan
+from facegan.study.folder.trial_folder import trial_folder
 from tests.facegan.study.design.designs import design, figure2_plan, plan_of
 
 
@@ -37,8 +40,39 @@ def test_a_study_of_another_plan_is_refused(tiny: Config, tmp_path: Path) -> Non
     open_study(tmp_path, figure2_plan(tiny))
     before = (tmp_path / "plan.json").read_bytes()
     with pytest.raises(UserError, match="another plan"):
-        open_study(tmp_path, figure2_plan(tiny, seeds=(0,)))
+        open_study(tmp_path, figure2_plan(tiny.override({"loss.pixel": 9.0})))
     assert (tmp_path / "plan.json").read_bytes() == before
+
+
+def test_a_study_grows_by_seeds_and_keeps_every_trial(tiny: Config, tmp_path: Path) -> None:
+    two, three = figure2_plan(tiny, seeds=(0, 1)), figure2_plan(tiny, seeds=(0, 1, 2))
+    assert two.id() == three.id(), "the default folder of a study must not depend on its seeds"
+    open_study(tmp_path, two)
+    trial_folder(tmp_path, two.trials[0]).write_scores({})
+    grown = open_study(tmp_path, three)
+    assert grown.trials == three.trials and grown.trials[: len(two.trials)] == two.trials
+    assert grown.changes == (PlanChange("seed 2 added", 1),)
+    assert read_plan(tmp_path) == grown
+    assert open_study(tmp_path, two) == grown, "the command of before finds the study as it is now"
+    assert open_study(tmp_path, figure2_plan(tiny, seeds=(7,))).seeds == (0, 1, 2, 7)
+
+
+def test_another_question_after_looking_is_noted_in_the_plan(tiny: Config, tmp_path: Path) -> None:
+    made = figure2_plan(tiny)
+    open_study(tmp_path, made)
+    trial_folder(tmp_path, made.trials[3]).write_scores({})
+    asked = replace(default_analysis(), smallest_effects={"ssim": 0.5})
+    changed = open_study(tmp_path, figure2_plan(tiny, analysis=asked))
+    assert changed.id() == made.id() and changed.analysis == asked and changed.analysis.digest() != made.analysis.digest()
+    (note,) = changed.changes
+    assert note.results_seen == 1 and note.what.startswith("analysis changed: smallest effects from {'face_error'")
+    assert note.what.endswith("to {'ssim': 0.5}")
+
+
+def test_seeds_added_at_planned_looks_are_no_change_of_the_plan(tiny: Config, tmp_path: Path) -> None:
+    looks = default_analysis(looks_until(4))
+    open_study(tmp_path, figure2_plan(tiny, seeds=(0, 1, 2), analysis=looks))
+    assert open_study(tmp_path, figure2_plan(tiny, seeds=(0, 1, 2, 3), analysis=looks)).changes == ()
 
 
 def test_a_folder_with_other_files_is_refused(tiny: Config, tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What a study will be able to find, printed before it is run."""
+
+from collections.abc import Sequence
+
+from cluster.datasets.dataset import existing
+from cluster.storage.uri import storage_uri
+from cluster.studies.arguments import StudyArguments
+from cluster.studies.study_store import StudyStore
+from facegan.report.power_text import power_table
+from facegan.study.conclusions.planned_power import SEEDS, power_of_design
+from facegan.study.design.analysis_plan import AnalysisPlan
+from facegan.study.design.arms import Design
+
+
+def power_lines(
+    shared: StudyArguments, design: Design, seeds: Sequence[int], analysis: AnalysisPlan, noise_from: str
+) -> list[str]:
+    """The plan in words and the table of power; `noise_from` names a study whose noise is taken, empty: it is assumed."""
+    folder = None
+    if noise_from:
+        store = StudyStore(storage_uri("--noise_from", noise_from))
+        store.location.check()
+        store.pull()
+        folder = store.folder
+    counts = sorted({*SEEDS, len(seeds), *analysis.looks[-1:]} - {1})
+    found = power_of_design(design, analysis, counts, _test_people(shared), folder)
+    return [
+        f"plan     {design.name}: {len(design.arms)} arms ({', '.join(arm.name for arm in design.arms)}), "
+        f"{len(seeds) * len(design.arms)} trials of {shared.config.images} images, seeds {' '.join(map(str, seeds))}",
+        f"analysis {analysis.digest()}: {', '.join(analysis.metrics)}; claims {', '.join(c.name for c in analysis.claims)}",
+        *power_table(found),
+    ]
+
+
+def _test_people(shared: StudyArguments) -> int | None:
+    """Number of test people of the data set; None where only clips are named that are not ingested yet."""
+    if shared.data and not shared.source:
+        clips = existing(storage_uri("--data", shared.data)).manifest().clips
+        return len({clip.person for clip in clips if clip.split == "test" and clip.rows})
+    return None if shared.source else shared.synthetic.test_people
