@@ -24,8 +24,17 @@ from facegan.study.conclusions.claim_records import (
 from facegan.study.conclusions.feature_over_pixel import compare_groups, why_not_comparable
 from facegan.study.conclusions.group_study import GroupStudy
 from facegan.study.conclusions.synergy import examine_synergy, why_no_interaction
+from facegan.study.conclusions.target_conditioning import examine_following, why_no_group_effect
 from facegan.study.conclusions.term_groups import group_factors
-from facegan.study.design.analysis_plan import CLAIMS, FEATURE_OVER_PIXEL, LEVEL, SYNERGY, AnalysisPlan
+from facegan.study.design.analysis_plan import (
+    CLAIMS,
+    FEATURE_FOLLOWING,
+    FEATURE_OVER_PIXEL,
+    LEVEL,
+    PIXEL_COPYING,
+    SYNERGY,
+    AnalysisPlan,
+)
 from facegan.study.design.arms import Factor
 from facegan.study.design.two_level import Row
 
@@ -39,20 +48,26 @@ def examine_claims(
     look: Look,
 ) -> tuple[Examined, ...]:
     """The evidence on each claim; `runs` are the planned runs by metric, `planned` the levels of the arms."""
-    reasons = why_not_answerable(factors, planned)
-    (metric,) = FEATURE_OVER_PIXEL.metrics
-    groups, table = group_factors(factors), table_of_runs(runs[metric])
-    fit = fit_table(table, planned)[1]
+    reasons, groups = why_not_answerable(factors, planned), group_factors(factors)
+    tables = {metric: table_of_runs(runs[metric]) for claim in CLAIMS for metric in claim.metrics}
+    fits = {metric: fit_table(table, planned)[1] for metric, table in tables.items()}
     examined: list[Examined] = []
     for claim in CLAIMS:
+        metric, other = claim.metrics
+        fit = fits[metric]
         if reasons[claim.name] or isinstance(groups, str):
             examined.append(NoEvidence(claim, NOT_ESTIMABLE, reasons[claim.name]))
         elif fit is None:
             examined.append(NoEvidence(claim, TOO_FEW, "no effect can be estimated from the runs so far"))
         else:
             margin = analysis.smallest_effects.get(metric, 0.0)
-            study = GroupStudy(design, groups, planned, table, fit, look, metric, margin)
-            examined.append(compare_groups(study) if claim == FEATURE_OVER_PIXEL else examine_synergy(study))
+            study = GroupStudy(design, groups, planned, tables[metric], fit, look, metric, margin, fits[other])
+            if claim == FEATURE_OVER_PIXEL:
+                examined.append(compare_groups(study))
+            elif claim == SYNERGY:
+                examined.append(examine_synergy(study))
+            else:
+                examined.append(examine_following(study, claim))
     return tuple(examined)
 
 
@@ -62,6 +77,7 @@ def why_not_answerable(factors: Sequence[Factor], planned: Sequence[Row]) -> dic
     if isinstance(groups, str):
         return {claim.name: groups for claim in CLAIMS}
     return {
+        **{claim.name: why_no_group_effect(claim, groups, planned) for claim in (FEATURE_FOLLOWING, PIXEL_COPYING)},
         FEATURE_OVER_PIXEL.name: why_not_comparable(groups, planned),
         SYNERGY.name: why_no_interaction(groups, planned),
     }

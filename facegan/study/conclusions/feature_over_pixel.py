@@ -16,7 +16,7 @@ from facegan.study.conclusions.claim_records import (
     signed,
 )
 from facegan.study.conclusions.group_study import SIDES, GroupStudy
-from facegan.study.conclusions.term_groups import TermGroups, contrast_of
+from facegan.study.conclusions.term_groups import Side, TermGroups, contrast_of
 from facegan.study.design.analysis_plan import FEATURE_OVER_PIXEL
 from facegan.study.design.two_level import Row
 
@@ -51,8 +51,9 @@ def compare_groups(study: GroupStudy) -> Examined:
 
     resampled = [np.abs(bootstrap(fit) @ c) for c in (feature, pixel)]
     numbers = (
-        f"{study.metric} changes by {signed(sizes[0])} with {groups.name('feature')} and by {signed(sizes[1])} with "
-        f"{groups.name('pixel')} on against off{_assumption(study)}, a difference in size of"
+        f"identity kept changes by {signed(sizes[0])}{_following(study, 'feature')} with {groups.name('feature')} and by "
+        f"{signed(sizes[1])}{_following(study, 'pixel')} with {groups.name('pixel')} on against off{assumption(study)}, a "
+        "difference in size of"
     )
     pooled = pooled_interval(fit, contrast)
     return ClaimEvidence(
@@ -74,24 +75,35 @@ def compare_groups(study: GroupStudy) -> Examined:
 
 
 def why_not_comparable(groups: TermGroups, planned: Sequence[Row]) -> str:
-    """Why a design cannot compare the groups, whatever its runs show; empty where it can.
-
-    If one term of a group can stand in for another, leaving out either alone changes little. Only an arm without both shows it.
-    """
+    """Why a design cannot compare the groups, whatever its runs show; empty where it can."""
     model = model_of_plan(planned)
     for side in SIDES:
-        names = [factor.name for factor in groups.factors(side)]
-        if len(names) > 1 and not model.has_interactions:
-            return (
-                f"it never switches all {side}-space terms together ({' and '.join(names)} one by one), and one at a time "
-                "cannot show what terms do that stand in for each other; --design factorial --factors pixel_space "
-                "feature_space can"
-            )
+        if reason := switched_one_by_one(side, groups, planned):
+            return reason
     contrasts = [contrast_of(model, groups.main_effect(side)) for side in SIDES]
     return next((found for found in contrasts if isinstance(found, str)), "")
 
 
-def _assumption(study: GroupStudy) -> str:
+def _following(study: GroupStudy, side: Side) -> str:
+    found = study.effect_beside(study.groups.main_effect(side))
+    return "" if found is None else f" (target following by {signed(found)})"
+
+
+def switched_one_by_one(side: Side, groups: TermGroups, planned: Sequence[Row]) -> str:
+    """The reason why a design that never switches all terms of a group together cannot show what the group does; else empty.
+
+    If one term of a group can stand in for another, leaving out either alone changes little. Only an arm without both shows it.
+    """
+    names = [factor.name for factor in groups.factors(side)]
+    if len(names) < 2 or model_of_plan(planned).has_interactions:
+        return ""
+    return (
+        f"it never switches all {side}-space terms together ({' and '.join(names)} one by one), and one at a time "
+        "cannot show what terms do that stand in for each other; --design factorial --factors pixel_space feature_space can"
+    )
+
+
+def assumption(study: GroupStudy) -> str:
     """What the effects of groups assume where the model has no interactions."""
     if study.fit.model.has_interactions:
         return ""

@@ -1,6 +1,6 @@
 """What the claims about groups of loss terms are examined with: a fitted study, and what limits its answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,8 @@ from facegan.study.analysis.model import Fit, Floats
 from facegan.study.analysis.model_text import noise_warning
 from facegan.study.analysis.runs import RunTable, bounds_with_missing_runs, missing_runs
 from facegan.study.conclusions.claim_records import signed
-from facegan.study.conclusions.term_groups import Side, TermGroups
-from facegan.study.design.two_level import Row
+from facegan.study.conclusions.term_groups import Side, TermGroups, contrast_of
+from facegan.study.design.two_level import Row, Word
 
 SIDES: tuple[Side, Side] = ("feature", "pixel")
 
@@ -29,6 +29,13 @@ class GroupStudy:
     metric: str
     margin: float
     """The smallest effect of interest; 0: none is declared."""
+    beside: Fit | None
+    """The same runs fitted to the other coordinate of the plane; None where they have no values of it."""
+
+    def effect_beside(self, weights: Mapping[Word, float]) -> float | None:
+        """A sum of effects on the other coordinate; None where it is not known."""
+        contrast = contrast_of(self.beside.model, weights) if self.beside else ""
+        return None if self.beside is None or isinstance(contrast, str) else float(contrast @ self.beside.estimates)
 
     def basis(self) -> str:
         """Numbers of seeds and people, in words."""

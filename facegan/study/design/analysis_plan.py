@@ -24,15 +24,27 @@ class Claim:
 
     name: str
     question: str
-    metrics: tuple[str, ...]
-    """The metrics that its answer is derived from."""
+    metrics: tuple[str, str]
+    """The metric that its answer is derived from, and the other coordinate of the plane, which is reported beside it."""
 
 
 FEATURE_OVER_PIXEL = Claim(
-    "feature_over_pixel", "Do feature-space terms matter more than pixel-space terms for identity?", ("identity_kept",)
+    "feature_over_pixel",
+    "Do feature-space terms matter more than pixel-space terms for identity?",
+    ("identity_kept", "target_following"),
 )
-SYNERGY = Claim("synergy", "Do pixel-space and feature-space terms act in synergy for identity?", ("identity_kept",))
-CLAIMS: tuple[Claim, ...] = (FEATURE_OVER_PIXEL, SYNERGY)
+SYNERGY = Claim(
+    "synergy", "Do pixel-space and feature-space terms act in synergy for identity?", ("identity_kept", "target_following")
+)
+FEATURE_FOLLOWING = Claim(
+    "feature_following", "Do feature-space terms help the generator follow the target?", ("target_following", "identity_kept")
+)
+PIXEL_COPYING = Claim(
+    "pixel_copying",
+    "Do pixel-space terms pull the generator towards copying the source?",
+    ("target_following", "identity_kept"),
+)
+CLAIMS: tuple[Claim, ...] = (FEATURE_FOLLOWING, PIXEL_COPYING, FEATURE_OVER_PIXEL, SYNERGY)
 
 
 @dataclass(frozen=True, slots=True)
