@@ -96,7 +96,13 @@ def _write_values(axes: Axes, values: NDArray[np.float64], bounds: tuple[float, 
         dark = values[y, x] < 0.6 if low == 0 else abs(values[y, x]) > 0.6 * high
         # Adding 0 makes a 0 of -0.
         axes.text(
-            x, y, f"{round(values[y, x], 2) + 0:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
+            x,
+            y,
+            f"{round(float(values[y, x]), 2) + 0:.2f}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if dark else "black",
         )
 
 
