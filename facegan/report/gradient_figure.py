@@ -98,7 +98,7 @@ def _write_values(axes: Axes, values: NDArray[np.float64], bounds: tuple[float, 
         axes.text(
             x,
             y,
-            f"{np.round(values[y, x], 2) + 0:.2f}",
+            f"{round(float(values[y, x]), 2) + 0:.2f}",
             ha="center",
             va="center",
             fontsize=8,

@@ -107,14 +107,18 @@ def measure(config: Config, clips: Path, args: argparse.Namespace, periods: int)
 
 def _by_step(process: Measured, rounds: int, steps: int) -> dict[str, Any]:
     """Pairs of steps of one process."""
+    peaks = []
     for what in ("steps", "steps_with_diagnostics"):
         process.ask(what, 2)
+        peaks.append(process.ask("peak"))
     pairs = [(process.ask("steps_with_diagnostics", 1), process.ask("steps", 1)) for _ in range(rounds)]
     found: dict[str, Any] = {"with": medians([a for a, _ in pairs]), "without": medians([b for _, b in pairs])}
+    found |= {"peak_gib": peaks[1], "peak_gib_without": peaks[0]}
     for name, clock in (("cost_cpu", "cpu"), ("cost_wall", "seconds")):
         found[name] = statistics.median((a[clock] - b[clock]) / b[clock] for a, b in pairs) / steps
         found[f"{name}_of_the_step"] = found[name] * steps
     say(f"a step with gradient diagnostics takes {1 + found['cost_cpu_of_the_step']:.2f} times the CPU of one without")
+    say(f"peak memory {peaks[0]:.2f} GiB without, {peaks[1]:.2f} GiB with")
     return found
 
 

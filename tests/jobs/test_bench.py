@@ -87,6 +87,7 @@ def test_the_benchmark_of_gradient_diagnostics_measures_a_loop_with_and_without(
     assert set(found["loop"]["rounds"][0]) == {"with anatomy", "without"}
     # Gradients of six terms are not free.
     assert found["step"]["cost_cpu_of_the_step"] > 0
+    assert found["step"]["peak_gib"] >= found["step"]["peak_gib_without"] > 0
 
 
 @pytest.mark.parametrize("batch", [1, 3, 48, 64, 250])
