@@ -51,8 +51,8 @@ def main(args: Search) -> None:
         candidates=args.candidates,
     )
     study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
-    print(f"\ncandidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
-    print(f"  less is better: the sum of {SELECTED_BY}")
+    print(f"\nless is better: the sum of {SELECTED_BY}")
+    print(f"candidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
     for row in candidate_table(study, plan):
         print(f"  {row}")
 
