@@ -16,7 +16,7 @@ def test_boundaries_equal_the_published_ones() -> None:
 
 def test_an_adjusted_p_is_5_percent_at_the_boundary_of_each_look() -> None:
     looks = looks_until(10)
-    for seeds in looks:
+    for seeds in (3, 6, 10):
         look = present_look(looks, seeds)
         assert look.left == 10 - seeds
         assert look.adjusted(look.nominal_level) == pytest.approx(0.05, rel=1e-3)
