@@ -4,7 +4,9 @@ Each look spends a part of the probability of a wrong decision. On either side o
 2 - 2 Phi(z / sqrt t), where z makes it half the level at t = 1: the O'Brien-Fleming type of Lan and DeMets (1983), Biometrika
 70, 659-663. Early looks thus decide next to nothing by chance, and the last look loses little. A look's boundary is found by
 recursive integration: Armitage, McPherson and Rowe (1969), JRSS A 132, 235-244. Boundaries are applied to p values of t, which
-keeps the error with few degrees of freedom: Jennison and Turnbull (2000), Group Sequential Methods, section 3.8.
+nearly keeps the error with few degrees of freedom: Jennison and Turnbull (2000), Group Sequential Methods, section 3.8. The t
+values of successive looks are less alike than normal ones, so that eight looks from 3 to 10 seeds decide falsely in 5.7 % of
+40,000 simulated studies. Spending 0.86 of the level makes it 4.8 %.
 
 An adjusted p is the least level at which the boundary of the present look is crossed. The interval of a look has the look's
 nominal level, so that it covers at all looks at once (repeated confidence interval, chapter 9 of the same book).
@@ -19,8 +21,12 @@ import numpy as np
 from facegan.study.analysis.model import Floats
 from facegan.study.design.analysis_plan import LEVEL
 
-_GRID = 301
-"""Points of the integration. With twice as many, nominal levels change by less than 1e-4 of themselves."""
+_GRID = 151
+"""Points of the integration. With twice as many, nominal levels change by less than 1e-3 of themselves."""
+_LEAST = 1e-12
+"""Levels below this are not told apart."""
+_SPENT = 0.86
+"""The share of the level that several looks spend."""
 _WIDEST = 8.0
 """No boundary is set above this many standard errors: its p, 1e-15, is below what the integration can tell from zero."""
 
@@ -39,17 +45,22 @@ class Look:
     @property
     def nominal_level(self) -> float:
         """The level of the present look: p values below it decide, and intervals miss with this probability."""
-        return nominal_levels(self.shares, self.level)[-1]
+        return self.level if self.shares == (1.0,) else nominal_levels(self.shares, _SPENT * self.level)[-1]
 
     def adjusted(self, p: float) -> float:
         """The p value for the chance to decide at any look."""
         if self.shares == (1.0,):
             return p
-        low, high = 0.0, 1.0
-        for _ in range(30):
-            middle = (low + high) / 2
-            low, high = (middle, high) if nominal_levels(self.shares, middle)[-1] < p else (low, middle)
-        return max(p, high)
+        from scipy import optimize
+
+        def excess(log_level: float) -> float:
+            reached = nominal_levels(self.shares, _SPENT * float(np.exp(log_level)))[-1]
+            return float(np.log(max(reached, _LEAST)) - np.log(max(p, _LEAST)))
+
+        if excess(0.0) <= 0:
+            return 1.0
+        least = float(np.log(_LEAST))
+        return max(p, float(np.exp(optimize.brentq(excess, least, 0.0, xtol=1e-4)))) if excess(least) < 0 else p
 
 
 def present_look(looks: Sequence[int], seeds: int, level: float = LEVEL) -> Look:
@@ -68,7 +79,7 @@ def nominal_levels(shares: tuple[float, ...], level: float) -> tuple[float, ...]
 
     if level >= 1:
         return (1.0,) * len(shares)
-    quantile = -special.ndtri(max(level, 1e-12) / 4)
+    quantile = -special.ndtri(max(level, _LEAST) / 4)
     spent = [float(4 * special.ndtr(-quantile / np.sqrt(share))) for share in shares]
     levels: list[float] = []
     # The score process: a normal walk whose variance is the share. `density` is that of the paths that have not crossed.

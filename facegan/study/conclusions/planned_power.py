@@ -9,7 +9,7 @@ import numpy as np
 from facegan.errors import UserError
 from facegan.records import read_record
 from facegan.study.analysis.effect_records import MetricEffects, RunNoise
-from facegan.study.analysis.looks import Look, nominal_levels
+from facegan.study.analysis.looks import present_look
 from facegan.study.analysis.model_text import model_of_plan
 from facegan.study.analysis.power import PlannedPower, planned_power
 from facegan.study.conclusions.claims import why_not_answerable
@@ -54,9 +54,7 @@ def power_of_design(
     measured = _measured(noise_from) if noise_from else {}
     counts = [found.clips for found in measured.values()]
     people = people or max(counts, default=_PEOPLE)
-    level = Look(level=analysis.level).nominal_level
-    if analysis.looks:
-        level = nominal_levels(tuple(look / analysis.looks[-1] for look in analysis.looks), analysis.level)[-1]
+    level = present_look(analysis.looks, max(analysis.looks, default=0), analysis.level).nominal_level
     found = []
     for metric in analysis.metrics:
         smallest = analysis.smallest_effects.get(metric)

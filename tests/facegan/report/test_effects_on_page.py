@@ -44,7 +44,7 @@ def test_every_number_on_the_page_is_in_the_summary(tiny: Config, tmp_path: Path
 
 
 def test_incomplete_studies_list_effects_that_cannot_be_estimated(tiny: Config, tmp_path: Path) -> None:
-    _, summary = factorial_study(tmp_path, tiny, done=0.25)
+    _, summary = factorial_study(tmp_path, tiny, done=0.125)
     page = (tmp_path / "report.html").read_text()
     assert "Effects that these runs cannot estimate" in page
     assert {row.answer for row in summary.answers} <= {"too few runs"}
@@ -70,7 +70,7 @@ def test_aliased_interactions_are_always_shown_with_their_alias(tiny: Config, tm
 
 
 def test_each_claim_has_one_answer_and_the_budget_is_at_the_top(tiny: Config, tmp_path: Path) -> None:
-    _, summary = factorial_study(tmp_path, tiny, done=0.25)
+    _, summary = factorial_study(tmp_path, tiny, done=0.125)
     page = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text())
     claims = page[page.index("Do feature-space terms matter more") : page.index("What each factor does")].lower()
     assert summary.claims[0].answer == "too few runs"

@@ -2,15 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from facegan.config import Config
-from facegan.metrics.card import summarise
+from facegan.metrics.card import MetricSummary, summarise
 from facegan.metrics.table import METRICS
 from facegan.study.conclusions.summary import summarise_study
-from facegan.study.conclusions.verdict import compare_with_copy, decide_verdict
+from facegan.study.conclusions.verdict import adjust_over_arms, compare_with_copy, decide_verdict
+from facegan.study.design.analysis_plan import default_analysis
 from tests.facegan.study.planted_study import CLIPS, REFERENCES, finish_trial, make_study, planted_card
+
+SMALLEST = default_analysis().smallest_effects
 
 
 def test_verdicts_follow_planted_scores(tmp_path: Path, tiny: Config) -> None:
@@ -54,3 +59,43 @@ def test_a_metric_measured_on_few_people_does_not_count() -> None:
     assert decide_verdict(card, compared, ["COMPLETED"], {})[0] == "follows"
     few = {metric: replace(found, people=4) for metric, found in compared.items()}
     assert decide_verdict(card, few, ["COMPLETED"], {})[0] == "between"
+
+
+def of_clips(values: "np.ndarray[Any, Any]") -> MetricSummary:
+    mean = float(values.mean())
+    return MetricSummary(mean, (mean - 0.02, mean + 0.02), dict(zip(CLIPS, map(float, values), strict=True)))
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_arms_that_are_as_far_off_as_a_copy_are_rarely_called_anything_else(seeds: int) -> None:
+    """400 studies of four arms that differ from the copied source by noise alone, half-way between source and target."""
+    rng, called = np.random.default_rng(30), 0
+    for _ in range(400):
+        hard, arms = rng.normal(0, 5, 12), {}
+        copied = {"face_error": of_clips(25 + hard), "landmark_error": of_clips(0.2 + 0.02 * hard)}
+        for arm in "abcd":
+            noise = rng.normal(0, 2, (2, seeds, 12)).mean(axis=1)
+            arms[arm] = {
+                "face_error": of_clips(25 + hard + noise[0]),
+                "landmark_error": of_clips(0.2 + 0.02 * (hard + noise[1])),
+            }
+            arms[arm] |= {"source_likeness": of_clips(np.full(12, 0.5)), "faces_found": of_clips(np.ones(12))}
+        compared = adjust_over_arms({a: compare_with_copy(card, copied, {}, SMALLEST) for a, card in arms.items()})
+        outcomes = [decide_verdict(card, compared[a], ["COMPLETED"], {})[0] for a, card in arms.items()]
+        called += any(outcome in ("follows", "worse") for outcome in outcomes)
+    print(f"\nstudies with a false verdict, {seeds} seeds: {called / 400}")
+    assert called / 400 <= 0.05
+
+
+def test_a_difference_below_the_smallest_of_interest_is_no_verdict() -> None:
+    """0.5 grey levels less than the copied source, in every person alike."""
+    hard = np.linspace(-5, 5, 12)
+    card = {
+        "face_error": of_clips(24.5 + hard),
+        "source_likeness": of_clips(np.full(12, 0.3)),
+        "faces_found": of_clips(np.ones(12)),
+    }
+    copied = {"face_error": of_clips(25 + hard + np.tile([0.1, -0.1], 6))}
+    for smallest, outcome in ((1.0, "equivalent"), (0.1, "follows")):
+        compared = adjust_over_arms({"a": compare_with_copy(card, copied, {}, {"face_error": smallest})})["a"]
+        assert decide_verdict(card, compared, ["COMPLETED"], {})[0] == outcome
