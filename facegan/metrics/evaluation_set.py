@@ -35,6 +35,7 @@ class EvaluationSet:
     target_points: NDArray[np.float32]
     source_faces: Faces
     target_faces: Faces
+    third_faces: Faces
     other: NDArray[np.int64] | None
     other_faces: Faces | None
     sequence_points: list[NDArray[np.float32]]
@@ -60,7 +61,13 @@ def prepare_evaluation_set(
     pairs = choose_pairs(data, "test", Config(), sampling.pairs_per_clip, only, sampling.large_pose_pairs)
     sequences = choose_sequences(data, pairs, sampling.sequence_frames)
     other = of_another_person(data, pairs.target, pairs.clip)
-    rows = [pairs.source, pairs.target, *(sequence.rows for sequence in sequences), *([] if other is None else [other])]
+    rows = [
+        pairs.source,
+        pairs.target,
+        pairs.third,
+        *(sequence.rows for sequence in sequences),
+        *([] if other is None else [other]),
+    ]
     real = real_faces(data, np.concatenate(rows), evaluators, cache)
     return EvaluationSet(
         pairs=pairs,
@@ -71,6 +78,7 @@ def prepare_evaluation_set(
         target_points=data.points[pairs.target],
         source_faces=real.of(pairs.source),
         target_faces=real.of(pairs.target),
+        third_faces=real.of(pairs.third),
         other=other,
         other_faces=None if other is None else real.of(other),
         sequence_points=[data.points[sequence.rows] for sequence in sequences],

@@ -97,7 +97,7 @@ def _measure_plane(faces: Faces, real: EvaluationSet) -> Scores:
     scores["following_measured"] = _is_known(scores["target_following"])
     if real.other_faces is not None:
         scores["identity_kept"] = identity_kept(
-            faces.embeddings, target.embeddings, source.embeddings, real.other_faces.embeddings, groups
+            faces.embeddings, target.embeddings, real.third_faces.embeddings, real.other_faces.embeddings, groups
         )
         scores["identity_measured"] = _is_known(scores["identity_kept"])
     return scores

@@ -18,12 +18,14 @@ _CANDIDATES = 40
 class Pairs:
     """Source and target rows of each pair, [n], and the clip of both.
 
-    `large_pose` [n] is True for pairs that were chosen because the pose changes much. They are scored apart from the others,
-    which are chosen by chance.
+    `third` [n] are rows of a third frame of the clip, with which the identity of an image is compared; in a clip of two frames
+    it is the source. `large_pose` [n] is True for pairs that were chosen because the pose changes much. They are scored apart
+    from the others, which are chosen by chance.
     """
 
     source: NDArray[np.int64]
     target: NDArray[np.int64]
+    third: NDArray[np.int64]
     clip: list[str]
     large_pose: NDArray[np.bool_]
 
@@ -70,7 +72,14 @@ def choose_pairs(
         large += [False] * per_clip + [True] * len(far)
     if not names:
         raise UserError(f"--data has no {part} clip with two frames or more, so nothing can be evaluated there")
-    return Pairs(np.array(source), np.array(target), names, np.array(large, np.bool_))
+    third = [_third_frame(clips[clip], a, b) for clip, a, b in zip(names, source, target, strict=True)]
+    return Pairs(np.array(source), np.array(target), np.array(third), names, np.array(large, np.bool_))
+
+
+def _third_frame(rows: NDArray[np.int64], source: np.int64, target: np.int64) -> np.int64:
+    """The row that is farthest in time from both frames of a pair, so that it resembles neither; the first of several."""
+    distance = np.minimum(abs(rows - source), abs(rows - target))
+    return np.int64(rows[distance.argmax()]) if distance.any() else source
 
 
 def _largest_changes(data: FaceData, rows: NDArray[np.int64], count: int) -> list[tuple[np.int64, np.int64]]:

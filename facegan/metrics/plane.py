@@ -1,10 +1,10 @@
 """The plane of an ablation: how far an image follows the target, and how much it stays the person.
 
-Both coordinates are anchored by real images. A copy of the source is (0, 1), another person in the target's pose is about
-(1, 0), and another real frame of the person in that pose would be (1, 1), the ideal. So no image that ignores one of the two
-inputs scores well on both, which single scores allow: a copy of the source has the best identity of all images that are not the
-target, and a blurred copy a better image quality than the copy. The target itself has an identity above 1, because it is more
-like itself than two frames of a person are.
+Both coordinates are anchored by real images. The real target is (1, 1), a copy of the source about (0, 1), another person in
+the target's pose about (1, 0). So no image that ignores one of the two inputs scores well on both, which single scores allow:
+a copy of the source has the best identity of all images that are not the target, and a blurred copy a better image quality
+than the copy. Identity is compared with a third frame of the person: the target would be compared with itself otherwise, or a
+copy with the source.
 
 A coordinate is a ratio. The denominator of a single pair can be close to 0, so it is averaged over the pairs of a clip: the
 mean of a clip's values is the ratio of the clip's sums.
@@ -43,18 +43,17 @@ def target_following(found: Points, source: Points, target: Points, groups: Sequ
     return ratio_within((moved * motion).sum(axis=(1, 2)), np.square(motion).sum(axis=(1, 2)), groups, least=LEAST_MOTION**2)
 
 
-def identity_kept(image: Floats, target: Floats, source: Floats, other: Floats, groups: Sequence[str]) -> Floats:
-    """[n]: how much the face is the person's: 0 as another person in that pose, 1 as another real frame of the person.
+def identity_kept(image: Floats, target: Floats, third: Floats, other: Floats, groups: Sequence[str]) -> Floats:
+    """[n]: how much the face is the person's: 0 as another person in the target's pose, 1 as the real target.
 
-    All are embeddings [n, d]: of the generated image, the real target, the real source and another person's frame in the
-    target's pose. With c(x) the cosine of x to the target, the value is (c(image) - c(other)) / (c(source) - c(other)), with
-    the denominator averaged over the pair's group `groups` [n]. An image without a face, NaN in `image`, has 0. A pair is NaN
-    where no face is found in a real frame, or where its group's denominator is below `LEAST_SEPARATION`.
+    All are embeddings [n, d]: of the generated image, the real target, a third real frame of the person and another person's
+    frame in the target's pose. With c(x) the cosine of x to the third frame, the value is (c(image) - c(other)) / (c(target) -
+    c(other)), with the denominator averaged over the pair's group `groups` [n]. An image without a face, NaN in `image`, has 0.
+    A pair is NaN where no face is found in a real frame, or where its group's denominator is below `LEAST_SEPARATION`.
     """
-    to_other, to_source = cosine(other, target), cosine(source, target)
-    to_image = cosine(image, target)
+    to_other, to_target, to_image = (cosine(x, third) for x in (other, target, image))
     gained = np.where(np.isfinite(to_image), to_image - to_other, 0.0)
-    return ratio_within(gained, to_source - to_other, groups, least=LEAST_SEPARATION)
+    return ratio_within(gained, to_target - to_other, groups, least=LEAST_SEPARATION)
 
 
 def pixel_following(images: Images, sources: Images, targets: Images, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:

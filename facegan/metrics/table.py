@@ -43,8 +43,8 @@ METRICS: dict[str, Metric] = {
         tracked=True,
     ),
     "identity_kept": Metric(
-        meaning="how much the found face is the person's: 0 as another person in that pose, 1 as another real frame of this "
-        "person; an image without a face counts as 0",
+        meaning="how much the found face is the person's: 0 as another person in that pose, 1 as the real target, each "
+        "compared with a third frame of the person; an image without a face counts as 0",
         better="more",
         digits=2,
         smallest_effect=0.1,

