@@ -2,8 +2,8 @@
 
 Seeds and clips are both samples: an effect measured with these seeds on these clips would differ with others. Answers use the
 two-way t interval whose variance between seeds is that of the effect's own values in the seeds. The pooled interval is for
-comparison. The percentile bootstrap is too narrow with few seeds: in 500 simulated studies each it covered in 0.76 to 0.88 with two
-or three seeds and in 0.88 to 0.93 with ten. The measured coverage of the others is in facegan/study/README.md.
+comparison. The percentile bootstrap is too narrow with few seeds: in 500 simulated studies each it covered in 0.76 to 0.88 with
+two or three seeds and in 0.88 to 0.93 with ten. The measured coverage of the others is in facegan/study/README.md.
 
 The intervals of one generator's scores are in `facegan.metrics.card`.
 """
