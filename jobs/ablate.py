@@ -3,6 +3,7 @@
 Running the same command again completes an interrupted study.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
 from cluster.studies.power import power_lines
+from facegan.config import SHIPPED_SEEDS, Config
 from facegan.errors import UserError
 from facegan.presets import preset
 from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis, looks_until
@@ -34,7 +36,7 @@ class Ablate:
     """Size of --design fraction for k factors. half: 2^(k-1) arms; quarter: 2^(k-2) arms. plan.json lists the aliases."""
     arms: tuple[str, ...] = ()
     """Train only these arms of the design."""
-    seeds: tuple[int, ...] | Literal["until-answered"] = (0,)
+    seeds: tuple[int, ...] | Literal["until-answered"] = (0, 1, 2)
     """Train every arm once per seed. Runs with the same seed share start weights and batches. Seeds that are given later to the
     same study are added to it. until-answered: add seeds until the claims are decided, in looks planned beforehand."""
     max_seeds: int | None = None
@@ -100,12 +102,23 @@ def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:
         if args.max_seeds is None:
             raise UserError("--max_seeds is missing: the most seeds of --seeds until-answered, such as --max_seeds 10")
         looks = looks_until(args.max_seeds)
+        _check_start_weights(args.shared.config, range(args.max_seeds), f"--max_seeds is {args.max_seeds}")
         return tuple(range(looks[0])), default_analysis(looks)
     if args.max_seeds is not None:
         raise UserError(f"--max_seeds is {args.max_seeds}: it goes with --seeds until-answered")
     if not args.seeds or len(set(args.seeds)) < len(args.seeds) or min(args.seeds) < 0:
         raise UserError(f"--seeds is {args.seeds}: different whole numbers >= 0, at least one")
+    _check_start_weights(args.shared.config, args.seeds, f"--seeds is {args.seeds}")
     return args.seeds, default_analysis()
+
+
+def _check_start_weights(config: Config, seeds: Sequence[int], given: str) -> None:
+    """Raise UserError if two seeds would start from the same shipped weights: their runs would vary too little."""
+    if config.start == "shipped" and len({seed % SHIPPED_SEEDS for seed in seeds}) < len(seeds):
+        raise UserError(
+            f"{given}: start weights are shipped for {SHIPPED_SEEDS} seeds, and seeds that differ by {SHIPPED_SEEDS} share them; "
+            f"give at most {SHIPPED_SEEDS} neighbouring seeds, or train start weights for each with --start random --warm_up 24000"
+        )
 
 
 def _check_seconds(args: Ablate) -> None:

@@ -9,7 +9,8 @@ trials/<key>/             one folder for each trial (`trial_folder`)
     samples/<images>.png  held-out faces drawn during training
     checkpoint/           networks and optimizers
     scores.json           metric card of the final generator
-references.json, discrimination.json, summary.json, report.html and figures are made from these by `facegan.outputs`.
+references.json, discrimination.json, summary.json, runs.parquet, report.html and figures are made from these by
+`facegan.outputs`.
 
 Each JSON file is a frozen dataclass, written with `dataclasses.asdict` and read through `facegan.records`: a damaged file, or
 one of another version, ends in one UserError that names it. To add a field, add it to the dataclass; older files are refused.
