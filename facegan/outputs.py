@@ -18,6 +18,7 @@ from facegan.report.figure2 import write_figure2
 from facegan.report.gradient_figure import write_gradient_figure
 from facegan.report.loss_curves import write_losses_figure
 from facegan.report.page import write_report
+from facegan.report.plane_figure import write_plane_figure
 from facegan.report.sheets import contact_sheet
 from facegan.study.conclusions.run_table import write_run_table
 from facegan.study.conclusions.summary import Summary, summarise_study
@@ -50,6 +51,8 @@ def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: boo
     write_run_table(study, plan, people)
     write_bytes(study / MANIFEST, to_bytes(data.manifest))
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
+    if summary.plane is not None:
+        write_plane_figure(study, plan, summary.plane)
     write_figure2(study, plan, data)
     write_losses_figure(study, plan)
     write_gradient_figure(study, plan)

@@ -15,7 +15,7 @@ _SMALL = Config(
 """What the presets for CPUs share."""
 
 PRESETS: dict[str, Config] = {
-    "demo": replace(_SMALL, start="shipped", images=800, report_every=80, checkpoint_every=400, gradient_diagnostics_every=80),
+    "demo": replace(_SMALL, start="shipped", images=400, report_every=40, checkpoint_every=200, gradient_diagnostics_every=80),
     "hour": replace(_SMALL, images=12_000, report_every=400, checkpoint_every=2_000),
     "study": Config(
         data=DataConfig(size=96),

@@ -116,8 +116,8 @@ def _check_start_weights(config: Config, seeds: Sequence[int], given: str) -> No
     """Raise UserError if two seeds would start from the same shipped weights: their runs would vary too little."""
     if config.start == "shipped" and len({seed % SHIPPED_SEEDS for seed in seeds}) < len(seeds):
         raise UserError(
-            f"{given}: start weights are shipped for {SHIPPED_SEEDS} seeds, and seeds that differ by {SHIPPED_SEEDS} share them; "
-            f"give at most {SHIPPED_SEEDS} neighbouring seeds, or train start weights for each with --start random --warm_up 24000"
+            f"{given}: start weights are shipped for {SHIPPED_SEEDS} seeds, and seeds that differ by {SHIPPED_SEEDS} share "
+            f"them; give at most {SHIPPED_SEEDS} neighbouring seeds, or train some for each with --start random --warm_up 24000"
         )
 
 

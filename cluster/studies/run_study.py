@@ -96,7 +96,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     print(f"\ndone in {duration(time.monotonic() - started)}; on held-out people:\n")
     print("\n".join(result_lines(summary)), end="\n\n")
     print(f"report   {study}/report.html")
-    print(f"figures  {study}/figure2.png  {study}/losses.png  {study}/contact_sheet.png")
+    print(f"figures  {study}/plane.png  {study}/figure2.png  {study}/losses.png")
     print(f"model    {model}")
     print(f"{tracker.name:<8} {tracker.location}", flush=True)
     _exit_if_trials_failed(summary)

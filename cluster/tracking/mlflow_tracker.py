@@ -33,6 +33,7 @@ _NOT_SENT = (*GRADIENT_DIAGNOSTICS, "learning_rate/")
 """Prefixes of metrics that stay in the study folder, because many keys make MLflow's UI slow. The report plots them."""
 _FILES = (
     "report.html",
+    "plane.png",
     "figure2.png",
     "losses.png",
     "losses_images.png",

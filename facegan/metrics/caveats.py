@@ -22,9 +22,11 @@ _CHANGES = {"after_noise": "faint noise", "after_jpeg": "JPEG", "after_rounding"
 
 @dataclass(frozen=True, slots=True)
 class Caveat:
-    """A reason why claims that rest on an arm are limited. 'refuse': its scores do not mean what the claim says."""
+    """A reason why claims that rest on an arm are limited."""
 
-    action: Literal["qualify", "refuse"]
+    kind: Literal["no face", "copy", "probe"]
+    """no face: its scores are of the better images only; copy: its identity is not that of a generated face; probe: its way
+    back to the source works by what it hides in its image."""
     reason: str
     """A clause that follows the arm's name, with its number."""
 
@@ -35,10 +37,10 @@ def caveats_of(card: Card) -> tuple[Caveat, ...]:
     found = []
     faces = means.get("faces_found")
     if faces is not None and faces < MIN_FACES_FOUND:
-        found.append(Caveat("refuse", f"shows a face in only {100 * faces:.0f} % of its images"))
+        found.append(Caveat("no face", f"shows a face in only {100 * faces:.0f} % of its images"))
     following, identity = means.get("target_following"), means.get("identity_kept")
     if following is not None and identity is not None and following < MAX_COPY_FOLLOWING and identity > MIN_COPY_IDENTITY:
-        found.append(Caveat("refuse", f"copies the source (target following {following:.2f}, identity kept {identity:.2f})"))
+        found.append(Caveat("copy", f"copies the source (target following {following:.2f}, identity kept {identity:.2f})"))
     return (*found, *_failed_probes(means))
 
 
@@ -46,10 +48,10 @@ def _failed_probes(means: dict[str, float]) -> list[Caveat]:
     found = []
     ratio = means.get(PROBES[0])
     if ratio is not None and ratio >= MAX_CONSISTENCY_RATIO:
-        reason = f"its way back to the source is {ratio:.1f} times worse from the real target than from its own image"
-        found.append(Caveat("qualify", reason))
+        reason = f"has a way back to the source {ratio:.1f} times worse from the real target than from its own image"
+        found.append(Caveat("probe", reason))
     for probe, change in _CHANGES.items():
         ratio = means.get(probe)
         if ratio is not None and ratio >= MAX_AFTER_CHANGE:
-            found.append(Caveat("qualify", f"its way back to the source is {ratio:.1f} times worse after {change}"))
+            found.append(Caveat("probe", f"has a way back to the source {ratio:.1f} times worse after {change}"))
     return found

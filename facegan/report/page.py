@@ -16,6 +16,7 @@ from facegan.metrics.table import METRICS, display_name, formatted, meaning
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration
 from facegan.report.study_text import analysis_line
+from facegan.study.analysis.effect_records import StudyEffects
 from facegan.study.conclusions.arms import ScoreSummary
 from facegan.study.conclusions.gradients import RULE
 from facegan.study.conclusions.summary import Summary
@@ -23,6 +24,7 @@ from facegan.study.conclusions.summary import Summary
 _ROW_MEANINGS = {
     "real target": "the target frame itself: the best possible score",
     "source copied": "the score of a generator that ignores the landmarks",
+    "source warped": "the source moved to the target landmarks without a network: what a network must beat",
     "another person": "a real frame of another person",
 }
 _PACKAGES = ("torch", "numpy", "opencv-python", "torchmetrics", "dlib-bin", "pyarrow", "matplotlib")
@@ -37,6 +39,16 @@ class ScoreRow:
     note: str
     scores: dict[str, ScoreSummary]
     is_reference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EffectColumns:
+    """Which columns of the table of effects have a value in any row, and whether a thin line is drawn."""
+
+    thin: bool
+    pooled: bool
+    detectable: bool
+    missing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,9 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         gradient_rule=RULE,
         forest_plots=forest_plots(summary.effects),
         matrices=interaction_matrices(summary.effects),
+        columns=_columns(summary.effects),
+        answer_of={(answer.metric, answer.factor): answer.answer for answer in summary.answers},
+        starts_trained=config.start == "shipped" or config.warm_up > 0,
         score_rows=_score_rows(summary),
         analysis_text=analysis_line(summary),
         config=config.flat(),
@@ -95,7 +110,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
 
 def _images(study: Path, show_faces: bool) -> dict[str, str]:
     """data: URLs of the figures that exist and may be shown."""
-    plots = ("losses", "losses_images", "gradient_diagnostics")
+    plots = ("plane", "losses", "losses_images", "gradient_diagnostics")
     names = (*plots, "figure2", "contact_sheet") if show_faces else plots
     return {name: _data_url(study / f"{name}.png") for name in names if (study / f"{name}.png").exists()}
 
@@ -119,6 +134,16 @@ def _score_rows(summary: Summary) -> list[ScoreRow]:
         note = "no scores yet" if not count else "1 run" if count == 1 else f"mean of {count} runs"
         arms.append(ScoreRow(arm.label, note, arm.scores, False))
     return references + arms
+
+
+def _columns(effects: StudyEffects | None) -> EffectColumns:
+    found = [effect for by_metric in (effects.metrics.values() if effects else ()) for effect in by_metric.effects]
+    return EffectColumns(
+        thin=any(effect.interval is None for effect in found),
+        pooled=any(effect.pooled for effect in found),
+        detectable=any(effect.detectable is not None for effect in found),
+        missing=any(effect.if_missing for effect in found),
+    )
 
 
 def _notes(summary: Summary) -> dict[str, str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from facegan.metrics.card import Card, Scores, summarise
+from facegan.metrics.caveats import Caveat, caveats_of
 from facegan.metrics.table import METRICS
 from facegan.study.analysis.model_selection import best_candidates
 from facegan.study.analysis.runs import Run
-from facegan.study.conclusions.verdict import Comparison, Outcome, adjust_over_arms, compare_with_copy, decide_verdict
+from facegan.study.conclusions.verdict import COPY, WARP, Comparison, Outcome, adjust_over_arms, compare_with, decide_verdict
 from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
@@ -43,20 +44,29 @@ class ArmSummary:
     """By metric; empty before any trial is scored."""
     against_copied_source: dict[str, Comparison]
     """By error metric."""
+    against_warped_source: dict[str, Comparison]
+    """By error metric."""
+    caveats: tuple[Caveat, ...]
+    """What limits claims that rest on this arm."""
     outcome: Outcome
     verdict: str
 
 
 def summarise_arms(
-    study: Path, plan: Plan, cards: Cards, copied: Card | None, people: Mapping[str, str]
+    study: Path, plan: Plan, cards: Cards, references: Mapping[str, Card], people: Mapping[str, str]
 ) -> tuple[ArmSummary, ...]:
-    """The scores and the verdict of each arm; `copied` is the card of the reference row `COPY`."""
+    """The scores and the verdict of each arm; `references` are the cards of the reference rows."""
     means, smallest = {}, plan.analysis.smallest_effects
     for arm in plan.arms:
         scored = scored_trials(study, [t for t in plan.trials if t.arm == arm.name], cards)
         means[arm.name] = _mean_card([cards[t.key] or {} for t in scored], people)
-    compared = adjust_over_arms({arm: compare_with_copy(card, copied, people, smallest) for arm, card in means.items()})
-    return tuple(_summarise(study, plan, arm, cards, means[arm.name], compared[arm.name], people) for arm in plan.arms)
+    copied, warped = (
+        adjust_over_arms({arm: compare_with(card, references.get(row), people, smallest) for arm, card in means.items()})
+        for row in (COPY, WARP)
+    )
+    return tuple(
+        _summarise(study, plan, arm, cards, means[arm.name], copied[arm.name], warped[arm.name], people) for arm in plan.arms
+    )
 
 
 def _summarise(
@@ -65,12 +75,13 @@ def _summarise(
     arm: Arm,
     cards: Cards,
     card: Card,
-    comparisons: dict[str, Comparison],
+    copied: dict[str, Comparison],
+    warped: dict[str, Comparison],
     people: Mapping[str, str],
 ) -> ArmSummary:
     trials = [t for t in plan.trials if t.arm == arm.name]
     states = [trial_folder(study, t).state().state for t in trials]
-    outcome, verdict = decide_verdict(card, comparisons, states, people)
+    outcome, verdict = decide_verdict(card, copied, warped, states, people)
     return ArmSummary(
         name=arm.name,
         label=arm.label,
@@ -78,7 +89,9 @@ def _summarise(
         trials_planned=len(trials),
         scored=tuple(t.key for t in scored_trials(study, trials, cards)),
         scores=summarise_card(card),
-        against_copied_source=comparisons,
+        against_copied_source=copied,
+        against_warped_source=warped,
+        caveats=caveats_of(card),
         outcome=outcome,
         verdict=verdict,
     )

@@ -9,7 +9,7 @@ from facegan.study.analysis.intervals import Interval
 from facegan.study.design.analysis_plan import Claim
 
 ClaimAnswer = Literal[
-    "yes", "no", "equivalent", "undecided (interval spans zero)", "not estimable with this design", "too few runs"
+    "yes", "no", "equivalent", "refused", "undecided (interval spans zero)", "not estimable with this design", "too few runs"
 ]
 NOT_ESTIMABLE: ClaimAnswer = "not estimable with this design"
 TOO_FEW: ClaimAnswer = "too few runs"

@@ -11,12 +11,14 @@ from facegan.study.analysis.effect_records import StudyEffects
 from facegan.study.analysis.effects import analyse_study, look_of
 from facegan.study.analysis.gradients import ArmGradients, gradients_of_arms
 from facegan.study.analysis.parity import Parity, check_parity
+from facegan.study.analysis.plane import Plane, make_plane
+from facegan.study.analysis.runs import Run
 from facegan.study.conclusions.answers import FactorConclusion, answer_factors
-from facegan.study.conclusions.arms import ArmSummary, Cards, ScoreSummary, runs_of_metric, summarise_arms, summarise_card
+from facegan.study.conclusions.arms import ArmSummary, ScoreSummary, runs_of_metric, summarise_arms, summarise_card
 from facegan.study.conclusions.claim_records import ClaimConclusion
 from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
 from facegan.study.conclusions.gradients import GradientConclusion, conclude_gradients
-from facegan.study.conclusions.verdict import COPY
+from facegan.study.conclusions.limits import limit_claims
 from facegan.study.design.analysis_plan import CLAIMS, PlanChange, difference
 from facegan.study.design.budget import Kind
 from facegan.study.design.plan import Plan, PlannedData, Trial
@@ -122,6 +124,8 @@ class Summary:
     """By arm; without arms in which they were not measured."""
     gradient_conclusions: tuple[GradientConclusion, ...]
     """Of the same arms."""
+    plane: Plane | None
+    """None before anything was scored on both coordinates."""
     effects: StudyEffects | None
     """None for a design without factors."""
     answers: tuple[FactorConclusion, ...]
@@ -145,17 +149,20 @@ def summarise_study(
     cards = {trial.key: trial_folder(study, trial).scores() for trial in plan.trials}
     rows = references or {}
     people = people or {}
-    effects, claims = _findings(study, plan, cards, people)
+    runs = {metric: runs_of_metric(study, plan, metric, cards, people) for metric in (*HEADLINES, *_STAND_INS)}
+    arms = summarise_arms(study, plan, cards, rows, people)
+    effects, claims = _findings(plan, runs, arms)
     gradients = gradients_of_arms(study, plan)
     return Summary(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
         data=plan.data,
         trials=tuple(_trial(study, plan, trial, cards[trial.key]) for trial in plan.trials),
-        arms=summarise_arms(study, plan, cards, rows.get(COPY), people),
+        arms=arms,
         references={name: summarise_card(card) for name, card in rows.items()},
         parity=check_parity(study, plan),
         gradient_diagnostics=gradients,
         gradient_conclusions=conclude_gradients(gradients),
+        plane=make_plane(runs, rows, effects),
         effects=effects,
         answers=answer_factors(effects) if effects else (),
         claims=claims,
@@ -164,16 +171,16 @@ def summarise_study(
 
 
 def _findings(
-    study: Path, plan: Plan, cards: Cards, people: Mapping[str, str]
+    plan: Plan, runs: Mapping[str, Sequence[Run]], arms: Sequence[ArmSummary]
 ) -> tuple[StudyEffects | None, tuple[ClaimConclusion, ...]]:
     """Effects and claims; none for a design without factors."""
     planned = [arm.levels for arm in plan.arms]
     if not plan.factors or not all(planned):
         return None, ()
-    runs = {metric: runs_of_metric(study, plan, metric, cards, people) for metric in (*HEADLINES, *_STAND_INS)}
     examined = examine_claims(plan.design, plan.factors, runs, planned, plan.analysis, look_of(plan.analysis, runs))
     effects = analyse_study(runs, planned, plan.analysis, p_values_of(examined))
-    return effects, conclude_claims(examined, effects)
+    caveats = {arm.label: arm.caveats for arm in arms if arm.caveats}
+    return effects, limit_claims(conclude_claims(examined, effects), caveats)
 
 
 def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:

@@ -18,8 +18,8 @@ from facegan.study.analysis.intervals import Interval
 from facegan.study.analysis.looks import Look
 from facegan.study.design.analysis_plan import LEVEL
 
-COPY = "source copied"
-"""The reference row that arms are compared with."""
+COPY, WARP = "source copied", "source warped"
+"""The reference rows that arms are compared with: what ignores the target, and what needs no network."""
 
 Outcome = Literal["copies", "follows", "both", "worse", "equivalent", "between", "unknown"]
 
@@ -34,12 +34,12 @@ _PLAIN_COPY = 2 / 3
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An error metric of an arm against the source copied, over the clips that both have."""
+    """An error metric of an arm against a reference row, over the clips that both have."""
 
     arm: float
-    copied: float
+    reference: float
     difference: float
-    """Arm minus copied source."""
+    """Arm minus reference."""
     interval: tuple[float, float]
     """95 % t interval of the difference for other people."""
     clips: int
@@ -53,16 +53,16 @@ class Comparison:
     """Number of comparisons of the study that both p are adjusted for."""
 
 
-def compare_with_copy(
-    card: Card, copied: Card | None, people: Mapping[str, str], smallest: Mapping[str, float]
+def compare_with(
+    card: Card, reference: Card | None, people: Mapping[str, str], smallest: Mapping[str, float]
 ) -> dict[str, Comparison]:
-    """Per error metric the arm against the copied source, person by person; p values are not adjusted yet.
+    """Per error metric the arm against a reference row, person by person; p values are not adjusted yet.
 
     `people` maps clips to their people, `smallest` metrics to the smallest effect of interest.
     """
     found = {}
     for metric in _COMPARED:
-        ours, theirs = (c[metric].clips if metric in c else {} for c in (card, copied or {}))
+        ours, theirs = (c[metric].clips if metric in c else {} for c in (card, reference or {}))
         clips = [c for c in sorted(ours) if ours[c] is not None and theirs.get(c) is not None]
         if _count(clips, people) < 2:
             continue
@@ -73,7 +73,7 @@ def compare_with_copy(
         interval = Interval(float(differences.mean()), (float(differences.var(ddof=1) / count),), (count - 1,))
         found[metric] = Comparison(
             arm=float(a.mean()),
-            copied=float(b.mean()),
+            reference=float(b.mean()),
             difference=interval.estimate,
             interval=interval.bounds,
             clips=len(clips),
@@ -106,9 +106,16 @@ def _count(clips: Iterable[str], people: Mapping[str, str]) -> int:
 
 
 def decide_verdict(
-    card: Card, comparisons: Mapping[str, Comparison], states: Sequence[str], people: Mapping[str, str]
+    card: Card,
+    comparisons: Mapping[str, Comparison],
+    warped: Mapping[str, Comparison],
+    states: Sequence[str],
+    people: Mapping[str, str],
 ) -> tuple[Outcome, str]:
-    """The outcome in a word, and in a sentence with its numbers; `states` are those of the arm's trials."""
+    """The outcome in a word, and in a sentence with its numbers; `states` are those of the arm's trials.
+
+    `comparisons` are with the copied source, which decide the outcome, `warped` those with the warped source.
+    """
     if not card:
         counts = ", ".join(f"{states.count(s)} of {len(states)} trials {s}" for s in dict.fromkeys(states))
         return "unknown", f"no result: {counts}"
@@ -124,6 +131,7 @@ def decide_verdict(
     alike = [metric for metric, found in usable.items() if found.p_equivalent < LEVEL]
     numbers = [_describe_likeness(card)] if least_likeness > 0.5 or not comparisons else []
     numbers += [_describe_comparison(metric, found, card, clips) for metric, found in comparisons.items()]
+    numbers += [_describe_warp(warped["face_error"])] if "face_error" in warped else []
     outcome, words = _outcome(least_likeness, better, worse, is_equivalent=bool(usable) and len(alike) == len(usable))
     return outcome, f"{words}: {'; '.join(numbers)}"
 
@@ -154,6 +162,15 @@ def _outcome(likeness: float, better: Sequence[str], worse: Sequence[str], *, is
     return "between", "undecided, neither a copy of the source nor better than one"
 
 
+def _describe_warp(found: Comparison) -> str:
+    arm, warped = (formatted("face_error", value) for value in (found.arm, found.reference))
+    if found.p < LEVEL:
+        verb = "beats" if found.difference < 0 else "is worse than"
+    else:
+        verb = "is as good as" if found.p_equivalent < LEVEL else "may or may not beat"
+    return f"it {verb} the source warped to the target landmarks (face error {arm} against {warped})"
+
+
 def _describe_likeness(card: Card) -> str:
     found = card["source_likeness"]
     if found.mean is None or found.interval is None:
@@ -166,7 +183,7 @@ def _describe_likeness(card: Card) -> str:
 
 
 def _describe_comparison(metric: str, found: Comparison, card: Card, clips: int) -> str:
-    numbers = (found.arm, found.copied, found.difference, *found.interval)
+    numbers = (found.arm, found.reference, found.difference, *found.interval)
     arm, copied, difference, low, high = (formatted(metric, value) for value in numbers)
     part = "" if found.clips == clips else f", on the {found.clips} of {clips} clips where both show a face"
     if metric == "landmark_error":

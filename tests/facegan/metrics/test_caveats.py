@@ -27,24 +27,24 @@ def test_an_arm_that_follows_and_passes_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "action", "words"),
+    ("changes", "kind", "words"),
     [
-        ({"faces_found": 0.4}, "refuse", "shows a face in only 40 % of its images"),
-        ({"target_following": 0.1, "identity_kept": 0.94}, "refuse", "copies the source (target following 0.10"),
-        ({"consistency_ratio": 6.6}, "qualify", "6.6 times worse from the real target"),
-        ({"after_noise": 3.0}, "qualify", "3.0 times worse after faint noise"),
-        ({"after_jpeg": 3.0}, "qualify", "after JPEG"),
-        ({"after_rounding": 3.0}, "qualify", "after rounding to 8 bits"),
+        ({"faces_found": 0.4}, "no face", "shows a face in only 40 % of its images"),
+        ({"target_following": 0.1, "identity_kept": 0.94}, "copy", "copies the source (target following 0.10"),
+        ({"consistency_ratio": 6.6}, "probe", "6.6 times worse from the real target"),
+        ({"after_noise": 3.0}, "probe", "3.0 times worse after faint noise"),
+        ({"after_jpeg": 3.0}, "probe", "after JPEG"),
+        ({"after_rounding": 3.0}, "probe", "after rounding to 8 bits"),
     ],
 )
-def test_each_fault_gives_its_caveat(changes: dict[str, float], action: str, words: str) -> None:
+def test_each_fault_gives_its_caveat(changes: dict[str, float], kind: str, words: str) -> None:
     (found,) = caveats_of(card(**changes))
-    assert found.action == action and words in found.reason
+    assert found.kind == kind and words in found.reason
 
 
 def test_the_gravest_caveat_is_first() -> None:
     found = caveats_of(card(consistency_ratio=9, target_following=0.0, identity_kept=1.0, faces_found=0.5))
-    assert [caveat.action for caveat in found] == ["refuse", "refuse", "qualify"]
+    assert [caveat.kind for caveat in found] == ["no face", "copy", "probe"]
 
 
 def test_an_image_that_neither_follows_nor_stays_the_person_is_no_copy() -> None:

@@ -11,7 +11,7 @@ from facegan.config import Config
 from facegan.metrics.card import MetricSummary, summarise
 from facegan.metrics.table import METRICS
 from facegan.study.conclusions.summary import summarise_study
-from facegan.study.conclusions.verdict import adjust_over_arms, compare_with_copy, decide_verdict
+from facegan.study.conclusions.verdict import adjust_over_arms, compare_with, decide_verdict
 from facegan.study.design.analysis_plan import default_analysis
 from tests.facegan.study.planted_study import CLIPS, REFERENCES, finish_trial, make_study, planted_card
 
@@ -55,10 +55,10 @@ def test_many_clips_of_few_people_give_no_verdict(tmp_path: Path, tiny: Config) 
 
 def test_a_metric_measured_on_few_people_does_not_count() -> None:
     card = planted_card(21.9, 0.14, 0.36, seed=2)
-    compared = compare_with_copy(card, REFERENCES["source copied"], {}, {})
-    assert decide_verdict(card, compared, ["COMPLETED"], {})[0] == "follows"
+    compared = compare_with(card, REFERENCES["source copied"], {}, {})
+    assert decide_verdict(card, compared, {}, ["COMPLETED"], {})[0] == "follows"
     few = {metric: replace(found, people=4) for metric, found in compared.items()}
-    assert decide_verdict(card, few, ["COMPLETED"], {})[0] == "between"
+    assert decide_verdict(card, few, {}, ["COMPLETED"], {})[0] == "between"
 
 
 def of_clips(values: "np.ndarray[Any, Any]") -> MetricSummary:
@@ -80,8 +80,8 @@ def test_arms_that_are_as_far_off_as_a_copy_are_rarely_called_anything_else(seed
                 "landmark_error": of_clips(0.2 + 0.02 * (hard + noise[1])),
             }
             arms[arm] |= {"source_likeness": of_clips(np.full(12, 0.5)), "faces_found": of_clips(np.ones(12))}
-        compared = adjust_over_arms({a: compare_with_copy(card, copied, {}, SMALLEST) for a, card in arms.items()})
-        outcomes = [decide_verdict(card, compared[a], ["COMPLETED"], {})[0] for a, card in arms.items()]
+        compared = adjust_over_arms({a: compare_with(card, copied, {}, SMALLEST) for a, card in arms.items()})
+        outcomes = [decide_verdict(card, compared[a], {}, ["COMPLETED"], {})[0] for a, card in arms.items()]
         called += any(outcome in ("follows", "worse") for outcome in outcomes)
     print(f"\nstudies with a false verdict, {seeds} seeds: {called / 400}")
     assert called / 400 <= 0.05
@@ -97,5 +97,5 @@ def test_a_difference_below_the_smallest_of_interest_is_no_verdict() -> None:
     }
     copied = {"face_error": of_clips(25 + hard + np.tile([0.1, -0.1], 6))}
     for smallest, outcome in ((1.0, "equivalent"), (0.1, "follows")):
-        compared = adjust_over_arms({"a": compare_with_copy(card, copied, {}, {"face_error": smallest})})["a"]
-        assert decide_verdict(card, compared, ["COMPLETED"], {})[0] == outcome
+        compared = adjust_over_arms({"a": compare_with(card, copied, {}, {"face_error": smallest})})["a"]
+        assert decide_verdict(card, compared, {}, ["COMPLETED"], {})[0] == outcome

@@ -1,0 +1,34 @@
+"""What the arms behind a claim do to its answer: an arm that copies, shows no face or fails a probe of cheating limits it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from facegan.metrics.caveats import Caveat
+from facegan.study.analysis.plane import KEPT
+from facegan.study.conclusions.claim_records import DECIDED, ClaimConclusion
+
+
+def limit_claims(claims: Sequence[ClaimConclusion], caveats: Mapping[str, Sequence[Caveat]]) -> tuple[ClaimConclusion, ...]:
+    """The claims with the caveats of the arms, by label, in their sentences.
+
+    A decided claim on identity is refused if an arm copies the source or shows no face: its identity is then not that of a
+    generated face. A claim on following is not: a copy is what it asks about. It only names the arm.
+    """
+    return tuple(_limit(claim, caveats) for claim in claims)
+
+
+def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> ClaimConclusion:
+    if claim.answer not in DECIDED:
+        return claim
+    found = [(label, caveat) for label, of_arm in caveats.items() for caveat in of_arm]
+    refusing = [f"{label} {caveat.reason}" for label, caveat in found if caveat.kind != "probe"]
+    if claim.metric == KEPT and refusing:
+        sentence = (
+            f"Refused: {'; '.join(refusing)}. Its identity is not that of a generated face, so identity must not be compared "
+            f"alone. The numbers: {claim.sentence}"
+        )
+        return replace(claim, answer="refused", sentence=sentence)
+    named = [f"{label} {caveat.reason}" for label, caveat in found if caveat.kind != "copy"]
+    if not named:
+        return claim
+    return replace(claim, sentence=f"{claim.sentence.removesuffix('.')}; {'; '.join(named)}.")

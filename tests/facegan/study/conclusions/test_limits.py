@@ -1,0 +1,39 @@
+"""Claims are limited by the arms behind them: copies, arms without a face, failed probes."""
+
+import pytest
+
+from facegan.metrics.caveats import Caveat
+from facegan.study.conclusions.claim_records import TOO_FEW, ClaimConclusion
+from facegan.study.conclusions.limits import limit_claims
+
+COPY = Caveat("copy", "copies the source (target following 0.04, identity kept 0.96)")
+NO_FACE = Caveat("no face", "shows a face in only 40 % of its images")
+PROBE = Caveat("probe", "has a way back to the source 3.1 times worse after JPEG")
+IDENTITY = ClaimConclusion("synergy", "?", "identity_kept", "yes", "Yes, synergy: ... +0.1 (95 % interval +0.08 to +0.12).")
+FOLLOWING = ClaimConclusion("feature_following", "?", "target_following", "yes", "Yes, they help: ... +0.7.")
+
+
+@pytest.mark.parametrize("caveat", [COPY, NO_FACE])
+def test_a_claim_on_identity_is_refused_if_an_arm_copies_or_shows_no_face(caveat: Caveat) -> None:
+    (found,) = limit_claims([IDENTITY], {"-Feature": (caveat,)})
+    assert found.answer == "refused"
+    assert found.sentence.startswith(f"Refused: -Feature {caveat.reason}.") and IDENTITY.sentence in found.sentence
+
+
+def test_a_claim_on_following_stands_although_an_arm_copies() -> None:
+    assert limit_claims([FOLLOWING], {"-Feature": (COPY,)}) == (FOLLOWING,)
+    (found,) = limit_claims([FOLLOWING], {"-Feature": (NO_FACE,)})
+    assert found.answer == "yes" and found.sentence.endswith("+0.7; -Feature shows a face in only 40 % of its images.")
+
+
+def test_a_failed_probe_qualifies_every_decided_claim() -> None:
+    for found in limit_claims([IDENTITY, FOLLOWING], {"Full": (PROBE,)}):
+        assert found.answer == "yes" and found.sentence.endswith(
+            "; Full has a way back to the source 3.1 times worse after JPEG."
+        )
+
+
+def test_what_is_not_decided_stays_as_it_is() -> None:
+    undecided = ClaimConclusion("synergy", "?", "identity_kept", TOO_FEW, "Too few runs to say.")
+    assert limit_claims([undecided], {"-Feature": (COPY, PROBE)}) == (undecided,)
+    assert limit_claims([IDENTITY], {}) == (IDENTITY,)
