@@ -1,5 +1,7 @@
 """Errors of the command line: one line with the flag, its value and what is allowed."""
 
+from pathlib import Path
+
 import pytest
 
 from cluster.cli.command_line import parse
@@ -13,7 +15,6 @@ from jobs.ablate import main as ablate
     [
         ("--seed 1.5", "--seed is '1.5': it takes INT; --help lists all flags"),
         ("--loss.pixel x", "--loss.pixel is 'x': it takes FLOAT; --help lists all flags"),
-        ("--seeds x", "--seeds is ['x']: it takes [INT [INT ...]]; --help lists all flags"),
         ("--optim.batch 0", "optim.batch is 0: at least 1; --help lists all flags"),
         (
             "--optim.bacth 8",
@@ -36,7 +37,14 @@ def test_a_wrong_value_is_refused_in_one_line(flags: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--seeds 0 -1", r"--seeds is \(0, -1\)"),
+        ("--seeds 0 x", "--seeds is '0 x': different whole numbers >= 0, at least one, or until-answered alone"),
+        ("--seeds 0 -1", "--seeds is '0 -1'"),
+        ("--seeds 1 01", "--seeds is '1 01'"),
+        ("--seeds until-answered 3", "--seeds is 'until-answered 3'"),
+        ("--seeds until-answered", "--max_seeds is missing"),
+        ("--seeds until-answered --max_seeds 2", "--max_seeds is 2: at least 3"),
+        ("--max_seeds 4", "--max_seeds is 4: it goes with --seeds until-answered"),
+        ("--noise_from x", "--noise_from is 'x': it goes with --plan True"),
         ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 880"),
         ("--candidates 2 --images 400", r"checkpoint_every is 880: at most images \(400\)"),
         (f"--study {__file__}", "--study is '.*test_command_line.py': a file; name a folder"),
@@ -81,3 +89,17 @@ def test_a_study_asks_whether_the_tracking_server_answers(monkeypatch: pytest.Mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     with pytest.raises(UserError, match="no answer"):
         ablate(parse(Ablate, "", []))
+
+
+def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = "--plan True --seeds until-answered --max_seeds 6 --design factorial --factors pixel identity"
+    ablate(parse(Ablate, "", flags.split()))
+    printed = capsys.readouterr().out
+    assert "12 trials of 4400 images, seeds 0 1 2" in printed and "noise    ASSUMED" in printed
+    assert "12 test people, Holm over 11 tests" in printed and "   6 seeds" in printed
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=r"no summary\.json"):
+        ablate(parse(Ablate, "", ["--plan", "True", "--noise_from", str(tmp_path)]))
