@@ -20,6 +20,8 @@ from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis, l
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Kind, choose_budget
 
+_UNTIL_ANSWERED = "until-answered"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ablate:
@@ -36,7 +38,7 @@ class Ablate:
     """Size of --design fraction for k factors. half: 2^(k-1) arms; quarter: 2^(k-2) arms. plan.json lists the aliases."""
     arms: tuple[str, ...] = ()
     """Train only these arms of the design."""
-    seeds: tuple[int, ...] | Literal["until-answered"] = (0, 1, 2)
+    seeds: tuple[str, ...] = ("0", "1", "2")
     """Train every arm once per seed. Runs with the same seed share start weights and batches. Seeds that are given later to the
     same study are added to it. until-answered: add seeds until the claims are decided, in looks planned beforehand."""
     max_seeds: int | None = None
@@ -98,7 +100,7 @@ def main(args: Ablate) -> None:
 
 def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:
     """The seeds to begin with, and the analysis with its looks. Raises UserError for seeds that cannot be used."""
-    if args.seeds == "until-answered":
+    if args.seeds == (_UNTIL_ANSWERED,):
         if args.max_seeds is None:
             raise UserError("--max_seeds is missing: the most seeds of --seeds until-answered, such as --max_seeds 10")
         looks = looks_until(args.max_seeds)
@@ -106,10 +108,13 @@ def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:
         return tuple(range(looks[0])), default_analysis(looks)
     if args.max_seeds is not None:
         raise UserError(f"--max_seeds is {args.max_seeds}: it goes with --seeds until-answered")
-    if not args.seeds or len(set(args.seeds)) < len(args.seeds) or min(args.seeds) < 0:
-        raise UserError(f"--seeds is {args.seeds}: different whole numbers >= 0, at least one")
-    _check_start_weights(args.shared.config, args.seeds, f"--seeds is {args.seeds}")
-    return args.seeds, default_analysis()
+    if not args.seeds or not all(seed.isdecimal() for seed in args.seeds) or len(set(map(int, args.seeds))) < len(args.seeds):
+        raise UserError(
+            f"--seeds is {' '.join(args.seeds)!r}: different whole numbers >= 0, at least one, or {_UNTIL_ANSWERED} alone"
+        )
+    seeds = tuple(map(int, args.seeds))
+    _check_start_weights(args.shared.config, seeds, f"--seeds is {' '.join(args.seeds)}")
+    return seeds, default_analysis()
 
 
 def _check_start_weights(config: Config, seeds: Sequence[int], given: str) -> None:

@@ -139,12 +139,13 @@ class MlflowTracker:
         return _TrialRun(self.client, run, trial, trial_folder(self.study, trial), _provenance(self.plan))
 
     def _describe_parent(self) -> None:
-        params = {"design": self.plan.design, "preset": self.plan.preset, "trials": str(len(self.plan.trials))}
-        params["budget"] = self.plan.budget.kind
+        params = {"design": self.plan.design, "preset": self.plan.preset, "budget": self.plan.budget.kind}
+        # Tags, because MLflow refuses to change a parameter, and a study can grow by seeds.
+        grows = {"trials": str(len(self.plan.trials)), "seeds": " ".join(map(str, self.plan.seeds))}
         self.client.log_batch(
             self.parent.info.run_id,
             params=[Param(k, v) for k, v in params.items()],
-            tags=[RunTag(k, v) for k, v in _provenance(self.plan).items()],
+            tags=[RunTag(k, v) for k, v in (_provenance(self.plan) | grows).items()],
         )
 
 

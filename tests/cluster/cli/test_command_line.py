@@ -1,5 +1,7 @@
 """Errors of the command line: one line with the flag, its value and what is allowed."""
 
+from pathlib import Path
+
 import pytest
 
 from cluster.cli.command_line import parse
@@ -13,7 +15,6 @@ from jobs.ablate import main as ablate
     [
         ("--seed 1.5", "--seed is '1.5': it takes INT; --help lists all flags"),
         ("--loss.pixel x", "--loss.pixel is 'x': it takes FLOAT; --help lists all flags"),
-        ("--seeds x", "--seeds is ['x']: it takes [INT [INT ...]]; --help lists all flags"),
         ("--optim.batch 0", "optim.batch is 0: at least 1; --help lists all flags"),
         (
             "--optim.bacth 8",
@@ -36,9 +37,18 @@ def test_a_wrong_value_is_refused_in_one_line(flags: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--seeds 0 -1", r"--seeds is \(0, -1\)"),
-        ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 400"),
-        ("--candidates 2 --images 240", r"checkpoint_every is 400: at most images \(240\)"),
+        ("--seeds 0 x", "--seeds is '0 x': different whole numbers >= 0, at least one, or until-answered alone"),
+        ("--seeds 0 -1", "--seeds is '0 -1'"),
+        ("--seeds 1 01", "--seeds is '1 01'"),
+        ("--seeds until-answered 3", "--seeds is 'until-answered 3'"),
+        ("--seeds until-answered", "--max_seeds is missing"),
+        ("--seeds until-answered --max_seeds 2", "--max_seeds is 2: at least 3"),
+        ("--max_seeds 4", "--max_seeds is 4: it goes with --seeds until-answered"),
+        ("--noise_from x", "--noise_from is 'x': it goes with --plan True"),
+        ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 200"),
+        ("--candidates 2 --images 160", r"checkpoint_every is 200: at most images \(160\)"),
+        ("--seeds 0 3", "start weights are shipped for 3 seeds"),
+        ("--seeds until-answered --max_seeds 4", "start weights are shipped for 3 seeds"),
         (f"--study {__file__}", "--study is '.*test_command_line.py': a file; name a folder"),
         ("--budget seconds --seconds 60 --images 1600", r"--images is 1600: .*leave --images out"),
     ],
@@ -54,7 +64,7 @@ def test_the_images_that_a_refusal_prints_are_accepted_with_a_budget_of_seconds(
     with pytest.raises(UserError) as refused:
         parse(Ablate, "", flags.split())
     cure = str(refused.value).rpartition("such as ")[2].partition(";")[0]
-    assert "--images 816" in cure
+    assert "--images 384" in cure
     with pytest.raises(UserError, match="no such folder"):
         ablate(parse(Ablate, "", [*flags.split(), *cure.split()]))
 
@@ -66,7 +76,7 @@ def test_candidates_need_no_further_flag(preset: str) -> None:
         ablate(parse(Ablate, "", ["--preset", preset, "--candidates", "2", "--source", "nowhere"]))
 
 
-@pytest.mark.parametrize("flags", ["--candidates 2 --images 240", "--candidates 2 --grace_images 5"])
+@pytest.mark.parametrize("flags", ["--candidates 2 --images 160", "--candidates 2 --grace_images 5"])
 def test_the_flag_that_a_refusal_of_candidates_prints_is_accepted(flags: str) -> None:
     given = [*flags.split(), "--source", "nowhere"]
     with pytest.raises(UserError) as refused:
@@ -81,3 +91,17 @@ def test_a_study_asks_whether_the_tracking_server_answers(monkeypatch: pytest.Mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     with pytest.raises(UserError, match="no answer"):
         ablate(parse(Ablate, "", []))
+
+
+def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = "--plan True --seeds until-answered --max_seeds 6 --design factorial --factors pixel identity"
+    ablate(parse(Ablate, "", flags.split()))
+    printed = capsys.readouterr().out
+    assert "12 trials of 4400 images, seeds 0 1 2" in printed and "noise    ASSUMED" in printed
+    assert "12 test people, Holm over 11 tests" in printed and "   6 seeds" in printed
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=r"no summary\.json"):
+        ablate(parse(Ablate, "", ["--plan", "True", "--noise_from", str(tmp_path)]))

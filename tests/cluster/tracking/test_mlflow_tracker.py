@@ -81,3 +81,22 @@ def test_a_server_that_refuses_ends_in_one_line(
     with pytest.raises(UserError, match=f"MLflow at '{refusing_server}': .*run the same command again") as refused:
         start_tracker(plan, tmp_path / "study")
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_study_that_grew_by_a_seed_keeps_its_parent_run(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow refuses another value of a parameter, such as the number of trials."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    arms = choose_design("figure2", Config(), names=("full",)).arms
+    for seeds in ((0,), (0, 1)):
+        plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=seeds, candidates=1, data=PLANNED_DATA, commit="")
+        start_tracker(plan, tmp_path / "study").sync()
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("facegan")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
+    assert sorted(run.data.tags["kind"] for run in found) == ["study", "trial", "trial"]
+    (parent,) = [run for run in found if run.data.tags["kind"] == "study"]
+    assert (parent.data.tags["seeds"], parent.data.tags["trials"]) == ("0 1", "2")

@@ -1,0 +1,26 @@
+"""A study that is given more seeds, and one that adds seeds until it is answered."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.ray
+SQUARE = ("--design", "factorial", "--factors", "pixel_space", "feature_space")
+
+
+def test_more_seeds_reuse_every_finished_trial(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+    jobs = jobs_in(tmp_path)
+    jobs.run("ablate", *SQUARE, "--seeds", "0")
+    before = {path: path.stat().st_mtime_ns for path in jobs.study().glob("trials/*/scores.json")}
+    output = jobs.run("ablate", *SQUARE, "--seeds", "until-answered", "--max_seeds", "4")
+    assert len(before) == 4 and {path: path.stat().st_mtime_ns for path in before} == before
+    assert "look     3 seeds, 1 looks left: " in output and "going on with seeds 0 1 2 3" in output
+    summary = json.loads((jobs.study() / "summary.json").read_text())
+    assert summary["study"]["seeds"] == [0, 1, 2, 3] and len(summary["trials"]) == 16
+    assert (summary["effects"]["look"], summary["effects"]["looks_left"]) == (2, 0)
+    (change,) = summary["study"]["analysis"]["changes"]
+    assert change["results_seen"] == 4 and "looks from () to (3, 4)" in change["what"]
+    assert (jobs.study() / "runs.parquet").stat().st_size > 1000
