@@ -97,11 +97,11 @@ def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = "--plan True --seeds until-answered --max_seeds 6 --design factorial --factors pixel identity"
+    flags = "--preset hour --plan True --seeds until-answered --max_seeds 6 --design factorial --factors pixel identity"
     ablate(parse(Ablate, "", flags.split()))
     printed = capsys.readouterr().out
-    assert "12 trials of 4400 images, seeds 0 1 2" in printed and "noise    ASSUMED" in printed
-    assert "12 test people, Holm over 11 tests" in printed and "   6 seeds" in printed
+    assert "12 trials of 12000 images, seeds 0 1 2" in printed and "noise    ASSUMED" in printed
+    assert "12 test people, Holm over 12 tests" in printed and "   6 seeds" in printed
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match=r"no summary\.json"):
         ablate(parse(Ablate, "", ["--plan", "True", "--noise_from", str(tmp_path)]))

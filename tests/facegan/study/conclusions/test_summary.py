@@ -44,7 +44,7 @@ def test_effects_are_computed_from_the_files_of_the_study_folder(tiny: Config, t
     expected = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values, absent=(11,)), rows)
     assert [e.estimate for e in found.metrics[METRIC].effects] == pytest.approx([e.estimate for e in expected.effects])
     assert found.metrics[METRIC].missing == (MissingRun("full", 2, "DIVERGED", ""),)
-    assert [c.claim for c in summary.claims] == ["feature_over_pixel", "synergy"]
+    assert [c.claim for c in summary.claims] == ["feature_following", "pixel_copying", "feature_over_pixel", "synergy"]
 
 
 def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def of_clips(values: "np.ndarray[Any, Any]") -> MetricSummary:
     return MetricSummary(mean, (mean - 0.02, mean + 0.02), dict(zip(CLIPS, map(float, values), strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_arms_that_are_as_far_off_as_a_copy_are_rarely_called_anything_else(seeds: int) -> None:
     """400 studies of four arms that differ from the copied source by noise alone, half-way between source and target."""
