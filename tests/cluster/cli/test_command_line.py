@@ -101,7 +101,7 @@ def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(
     ablate(parse(Ablate, "", flags.split()))
     printed = capsys.readouterr().out
     assert "12 trials of 12000 images, seeds 0 1 2" in printed and "noise    ASSUMED" in printed
-    assert "12 test people, Holm over 12 tests" in printed and "   6 seeds" in printed
+    assert "12 test people, Holm over 16 tests" in printed and "   6 seeds" in printed
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match=r"no summary\.json"):
         ablate(parse(Ablate, "", ["--plan", "True", "--noise_from", str(tmp_path)]))

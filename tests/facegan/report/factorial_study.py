@@ -8,7 +8,7 @@ import numpy as np
 from facegan.config import Config
 from facegan.files import write_json
 from facegan.metrics.card import Card, Scores, summarise
-from facegan.metrics.table import METRICS
+from facegan.metrics.table import METRICS, PROBES
 from facegan.records import read_record
 from facegan.report.page import write_report
 from facegan.study.analysis.effect_records import StudyEffects
@@ -22,7 +22,7 @@ from tests.planning import PLANNED_DATA
 CLIPS = [f"{500 + i}" for i in range(12)]
 
 
-PIXEL, FEATURE, BOTH = 0.02, 0.05, -0.01
+PIXEL, FEATURE, BOTH = 0.2, 0.5, -0.1
 
 
 def card(trial: Trial, levels: dict[str, int]) -> Card:
@@ -31,6 +31,7 @@ def card(trial: Trial, levels: dict[str, int]) -> Card:
     p, f = [*levels.values(), 1, 1][:2]
     value = 0.9 + (PIXEL * p + FEATURE * f + BOTH * p * f) / 2 + rng.normal(0, 0.002)
     scores: Scores = {metric: np.full(len(CLIPS), 0.5) + rng.normal(0, 0.01, len(CLIPS)) for metric in METRICS}
+    scores |= {metric: np.ones(len(CLIPS)) for metric in ("faces_found", *PROBES)}
     scores["identity_kept"] = value + np.linspace(-0.02, 0.02, len(CLIPS)) + rng.normal(0, 0.001, len(CLIPS))
     return summarise(scores, CLIPS)
 

@@ -73,10 +73,10 @@ def test_aliased_interactions_are_always_shown_with_their_alias(tiny: Config, tm
 def test_each_claim_has_one_answer_and_the_budget_is_at_the_top(tiny: Config, tmp_path: Path) -> None:
     _, summary = factorial_study(tmp_path, tiny, done=0.125)
     page = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text())
-    claims = page[page.index("Do feature-space terms matter more") : page.index("What each factor does")].lower()
+    claims = page[page.index("Do feature-space terms help") : page.index("Does each arm follow the target")].lower()
     assert summary.claims[0].answer == "too few runs"
     assert claims.count("too few runs") == len(summary.claims)
-    assert page.index("Every arm was given equal images") < page.index("Question and short answer")
+    assert page.index("training runs of 32 images") < page.index("Do feature-space terms help")
 
 
 def test_a_metric_without_weights_shows_the_command_that_measures_it(tiny: Config, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_the_page_explains_a_replaced_headline_metric(tiny: Config, tmp_path: Pa
     write_report(tmp_path, summary, tiny)
     page = (tmp_path / "report.html").read_text()
     assert "landmark_error" not in effects_of(summary).metrics
-    assert page.count("is analysed instead. The landmark error stays in the table of scores") == 2
-    assert "landmark area up to 0.08 (no face counts as failure)" in page[page.index("What each factor does") :]
+    assert page.count("is analysed instead. The landmark error stays in the table of scores") == 1
+    assert "landmark area up to 0.08 (no face counts as failure)" in page[page.index("Effects of the factors") :]
     assert "(if no interactions)" not in page
     assert "landmark_error" in page[page.index('id="card"') :]

@@ -84,7 +84,7 @@ def test_report_loads_nothing_from_elsewhere(page: str) -> None:
 
 def test_report_shows_provenance_and_warnings(drawn: tuple[Path, Summary], page: str) -> None:
     study, data, trials = drawn[1].study, drawn[1].data, drawn[1].trials
-    head = page[: page.index("Question and short answer")]
+    head = page[: page.index('id="answers"')]
     assert "SYNTHETIC" in head
     assert study.vgg in head
     assert "One seed per arm" in page

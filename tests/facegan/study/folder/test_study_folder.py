@@ -65,7 +65,7 @@ def test_another_question_after_looking_is_noted_in_the_plan(tiny: Config, tmp_p
     changed = open_study(tmp_path, figure2_plan(tiny, analysis=asked))
     assert changed.id() == made.id() and changed.analysis == asked and changed.analysis.digest() != made.analysis.digest()
     (note,) = changed.changes
-    assert note.results_seen == 1 and note.what.startswith("analysis changed: smallest effects from {'face_error'")
+    assert note.results_seen == 1 and note.what.startswith("analysis changed: smallest effects from {'target_following'")
     assert note.what.endswith("to {'ssim': 0.5}")
 
 
