@@ -100,3 +100,20 @@ def test_a_difference_below_the_smallest_of_interest_is_no_verdict() -> None:
     for smallest, outcome in ((1.0, "equivalent"), (0.1, "follows")):
         compared = adjust_over_arms({"a": compare_with(card, copied, {}, {"face_error": smallest})})["a"]
         assert decide_verdict(card, compared, {}, ["COMPLETED"], {})[0] == outcome
+
+
+@pytest.mark.parametrize(
+    ("face_error", "says"),
+    [
+        (18.0, "it beats the source warped"),
+        (22.1, "it is as good as the source warped"),
+        (29.0, "it is worse than the source warped"),
+    ],
+)
+def test_every_verdict_says_whether_the_arm_beats_the_warped_source(
+    face_error: float, says: str, tmp_path: Path, tiny: Config
+) -> None:
+    plan = make_study(tmp_path, tiny)
+    finish_trial(tmp_path, plan.trials[0], planted_card(face_error, 0.14, 0.36, seed=2))
+    arm = summarise_study(tmp_path, plan, REFERENCES | {"source warped": planted_card(22, 0.1, 0.4, seed=5)}).arms[0]
+    assert f"{says} to the target landmarks (face error {arm.scores['face_error'].mean:.1f} against " in arm.verdict
