@@ -196,7 +196,7 @@ def test_flags_are_named_like_the_fields_of_the_configuration() -> None:
     args = parse(ablate.Ablate, "", ["--preset", "hour", "--loss.triple_consistency", "3", "--seeds", "1", "2"])
     assert args.shared.config.loss.triple_consistency == 3
     assert args.shared.config.data.size == 64
-    assert args.seeds == (1, 2)
+    assert args.seeds == ("1", "2")
 
 
 def test_the_preset_flag_may_come_after_others() -> None:
