@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from facegan.metrics.table import display_name
 from facegan.report.score_table import study_table
+from facegan.study.conclusions.claim_records import NOT_ESTIMABLE
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan
 
@@ -42,7 +43,12 @@ def analysis_line(summary: Summary) -> str:
 def result_lines(summary: Summary) -> list[str]:
     """The main scores, the verdict on each arm and the answers to the claims."""
     verdicts = [f"  {arm.label:<15} {arm.verdict.split(':')[0]}" for arm in summary.arms]
-    claims = [f"\n  {claim.question}\n  {claim.sentence}" for claim in summary.claims]
+    unanswered = [claim for claim in summary.claims if claim.answer == NOT_ESTIMABLE]
+    claims = [f"\n  {claim.question}\n  {claim.sentence}" for claim in summary.claims if claim not in unanswered]
+    if unanswered:
+        claims.append(
+            f"\n  {len(unanswered)} of {len(summary.claims)} questions that this design cannot answer: see the report"
+        )
     return [*study_table(summary), "", *verdicts, *claims, "", analysis_line(summary)]
 
 

@@ -28,7 +28,9 @@ def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> C
             f"alone. The numbers: {claim.sentence}"
         )
         return replace(claim, answer="refused", sentence=sentence)
-    named = [f"{label} {caveat.reason}" for label, caveat in found if caveat.kind != "copy"]
+    # The way back of a copy works on a copy alone, which adds nothing to what is said of it.
+    copies = {label for label, caveat in found if caveat.kind == "copy"}
+    named = [f"{label} {caveat.reason}" for label, caveat in found if label not in copies]
     if not named:
         return claim
     return replace(claim, sentence=f"{claim.sentence.removesuffix('.')}; {'; '.join(named)}.")
