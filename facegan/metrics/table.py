@@ -89,7 +89,6 @@ METRICS: dict[str, Metric] = {
         "source scores well: read it beside target following",
         better="more",
         digits=3,
-        tracked=True,
     ),
     "identity_to_source": Metric(
         meaning="cosine of the embeddings of the found faces of image and source; images with a found face only",
@@ -138,7 +137,6 @@ METRICS: dict[str, Metric] = {
         "back works better on the network's own image",
         better="less",
         digits=1,
-        tracked=True,
     ),
     "after_noise": Metric(
         meaning="error of the way back after noise of 2 grey levels is added to the image, over that without",

@@ -5,8 +5,6 @@ README.md beside this file is their card: what they were trained on, how, and wh
 
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from facegan.config import SHIPPED_SEEDS
@@ -22,6 +20,9 @@ def shipped_file(seed: int, folder: Path = FOLDER) -> Path:
 
 def load_shipped(seed: int, generator: nn.Module, discriminator: nn.Module) -> None:
     """Load the start weights of a seed into both networks. Raises UserError if their file is missing or damaged."""
+    from safetensors import SafetensorError  # not needed by runs that start from random weights
+    from safetensors.torch import load_file
+
     path = shipped_file(seed)
     try:
         tensors = load_file(path)
@@ -35,6 +36,8 @@ def load_shipped(seed: int, generator: nn.Module, discriminator: nn.Module) -> N
 
 def save_start_weights(path: Path, generator: nn.Module, discriminator: nn.Module) -> None:
     """Write the weights of both networks as one safetensors file in half precision."""
+    from safetensors.torch import save_file
+
     networks = {"generator": generator, "discriminator": discriminator}
     save_file(
         {f"{n}.{k}": v.half().contiguous() for n, network in networks.items() for k, v in network.state_dict().items()}, path

@@ -35,8 +35,9 @@ class Jobs:
     folder: Path
 
     def command(self, job: str, *arguments: str) -> list[str]:
-        """The command line of a job on the smallest study."""
-        return [sys.executable, str(ROOT / "jobs" / f"{job}.py"), *SMALLEST, *arguments]
+        """The command line of a job on the smallest study; an ablation has one seed unless the arguments say otherwise."""
+        seeds = ("--seeds", "0") if job == "ablate" and "--seeds" not in arguments else ()
+        return [sys.executable, str(ROOT / "jobs" / f"{job}.py"), *SMALLEST, *seeds, *arguments]
 
     def environment(self) -> dict[str, str]:
         """The environment of this process without variables that name another cluster or server."""

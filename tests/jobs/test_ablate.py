@@ -60,7 +60,7 @@ def test_every_trial_is_completed_and_scored(ablated: tuple[Any, str]) -> None:
     assert [a["label"] for a in summary["arms"]] == ARMS
     assert [t["state"] for t in summary["trials"]] == ["COMPLETED"] * 4
     assert {t["images"] for t in summary["trials"]} == {48}
-    assert set(summary["references"]) == {"real target", "source copied", "another person"}
+    assert set(summary["references"]) == {"real target", "source copied", "source warped", "another person"}
     assert all(np.isfinite(t["scores"]["ssim"]) for t in summary["trials"])
     passes = {t["arm"]: t["counters"]["generator"] // 48 for t in summary["trials"]}
     assert passes == {"no_consistency": 1, "no_pixel": 4, "no_feature": 4, "full": 4}
@@ -87,7 +87,7 @@ def test_child_runs_hold_parameters_and_the_curve_of_every_term(client: MlflowCl
         metrics = child.data.metrics
         assert {m.split("/")[1] for m in metrics if m.startswith("weighted/")} == active
         assert {f"loss/{term}" for term in active} | {"loss/generator", "loss/discriminator"} <= set(metrics)
-        for name in ("discriminator/accuracy", "images_per_second", "score/identity_to_target"):
+        for name in ("discriminator/accuracy", "images_per_second", "score/target_following"):
             assert name in metrics
         assert len(metrics) <= 25
         steps = [m.step for m in client.get_metric_history(child.info.run_id, "loss/generator")]

@@ -18,7 +18,7 @@ from jobs.bench.step import at_batch
 
 ROOT = Path(__file__).parents[2]
 
-SMALL = ["model.generator_width=4", "model.discriminator_width=4", "vgg.width=4", "data.size=32", "start=random"]
+SMALL = ["model.generator_width=4", "model.discriminator_width=4", "vgg.width=4", "data.size=32", 'start="random"']
 
 
 def test_the_reference_computes_our_losses(tiny: Config) -> None:
@@ -69,7 +69,7 @@ def test_the_benchmark_of_gradient_diagnostics_measures_a_loop_with_and_without(
         "model.discriminator_width=4",
         "vgg.width=4",
         "data.size=32",
-        "start=random",
+        'start="random"',
         "gradient_diagnostics_every=32",
     ]
     arguments = ["--presets", "demo", "--periods", "1", "--rounds", "2", "--set", *small, "--out", str(tmp_path / "out.json")]
