@@ -24,7 +24,7 @@ def write_plane_figure(study: Path, plan: Plan, plane: Plane) -> None:
 def plane_figure(plan: Plan, plane: Plane) -> Figure:
     """Left: reference rows, and each arm's runs around their mean. Right: an arrow for each factor, with its intervals."""
     has_arrows = bool(plane.arrows)
-    figure = Figure(figsize=(13 if has_arrows else 7, 6.2), dpi=100, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(13 if has_arrows else 7, 5), dpi=100, facecolor="white", layout="constrained")
     panels = figure.subplots(1, 2 if has_arrows else 1, squeeze=False)[0]
     _draw_arms(panels[0], plan, plane)
     if has_arrows:
