@@ -1,0 +1,82 @@
+"""A trial in a plain folder: what it branches from, and which generator it shows and scores."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facegan import checkpoint, trial
+from facegan.config import Config
+from facegan.data.face_data import FaceData
+from facegan.inference import image_generator
+from facegan.step import new_state
+from facegan.study.folder.trial_folder import TrialFolder
+from facegan.train import train
+from facegan.trial import run_trial
+
+CPU = torch.device("cpu")
+
+
+@dataclass
+class LocalStorage:
+    """A study in a folder of this machine."""
+
+    study: Path
+    key: str = "trial"
+
+    @property
+    def folder(self) -> TrialFolder:
+        return TrialFolder(self.study / "trials" / self.key)
+
+    def fetch_checkpoint(self) -> None:
+        """It is there already."""
+
+    def study_file(self, name: str) -> Path:
+        return self.study / name
+
+    def checkpoint_of(self, key: str) -> Path:
+        return self.study / "trials" / key / "checkpoint"
+
+    def publish(self, *, now: bool) -> None:
+        """There is nowhere to send it."""
+
+
+def report_to_nobody(metrics: dict[str, float]) -> None:
+    """A trial that no scheduler watches."""
+
+
+def test_samples_and_validation_are_of_the_average(
+    data: FaceData, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[torch.Tensor] = []
+
+    def recorded(generator: torch.nn.Module, *rest: Any) -> Any:
+        shown.append(next(generator.parameters()).detach().clone())
+        return image_generator(generator, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trial, "image_generator", recorded)
+    config = tiny.override({"optim.average": 0.9})
+    storage = LocalStorage(tmp_path)
+    run_trial(config, storage, data, CPU, report_to_nobody, score=False)
+    state = checkpoint.load(storage.folder.checkpoint, config, CPU)
+    assert state is not None and state.average is not None
+    assert torch.equal(shown[-1], next(state.average.parameters()))
+    assert not torch.equal(shown[-1], next(state.generator.parameters()))
+
+
+def test_a_trial_begins_with_the_weights_of_its_warm_up(data: FaceData, tiny: Config, tmp_path: Path) -> None:
+    config = tiny.override({"warm_up": 16})
+    warm = new_state(config.of_warm_up(), CPU)
+    list(train(warm, data))
+    checkpoint.save(warm, tmp_path / "trials" / "warm" / "checkpoint")
+    frozen = config.override({"optim.generator_lr": 0.0, "optim.discriminator_lr": 0.0})
+    storage = LocalStorage(tmp_path)
+    run_trial(frozen, storage, data, CPU, report_to_nobody, warm_up="warm", score=False)
+    state = checkpoint.load(storage.folder.checkpoint, frozen, CPU)
+    assert state is not None
+    for name in ("generator", "discriminator"):
+        ours, theirs = (getattr(s, name).state_dict() for s in (state, warm))
+        assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    assert storage.folder.scores() is None and storage.folder.state().state == "COMPLETED"
