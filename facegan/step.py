@@ -21,7 +21,7 @@ from facegan.nets.discriminator import Discriminator, build_discriminator
 from facegan.nets.generator import Generator, build_generator
 from facegan.nets.vgg import Vgg19, build_vgg
 from facegan.parallel import rank_and_world, wrap
-from facegan.start_weights import load_shipped
+from facegan.start_weights.weights import load_shipped
 
 
 @dataclass

@@ -74,7 +74,8 @@ def _export(study: Path, trial: Trial, folder: Path) -> None:
     import torch
 
     from facegan import checkpoint
-    from facegan.start_weights import save_start_weights, shipped_file
+    from facegan.start_weights import shipped_file
+    from facegan.start_weights.weights import save_start_weights
 
     found = trial_folder(study, trial)
     state = checkpoint.load(found.checkpoint, trial.config, torch.device("cpu"))

@@ -1,14 +1,14 @@
 """Start weights that come with the package, so that a study's arms need not learn to draw a face first.
 
 README.md beside this file is their card: what they were trained on, how, and what they score. jobs/warm_up.py makes them.
+This module imports no torch: plans name trials by the hash of these files.
 """
 
 from pathlib import Path
 
-from torch import nn
-
 from facegan.config import SHIPPED_SEEDS
 from facegan.errors import UserError
+from facegan.files import file_sha256
 
 FOLDER = Path(__file__).parent
 
@@ -18,27 +18,11 @@ def shipped_file(seed: int, folder: Path = FOLDER) -> Path:
     return folder / f"seed{seed % SHIPPED_SEEDS}.safetensors"
 
 
-def load_shipped(seed: int, generator: nn.Module, discriminator: nn.Module) -> None:
-    """Load the start weights of a seed into both networks. Raises UserError if their file is missing or damaged."""
-    from safetensors import SafetensorError  # not needed by runs that start from random weights
-    from safetensors.torch import load_file
-
+def shipped_sha256(seed: int) -> str:
+    """The hash of the file that a run of a seed starts from. Raises UserError if it is missing."""
     path = shipped_file(seed)
     try:
-        tensors = load_file(path)
-        for name, network in (("generator", generator), ("discriminator", discriminator)):
-            prefix = f"{name}."
-            network.load_state_dict({k.removeprefix(prefix): v.float() for k, v in tensors.items() if k.startswith(prefix)})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:100]
+        return file_sha256(path)
+    except OSError as error:
+        reason = error.strerror or error
         raise UserError(f"{path} is missing or damaged ({reason}); install facegan again, or give --start random") from None
-
-
-def save_start_weights(path: Path, generator: nn.Module, discriminator: nn.Module) -> None:
-    """Write the weights of both networks as one safetensors file in half precision."""
-    from safetensors.torch import save_file
-
-    networks = {"generator": generator, "discriminator": discriminator}
-    save_file(
-        {f"{n}.{k}": v.half().contiguous() for n, network in networks.items() for k, v in network.state_dict().items()}, path
-    )

@@ -11,6 +11,7 @@ from typing import Any
 import facegan
 from facegan.config import Config
 from facegan.nets.vgg_weights import weights_name
+from facegan.start_weights import shipped_sha256
 from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default_analysis, difference
 from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
@@ -179,7 +180,8 @@ def make_plan(
 
 def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Budget) -> str:
     """Twelve hex digits: a hash of everything that decides the result of a trial."""
-    return _digest([config.to_dict(), vgg, data.sha256, code, *([] if budget.seconds is None else [budget.seconds])])
+    start = [] if config.start == "random" else [shipped_sha256(config.seed)]
+    return _digest([config.to_dict(), vgg, data.sha256, code, *start, *([] if budget.seconds is None else [budget.seconds])])
 
 
 @cache

@@ -9,8 +9,12 @@ from facegan import start_weights
 from facegan.config import SHIPPED_SEEDS, Config
 from facegan.errors import UserError
 from facegan.presets import preset
-from facegan.start_weights import FOLDER, save_start_weights, shipped_file
+from facegan.start_weights import FOLDER, shipped_file
+from facegan.start_weights.weights import save_start_weights
 from facegan.step import new_state
+from facegan.study.design.budget import Budget
+from facegan.study.design.plan import trial_key
+from tests.planning import PLANNED_DATA
 
 CPU = torch.device("cpu")
 
@@ -59,3 +63,20 @@ def test_they_are_for_one_size_and_one_pair_of_networks(change: dict[str, object
     with pytest.raises(UserError, match=r"start is 'shipped': these weights are for data.size 64"):
         preset("demo").override(change)
     preset("demo").override({**change, "start": "random"})
+
+
+def test_a_trial_is_named_by_the_weights_that_it_starts_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other weights under the same name are another trial, and seeds that share a file are still two."""
+
+    def key(seed: int) -> str:
+        return trial_key(demo(seed), "vgg", PLANNED_DATA, "code", Budget())
+
+    before = key(0), key(3)
+    assert len(set(before)) == 2 and key(0) == before[0]
+    file = tmp_path / "seed0.safetensors"
+    file.write_bytes(b"other weights")
+    monkeypatch.setattr(start_weights, "shipped_file", lambda seed: file)
+    assert key(0) not in before
+    file.unlink()
+    with pytest.raises(UserError, match=r"seed0.safetensors is missing or damaged .*--start random"):
+        key(0)
