@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from facegan.config import Config
 from facegan.files import write_bytes
 from facegan.metrics.discrimination import sentence
-from facegan.metrics.table import METRICS, display_name, formatted, meaning
+from facegan.metrics.table import HEADLINES, METRICS, display_name, formatted, meaning
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration
 from facegan.report.study_text import analysis_line
@@ -98,6 +98,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         answer_of={(answer.metric, answer.factor): answer.answer for answer in summary.answers},
         starts_trained=config.start == "shipped" or config.warm_up > 0,
         score_rows=_score_rows(summary),
+        large_pose=_metrics_of_large_pose(summary),
         analysis_text=analysis_line(summary),
         config=config.flat(),
         differences=_differences(summary, config),
@@ -144,6 +145,12 @@ def _columns(effects: StudyEffects | None) -> EffectColumns:
         detectable=any(effect.detectable is not None for effect in found),
         missing=any(effect.if_missing for effect in found),
     )
+
+
+def _metrics_of_large_pose(summary: Summary) -> list[str]:
+    """The headline metrics that any row has on pairs with a large change of pose."""
+    rows = [*summary.references.values(), *(arm.scores for arm in summary.arms)]
+    return [m for m in HEADLINES if any(m in row and row[m].large_pose is not None for row in rows)]
 
 
 def _notes(summary: Summary) -> dict[str, str]:

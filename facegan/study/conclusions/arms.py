@@ -1,12 +1,12 @@
 """The scores of each arm: one trial for each seed, averaged clip by clip over the seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from facegan.metrics.card import Card, Scores, summarise
+from facegan.metrics.card import Card, CategorySummary, Scores, summarise
 from facegan.metrics.caveats import Caveat, caveats_of
 from facegan.metrics.table import METRICS
 from facegan.study.analysis.model_selection import best_candidates
@@ -28,6 +28,8 @@ class ScoreSummary:
     interval: tuple[float, float] | None
     note: str
     """Why the metric was not measured."""
+    large_pose: float | None = None
+    """Mean over the pairs whose pose changes most, which do not count in `mean`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,10 @@ def scored_trials(study: Path, trials: Sequence[Trial], cards: Cards) -> list[Tr
 
 def summarise_card(card: Card) -> dict[str, ScoreSummary]:
     """A card without its values by clip and category."""
-    return {metric: ScoreSummary(found.mean, found.interval, found.note) for metric, found in card.items()}
+    return {
+        metric: ScoreSummary(found.mean, found.interval, found.note, found.large_pose and found.large_pose.mean)
+        for metric, found in card.items()
+    }
 
 
 def runs_of_metric(study: Path, plan: Plan, metric: str, cards: Cards, people: Mapping[str, str]) -> list[Run]:
@@ -144,4 +149,12 @@ def _mean_card(cards: Sequence[Card], people: Mapping[str, str]) -> Card:
         scores[metric] = np.array([float(np.mean(row)) if row else float("nan") for row in known], np.float64)
     notes = {metric: found.note for card in cards for metric, found in card.items() if found.note}
     missing = {metric: note for metric, note in notes.items() if not np.isfinite(scores[metric]).any()}
-    return summarise(scores, clips, missing=missing, people=people)
+    card = summarise(scores, clips, missing=missing, people=people)
+    return {metric: replace(found, large_pose=_mean_of_large_pose(metric, cards)) for metric, found in card.items()}
+
+
+def _mean_of_large_pose(metric: str, cards: Sequence[Card]) -> CategorySummary | None:
+    """The mean over the runs; runs are of the same pairs."""
+    found = [part for card in cards if metric in card and (part := card[metric].large_pose) and part.mean is not None]
+    means = [part.mean for part in found if part.mean is not None]
+    return CategorySummary(float(np.mean(means)), None, found[0].clips) if found else None

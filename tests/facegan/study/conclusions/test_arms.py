@@ -1,12 +1,13 @@
 """The scores of an arm."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facegan.config import Config
-from facegan.metrics.card import MetricSummary
+from facegan.metrics.card import CategorySummary, MetricSummary
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.conclusions.arms import runs_of_metric
 from facegan.study.conclusions.summary import summarise_study
@@ -71,3 +72,14 @@ def test_an_arm_says_why_a_metric_was_not_measured(tmp_path: Path, tiny: Config)
 def _width(interval: tuple[float, float] | None) -> float:
     assert interval is not None
     return interval[1] - interval[0]
+
+
+def test_pairs_with_a_large_change_of_pose_are_averaged_over_the_seeds(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny, seeds=[0, 1])
+    for trial, mean in zip((t for t in plan.trials if t.arm == "full"), (0.2, 0.4), strict=True):
+        card = planted_card(20, 0.1, 0.4)
+        finish_trial(
+            tmp_path, trial, card | {"face_error": replace(card["face_error"], large_pose=CategorySummary(mean, None, 12))}
+        )
+    scores = summarise_study(tmp_path, plan).arms[-1].scores
+    assert scores["face_error"].large_pose == pytest.approx(0.3) and scores["ssim"].large_pose is None
