@@ -107,7 +107,7 @@ def scored_trials(study: Path, trials: Sequence[Trial], cards: Cards) -> list[Tr
 def summarise_card(card: Card) -> dict[str, ScoreSummary]:
     """A card without its values by clip and category."""
     return {
-        metric: ScoreSummary(found.mean, found.interval, found.note, found.large_pose and found.large_pose.mean)
+        metric: ScoreSummary(found.mean, found.interval, found.note, found.large_pose.mean if found.large_pose else None)
         for metric, found in card.items()
     }
 
