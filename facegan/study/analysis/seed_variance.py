@@ -44,7 +44,7 @@ def variance_from_seeds(fit: Fit, weights: Floats) -> SeedVariance | None:
         sums.append(adjusted @ residuals[own])
         columns.append(fit.residual_maker[:, own] @ adjusted)
     products, per_clip = np.array(columns) @ np.array(columns).T, np.array(sums)
-    if np.trace(products) < _ROUNDING * float(weights @ weights):
+    if np.trace(products) <= _ROUNDING * float(weights @ weights):
         return None
     degrees_of_freedom = float(np.trace(products) ** 2 / np.square(products).sum())
     if degrees_of_freedom < _MIN_DEGREES_OF_FREEDOM:

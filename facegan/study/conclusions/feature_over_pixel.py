@@ -34,7 +34,8 @@ def compare_groups(study: GroupStudy) -> Examined:
     sizes = float(feature @ fit.estimates), float(pixel @ fit.estimates)
     estimate = abs(sizes[0]) - abs(sizes[1])
     # The difference in size is linear as long as neither effect changes its sign.
-    contrast = np.sign(sizes[0]) * feature - np.sign(sizes[1]) * pixel
+    signs = [-1.0 if size < 0 else 1.0 for size in sizes]
+    contrast = signs[0] * feature - signs[1] * pixel
     level = study.look.nominal_level
     # One is larger in size only if sum and difference of the two both differ from zero: the larger p of the two counts.
     both = [contrast_interval(fit, c, level) for c in (feature - pixel, feature + pixel)]

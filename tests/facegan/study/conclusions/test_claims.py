@@ -222,3 +222,17 @@ def test_intervals_of_claims_cover_planted_values(pixel: float, feature: float, 
         covered[i] = [known(c.interval)[0] <= truth <= known(c.interval)[1] for c, truth in zip(found, truths, strict=True)]
     print(f"\ncoverage of claims, pixel {pixel}, feature {feature}, pair {pair}: {covered.mean(axis=0)}")
     assert (covered.mean(axis=0) >= 0.93).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_equal_scores_in_all_runs_are_finite_and_equivalent(value: float) -> None:
+    """Very short runs in which no face is found: every run has the same identity, and every effect is exactly 0."""
+    runs = [
+        Run(arm.name, seed, arm.levels, "COMPLETED", {f"c{c}": value for c in range(12)})
+        for seed in range(3)
+        for arm in SQUARE.arms
+    ]
+    found = answers_of(SQUARE, runs)
+    json.dumps([asdict(claim) for claim in found], allow_nan=False)
+    assert all(claim.estimate is not None and abs(claim.estimate) < 1e-12 for claim in found)
+    assert {claim.answer for claim in found} <= {"equivalent", UNDECIDED, TOO_FEW}
