@@ -40,6 +40,7 @@ REFUSALS = {
         ("ingest", ["--source", "nowhere", "--data", "data"], "no such folder"),
         ("ingest", ["--source", ".", "--data", "data"], "holds no clip"),
         ("report", ["--study", "nowhere"], "no study"),
+        ("warm_up", ["--out", "nowhere"], "no such folder"),
     ],
     "bad value": [
         ("ablate", ["--design", "figure3"], "did you mean 'figure2'"),
@@ -55,6 +56,7 @@ REFUSALS = {
         ("evaluate", ["--checkpoint", "x", "--pairs_per_clip", "0"], "--pairs_per_clip is 0"),
         ("ingest", ["--source", "x", "--data", "y", "--max_quarantined", "2"], "--max_quarantined is 2.0"),
         ("report", [], "--study is missing"),
+        ("warm_up", ["--images", "7"], "a multiple of optim.batch"),
     ],
 }
 CASES = [(job, ["--help"], 0, "usage:") for job in JOBS]

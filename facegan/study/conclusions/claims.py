@@ -110,10 +110,7 @@ def _conclude(found: ClaimEvidence, effects: StudyEffects) -> ClaimConclusion:
         # The share of the level that Holm leaves to this claim. What an answer rests on beside is judged at it too.
         answer, lead = found.decide(LEVEL * p / p_holm if p_holm else LEVEL / tests)
         if answer == UNDECIDED and found.margin and found.interval.p_within(found.margin) <= LEVEL / tests:
-            answer, lead = (
-                "equivalent",
-                f"Neither to speak of, it is smaller than the {found.margin:g} of interest",
-            )
+            answer, lead = "equivalent", f"No effect to speak of, smaller than the {found.margin:g} of interest"
         low, high = found.interval.bounds
         shown = "below 0.001" if p_holm < 0.001 else f"{p_holm:.3f}"
         numbers = f"(95 % interval {signed(low)} to {signed(high)}; {found.basis}; p {shown} after Holm over {tests} tests)"

@@ -31,6 +31,8 @@ def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> C
     # The way back of a copy works on a copy alone, which adds nothing to what is said of it.
     copies = {label for label, caveat in found if caveat.kind == "copy"}
     named = [f"{label} {caveat.reason}" for label, caveat in found if label not in copies]
+    if len(copies) > 1:  # one copy is what a claim on following asks about; of several, nothing can be told apart
+        named.insert(0, f"{' and '.join(label for label in caveats if label in copies)} copy the source")
     if not named:
         return claim
     return replace(claim, sentence=f"{claim.sentence.removesuffix('.')}; {'; '.join(named)}.")

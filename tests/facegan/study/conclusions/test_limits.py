@@ -23,6 +23,8 @@ def test_a_claim_on_identity_is_refused_if_an_arm_copies_or_shows_no_face(caveat
 def test_a_claim_on_following_stands_although_an_arm_copies() -> None:
     assert limit_claims([FOLLOWING], {"-Feature": (COPY,)}) == (FOLLOWING,)
     assert limit_claims([FOLLOWING], {"-Feature": (COPY, PROBE)}) == (FOLLOWING,), "a copy's way back works on copies alone"
+    (several,) = limit_claims([FOLLOWING], {"-Feature": (COPY,), "Full": (COPY, PROBE)})
+    assert several.sentence.endswith("+0.7; -Feature and Full copy the source.")
     (found,) = limit_claims([FOLLOWING], {"-Feature": (NO_FACE,)})
     assert found.answer == "yes" and found.sentence.endswith("+0.7; -Feature shows a face in only 40 % of its images.")
 
