@@ -34,7 +34,7 @@ warm-up: $(DONE)  ## train the start weights in facegan/start_weights again, hou
 	$(BIN)/python jobs/warm_up.py $(ARGS)
 
 test: $(DONE)  ## all tests except those that need a GPU
-	$(BIN)/python $(PYTEST) -m 'not gpu' --ignore tests/hosts
+	$(BIN)/python $(PYTEST) -m 'not gpu'
 	$(BIN)/python -m pytest tests/hosts
 
 test-fast: $(DONE)  ## the unmarked tests: CPU, no network, under a minute
