@@ -241,7 +241,9 @@ def test_with_every_file_all_metrics_are_measured(data: FaceData, tmp_path: Path
     assert file_sha256(alexnet) in said["lpips"] and file_sha256(tmp_path / "tiny.onnx") in said["identity"]
     assert build_evaluators(EvaluatorsConfig()).fingerprint() != evaluators.fingerprint()
     first = next(iter(data.clips("test", 0.0)))
-    evaluation_set = prepare_evaluation_set(data, evaluators, None, Sampling(pairs_per_clip=1, sequence_frames=0), only=first)
+    evaluation_set = prepare_evaluation_set(
+        data, evaluators, None, Sampling(pairs_per_clip=1, large_pose_pairs=0, sequence_frames=0), only=first
+    )
     measured = measure(generate_all(lambda sources, points: sources, data, evaluation_set), evaluation_set, evaluators)
     assert measured["lpips"][0] > 0
     assert measured["features/generated"].shape == (1, 2_048)
