@@ -130,7 +130,6 @@ METRICS: dict[str, Metric] = {
         better="",
         digits=2,
         console=True,
-        tracked=True,
     ),
     "consistency_ratio": Metric(
         meaning="error of the way back to the source from the real target, over that from the image itself; above 1 the way "
