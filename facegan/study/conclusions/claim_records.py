@@ -14,6 +14,7 @@ ClaimAnswer = Literal[
 NOT_ESTIMABLE: ClaimAnswer = "not estimable with this design"
 TOO_FEW: ClaimAnswer = "too few runs"
 UNDECIDED: ClaimAnswer = "undecided (interval spans zero)"
+REFUSED: ClaimAnswer = "refused"
 DECIDED: tuple[ClaimAnswer, ...] = ("yes", "no", "equivalent")
 
 

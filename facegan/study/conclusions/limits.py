@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from facegan.metrics.caveats import Caveat
 from facegan.study.analysis.plane import KEPT
-from facegan.study.conclusions.claim_records import DECIDED, ClaimConclusion
+from facegan.study.conclusions.claim_records import DECIDED, REFUSED, ClaimConclusion
 
 
 def limit_claims(claims: Sequence[ClaimConclusion], caveats: Mapping[str, Sequence[Caveat]]) -> tuple[ClaimConclusion, ...]:
@@ -27,7 +27,7 @@ def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> C
             f"Refused: {'; '.join(refusing)}. Its identity is not that of a generated face, so identity must not be compared "
             f"alone. The numbers: {claim.sentence}"
         )
-        return replace(claim, answer="refused", sentence=sentence)
+        return replace(claim, answer=REFUSED, sentence=sentence)
     # The way back of a copy works on a copy alone, which adds nothing to what is said of it.
     copies = {label for label, caveat in found if caveat.kind == "copy"}
     named = [f"{label} {caveat.reason}" for label, caveat in found if label not in copies]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from facegan.config import Config
-from facegan.study.conclusions.claim_records import NOT_ESTIMABLE, TOO_FEW, UNDECIDED, ClaimAnswer, ClaimConclusion
+from facegan.study.conclusions.claim_records import NOT_ESTIMABLE, REFUSED, TOO_FEW, UNDECIDED, ClaimAnswer, ClaimConclusion
 from facegan.study.conclusions.next_look import seeds_of_next_look
 from facegan.study.design.analysis_plan import default_analysis
 from tests.facegan.study.design.designs import figure2_plan
@@ -18,6 +18,7 @@ from tests.facegan.study.design.designs import figure2_plan
         ((0, 1, 2), (TOO_FEW, NOT_ESTIMABLE), (0, 1, 2, 3, 4)),
         ((0, 1, 2), ("no", "equivalent"), ()),
         ((0, 1, 2), ("yes", NOT_ESTIMABLE), ()),
+        ((0, 1, 2), ("yes", REFUSED), ()),
         ((0, 1, 2, 3, 4), (UNDECIDED, UNDECIDED), ()),
         ((0, 1, 7), (UNDECIDED, UNDECIDED), (0, 1, 7, 2, 3)),
         ((0, 1, 2, 3), (UNDECIDED, UNDECIDED), (0, 1, 2, 3, 4)),
