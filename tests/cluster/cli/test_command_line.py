@@ -105,3 +105,13 @@ def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match=r"no summary\.json"):
         ablate(parse(Ablate, "", ["--plan", "True", "--noise_from", str(tmp_path)]))
+
+
+def test_the_printed_cure_for_seeds_that_share_start_weights_is_accepted() -> None:
+    given = ["--seeds", "0", "3", "--source", "nowhere"]
+    with pytest.raises(UserError) as refused:
+        ablate(parse(Ablate, "", given))
+    cure = str(refused.value).rpartition("with ")[2].split()
+    assert cure[0] == "--start"
+    with pytest.raises(UserError, match="no such folder"):
+        ablate(parse(Ablate, "", [*given, *cure]))
