@@ -32,7 +32,7 @@ def main(args: Report) -> None:
     store.pull()
     plan = read_plan(store.folder, location=args.study)
 
-    # torch, matplotlib and statsmodels take seconds to import, which a wrong flag must not wait for.
+    # torch and matplotlib take seconds to import, which a wrong flag must not wait for.
     from facegan.outputs import write_outputs
 
     store.fetch_shown_checkpoints()

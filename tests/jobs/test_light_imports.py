@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem != "__init__")
 pytestmark = pytest.mark.slow  # one process per case
-HEAVY = ["ray", "torch", "mlflow", "boto3", "statsmodels", "matplotlib"]
+HEAVY = ["ray", "torch", "mlflow", "boto3", "matplotlib"]
 LIMIT_SECONDS = 2.0
 TRIES = 2
 """The least time of several runs counts, because other work on the machine can only add to it."""

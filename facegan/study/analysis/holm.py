@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from facegan.study.analysis.effect_records import MetricEffects
 from facegan.study.analysis.looks import Look
 
@@ -28,10 +30,11 @@ def adjust_family(
 
 def holm(p: Sequence[float | None], tests: int, look: Look) -> list[float | None]:
     """The adjusted p values, None where there is none: a test without a p counts as p = 1. Holm (1979), SJS 6, 65-70."""
-    from statsmodels.stats.multitest import multipletests  # takes over a second, which refusing a bad flag need not wait for
-
     known = [look.adjusted(value) for value in p if value is not None]
-    if not known:
-        return [None] * len(p)
-    adjusted = iter(multipletests([*known, *[1.0] * max(0, tests - len(known))], method="holm")[1])
-    return [None if value is None else float(next(adjusted)) for value in p]
+    order, size, largest = np.argsort(known, kind="stable"), max(tests, len(known)), 0.0
+    adjusted = np.empty(len(known))
+    for rank, place in enumerate(order):
+        # A p value may not be below that of a smaller one.
+        adjusted[place] = largest = max(largest, min(1.0, (size - rank) * known[place]))
+    values = iter(adjusted)
+    return [None if value is None else float(next(values)) for value in p]

@@ -74,7 +74,9 @@ def reports(folder: TrialFolder) -> list[tuple[int, float]]:
 
 
 @pytest.mark.usefixtures("one_second_per_report", "without_scoring")
-@pytest.mark.parametrize(("seconds", "ends"), [(3.0, 24), (2.5, 24), (3.1, 32)])
+@pytest.mark.parametrize(
+    ("seconds", "ends"), [(2.5, 24), *(pytest.param(s, end, marks=pytest.mark.slow) for s, end in ((3.0, 24), (3.1, 32)))]
+)
 def test_a_run_ends_at_the_first_report_after_its_budget(
     seconds: float, ends: int, endless: Config, data: FaceData, tmp_path: Path
 ) -> None:
@@ -86,6 +88,7 @@ def test_a_run_ends_at_the_first_report_after_its_budget(
     assert (folder.samples / f"{ends:09d}.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_second_per_report", "without_scoring")
 def test_a_killed_run_continues_with_the_seconds_it_had(endless: Config, data: FaceData, tmp_path: Path) -> None:
     with pytest.raises(Killed):
@@ -94,6 +97,7 @@ def test_a_killed_run_continues_with_the_seconds_it_had(endless: Config, data: F
     assert reports(folder) == [(8 * i, float(i)) for i in range(1, 6)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_second_per_report")
 def test_a_run_killed_during_scoring_trains_no_further(
     endless: Config, data: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

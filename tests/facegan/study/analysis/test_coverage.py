@@ -76,4 +76,6 @@ def test_intervals_cover_planted_effects(
     assert covered["own"] >= 0.92 and covered["own of a"] >= 0.90
     if "by_seed" in noise and seeds > 2 and not absent:
         # Of the effect that varies, 0.89 and less in the table's 2,000 studies; 400 studies scatter by 0.015.
-        assert covered["pooled of a"] < min(0.935, covered["own of a"] - 0.02), "pooling must fail here, or the case shows nothing"
+        assert covered["pooled of a"] < min(0.935, covered["own of a"] - 0.02), (
+            "pooling must fail here, or the case shows nothing"
+        )

@@ -108,7 +108,7 @@ FILES: dict[str, tuple[int, Callable[[Path, Plan], Any], Callable[[Any], bool]]]
         lambda found: isinstance(found, Discrimination),
     ),
     "summary.json": (
-        200,
+        60,
         lambda root, plan: read_record(Summary, root / "summary.json", CURE),
         lambda found: isinstance(found, Summary),
     ),
