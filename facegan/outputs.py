@@ -14,6 +14,7 @@ from facegan.metrics.evaluation_config import EvaluatorsConfig
 from facegan.metrics.evaluation_set import REFERENCE_FRAMES
 from facegan.metrics.evaluators import build_evaluators
 from facegan.records import read_record
+from facegan.report.effect_figure import write_effect_figure
 from facegan.report.figure2 import write_figure2
 from facegan.report.gradient_figure import write_gradient_figure
 from facegan.report.loss_curves import write_losses_figure
@@ -53,6 +54,7 @@ def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: boo
     cv2.imwrite(str(study / "contact_sheet.png"), contact_sheet(data)[:, :, ::-1])
     if summary.plane is not None:
         write_plane_figure(study, plan, summary.plane)
+    write_effect_figure(study, plan, summary.effects, summary.arms)
     write_figure2(study, plan, data)
     write_losses_figure(study, plan)
     write_gradient_figure(study, plan)

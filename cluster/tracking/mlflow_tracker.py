@@ -34,6 +34,7 @@ _NOT_SENT = (*GRADIENT_DIAGNOSTICS, "learning_rate/")
 _FILES = (
     "report.html",
     "plane.png",
+    "effects.png",
     "figure2.png",
     "losses.png",
     "losses_images.png",

@@ -1,4 +1,6 @@
-"""Numbers as text for people."""
+"""Numbers and names as text for people."""
+
+from facegan.config import LABELS
 
 
 def duration(seconds: float) -> str:
@@ -6,3 +8,8 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def factor_label(factor: str) -> str:
+    """A factor as figures name it: a term, a group, or terms joined by +."""
+    return "+".join(LABELS[part].label for part in factor.split("+"))

@@ -16,7 +16,7 @@ from facegan.metrics.table import HEADLINES, METRICS, display_name, formatted, m
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration
 from facegan.report.study_text import analysis_line
-from facegan.study.analysis.effect_records import StudyEffects
+from facegan.study.analysis.effect_records import StudyEffects, VarianceComponents
 from facegan.study.conclusions.arms import ScoreSummary
 from facegan.study.conclusions.gradients import RULE
 from facegan.study.conclusions.summary import Summary
@@ -95,6 +95,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         forest_plots=forest_plots(summary.effects),
         matrices=interaction_matrices(summary.effects),
         columns=_columns(summary.effects),
+        variances=_variances(summary.effects),
         answer_of={(answer.metric, answer.factor): answer.answer for answer in summary.answers},
         starts_trained=config.start == "shipped" or config.warm_up > 0,
         score_rows=_score_rows(summary),
@@ -111,7 +112,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
 
 def _images(study: Path, show_faces: bool) -> dict[str, str]:
     """data: URLs of the figures that exist and may be shown."""
-    plots = ("plane", "losses", "losses_images", "gradient_diagnostics")
+    plots = ("plane", "effects", "losses", "losses_images", "gradient_diagnostics")
     names = (*plots, "figure2", "contact_sheet") if show_faces else plots
     return {name: _data_url(study / f"{name}.png") for name in names if (study / f"{name}.png").exists()}
 
@@ -145,6 +146,12 @@ def _columns(effects: StudyEffects | None) -> EffectColumns:
         detectable=any(effect.detectable is not None for effect in found),
         missing=any(effect.if_missing for effect in found),
     )
+
+
+def _variances(effects: StudyEffects | None) -> dict[str, VarianceComponents]:
+    """By headline metric, where they are known and anything varies."""
+    found = effects.metrics if effects else {}
+    return {metric: m.variance for metric, m in found.items() if m.variance is not None and m.variance.shares}
 
 
 def _metrics_of_large_pose(summary: Summary) -> list[str]:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from facegan.config import LABELS
+from facegan.report.formatting import factor_label
 from facegan.report.palette import colour_of
 from facegan.study.analysis.plane import Plane
 from facegan.study.design.plan import Plan
@@ -82,8 +82,7 @@ def _draw_arrows(axes: Axes, plane: Plane) -> None:
         arrow_shape = FancyArrowPatch((0, 0), tip, arrowstyle="-|>", mutation_scale=20, shrinkA=0, shrinkB=0)
         arrow_shape.set(color=colour, linewidth=2.2)
         axes.add_patch(arrow_shape)
-        label = "+".join(LABELS[part].label for part in arrow.factor.split("+"))
-        axes.plot([], [], "-", color=colour, lw=3, label=f"{label} on")
+        axes.plot([], [], "-", color=colour, lw=3, label=f"{factor_label(arrow.factor)} on")
     reach = _reach(plane)
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)

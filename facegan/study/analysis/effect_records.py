@@ -63,6 +63,30 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
+class VarianceComponents:
+    """Parts of the variance of one run's score on one person, about the mean of its arm, in squared units of the metric."""
+
+    seeds: float
+    """Start weights and batches, as far as they move all arms alike."""
+    runs: float
+    """Start weights and batches, as far as they move one arm and not another."""
+    people: float
+    """Harder and easier people, in all arms alike."""
+    people_by_arm: float
+    """People that are harder in one arm than in another."""
+    rest: float
+    """Seeds on single people, and what no other part explains."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Each part over the sum of all; empty where nothing varies."""
+        parts = {"seeds": self.seeds, "runs": self.runs, "people": self.people, "people_by_arm": self.people_by_arm}
+        parts["rest"] = self.rest
+        total = sum(parts.values())
+        return {name: part / total for name, part in parts.items()} if total else {}
+
+
+@dataclass(frozen=True, slots=True)
 class EffectEstimate:
     """An effect on one metric: the mean with the factor on minus the mean with it off."""
 
@@ -158,6 +182,8 @@ class MetricEffects:
     degrees_of_freedom: int | None
     noise_by_arm: dict[str, float]
     """Standard deviation between seeds of each arm."""
+    variance: VarianceComponents | None
+    """Where the scatter comes from; None with too few runs, or where a seed lacks an arm."""
     smallest_of_interest: float | None
     """The smallest effect of interest, as declared in the plan; None: none was declared."""
     inference: str

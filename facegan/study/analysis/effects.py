@@ -27,6 +27,7 @@ from facegan.study.analysis.model_text import describe_inference, describe_model
 from facegan.study.analysis.power import detectable_effect, noise_of_effect, noise_of_runs
 from facegan.study.analysis.runs import Run, RunTable, bounds_with_missing_runs, missing_runs, table_of_runs
 from facegan.study.analysis.seed_variance import variance_from_seeds
+from facegan.study.analysis.variance_components import variance_components
 from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis
 from facegan.study.design.two_level import Row, alias_table, resolution
 
@@ -143,6 +144,7 @@ def analyse_metric(metric: str, runs: Sequence[Run], planned: Sequence[Row], rul
         sigma=fit.sigma if fit and fit.degrees_of_freedom else None,
         degrees_of_freedom=fit.degrees_of_freedom if fit else None,
         noise_by_arm=noise_by_arm(table),
+        variance=variance_components(table),
         smallest_of_interest=rules.smallest or None,
         inference=describe_inference(fit, table, rules.look, min(known, default=None)),
         effects=effects,

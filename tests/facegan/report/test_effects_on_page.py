@@ -44,6 +44,20 @@ def test_every_number_on_the_page_is_in_the_summary(tiny: Config, tmp_path: Path
     assert answers_to_identity == ["yes", "no"]
 
 
+def test_the_page_says_where_the_scatter_comes_from(tiny: Config, tmp_path: Path) -> None:
+    factorial_study(tmp_path, tiny)
+    table = re.findall(r'<table id="variance">.*?</table>', (tmp_path / "report.html").read_text(), re.S)[0]
+    rows = {
+        name: [int(n) for n in re.findall(r"<td>(\d+)</td>", cells)]
+        for name, cells in re.findall(r"row.>(.*?)</th>(.*)", table)
+    }
+    assert list(rows) == ["target following", "identity kept", "face error", "landmark error"]
+    assert all(len(shares) == 5 and abs(sum(shares) - 100) <= 2 for shares in rows.values())
+    # Of identity only the people were planted to differ by much, in all arms alike.
+    assert rows["identity kept"][2] > 80
+    assert max(rows["face error"]) == rows["face error"][4]
+
+
 def test_incomplete_studies_list_effects_that_cannot_be_estimated(tiny: Config, tmp_path: Path) -> None:
     _, summary = factorial_study(tmp_path, tiny, done=0.125)
     page = (tmp_path / "report.html").read_text()
