@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from facegan.presets import preset
 from facegan.step import new_state, step
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
+from jobs.bench.start_and_batches import nested_variances
 from jobs.bench.step import at_batch
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +107,25 @@ def test_the_command_for_a_gpu_starts_with_its_default_batch(tmp_path: Path) -> 
     assert done.returncode == 0 and "limits" in done.stdout, done.stderr[-2000:]
 
 
+def test_nested_variances_tell_start_weights_from_batches() -> None:
+    rng = np.random.default_rng(0)
+    for of_start, of_batches in ((2.0, 0.5), (0.0, 1.0), (1.0, 0.0)):
+        scores = 5 + of_start * rng.normal(size=(4_000, 1)) + of_batches * rng.normal(size=(4_000, 3))
+        found = nested_variances(scores)
+        assert (found["start"], found["batches"]) == pytest.approx((of_start, of_batches), abs=0.1)
+    assert nested_variances(np.array([[1.0, 3.0], [3.0, 1.0], [1.0, 3.0]]))["start"] == 0
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_start_weights_trains_each_with_each_order(tmp_path: Path) -> None:
+    small = "--orders 2 --arms full --images 8 --people 3 --test_people 2 --out out.json"
+    command = [sys.executable, str(ROOT / "jobs" / "bench" / "start_and_batches.py"), *small.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads((tmp_path / "out.json").read_text())["arms"]["full"]["target_following"]
+    assert found["start"] >= 0 and found["batches"] > 0
+
+
 def test_exchange_on_paper() -> None:
     network = Network(gigabytes_a_second=10.0, latency=1e-5, gpus_a_node=8)
     assert exchange_seconds(1e8, 8, network) == 0
@@ -123,6 +144,7 @@ def test_exchange_on_paper() -> None:
         ("gradients.py --periods 1", "--periods has 1 numbers"),
         ("ingest.py --clips -1", "argument --clips: it is '-1'"),
         ("input.py --foo", "unrecognized arguments: --foo"),
+        ("start_and_batches.py --orders 1", "--orders is 1: at least 2"),
         ("parallel.py --workers 0", "argument --workers: it is '0'"),
     ],
 )
