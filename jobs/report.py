@@ -34,12 +34,12 @@ def main(args: Report) -> None:
 
     # torch and matplotlib take seconds to import, which a wrong flag must not wait for.
     from facegan.outputs import write_outputs
+    from facegan.report.study_text import result_lines
 
     store.fetch_shown_checkpoints()
     summary = write_outputs(plan, store.folder, planned_data(plan).open(), include_faces=args.include_faces)
     store.push()
-    for claim in summary.claims:
-        print(f"{claim.question}\n  {claim.sentence}")
+    print("\n".join(result_lines(summary)), end="\n\n")
     states = [trial.state for trial in summary.trials]
     print(f"runs     {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}")
     print(f"report   {store.location}/report.html")
