@@ -59,8 +59,10 @@ def kill_after_a_checkpoint(jobs: Any) -> None:
     with log.open("w") as sink:
         driver = subprocess.Popen(command, cwd=jobs.folder, env=jobs.environment(), stdout=sink, stderr=sink)
     deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not [e for e in STUDY.entries("trials/") if e.key.endswith("checkpoint.tar")]:
-        assert driver.poll() is None, f"it ended before it could be killed: {log.read_text()[-2000:]}"
+    while not [e for e in STUDY.entries("trials/") if e.key.endswith("checkpoint.tar")]:
+        if driver.poll() is not None or time.monotonic() > deadline:
+            driver.kill()
+            raise AssertionError(f"no checkpoint before it ended or in 200 s: {log.read_text()[-2000:]}")
         time.sleep(0.1)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait(60)
@@ -89,7 +91,14 @@ def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
     # A run from the start would have written the first rows again, with other times.
     upto_checkpoint = [row for row in rows.splitlines() if json.loads(row)["images"] <= 32]
     assert STUDY.read(f"trials/{trial['key']}/metrics.jsonl").splitlines()[:4] == upto_checkpoint
-    assert reproducible_results(objects(STUDY, f"trials/{trial['key']}/")) == reproducible_results(files)
+    first = objects(STUDY, f"trials/{trial['key']}/")
+    assert reproducible_results(first) == reproducible_results(files)
+    # A second seed is added; the rows of the first, which hold the time of day, are still those of its only training.
+    jobs.run("ablate", *MORE, *LENGTH, "--seeds", "0", "1")
+    summary = json.loads(STUDY.read("summary.json"))
+    assert [(found["seed"], found["state"]) for found in summary["trials"]] == [(0, "COMPLETED"), (1, "COMPLETED")]
+    assert summary["study"]["analysis"]["changes"] == [{"what": "seed 1 added", "results_seen": 1}]
+    assert objects(STUDY, f"trials/{trial['key']}/")["metrics.jsonl"] == first["metrics.jsonl"]
 
 
 def test_a_prefix_with_other_objects_is_refused(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
