@@ -1,5 +1,7 @@
 """The boundaries of a study that grows, against published ones and by simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -22,6 +24,12 @@ def test_an_adjusted_p_is_5_percent_at_the_boundary_of_each_look() -> None:
         assert look.adjusted(look.nominal_level) == pytest.approx(0.05, rel=1e-3)
         assert look.adjusted(2 * look.nominal_level) > 0.05 > look.adjusted(look.nominal_level / 2)
         assert look.adjusted(0.9) >= 0.9
+        for p in (1e-9, 1e-5, 0.003, 0.2):
+            level = look.adjusted(p)
+            reached = replace(look, level=level).nominal_level
+            assert reached == pytest.approx(p, rel=5e-3), "p decides exactly at the level that it is adjusted to"
+        # Below what can be computed, no p is adjusted to less than a larger one may be.
+        assert look.adjusted(1e-14) == look.adjusted(1e-13) > look.adjusted(2e-12) / 5
 
 
 def test_a_study_that_is_analysed_once_is_not_adjusted() -> None:
