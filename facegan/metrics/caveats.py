@@ -29,6 +29,10 @@ class Caveat:
     back to the source works by what it hides in its image."""
     reason: str
     """A clause that follows the arm's name, with its number."""
+    shared: str = ""
+    """Of a probe: the same clause of several arms, {} in place of their numbers."""
+    number: str = ""
+    """Of a probe."""
 
 
 def caveats_of(card: Card) -> tuple[Caveat, ...]:
@@ -48,10 +52,18 @@ def _failed_probes(means: dict[str, float]) -> list[Caveat]:
     found = []
     ratio = means.get(PROBES[0])
     if ratio is not None and ratio >= MAX_CONSISTENCY_RATIO:
-        reason = f"has a way back to the source {ratio:.1f} times worse from the real target than from its own image"
-        found.append(Caveat("probe", reason))
+        found.append(_probe("worse from the real target than from {} own image{}", ratio))
     for probe, change in _CHANGES.items():
         ratio = means.get(probe)
         if ratio is not None and ratio >= MAX_AFTER_CHANGE:
-            found.append(Caveat("probe", f"has a way back to the source {ratio:.1f} times worse after {change}"))
+            found.append(_probe(f"worse after {change}", ratio))
     return found
+
+
+def _probe(how: str, ratio: float) -> Caveat:
+    return Caveat(
+        "probe",
+        f"has a way back to the source {ratio:.1f} times {how.format('its', '')}",
+        f"have a way back to the source {{}} times {how.format('their', 's')}",
+        f"{ratio:.1f}",
+    )

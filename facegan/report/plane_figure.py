@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from facegan.report.formatting import factor_label
-from facegan.report.palette import colour_of
+from facegan.report.palette import colour_of, marker_of
 from facegan.study.analysis.plane import Plane
 from facegan.study.design.plan import Plan
 
@@ -24,7 +24,7 @@ def write_plane_figure(study: Path, plan: Plan, plane: Plane) -> None:
 def plane_figure(plan: Plan, plane: Plane) -> Figure:
     """Left: reference rows, and each arm's runs around their mean. Right: an arrow for each factor, with its intervals."""
     has_arrows = bool(plane.arrows)
-    figure = Figure(figsize=(13 if has_arrows else 7, 5), dpi=100, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(13 if has_arrows else 7, 5.6), dpi=100, facecolor="white", layout="constrained")
     panels = figure.subplots(1, 2 if has_arrows else 1, squeeze=False)[0]
     _draw_arms(panels[0], plan, plane)
     if has_arrows:
@@ -52,19 +52,19 @@ def _draw_arms(axes: Axes, plan: Plan, plane: Plane) -> None:
     places = {arm.name: (number, arm.label) for number, arm in enumerate(plan.arms)}
     for found in plane.arms:
         number, label = places[found.arm]
-        colour, mean = colour_of(number), found.mean
+        colour, marker, mean = colour_of(number), marker_of(number), found.mean
         for point in found.points:
             axes.plot(
                 [mean.following, point.following], [mean.kept, point.kept], "-", color=colour, lw=0.8, alpha=0.5, zorder=4
             )
-            axes.plot(point.following, point.kept, "o", color=colour, ms=5, alpha=0.65, mew=0, zorder=4)
-        axes.plot(mean.following, mean.kept, "o", color=colour, ms=11, mec="white", mew=1.2, zorder=5, label=label)
+            axes.plot(point.following, point.kept, marker, color=colour, ms=5, alpha=0.65, mew=0, zorder=4)
+        axes.plot(mean.following, mean.kept, marker, color=colour, ms=11, mec="white", mew=1.2, zorder=5, label=label)
     across, up = _limits(plane)
     axes.set_xlim(*across)
     axes.set_ylim(*up)
     axes.set_xlabel("follows the target: 0 = source copied, 1 = real target", fontsize=11)
     axes.set_ylabel("keeps the person: 0 = another person, 1 = the person", fontsize=11)
-    axes.legend(loc="lower left", fontsize=11, framealpha=0.95)
+    _draw_legend(axes)
 
 
 def _draw_arrows(axes: Axes, plane: Plane) -> None:
@@ -88,7 +88,12 @@ def _draw_arrows(axes: Axes, plane: Plane) -> None:
     axes.set_ylim(-reach, reach)
     axes.set_xlabel("change of following: left towards copying, right towards the target", fontsize=11)
     axes.set_ylabel("change of identity: down loses the person, up keeps it", fontsize=11)
-    axes.legend(loc="lower left", fontsize=11, framealpha=0.95)
+    _draw_legend(axes)
+
+
+def _draw_legend(axes: Axes) -> None:
+    """Below the panel, where it hides no point."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, fontsize=10.5, frameon=False, columnspacing=1.2)
 
 
 def _reach(plane: Plane) -> float:

@@ -37,6 +37,15 @@ class GroupStudy:
         contrast = contrast_of(self.beside.model, weights) if self.beside else ""
         return None if self.beside is None or isinstance(contrast, str) else float(contrast @ self.beside.estimates)
 
+    def opposing_parts(self, side: Side) -> tuple[str, ...]:
+        """That the factors of a group have opposite effects, in words; empty where they have not, or there is one factor."""
+        contrasts = {factor.name: contrast_of(self.fit.model, {(factor.name,): 1.0}) for factor in self.groups.factors(side)}
+        sizes = {name: float(c @ self.fit.estimates) for name, c in contrasts.items() if not isinstance(c, str)}
+        if len(sizes) < len(contrasts) or min(sizes.values()) >= 0 or max(sizes.values()) <= 0:
+            return ()
+        parts = ", ".join(f"{name.replace('_', ' ')} {signed(size)}" for name, size in sizes.items())
+        return (f"its parts have opposite effects ({parts})",)
+
     def basis(self) -> str:
         """Numbers of seeds and people, in words."""
         seeds, people = len(set(self.table.seeds)), len(self.table.clips)

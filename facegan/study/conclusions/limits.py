@@ -30,9 +30,28 @@ def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> C
         return replace(claim, answer=REFUSED, sentence=sentence)
     # The way back of a copy works on a copy alone, which adds nothing to what is said of it.
     copies = {label for label, caveat in found if caveat.kind == "copy"}
-    named = [f"{label} {caveat.reason}" for label, caveat in found if label not in copies]
+    named = _shared([(label, caveat) for label, caveat in found if label not in copies])
     if len(copies) > 1:  # one copy is what a claim on following asks about; of several, nothing can be told apart
-        named.insert(0, f"{' and '.join(label for label in caveats if label in copies)} copy the source")
+        named.insert(0, f"{_listed([label for label in caveats if label in copies])} copy the source")
     if not named:
         return claim
     return replace(claim, sentence=f"{claim.sentence.removesuffix('.')}; {'; '.join(named)}.")
+
+
+def _shared(found: Sequence[tuple[str, Caveat]]) -> list[str]:
+    """The caveats as clauses, one for all arms that fail the same probe."""
+    clauses = []
+    for clause in dict.fromkeys(caveat.shared or label + caveat.reason for label, caveat in found):
+        alike = [(label, caveat) for label, caveat in found if clause in (caveat.shared, label + caveat.reason)]
+        (label, caveat), numbers = alike[0], [caveat.number for _, caveat in alike]
+        clauses.append(
+            f"{label} {caveat.reason}"
+            if len(alike) == 1
+            else f"{_listed([label for label, _ in alike])} {caveat.shared.format(_listed(numbers))}"
+        )
+    return clauses
+
+
+def _listed(words: Sequence[str]) -> str:
+    """'a, b and c'."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from facegan.metrics.table import display_name
 from facegan.study.analysis.effects import direction
 from facegan.study.analysis.intervals import Interval, bootstrap, contrast_interval, percentile_interval, pooled_interval
 from facegan.study.analysis.model_text import model_of_plan
@@ -42,7 +43,8 @@ def examine_synergy(study: GroupStudy) -> Examined:
         return UNDECIDED, "Undecided, each does more where the other is on, but whether both then help is open"
 
     numbers = (
-        f"the effect of one group on {study.metric} differs by {signed(2 * estimate)} between the other group on and off, "
+        f"the effect of one group on {display_name(study.metric)} differs by {signed(2 * estimate)} between the other group on "
+        "and off, "
         f"{_effects_where_on(study, where_on)}an interaction (half of the difference) of"
     )
     return ClaimEvidence(

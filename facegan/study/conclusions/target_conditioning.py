@@ -6,6 +6,7 @@ something only together with the change of following.
 
 from collections.abc import Sequence
 
+from facegan.metrics.table import display_name
 from facegan.study.analysis.intervals import bootstrap, contrast_interval, percentile_interval, pooled_interval
 from facegan.study.analysis.model_text import model_of_plan
 from facegan.study.conclusions.claim_records import TOO_FEW, UNDECIDED, ClaimAnswer, ClaimEvidence, Examined, NoEvidence, signed
@@ -39,7 +40,9 @@ def examine_following(study: GroupStudy, claim: Claim) -> Examined:
 
     beside = study.effect_beside(study.groups.main_effect(side))
     identity = "" if beside is None else f"identity kept changes by {signed(beside)}, "
-    numbers = f"with {study.groups.name(side)} on against off{assumption(study)}, {identity}{study.metric} changes by"
+    numbers = (
+        f"with {study.groups.name(side)} on against off{assumption(study)}, {identity}{display_name(study.metric)} changes by"
+    )
     return ClaimEvidence(
         claim=claim,
         metric=study.metric,
@@ -47,9 +50,9 @@ def examine_following(study: GroupStudy, claim: Claim) -> Examined:
         interval=interval,
         p=interval and interval.p,
         decide=decide,
-        numbers=numbers.replace("target_following", "target following"),
+        numbers=numbers,
         basis=study.basis(),
-        limits=study.limits(contrast),
+        limits=(*study.opposing_parts(side), *study.limits(contrast)),
         bootstrap=percentile_interval(bootstrap(fit) @ contrast),
         pooled=pooled and pooled.bounds,
         margin=study.margin,

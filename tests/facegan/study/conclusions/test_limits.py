@@ -2,7 +2,8 @@
 
 import pytest
 
-from facegan.metrics.caveats import Caveat
+from facegan.metrics.card import MetricSummary
+from facegan.metrics.caveats import Caveat, caveats_of
 from facegan.study.conclusions.claim_records import TOO_FEW, ClaimConclusion
 from facegan.study.conclusions.limits import limit_claims
 
@@ -34,6 +35,23 @@ def test_a_failed_probe_qualifies_every_decided_claim() -> None:
         assert found.answer == "yes" and found.sentence.endswith(
             "; Full has a way back to the source 3.1 times worse after JPEG."
         )
+
+
+def test_arms_that_fail_the_same_probe_share_a_clause() -> None:
+    def probe(ratio: float) -> Caveat:
+        return next(c for c in caveats_of({"consistency_ratio": MetricSummary(ratio, None, {})}))
+
+    (found,) = limit_claims(
+        [FOLLOWING], {"-Pixel": (probe(2.31),), "-Feature": (COPY,), "Base": (COPY,), "Full": (probe(2.2),)}
+    )
+    assert found.sentence.endswith(
+        "+0.7; -Feature and Base copy the source; -Pixel and Full have a way back to the source 2.3 and 2.2 times worse from "
+        "the real target than from their own images."
+    )
+    (alone,) = limit_claims([FOLLOWING], {"Full": (probe(2.2),)})
+    assert alone.sentence.endswith(
+        "; Full has a way back to the source 2.2 times worse from the real target than from its own image."
+    )
 
 
 def test_what_is_not_decided_stays_as_it_is() -> None:

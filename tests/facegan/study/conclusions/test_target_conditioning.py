@@ -84,3 +84,13 @@ def test_the_claims_on_identity_say_what_happened_to_following() -> None:
     sentence = found["feature_over_pixel"].sentence
     assert "identity kept changes by -0." in sentence and "(target following by +0." in sentence
     assert "(target following by -0." in sentence
+
+
+def test_a_group_whose_parts_oppose_each_other_says_so() -> None:
+    eight = choose_design("factorial", Config(), factors=("consistency", "pixel", "feature_space"))
+    effects = {"consistency": -0.3, "pixel": 0.35, "feature_space": 0.4}
+    found = answers(eight, 5, effects, {"pixel": -0.2})["pixel_copying"]
+    assert "; its parts have opposite effects (consistency -0.3" in found.sentence and ", pixel +0.3" in found.sentence
+    alike = answers(eight, 5, effects | {"pixel": -0.3}, {"pixel": -0.2})["pixel_copying"]
+    assert "opposite" not in alike.sentence
+    assert "opposite" not in answers(SQUARE, 5, {"feature_space": 0.5}, {})["pixel_copying"].sentence
