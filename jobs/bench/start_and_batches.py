@@ -33,6 +33,8 @@ from facegan.synthetic.config import SyntheticConfig
 from facegan.trial import run_trial
 from jobs.bench.machine import Parser, machine, positive, run_main, say, write_results
 
+ARMS = ["no_feature", "full"]
+
 
 @dataclass(frozen=True)
 class LocalStorage:
@@ -65,7 +67,7 @@ def main() -> None:
     """Train every start with every order of batches, and write the variances as JSON."""
     parser = Parser(__doc__)
     parser.add_argument("--orders", type=positive, default=3, help="orders of batches for each start weight, at least 2")
-    parser.add_argument("--arms", nargs="+", default=["no_feature_space", "full"], help="arms of Figure 2")
+    parser.add_argument("--arms", nargs="+", default=ARMS, help="arms of Figure 2")
     parser.add_argument("--images", type=positive, default=preset("demo").images, help="of each run")
     parser.add_argument("--people", type=positive, default=80, help="people to train on")
     parser.add_argument("--test_people", type=positive, default=12, help="people to evaluate on")

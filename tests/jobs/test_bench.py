@@ -13,9 +13,10 @@ from facegan.config import Config
 from facegan.packing import random_batch
 from facegan.presets import preset
 from facegan.step import new_state, step
+from facegan.study.design.arms import choose_design
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
-from jobs.bench.start_and_batches import nested_variances
+from jobs.bench.start_and_batches import ARMS, nested_variances
 from jobs.bench.step import at_batch
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +114,7 @@ def test_nested_variances_tell_start_weights_from_batches() -> None:
         scores = 5 + of_start * rng.normal(size=(4_000, 1)) + of_batches * rng.normal(size=(4_000, 3))
         found = nested_variances(scores)
         assert (found["start"], found["batches"]) == pytest.approx((of_start, of_batches), abs=0.1)
+    assert len(choose_design("figure2", preset("demo"), names=ARMS).arms) == 2
     assert nested_variances(np.array([[1.0, 3.0], [3.0, 1.0], [1.0, 3.0]]))["start"] == 0
 
 
