@@ -1,8 +1,8 @@
 """Effects of larger designs at a glance: a half-normal plot for each metric, and its largest interactions.
 
-In a half-normal plot effects that do nothing lie on a line through the origin, and effects that do something lie to the right
-of it: Daniel (1959), Technometrics 1, 311-341. The line's slope is the pseudo standard error of Lenth (1989), Technometrics 31,
-469-473.
+In a half-normal plot effects that are noise lie on a line through the origin, and others to the right of it: Daniel (1959),
+Technometrics 1, 311-341. The line's slope is the standard error of an effect over the seeds. With one seed it is the pseudo
+standard error of Lenth (1989), Technometrics 31, 469-473, which takes most effects for noise.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,9 @@ def _draw_half_normal(axes: Axes, found: MetricEffects) -> None:
     effects = sorted(found.effects, key=lambda effect: abs(effect.estimate))
     sizes = np.array([abs(effect.estimate) for effect in effects])
     quantiles = special.ndtri(0.5 + 0.5 * (np.arange(len(effects)) + 0.5) / len(effects))
-    axes.axline((0, 0), (max(lenth_error(sizes), 1e-12), 1.0), color="#999999", lw=1, ls="--", zorder=1)
+    errors = [effect.standard_error for effect in effects if effect.standard_error is not None]
+    error = float(np.median(errors)) if errors else lenth_error(sizes)
+    axes.axline((0, 0), (max(error, 1e-12), 1.0), color="#999999", lw=1, ls="--", zorder=1)
     for place, (effect, size, quantile) in enumerate(zip(effects, sizes, quantiles, strict=True)):
         is_decided = effect.p_holm is not None and effect.p_holm <= _LEVEL
         axes.plot(size, quantile, "o", color=colour_of(0), mfc=colour_of(0) if is_decided else "white", ms=7, zorder=3)

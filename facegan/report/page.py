@@ -78,7 +78,8 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         display_name=display_name,
     )
     show_faces = summary.data.synthetic or include_faces
-    notes = _notes(summary)
+    notes, rows = _notes(summary), _score_rows(summary)
+    measured = [m for m in METRICS if any(m in row.scores and row.scores[m].mean is not None for row in rows)]
     evaluator = sentence(summary.discrimination, "identity evaluator") if summary.discrimination else ""
     text = page.get_template("report.html").render(
         **{field.name: getattr(summary, field.name) for field in fields(summary)},
@@ -95,10 +96,13 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         forest_plots=forest_plots(summary.effects),
         matrices=interaction_matrices(summary.effects),
         columns=_columns(summary.effects),
+        copying=[arm.label for arm in summary.arms if any(caveat.kind == "copy" for caveat in arm.caveats)],
         variances=_variances(summary.effects),
         answer_of={(answer.metric, answer.factor): answer.answer for answer in summary.answers},
         starts_trained=config.start == "shipped" or config.warm_up > 0,
-        score_rows=_score_rows(summary),
+        score_rows=rows,
+        main_metrics=[metric for metric in measured if METRICS[metric].console or METRICS[metric].tracked],
+        other_metrics=[metric for metric in measured if not (METRICS[metric].console or METRICS[metric].tracked)],
         large_pose=_metrics_of_large_pose(summary),
         analysis_text=analysis_line(summary),
         config=config.flat(),
@@ -112,7 +116,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
 
 def _images(study: Path, show_faces: bool) -> dict[str, str]:
     """data: URLs of the figures that exist and may be shown."""
-    plots = ("plane", "effects", "losses", "losses_images", "gradient_diagnostics")
+    plots = ("plane", "plane_narrow", "effects", "losses", "losses_images", "gradient_diagnostics")
     names = (*plots, "figure2", "contact_sheet") if show_faces else plots
     return {name: _data_url(study / f"{name}.png") for name in names if (study / f"{name}.png").exists()}
 

@@ -17,17 +17,23 @@ _MARGIN = 0.08
 
 
 def write_plane_figure(study: Path, plan: Plan, plane: Plane) -> None:
-    """Draw plane.png into the study folder."""
+    """Draw plane.png into the study folder, and plane_narrow.png, one panel below the other, for phones."""
     plane_figure(plan, plane).savefig(study / "plane.png")
+    plane_figure(plan, plane, is_narrow=True).savefig(study / "plane_narrow.png")
 
 
-def plane_figure(plan: Plan, plane: Plane) -> Figure:
-    """Left: reference rows, and each arm's runs around their mean. Right: an arrow for each factor, with its intervals."""
-    has_arrows = bool(plane.arrows)
-    figure = Figure(figsize=(13 if has_arrows else 7, 5.6), dpi=100, facecolor="white", layout="constrained")
-    panels = figure.subplots(1, 2 if has_arrows else 1, squeeze=False)[0]
+def plane_figure(plan: Plan, plane: Plane, *, is_narrow: bool = False) -> Figure:
+    """First panel: reference rows, and each arm's runs around their mean. Second: an arrow for each factor, with its intervals.
+
+    The panels are beside each other, or where `is_narrow` one below the other.
+    """
+    count = 2 if plane.arrows else 1
+    shape = (count, 1) if is_narrow else (1, count)
+    size = (6.5 * shape[1], 5.6 * shape[0])
+    figure = Figure(figsize=size, dpi=100, facecolor="white", layout="constrained")
+    panels = figure.subplots(*shape, squeeze=False).ravel()
     _draw_arms(panels[0], plan, plane)
-    if has_arrows:
+    if plane.arrows:
         _draw_arrows(panels[1], plane)
     for axes in panels:
         axes.grid(color="#e4e4e4", lw=0.7)

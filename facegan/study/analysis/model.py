@@ -14,6 +14,8 @@ from facegan.study.design.two_level import Row, Word, column_value, word_name, w
 
 Floats = NDArray[np.float64]
 
+_ALL_COMBINATIONS_OF = 3
+"""Factors of the designs whose model has an interaction of three."""
 MIN_RESIDUAL_DEGREES_OF_FREEDOM = 2
 """Of the noise that all runs share. With a single degree of freedom it is too poorly known to be given."""
 
@@ -53,6 +55,11 @@ class Model:
     """Each with the reason."""
 
     @property
+    def longest(self) -> int:
+        """The most factors of an effect in the model."""
+        return max((len(effect.words[0]) for effect in (*self.effects, *self.nuisance)), default=1)
+
+    @property
     def has_interactions(self) -> bool:
         """Whether two-factor interactions are in the model. Otherwise main effects assume that factors do not interact."""
         return not any(e.assumes_no_interactions for e in (*self.effects, *(e for e, _ in self.not_estimable)))
@@ -82,14 +89,25 @@ def effects_of(rows: Sequence[Row], longest: int) -> list[Effect]:
 
 
 def choose_model(planned: Sequence[Row], rows: Sequence[Row], seeds: Sequence[int]) -> Model:
-    """Main effects and two-factor interactions, or main effects alone where the runs cannot estimate all of them beside.
+    """Main effects and interactions, or main effects alone where the runs cannot estimate all of them beside interactions.
 
-    `planned` are the levels of the planned arms, which decide the aliases; `rows` [n] and `seeds` [n] are of the runs at hand.
+    Interactions are of two factors; all combinations of three factors have their only one of three too. `planned` are the
+    levels of the planned arms, which decide the aliases; `rows` [n] and `seeds` [n] are of the runs at hand.
     """
-    model = _estimable_model(effects_of(planned, 2), rows, seeds)
-    if any(len(effect.words[0]) == 1 for effect, _ in model.not_estimable):
-        model = _estimable_model(effects_of(planned, 1), rows, seeds)
+    for longest in range(longest_interaction(planned), 0, -1):
+        model = _estimable_model(effects_of(planned, longest), rows, seeds)
+        if not any(len(effect.words[0]) == 1 for effect, _ in model.not_estimable):
+            break
     return model
+
+
+def longest_interaction(planned: Sequence[Row]) -> int:
+    """The most factors of an effect that a design's model has: 3 with all combinations of three factors, otherwise 2.
+
+    With more factors there are many interactions of three, which would take power from all other tests.
+    """
+    is_complete = len({tuple(row.items()) for row in planned}) == 2**_ALL_COMBINATIONS_OF
+    return 3 if planned and len(planned[0]) == _ALL_COMBINATIONS_OF and is_complete else 2
 
 
 def _estimable_model(effects: Sequence[Effect], rows: Sequence[Row], seeds: Sequence[int]) -> Model:

@@ -8,7 +8,7 @@ from facegan.study.analysis.contrasts import noise_by_arm
 from facegan.study.analysis.effect_records import NotEstimable
 from facegan.study.analysis.intervals import RESAMPLES
 from facegan.study.analysis.looks import Look
-from facegan.study.analysis.model import Fit, Model, choose_model, effects_of
+from facegan.study.analysis.model import Fit, Model, choose_model, effects_of, longest_interaction
 from facegan.study.analysis.runs import RunTable
 from facegan.study.design.two_level import Row, word_name, words
 
@@ -21,6 +21,8 @@ def describe_model(model: Model, fit: Fit | None) -> str:
     if fit is None:
         return "none: no effect can be estimated from the runs so far"
     blocks = f", {len(set(fit.seeds))} seeds as blocks" if len(set(fit.seeds)) > 1 else ", one seed"
+    if model.longest > 2:
+        return f"main effects and all interactions{blocks}"
     if model.has_interactions:
         return f"main effects and two-factor interactions{blocks}"
     return f"main effects alone, which assumes that factors do not interact{blocks}"
@@ -82,12 +84,16 @@ def not_estimable(model: Model, planned: Sequence[Row]) -> list[NotEstimable]:
     found = [NotEstimable(effect.name, reason) for effect, reason in model.not_estimable]
     if not planned:
         return found
-    known = {word for effect in effects_of(planned, 2) for word in effect.words}
-    constant = [word for word in words(list(planned[0]), 2) if word not in known]
+    longest = longest_interaction(planned)
+    known = {word for effect in effects_of(planned, longest) for word in effect.words}
+    constant = [word for word in words(list(planned[0]), longest) if word not in known]
     found += [NotEstimable(word_name(word), "it has the same level in all arms of this study") for word in constant]
     if not model.has_interactions:
         reason = "the runs so far cannot separate interactions from main effects"
         if not model_of_plan(planned).has_interactions:
             reason = "this design cannot separate interactions from main effects; factorial and most fractions can"
-        found += [NotEstimable(e.name, reason) for e in effects_of(planned, 2) if len(e.words[0]) == 2]
+        found += [NotEstimable(e.name, reason) for e in effects_of(planned, longest) if len(e.words[0]) > 1]
+    elif model.longest < model_of_plan(planned).longest:
+        reason = "the runs so far cannot separate it from other effects"
+        found += [NotEstimable(e.name, reason) for e in effects_of(planned, longest) if len(e.words[0]) > model.longest]
     return found

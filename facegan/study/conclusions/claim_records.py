@@ -8,12 +8,10 @@ from facegan.study.analysis.effect_records import Bounds
 from facegan.study.analysis.intervals import Interval
 from facegan.study.design.analysis_plan import Claim
 
-ClaimAnswer = Literal[
-    "yes", "no", "equivalent", "refused", "undecided (interval spans zero)", "not estimable with this design", "too few runs"
-]
+ClaimAnswer = Literal["yes", "no", "equivalent", "refused", "undecided", "not estimable with this design", "too few runs"]
 NOT_ESTIMABLE: ClaimAnswer = "not estimable with this design"
 TOO_FEW: ClaimAnswer = "too few runs"
-UNDECIDED: ClaimAnswer = "undecided (interval spans zero)"
+UNDECIDED: ClaimAnswer = "undecided"
 REFUSED: ClaimAnswer = "refused"
 DECIDED: tuple[ClaimAnswer, ...] = ("yes", "no", "equivalent")
 

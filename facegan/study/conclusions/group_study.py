@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facegan.study.analysis.intervals import contrast_interval
 from facegan.study.analysis.looks import Look
 from facegan.study.analysis.model import Fit, Floats
 from facegan.study.analysis.model_text import noise_warning
@@ -38,13 +39,17 @@ class GroupStudy:
         return None if self.beside is None or isinstance(contrast, str) else float(contrast @ self.beside.estimates)
 
     def opposing_parts(self, side: Side) -> tuple[str, ...]:
-        """That the factors of a group have opposite effects, in words; empty where they have not, or there is one factor."""
-        contrasts = {factor.name: contrast_of(self.fit.model, {(factor.name,): 1.0}) for factor in self.groups.factors(side)}
-        sizes = {name: float(c @ self.fit.estimates) for name, c in contrasts.items() if not isinstance(c, str)}
-        if len(sizes) < len(contrasts) or min(sizes.values()) >= 0 or max(sizes.values()) <= 0:
+        """That the factors of a group have decidedly opposite effects, in words; empty where they have not, or there is one."""
+        found = {}
+        for factor in self.groups.factors(side):
+            contrast = contrast_of(self.fit.model, {(factor.name,): 1.0})
+            interval = None if isinstance(contrast, str) else contrast_interval(self.fit, contrast, self.look.nominal_level)
+            if interval is not None and interval.p <= self.look.nominal_level:
+                found[factor.name.replace("_", " ")] = interval
+        if not {interval.estimate > 0 for interval in found.values()} >= {True, False}:
             return ()
-        parts = ", ".join(f"{name.replace('_', ' ')} {signed(size)}" for name, size in sizes.items())
-        return (f"its parts have opposite effects ({parts})",)
+        parts = [f"{name} {signed(i.estimate)}, {signed(i.bounds[0])} to {signed(i.bounds[1])}" for name, i in found.items()]
+        return (f"its parts have opposite effects ({'; '.join(parts)})",)
 
     def basis(self) -> str:
         """Numbers of seeds and people, in words."""

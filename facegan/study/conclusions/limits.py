@@ -5,32 +5,35 @@ from dataclasses import replace
 
 from facegan.metrics.caveats import Caveat
 from facegan.study.analysis.plane import KEPT
-from facegan.study.conclusions.claim_records import DECIDED, REFUSED, ClaimConclusion
+from facegan.study.conclusions.claim_records import DECIDED, REFUSED, UNDECIDED, ClaimConclusion
 
 
 def limit_claims(claims: Sequence[ClaimConclusion], caveats: Mapping[str, Sequence[Caveat]]) -> tuple[ClaimConclusion, ...]:
     """The claims with the caveats of the arms, by label, in their sentences.
 
-    A decided claim on identity is refused if an arm copies the source or shows no face: its identity is then not that of a
-    generated face. A claim on following is not: a copy is what it asks about. It only names the arm.
+    A claim on identity is refused if an arm copies the source or shows no face: its identity is then not that of a generated
+    face, and more seeds do not change that. A claim on following is not: a copy is what it asks about. It only names the arm.
     """
     return tuple(_limit(claim, caveats) for claim in claims)
 
 
 def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> ClaimConclusion:
-    if claim.answer not in DECIDED:
+    if claim.answer not in (*DECIDED, UNDECIDED):
         return claim
     found = [(label, caveat) for label, of_arm in caveats.items() for caveat in of_arm]
     refusing = [f"{label} {caveat.reason}" for label, caveat in found if caveat.kind != "probe"]
     if claim.metric == KEPT and refusing:
+        whose = "Its identity is" if len(refusing) == 1 else "Their identities are"
         sentence = (
-            f"Refused: {'; '.join(refusing)}. Its identity is not that of a generated face, so identity must not be compared "
-            f"alone. The numbers: {claim.sentence}"
+            f"Refused, identity cannot be compared: {'; '.join(refusing)}. {whose} not that of a generated face. "
+            f"The numbers: {claim.sentence}"
         )
         return replace(claim, answer=REFUSED, sentence=sentence)
+    if claim.answer == UNDECIDED:
+        return claim
     # The way back of a copy works on a copy alone, which adds nothing to what is said of it.
     copies = {label for label, caveat in found if caveat.kind == "copy"}
-    named = _shared([(label, caveat) for label, caveat in found if label not in copies])
+    named = _shared([(label, caveat) for label, caveat in found if caveat.kind == "no face" or label not in copies])
     if len(copies) > 1:  # one copy is what a claim on following asks about; of several, nothing can be told apart
         named.insert(0, f"{_listed([label for label in caveats if label in copies])} copy the source")
     if not named:

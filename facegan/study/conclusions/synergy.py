@@ -22,11 +22,12 @@ def examine_synergy(study: GroupStudy) -> Examined:
     contrast = contrast_of(fit.model, pairs)
     if isinstance(contrast, str):
         return NoEvidence(claim, TOO_FEW, contrast)
-    mains = [contrast_of(fit.model, groups.main_effect(side)) for side in SIDES]
     better, level = direction(study.metric), study.look.nominal_level
     contrast = better * contrast
-    # What each group does where the other is on; unknown where its main effect has an alias.
-    where_on = [None if isinstance(m, str) else contrast_interval(fit, better * m + contrast, level) for m in mains]
+    # What each group does where everything else is on; unknown where it has an alias.
+    left_out = [contrast_of(fit.model, groups.left_out(side, fit.model)) for side in SIDES]
+    where_on = [None if isinstance(found, str) else contrast_interval(fit, better * found, level) for found in left_out]
+    assumed = () if len(fit.model.effects) == len(study.planned) - 1 else ("this assumes that no three factors interact",)
     interval, pooled = contrast_interval(fit, contrast, level), pooled_interval(fit, contrast)
     estimate = float(contrast @ fit.estimates)
 
@@ -56,7 +57,7 @@ def examine_synergy(study: GroupStudy) -> Examined:
         decide=decide,
         numbers=numbers,
         basis=study.basis(),
-        limits=study.limits(contrast),
+        limits=(*assumed, *study.limits(contrast)),
         bootstrap=percentile_interval(bootstrap(fit) @ contrast),
         pooled=pooled and pooled.bounds,
         margin=study.margin,

@@ -37,6 +37,14 @@ class TermGroups:
         """Weights of the words in the group's main effect."""
         return {(factor.name,): 1.0 for factor in self.factors(side)}
 
+    def left_out(self, side: Side, model: Model) -> dict[Word, float]:
+        """Weights of the words in the difference between the full loss and the loss without the group.
+
+        A word's column changes its sign with the group if it has an odd number of the group's factors.
+        """
+        names = {factor.name for factor in self.factors(side)}
+        return {word: 1.0 for effect in model.effects for word in effect.words if len(names.intersection(word)) % 2}
+
     def interaction(self, order: Sequence[str]) -> dict[Word, float]:
         """Weights of the words in the interaction of the groups; `order` are all factors of the design in order."""
         return {sorted_word({p.name, f.name}, order): 1.0 for p in self.pixel for f in self.feature}

@@ -163,12 +163,17 @@ def _outcome(likeness: float, better: Sequence[str], worse: Sequence[str], *, is
 
 
 def _describe_warp(found: Comparison) -> str:
-    arm, warped = (formatted("face_error", value) for value in (found.arm, found.reference))
+    """Differences count from the smallest one of interest; smaller ones are told by the interval."""
+    arm, warped, difference = (formatted("face_error", value) for value in (found.arm, found.reference, found.difference))
+    low, high = found.interval
     if found.p < LEVEL:
         verb = "beats" if found.difference < 0 else "is worse than"
+    elif found.p_equivalent < LEVEL:
+        verb = "is as good as"
     else:
-        verb = "is as good as" if found.p_equivalent < LEVEL else "may or may not beat"
-    return f"it {verb} the source warped to the target landmarks (face error {arm} against {warped})"
+        verb = "does not beat" if low > 0 else "may or may not beat"
+    numbers = f"difference {difference}, 95 % interval {formatted('face_error', low)} to {formatted('face_error', high)}"
+    return f"it {verb} the source warped to the target landmarks (face error {arm} against {warped}; {numbers})"
 
 
 def _describe_likeness(card: Card) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.lines import AxLine
 
 from facegan.config import Config
 from facegan.report.effect_figure import effect_figure, lenth_error, write_effect_figure
@@ -25,7 +26,7 @@ def eight_arms(tmp_path_factory: pytest.TempPathFactory, tiny: Config) -> tuple[
 def test_effects_that_do_something_are_filled_named_and_right_of_the_line(eight_arms: tuple[Path, Plan, Summary]) -> None:
     _, plan, summary = eight_arms
     figure = known(effect_figure(plan, summary.effects, summary.arms))
-    axes = next(a for a in figure.axes if a.get_title(loc="left").startswith("identity kept: all 6"))
+    axes = next(a for a in figure.axes if a.get_title(loc="left").startswith("identity kept: all 7"))
     names = {text.get_text() for text in axes.texts}
     assert {"Pixel (+)", "Perceptual (+)", "Pixel \N{MULTIPLICATION SIGN} Perceptual (\N{MINUS SIGN})"} <= names
     marks = [line for line in axes.lines if line.get_marker() == "o"]
@@ -33,9 +34,12 @@ def test_effects_that_do_something_are_filled_named_and_right_of_the_line(eight_
     assert at[FEATURE] != "white" and at[-BOTH] != "white" and at[0.0] == "white"
     sizes = np.sort([float(np.asarray(line.get_xdata())[0]) for line in marks])
     heights = np.sort([float(np.asarray(line.get_ydata())[0]) for line in marks])
-    # The three effects that were planted lie far right of the line, the three others about it.
-    over = sizes / (lenth_error(sizes) * heights)
-    assert over[-3:].min() > 4 and over[:3].max() < 3
+    # The three effects that were planted lie far right of the line, the four others about it.
+    errors = [known(effect.standard_error) for effect in effects_of(summary).metrics["identity_kept"].effects]
+    over = sizes / (float(np.median(errors)) * heights)
+    assert over[-3:].min() > 4 and over[:4].max() < 3
+    (line,) = [line for line in axes.lines if isinstance(line, AxLine)]
+    assert known(line.get_xy2())[0] == pytest.approx(float(np.median(errors)))
 
 
 def test_an_interaction_is_drawn_from_the_mean_scores_by_levels(eight_arms: tuple[Path, Plan, Summary]) -> None:

@@ -117,4 +117,4 @@ def test_the_page_explains_a_replaced_headline_metric(tiny: Config, tmp_path: Pa
     assert page.count("is analysed instead. The landmark error stays in the table of scores") == 1
     assert "landmark area up to 0.08 (no face counts as failure)" in page[page.index("Effects of the factors") :]
     assert "(if no interactions)" not in page
-    assert "landmark_error" in page[page.index('id="card"') :]
+    assert "landmark error" in page[page.index('id="card"') :]

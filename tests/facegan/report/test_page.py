@@ -17,6 +17,7 @@ from facegan.report.figure2 import write_figure2
 from facegan.report.loss_curves import write_losses_figure
 from facegan.report.page import write_report
 from facegan.report.sheets import contact_sheet
+from facegan.study.conclusions.arms import ScoreSummary
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.plan import Plan
 from tests.facegan.study.planted_study import REFERENCES
@@ -59,20 +60,40 @@ def page(drawn: tuple[Path, Summary], tiny: Config) -> str:
     return (drawn[0] / "report.html").read_text()
 
 
-def test_score_table_equals_the_summary(drawn: tuple[Path, Summary], page: str) -> None:
+def test_score_tables_equal_the_summary(drawn: tuple[Path, Summary], page: str) -> None:
+    """The main metrics in the first table, all others in further ones."""
     summary = drawn[1]
     rows = [*summary.references.values(), *(arm.scores for arm in summary.arms)]
-    entries = [row[metric] for row in rows if row for metric in METRICS]
-    numbers = [n for entry in entries for n in (entry.mean, *(entry.interval or ()))]
-    cells, start = Cells(), page.index('id="scores"')
-    cells.feed(page[start : page.index("</table>", start)])
-    assert [float(value) for value, _ in cells.found] == numbers
-    for value, shown in cells.found:
-        digits = len(shown.partition(".")[2])
-        assert digits >= 1
-        assert float(shown) == pytest.approx(float(value), abs=0.5001 * 10**-digits)
-    table = page[start : page.index("</table>", start)]
-    assert table.count("<td>-</td>") == len(METRICS), "the arm without a result has a dash in each column"
+    main = [m for m in METRICS if METRICS[m].console or METRICS[m].tracked]
+    others = [m for m in METRICS if m not in main]
+    tables = re.findall(r'<table id="(?:other-)?scores.*?</table>', page, re.S)
+    batches = [main, *(others[i : i + 7] for i in range(0, len(others), 7))]
+    for table, metrics in zip(tables, batches, strict=True):
+        entries = [row[metric] for row in rows if row for metric in metrics]
+        numbers = [n for entry in entries for n in (entry.mean, *(entry.interval or ()))]
+        cells = Cells()
+        cells.feed(table)
+        assert [float(value) for value, _ in cells.found] == numbers
+        for value, shown in cells.found:
+            digits = len(shown.partition(".")[2])
+            assert digits >= 1
+            assert float(shown) == pytest.approx(float(value), abs=0.5001 * 10**-digits)
+        assert table.count("<td>-</td>") == len(metrics), "the arm without a result has a dash in each column"
+
+
+def test_a_metric_that_nothing_was_measured_by_has_no_column(drawn: tuple[Path, Summary], tiny: Config) -> None:
+    study, summary = drawn
+
+    def without(scores: dict[str, ScoreSummary]) -> dict[str, ScoreSummary]:
+        return {m: replace(s, mean=None, interval=None, note="no weights") if m == "lpips" else s for m, s in scores.items()}
+
+    references = {name: without(row) for name, row in summary.references.items()}
+    arms = tuple(replace(arm, scores=without(arm.scores)) for arm in summary.arms)
+    write_report(study, replace(summary, references=references, arms=arms), tiny)
+    page = (study / "report.html").read_text()
+    write_report(study, summary, tiny)
+    assert "<th>lpips</th>" not in page and "<strong>no weights</strong>" in page
+    assert "<th>lpips</th>" in (study / "report.html").read_text()
 
 
 def test_report_loads_nothing_from_elsewhere(page: str) -> None:

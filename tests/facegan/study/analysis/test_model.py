@@ -8,7 +8,7 @@ import statsmodels.formula.api as smf
 from facegan.metrics.table import HEADLINES
 from facegan.study.analysis.effect_records import NotEstimable
 from facegan.study.analysis.effects import analyse_metric, analyse_study
-from facegan.study.analysis.model import Effect
+from facegan.study.analysis.model import Effect, longest_interaction
 from facegan.study.design.two_level import alias_table, column_value, factorial, fraction, leave_one_out
 from tests.facegan.study.planted import (
     METRIC,
@@ -26,16 +26,16 @@ def test_estimates_and_pooled_intervals_equal_those_of_statsmodels() -> None:
     values = simulate(rows, 4, {"a": 2, "b": -1, "c": 0, "a x b": 1.5}, rng, uneven=True)
     found = analyse_metric(METRIC, runs_of(rows, range(4), values, absent=(3, 17)), rows)
     table = pd.DataFrame(rows * 4).assign(y=values.mean(axis=1), seed=np.repeat(range(4), 8)).drop([3, 17])
-    ols = smf.ols("y ~ C(seed, Sum) + a + b + c + a:b + a:c + b:c", table).fit()
+    ols = smf.ols("y ~ C(seed, Sum) + a * b * c", table).fit()
     names = list(ols.params.index)
-    assert len(found.effects) == 6
+    assert len(found.effects) == 7
     for effect in found.effects:
         j = names.index(effect.name.replace(" x ", ":"))
         assert effect.estimate == pytest.approx(2 * ols.params.iloc[j], abs=1e-8)
         # The clips' effects differ, so that the interval is wider than the one of the runs' means.
         assert known(effect.pooled).degrees_of_freedom == ols.df_resid
         assert np.ptp(known(effect.pooled).interval) > 2 * np.ptp(ols.conf_int().iloc[j])
-    assert found.degrees_of_freedom == ols.df_resid == 30 - 4 - 6
+    assert found.degrees_of_freedom == ols.df_resid == 30 - 4 - 7
     assert found.sigma == pytest.approx(np.sqrt(ols.scale), abs=1e-8)
 
 
@@ -97,3 +97,17 @@ def test_interactions_that_cannot_be_separated_stay_in_the_model_as_nuisance() -
     assert {e.reason for e in found.not_estimable} == {"the runs so far cannot separate it from other effects"}
     assert found.degrees_of_freedom == 16 - 2 - 4 - 3
     assert known(found.sigma) < 3
+
+
+def test_eight_arms_have_an_interaction_of_three_and_lose_it_with_an_arm() -> None:
+    rows = factorial("abc")
+    values = simulate(rows, 3, {"a": 1, "a x b x c": 2.0}, np.random.default_rng(4), run=0.01, slope=0)
+    whole = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values), rows)
+    assert by_name(whole)["a x b x c"].estimate == pytest.approx(2.0, abs=0.3)
+    assert whole.model.startswith("main effects and all interactions, ") and whole.not_estimable == ()
+    # Without the arm "a alone" its six other effects are estimated as if there were none of three.
+    fewer = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values, absent=(4, 12, 20)), rows)
+    assert fewer.model.startswith("main effects and two-factor interactions, ") and len(fewer.effects) == 6
+    assert fewer.not_estimable == (NotEstimable("a x b x c", "the runs so far cannot separate it from other effects"),)
+    # With more factors there are many interactions of three, and a fraction cannot tell them apart.
+    assert longest_interaction(factorial("abcd")) == longest_interaction(fraction("abc", "half")) == 2

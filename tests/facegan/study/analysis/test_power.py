@@ -60,5 +60,5 @@ def test_power_grows_with_seeds_and_is_limited_by_people() -> None:
 
 def test_weights_of_effects() -> None:
     """Four over the number of arms for a factorial or a regular fraction."""
-    assert effect_weights(factorial("abc")) == pytest.approx([0.5] * 6)
+    assert effect_weights(factorial("abc")) == pytest.approx([0.5] * 7)
     assert effect_weights(fraction("abcde", "half")) == pytest.approx([0.25] * 15)

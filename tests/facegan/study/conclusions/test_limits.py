@@ -1,10 +1,12 @@
 """Claims are limited by the arms behind them: copies, arms without a face, failed probes."""
 
+from dataclasses import replace
+
 import pytest
 
 from facegan.metrics.card import MetricSummary
 from facegan.metrics.caveats import Caveat, caveats_of
-from facegan.study.conclusions.claim_records import TOO_FEW, ClaimConclusion
+from facegan.study.conclusions.claim_records import TOO_FEW, UNDECIDED, ClaimConclusion
 from facegan.study.conclusions.limits import limit_claims
 
 COPY = Caveat("copy", "copies the source (target following 0.04, identity kept 0.96)")
@@ -18,7 +20,10 @@ FOLLOWING = ClaimConclusion("feature_following", "?", "target_following", "yes",
 def test_a_claim_on_identity_is_refused_if_an_arm_copies_or_shows_no_face(caveat: Caveat) -> None:
     (found,) = limit_claims([IDENTITY], {"-Feature": (caveat,)})
     assert found.answer == "refused"
-    assert found.sentence.startswith(f"Refused: -Feature {caveat.reason}.") and IDENTITY.sentence in found.sentence
+    assert (
+        found.sentence.startswith(f"Refused, identity cannot be compared: -Feature {caveat.reason}.")
+        and IDENTITY.sentence in found.sentence
+    )
 
 
 def test_a_claim_on_following_stands_although_an_arm_copies() -> None:
@@ -52,6 +57,19 @@ def test_arms_that_fail_the_same_probe_share_a_clause() -> None:
     assert alone.sentence.endswith(
         "; Full has a way back to the source 2.2 times worse from the real target than from its own image."
     )
+
+
+def test_an_open_claim_on_identity_is_refused_too_because_more_seeds_do_not_cure_a_copy() -> None:
+    open_claim = replace(IDENTITY, answer=UNDECIDED)
+    (found,) = limit_claims([open_claim], {"-Feature": (COPY,), "Base": (COPY,)})
+    assert found.answer == "refused" and "Their identities are not that of a generated face" in found.sentence
+    assert limit_claims([replace(FOLLOWING, answer=UNDECIDED)], {"-Feature": (COPY,)})[0].answer == UNDECIDED
+    assert limit_claims([open_claim], {"Full": (PROBE,)}) == (open_claim,)
+
+
+def test_an_arm_that_copies_and_shows_no_face_is_named_for_both() -> None:
+    (found,) = limit_claims([FOLLOWING], {"-Feature": (NO_FACE, COPY)})
+    assert found.sentence.endswith("; -Feature shows a face in only 40 % of its images.")
 
 
 def test_what_is_not_decided_stays_as_it_is() -> None:

@@ -1,5 +1,7 @@
 """The claims about following the target: the direction, what is said beside it, and designs that cannot answer."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,16 +13,17 @@ from facegan.study.conclusions.claim_records import NOT_ESTIMABLE, TOO_FEW, UNDE
 from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
 from facegan.study.design.analysis_plan import default_analysis
 from facegan.study.design.arms import Design, choose_design
+from facegan.study.design.two_level import column_value
 
 SQUARE = choose_design("factorial", Config(), factors=("pixel_space", "feature_space"))
 FIGURE2 = choose_design("figure2", Config())
 
 
 def answers(
-    design: Design, seeds: int, following: dict[str, float], kept: dict[str, float], noise: float = 0.01
+    design: Design, seeds: int, following: dict[str, float], kept: dict[str, float], noise: float = 0.01, random: int = 5
 ) -> dict[str, ClaimConclusion]:
-    """The claims by name, from planted main effects on both coordinates; the other headlines have no scores yet."""
-    rng = np.random.default_rng(5)
+    """The claims by name, from planted effects on both coordinates; the other headlines have no scores yet."""
+    rng = np.random.default_rng(random)
     runs: dict[str, list[Run]] = {metric: [] for metric in METRICS}
     for seed in range(seeds):
         for arm in design.arms:
@@ -28,7 +31,8 @@ def answers(
                 effects = {"target_following": following, "identity_kept": kept}.get(metric)
                 clips: dict[str, float | None] = {}
                 if effects is not None:
-                    mean = 0.5 + sum(size * arm.levels[name] / 2 for name, size in effects.items()) + rng.normal(0, noise)
+                    sizes = [size * column_value(arm.levels, tuple(name.split(" x "))) / 2 for name, size in effects.items()]
+                    mean = 0.5 + sum(sizes) + rng.normal(0, noise)
                     clips = {f"c{c}": float(mean + rng.normal(0, noise)) for c in range(12)}
                 runs[metric].append(Run(arm.name, seed, arm.levels, "COMPLETED" if clips else "PENDING", clips))
     planned, analysis = [arm.levels for arm in design.arms], default_analysis()
@@ -86,11 +90,28 @@ def test_the_claims_on_identity_say_what_happened_to_following() -> None:
     assert "(target following by -0." in sentence
 
 
+EIGHT = choose_design("factorial", Config(), factors=("consistency", "pixel", "feature_space"))
+
+
 def test_a_group_whose_parts_oppose_each_other_says_so() -> None:
-    eight = choose_design("factorial", Config(), factors=("consistency", "pixel", "feature_space"))
     effects = {"consistency": -0.3, "pixel": 0.35, "feature_space": 0.4}
-    found = answers(eight, 5, effects, {"pixel": -0.2})["pixel_copying"]
-    assert "; its parts have opposite effects (consistency -0.3" in found.sentence and ", pixel +0.3" in found.sentence
-    alike = answers(eight, 5, effects | {"pixel": -0.3}, {"pixel": -0.2})["pixel_copying"]
+    found = answers(EIGHT, 5, effects, {"pixel": -0.2})["pixel_copying"]
+    assert re.search(r"; its parts have opposite effects \(consistency -0.3\S*, -\S+ to -\S+; pixel \+0.3", found.sentence)
+    alike = answers(EIGHT, 5, effects | {"pixel": -0.3}, {"pixel": -0.2})["pixel_copying"]
     assert "opposite" not in alike.sentence
     assert "opposite" not in answers(SQUARE, 5, {"feature_space": 0.5}, {})["pixel_copying"].sentence
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_parts_whose_signs_are_noise_are_not_called_opposite(seed: int) -> None:
+    found = answers(EIGHT, 5, {"feature_space": 0.4}, {"pixel": -0.2}, noise=0.05, random=seed)["pixel_copying"]
+    assert "opposite" not in found.sentence
+
+
+def test_what_a_group_does_where_the_other_is_on_counts_the_interaction_of_three() -> None:
+    """Main effects and pairs alone would say that feature-space terms help by 0.25 there; they hurt by 0.05."""
+    names = ("consistency", "pixel", "feature_space")
+    kept = {**dict.fromkeys(names, 0.05), "consistency x feature_space": 0.1, "pixel x feature_space": 0.1}
+    found = answers(EIGHT, 5, {}, kept | {" x ".join(names): -0.3}, noise=0.005)["synergy"]
+    assert found.answer == "no" and re.search(r"feature-space terms change it by -0.0[45]", found.sentence)
+    assert "no three factors" not in found.sentence
