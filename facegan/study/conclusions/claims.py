@@ -114,13 +114,13 @@ def _conclude(found: ClaimEvidence, effects: StudyEffects) -> ClaimConclusion:
         low, high = found.interval.bounds
         shown = "below 0.001" if p_holm < 0.001 else f"{p_holm:.3f}"
         numbers = f"(95 % interval {signed(low)} to {signed(high)}; {found.basis}; p {shown} after Holm over {tests} tests)"
-    limits = "".join(f"; {limit}" for limit in found.limits)
+    limits = "".join(f" {limit[0].upper()}{limit[1:]}." for limit in found.limits)
     return ClaimConclusion(
         claim=found.claim.name,
         question=found.claim.question,
         metric=found.metric,
         answer=answer,
-        sentence=f"{lead}: {found.numbers} {signed(found.estimate)} {numbers}{limits}.",
+        sentence=f"{lead}: {found.numbers} {signed(found.estimate)} {numbers}.{limits}",
         estimate=found.estimate,
         bootstrap=found.bootstrap,
         interval=found.interval and found.interval.bounds,

@@ -21,24 +21,20 @@ def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> C
     if claim.answer not in (*DECIDED, UNDECIDED):
         return claim
     found = [(label, caveat) for label, of_arm in caveats.items() for caveat in of_arm]
-    refusing = [f"{label} {caveat.reason}" for label, caveat in found if caveat.kind != "probe"]
+    copies = [label for label, of_arm in caveats.items() if any(caveat.kind == "copy" for caveat in of_arm)]
+    copy = f"{_listed(copies)} {'copy' if len(copies) > 1 else 'copies'} the source" if copies else ""
+    no_face = [f"{label} {caveat.reason}" for label, caveat in found if caveat.kind == "no face"]
+    refusing = [clause for clause in (copy, *no_face) if clause]
     if claim.metric == KEPT and refusing:
-        whose = "Its identity is" if len(refusing) == 1 else "Their identities are"
-        sentence = (
-            f"Refused, identity cannot be compared: {'; '.join(refusing)}. {whose} not that of a generated face. "
-            f"The numbers: {claim.sentence}"
-        )
+        sentence = f"Refused, identity cannot be compared: {'; '.join(refusing)}. The numbers: {claim.sentence}"
         return replace(claim, answer=REFUSED, sentence=sentence)
     if claim.answer == UNDECIDED:
         return claim
     # The way back of a copy works on a copy alone, which adds nothing to what is said of it.
-    copies = {label for label, caveat in found if caveat.kind == "copy"}
-    named = _shared([(label, caveat) for label, caveat in found if caveat.kind == "no face" or label not in copies])
-    if len(copies) > 1:  # one copy is what a claim on following asks about; of several, nothing can be told apart
-        named.insert(0, f"{_listed([label for label in caveats if label in copies])} copy the source")
-    if not named:
-        return claim
-    return replace(claim, sentence=f"{claim.sentence.removesuffix('.')}; {'; '.join(named)}.")
+    named = _shared([(label, caveat) for label, caveat in found if caveat.kind == "probe" and label not in copies])
+    # One copy is what a claim on following asks about; of several, nothing can be told apart.
+    clauses = [*([copy] if len(copies) > 1 else []), *no_face, *named]
+    return replace(claim, sentence=" ".join([claim.sentence, *(f"{clause}." for clause in clauses)]))
 
 
 def _shared(found: Sequence[tuple[str, Caveat]]) -> list[str]:

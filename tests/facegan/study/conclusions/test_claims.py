@@ -109,7 +109,7 @@ def test_missing_runs_and_a_noisy_arm_enter_the_sentence() -> None:
     found = study(SQUARE, 6, effects, np.random.default_rng(1), absent=(3, 10))
     for claim in found:
         assert "2 of 24 runs are missing (full seed 0 FAILED, no_feature_space seed 2 FAILED)" in claim.sentence
-        assert "at worst and at best they would make it" in claim.sentence
+        assert "At worst and at best they would make it" in claim.sentence
     assert all("which keeps the sign" in claim.sentence for claim in found)
     weak = study(SQUARE, 6, effects | {"pixel_space x feature_space": 0.01}, np.random.default_rng(1), absent=(3, 10))
     assert "which may change the sign" in weak[1].sentence

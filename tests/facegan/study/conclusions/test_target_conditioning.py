@@ -96,7 +96,7 @@ EIGHT = choose_design("factorial", Config(), factors=("consistency", "pixel", "f
 def test_a_group_whose_parts_oppose_each_other_says_so() -> None:
     effects = {"consistency": -0.3, "pixel": 0.35, "feature_space": 0.4}
     found = answers(EIGHT, 5, effects, {"pixel": -0.2})["pixel_copying"]
-    assert re.search(r"; its parts have opposite effects \(consistency -0.3\S*, -\S+ to -\S+; pixel \+0.3", found.sentence)
+    assert re.search(r" Its parts have opposite effects \(consistency -0.3\S*, -\S+ to -\S+; pixel \+0.3", found.sentence)
     alike = answers(EIGHT, 5, effects | {"pixel": -0.3}, {"pixel": -0.2})["pixel_copying"]
     assert "opposite" not in alike.sentence
     assert "opposite" not in answers(SQUARE, 5, {"feature_space": 0.5}, {})["pixel_copying"].sentence
