@@ -169,7 +169,8 @@ class OptimConfig:
     batch: int = 8
     """Images in a global batch, over all workers."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """bf16: the networks' passes in bfloat16, losses, statistics and weights in float32; auto: bf16 on a GPU, fp32 on a CPU."""
+    """bf16: the networks' passes in bfloat16, losses, statistics and weights in float32; auto: bf16 on a GPU and on a CPU with
+    instructions for it, otherwise fp32. A study keeps in its plan what auto was when it was planned."""
     average: float = 0.0
     """Decay per step of an exponential moving average of the generator's weights, which is then the generator that is scored,
     shown and exported; 0: none."""

@@ -21,6 +21,7 @@ from facegan.nets.discriminator import Discriminator, build_discriminator
 from facegan.nets.generator import Generator, build_generator
 from facegan.nets.vgg import Vgg19, build_vgg
 from facegan.parallel import rank_and_world, wrap
+from facegan.precision import choose_precision
 from facegan.start_weights.weights import load_shipped
 
 
@@ -242,9 +243,8 @@ class _StepPasses:
 
 def mixed_precision(state: TrainState) -> torch.autocast:
     """The networks' passes in bfloat16 where the configuration says so; losses stay outside, in float32."""
-    wanted = state.config.optim.precision
-    enabled = state.device.type == "cuda" if wanted == "auto" else wanted == "bf16"
-    return torch.autocast(state.device.type, torch.bfloat16, enabled=enabled)
+    precision = choose_precision(state.config.optim.precision, on_gpu=state.device.type == "cuda")
+    return torch.autocast(state.device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def to_signed(images: Tensor) -> Tensor:

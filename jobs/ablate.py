@@ -94,6 +94,7 @@ def main(args: Ablate) -> None:
         factors=design.factors,
         budget=budget,
         analysis=analysis,
+        trial_resources=args.trial_resources,
     )
     run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
 

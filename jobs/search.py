@@ -49,6 +49,7 @@ def main(args: Search) -> None:
         arms=(Arm("search", "Search", ()),),
         seeds=(0,),
         candidates=args.candidates,
+        trial_resources=args.trial_resources,
     )
     study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
     print(f"\nless is better: the sum of {SELECTED_BY}")

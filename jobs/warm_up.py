@@ -59,6 +59,7 @@ def main(args: WarmUp) -> None:
         seeds=tuple(range(SHIPPED_SEEDS)),
         candidates=1,
         factors=design.factors,
+        trial_resources=args.trial_resources,
     )
     study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, 0))
     summary = read_record(Summary, study / "summary.json", "jobs/report.py makes it again")

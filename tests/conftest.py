@@ -28,6 +28,8 @@ TINY = {
     "images": 32,
     "report_every": 8,
     "checkpoint_every": 16,
+    # What auto is depends on the machine.
+    "optim.precision": "fp32",
 }
 
 

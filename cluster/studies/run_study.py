@@ -14,6 +14,7 @@ from ray import ObjectRef
 from cluster.datasets.dataset import DataSet
 from cluster.datasets.prepare import describe_data, prepare_data
 from cluster.runtime.ray_results import result_of
+from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.shared_paths import check_shared_paths
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
@@ -26,6 +27,7 @@ from cluster.tracking.tracker import Tracker
 from facegan.data.manifest import manifest_key
 from facegan.nets.vgg_weights import weights_name
 from facegan.outputs import write_outputs
+from facegan.precision import choose_precision
 from facegan.report.formatting import duration
 from facegan.report.study_text import look_lines, markdown_answers, plan_lines, result_lines
 from facegan.study.analysis.model_selection import best_generator
@@ -52,6 +54,7 @@ class StudyRequest:
     factors: tuple[Factor, ...] = ()
     budget: Budget = field(default_factory=Budget)
     analysis: AnalysisPlan = field(default_factory=default_analysis)
+    trial_resources: TrialResources = field(default_factory=TrialResources)
 
 
 RunTrials = Callable[[Plan, StudyStore, DataSet], None]
@@ -70,6 +73,8 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     weights_name(shared.config.vgg)
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config, shared.crop_smoothing)
 
+    start_ray()
+
     # Plan: written before the first trial, or compared with the plan of the existing study.
     # A study that grows by seeds keeps its folder, because a plan's id does not depend on its seeds.
     wanted = _plan(request, data, request.seeds)
@@ -78,7 +83,6 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     plan = store.open(wanted)
 
     # Trials
-    start_ray()
     check_shared_paths(_local_files(store, data))
     print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
     real_frames = ray.remote(num_cpus=1)(precompute_reference_frames).remote(store, data)
@@ -116,7 +120,13 @@ def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int]) -> Plan:
         factors=request.factors,
         budget=request.budget,
         analysis=request.analysis,
+        auto_precision=choose_precision("auto", on_gpu=_trains_on_gpus(request.trial_resources)),
     )
+
+
+def _trains_on_gpus(asked: TrialResources) -> bool:
+    """Whether trials run on GPUs, which an autoscaling cluster may not have yet."""
+    return asked.gpus > 0 or asked.resources()["gpu"] > 0
 
 
 def _train_and_report(

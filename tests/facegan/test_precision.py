@@ -1,26 +1,54 @@
 """Other ways to the same numbers: bfloat16, compiled networks, a GPU; and what a GPU must not do: wait in a step."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
+from facegan import precision
 from facegan.config import TERMS, Config
 from facegan.data.face_data import FaceData
 from facegan.packing import random_batch
+from facegan.precision import choose_precision
 from facegan.step import new_state, step
 from facegan.train import train
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
 
+def test_auto_is_bfloat16_where_the_device_multiplies_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for flags, expected in (
+        ("fpu avx2 avx512_bf16", "bf16"),
+        ("fpu amx_bf16", "bf16"),
+        ("fpu avx512f", "fp32"),
+        (None, "fp32"),
+    ):
+        file = tmp_path / f"cpuinfo{flags}"
+        if flags:
+            file.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t: none\n")
+        monkeypatch.setattr(precision, "_CPUINFO", file)
+        assert choose_precision("auto", on_gpu=False) == expected
+        assert choose_precision("auto", on_gpu=True) == "bf16"
+        assert choose_precision("fp32", on_gpu=True) == "fp32" and choose_precision("bf16", on_gpu=False) == "bf16"
+
+
+def test_a_step_follows_the_chosen_precision(tiny: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda cpuinfo: True)
+    values = {}
+    for name in ("auto", "bf16", "fp32"):
+        state = new_state(tiny.override({"optim.precision": name}), torch.device("cpu"))
+        values[name] = step(state, random_batch(tiny))["loss/pixel"].item()
+    assert values["auto"] == values["bf16"] != values["fp32"]
+
+
 def test_bfloat16_keeps_losses_and_weights_in_float32_and_near_their_values(tiny: Config) -> None:
     values = {}
-    for precision in ("fp32", "bf16"):
-        config = tiny.override({"optim.precision": precision, "loss.style": 1.0})
+    for name in ("fp32", "bf16"):
+        config = tiny.override({"optim.precision": name, "loss.style": 1.0})
         state = new_state(config, torch.device("cpu"))
-        values[precision] = step(state, random_batch(config))
-        assert {v.dtype for v in values[precision].values()} == {torch.float32}
+        values[name] = step(state, random_batch(config))
+        assert {v.dtype for v in values[name].values()} == {torch.float32}
         assert {p.dtype for p in state.generator.parameters()} == {torch.float32}
     for name, exact in values["fp32"].items():
         if name != "discriminator/accuracy":
@@ -49,9 +77,9 @@ def test_bfloat16_follows_float32_for_two_hundred_steps(data: FaceData, tiny: Co
     """Means over 50 steps agree to 10 %, and to 3 % for the generator's loss: curves, not digits, since training is chaotic."""
     budget = {"images": 800, "report_every": 200, "checkpoint_every": 800, "model.generator_width": 16}
     curves = {}
-    for precision in ("fp32", "bf16"):
-        config = tiny.override({**budget, "optim.precision": precision})
-        curves[precision] = [p.metrics for p in train(new_state(config, torch.device("cuda")), data)]
+    for name in ("fp32", "bf16"):
+        config = tiny.override({**budget, "optim.precision": name})
+        curves[name] = [p.metrics for p in train(new_state(config, torch.device("cuda")), data)]
     for exact, rounded in zip(curves["fp32"], curves["bf16"], strict=True):
         assert rounded["loss/generator"] == pytest.approx(exact["loss/generator"], rel=0.03)
         for name in (n for n in exact if n.startswith("loss/")):

@@ -11,6 +11,7 @@ from typing import Any
 import facegan
 from facegan.config import Config
 from facegan.nets.vgg_weights import weights_name
+from facegan.precision import Precision
 from facegan.start_weights import shipped_sha256
 from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default_analysis, difference
 from facegan.study.design.arms import Arm, Factor, candidate
@@ -60,7 +61,7 @@ class Plan:
     design: str
     preset: str
     base: Config
-    """Configuration that the arms change."""
+    """Configuration that the arms change. Its precision is fp32 or bf16."""
     arms: tuple[Arm, ...]
     trials: tuple[Trial, ...]
     data: PlannedData
@@ -74,6 +75,8 @@ class Plan:
     analysis: AnalysisPlan = field(default_factory=default_analysis)
     changes: tuple[PlanChange, ...] = ()
     """What was changed after the plan was first written."""
+    auto_precision: bool = False
+    """Whether the precision was left open, and chosen for the machine that planned the study."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -81,17 +84,22 @@ class Plan:
         return tuple(dict.fromkeys(trial.seed for trial in self.trials))
 
     def id(self) -> str:
-        """Twelve hex digits; plans that differ in their seeds or in their analysis alone have equal ids."""
-        configs = {(trial.arm, trial.candidate): trial.config.override({"seed": 0}) for trial in self.trials}
+        """Twelve hex digits; plans that differ in their seeds or in their analysis alone have equal ids.
+
+        So have plans whose precision was left open and chosen on different machines.
+        """
+        same = {"seed": 0, **({"optim.precision": "auto"} if self.auto_precision else {})}
+        configs = {(trial.arm, trial.candidate): trial.config.override(same) for trial in self.trials}
         keys = [trial_key(config, self.vgg, self.data, self.code, self.budget) for config in configs.values()]
         return _digest([self.design, keys, *([] if self.budget.kind == "images" else [self.budget.kind])])
 
     def extended(self, other: "Plan", results_seen: int) -> "Plan":
         """This plan with the seeds that another plan of the same id adds, and with its analysis.
 
-        What changes is noted. `results_seen` is the number of trials that have scores.
+        What changes is noted. `results_seen` is the number of trials that have scores. The precision stays this plan's.
         """
         assert self.id() == other.id(), "plans of other studies"
+        other = other._with_precision(self.base.optim.precision)
         added = tuple(trial for trial in other.trials if trial.seed not in self.seeds)
         seeds = tuple(dict.fromkeys(trial.seed for trial in added))
         notes = []
@@ -101,6 +109,18 @@ class Plan:
             notes.append(difference(self.analysis, other.analysis))
         changes = tuple(PlanChange(note, results_seen) for note in notes)
         return replace(self, trials=(*self.trials, *added), analysis=other.analysis, changes=(*self.changes, *changes))
+
+    def _with_precision(self, precision: str) -> "Plan":
+        """The same plan for another machine's precision."""
+        changed = {"optim.precision": precision}
+        configs = [trial.config.override(changed) for trial in self.trials]
+        keys = [trial_key(config, self.vgg, self.data, self.code, self.budget) for config in configs]
+        trials = zip(self.trials, keys, configs, strict=True)
+        return replace(
+            self,
+            base=self.base.override(changed),
+            trials=tuple(replace(trial, key=key, config=config) for trial, key, config in trials),
+        )
 
     def warm_up(self, seed: int) -> Trial | None:
         """The run that the trials of a seed branch from; None without `warm_up`."""
@@ -146,12 +166,15 @@ def make_plan(
     factors: Sequence[Factor] = (),
     budget: Budget | None = None,
     analysis: AnalysisPlan | None = None,
+    auto_precision: Precision = "fp32",
 ) -> Plan:
     """A plan with one trial for each seed, arm and candidate.
 
     `factors` are those of the arms' levels. `budget` must be one for these arms; by default all trials get equal images.
-    `analysis` is by default the one that the code makes.
+    `analysis` is by default the one that the code makes. `auto_precision` is what a precision of auto stands for.
     """
+    asked = base.optim.precision
+    base = base.override({"optim.precision": auto_precision if asked == "auto" else asked})
     code, vgg = code_version(), weights_name(base.vgg)
     budget = budget or Budget()
     trials = []
@@ -175,6 +198,7 @@ def make_plan(
         factors=tuple(factors),
         budget=budget,
         analysis=analysis or default_analysis(),
+        auto_precision=asked == "auto",
     )
 
 

@@ -24,3 +24,16 @@ def test_keys_depend_on_the_weights_of_vgg(tiny: Config, tmp_path: Path) -> None
         (tmp_path / "vgg.pth").write_bytes(content)
         keys.append(figure2_plan(config).trials[0].key)
     assert keys[0] != keys[1]
+
+
+def test_a_precision_left_open_is_chosen_once_and_named_in_every_key(tiny: Config) -> None:
+    """A study that moves to a machine that would choose another precision keeps its folder, its trials and its precision."""
+    left_open = tiny.override({"optim.precision": "auto", "warm_up": 8})
+    here, there = (figure2_plan(left_open, auto_precision=p, seeds=(0,)) for p in ("fp32", "bf16"))
+    assert {trial.config.optim.precision for trial in here.trials} == {"fp32"}
+    assert {trial.config.optim.precision for trial in (*there.trials, *there.warm_ups())} == {"bf16"}
+    assert here.id() == there.id() and {t.key for t in here.trials}.isdisjoint(t.key for t in there.trials)
+    moved = here.extended(figure2_plan(left_open, auto_precision="bf16", seeds=(0, 1)), results_seen=3)
+    assert moved == replace(figure2_plan(left_open, auto_precision="fp32", seeds=(0, 1)), changes=moved.changes)
+    asked = figure2_plan(left_open.override({"optim.precision": "bf16"}), seeds=(0,))
+    assert asked.id() != here.id() and [t.key for t in asked.trials] == [t.key for t in there.trials]
