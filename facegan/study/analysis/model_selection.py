@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from facegan.metrics.caveats import MAX_COPY_FOLLOWING
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
 
 SELECTION = "validation/selection_score"
 """The metric, in metrics.jsonl, that candidates are chosen by; less is better, 0 is the real target and 2 the source copied."""
+_FOLLOWING = "validation/target_following"
 SELECTED_BY = "the distance from perfect target following and identity kept, and the face error over a copied source's"
 """The two parts of the metric, in words."""
 
@@ -54,11 +56,21 @@ def runs_of_arms(plan: Plan, study: Path) -> dict[str, list[Trial]]:
     }
 
 
+def _copies(study: Path, trials: Sequence[Trial]) -> bool:
+    """Whether the generators of an arm, on validation clips, follow as little as a copy; False where that was not measured."""
+    last = [
+        [row.metrics[_FOLLOWING] for row in trial_folder(study, t).rows() if _FOLLOWING in row.metrics][-1:] for t in trials
+    ]
+    found = [value for values in last for value in values]
+    return bool(found) and fmean(found) < MAX_COPY_FOLLOWING
+
+
 def best_generator(plan: Plan, study: Path) -> Trial | None:
     """The trial whose generator to register: the median seed of the arm with the lowest mean score on validation clips.
 
     Of an even number of seeds it is the worse of the middle two. The best seed would promise more than training again gives.
-    Arms with a diverged run, or with a run without a validation score, are left out; None if no arm remains.
+    Arms with a diverged run, or with a run without a validation score, are left out; None if no arm remains. An arm that copies
+    the source on validation clips comes after all arms that do not: blurred faces that follow can score worse than a copy.
     """
     runs = {arm: sorted(trials, key=lambda t: selection_key(study, t)) for arm, trials in runs_of_arms(plan, study).items()}
     keys = {arm: [selection_key(study, trial) for trial in trials] for arm, trials in runs.items() if trials}
@@ -69,5 +81,5 @@ def best_generator(plan: Plan, study: Path) -> Trial | None:
     }
     if not means:
         return None
-    best = runs[min(means, key=lambda arm: means[arm])]
+    best = runs[min(means, key=lambda arm: (_copies(study, runs[arm]), means[arm]))]
     return best[len(best) // 2]
