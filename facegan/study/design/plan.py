@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import facegan
-from facegan.config import Config
+from facegan.config import SHIPPED_SEEDS, Config
+from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
 from facegan.precision import Precision
 from facegan.start_weights import shipped_sha256
@@ -96,9 +97,17 @@ class Plan:
     def extended(self, other: "Plan", results_seen: int) -> "Plan":
         """This plan with the seeds that another plan of the same id adds, and with its analysis.
 
-        What changes is noted. `results_seen` is the number of trials that have scores. The precision stays this plan's.
+        What changes is noted. `results_seen` is the number of trials that have scores. The precision stays this plan's. Raises
+        UserError if seeds would share shipped start weights.
         """
         assert self.id() == other.id(), "plans of other studies"
+        together = dict.fromkeys((*self.seeds, *other.seeds))
+        if self.base.start == "shipped" and len({seed % SHIPPED_SEEDS for seed in together}) < len(together):
+            given, there = (" ".join(map(str, seeds)) for seeds in (other.seeds, self.seeds))
+            raise UserError(
+                f"--seeds is {given}: the study has seeds {there}, and seeds that differ by {SHIPPED_SEEDS} share shipped "
+                "start weights; name another folder with --study, or start a study with --start random --warm_up 24000"
+            )
         other = other._with_precision(self.base.optim.precision)
         added = tuple(trial for trial in other.trials if trial.seed not in self.seeds)
         seeds = tuple(dict.fromkeys(trial.seed for trial in added))

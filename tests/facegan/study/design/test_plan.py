@@ -3,7 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from facegan.config import Config
+from facegan.errors import UserError
+from facegan.presets import preset
 from tests.facegan.study.design.designs import figure2_plan
 from tests.planning import PLANNED_DATA
 
@@ -37,3 +41,16 @@ def test_a_precision_left_open_is_chosen_once_and_named_in_every_key(tiny: Confi
     assert moved == replace(figure2_plan(left_open, auto_precision="fp32", seeds=(0, 1)), changes=moved.changes)
     asked = figure2_plan(left_open.override({"optim.precision": "bf16"}), seeds=(0,))
     assert asked.id() != here.id() and [t.key for t in asked.trials] == [t.key for t in there.trials]
+
+
+def test_seeds_that_share_start_weights_with_those_of_a_study_are_not_added() -> None:
+    demo = preset("demo")
+    begun = figure2_plan(demo, seeds=(0, 1, 2))
+    with pytest.raises(
+        UserError, match="--seeds is 3 4: the study has seeds 0 1 2, and seeds that differ by 3 share"
+    ) as refused:
+        begun.extended(figure2_plan(demo, seeds=(3, 4)), results_seen=24)
+    assert "--study" in str(refused.value)
+    assert begun.extended(figure2_plan(demo, seeds=(0, 1, 2)), results_seen=24) == begun
+    random = demo.override({"start": "random"})
+    assert figure2_plan(random, seeds=(0,)).extended(figure2_plan(random, seeds=(3,)), results_seen=8).seeds == (0, 3)
