@@ -27,7 +27,7 @@ from cluster.tracking.tracker import Tracker
 from facegan.data.manifest import manifest_key
 from facegan.nets.vgg_weights import weights_name
 from facegan.outputs import write_outputs
-from facegan.precision import choose_precision
+from facegan.precision import Precision, choose_precision
 from facegan.report.formatting import duration
 from facegan.report.study_text import look_lines, markdown_answers, plan_lines, result_lines
 from facegan.study.analysis.model_selection import best_generator
@@ -73,14 +73,16 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     weights_name(shared.config.vgg)
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config, shared.crop_smoothing)
 
-    start_ray()
-
     # Plan: written before the first trial, or compared with the plan of the existing study.
-    # A study that grows by seeds keeps its folder, because a plan's id does not depend on its seeds.
-    wanted = _plan(request, data, request.seeds)
+    # A study that grows by seeds keeps its folder, because a plan's id does not depend on its seeds, nor on the precision that
+    # is chosen once Ray has started.
+    wanted = _plan(request, data, request.seeds, "fp32")
     default = STUDIES / f"{request.design}-{shared.preset}-{wanted.id()}"
     store = StudyStore(storage_uri("--study", shared.study or str(default)))
-    plan = store.open(wanted)
+    store.check_plan(wanted)
+    start_ray()
+    precision = choose_precision("auto", on_gpu=_trains_on_gpus(request.trial_resources))
+    plan = store.open(_plan(request, data, request.seeds, precision))
 
     # Trials
     check_shared_paths(_local_files(store, data))
@@ -90,7 +92,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     while seeds := seeds_of_next_look(plan, summary.claims):
         _exit_if_trials_failed(summary)
         print("\n".join(look_lines(plan, summary, seeds)), flush=True)
-        plan = store.open(_plan(request, data, seeds))
+        plan = store.open(_plan(request, data, seeds, precision))
         tracker, summary = _train_and_report(plan, store, data, run_trials, real_frames, shared)
     model = _register_best(plan, store, tracker, summary)
     tracker.finish(markdown_answers(summary), {claim.claim: claim.answer for claim in summary.claims})
@@ -107,7 +109,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     return store.folder, plan
 
 
-def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int]) -> Plan:
+def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int], auto_precision: Precision) -> Plan:
     return make_plan(
         request.shared.config,
         request.arms,
@@ -120,7 +122,7 @@ def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int]) -> Plan:
         factors=request.factors,
         budget=request.budget,
         analysis=request.analysis,
-        auto_precision=choose_precision("auto", on_gpu=_trains_on_gpus(request.trial_resources)),
+        auto_precision=auto_precision,
     )
 
 

@@ -22,7 +22,7 @@ from facegan.files import write_bytes, write_json
 from facegan.records import read_record
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.design.plan import Plan, Trial
-from facegan.study.folder.study_folder import PLAN, check_study_folder, open_study, read_plan
+from facegan.study.folder.study_folder import PLAN, check_study_folder, extended_plan, open_study, read_plan
 from facegan.study.folder.trial_folder import STATE, TrialFolder
 
 _CHECKPOINT = "checkpoint.tar"
@@ -51,6 +51,13 @@ class StudyStore:
         self.location.check()
         if self.location.is_remote and not self.location.exists(PLAN) and self.location.entries():
             raise UserError(f"--study is {str(self.location)!r}: a prefix with other objects under it; name a new prefix")
+
+    def check_plan(self, plan: Plan) -> None:
+        """Raise UserError if `open` would; writes nothing but the local copy of a remote study."""
+        if self.location.is_remote and not self.location.exists(PLAN):
+            return
+        self.pull()
+        extended_plan(self.folder, plan)
 
     def open(self, plan: Plan) -> Plan:
         """Write the plan of a new study or extend that of an existing one by seeds; returns the study's plan.

@@ -77,20 +77,24 @@ def open_study(folder: Path, plan: Plan) -> Plan:
 
     Raises UserError if an existing folder has another plan or no study.
     """
+    extended = extended_plan(folder, plan)
+    if extended != _read(folder):
+        write_plan(folder, extended)
+    return extended
+
+
+def extended_plan(folder: Path, plan: Plan) -> Plan:
+    """The plan that `open_study` would write, or has written; raises the same errors and writes nothing."""
     check_study_folder(folder)
     found = _read(folder)
     if found is None:
-        write_plan(folder, plan)
         return plan
     if found.id() != plan.id():
         raise UserError(
             f"--study is {str(folder)!r}: it belongs to another plan ({found.id()}, this one is {plan.id()}); "
             "name another folder, or give that study's own arguments"
         )
-    extended = found.extended(plan, sum((trial_folder(folder, trial).path / SCORES).exists() for trial in found.trials))
-    if extended != found:
-        write_plan(folder, extended)
-    return extended
+    return found.extended(plan, sum((trial_folder(folder, trial).path / SCORES).exists() for trial in found.trials))
 
 
 def check_study_folder(folder: Path) -> None:
