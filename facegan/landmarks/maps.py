@@ -41,24 +41,11 @@ def draw_points(points: Tensor, size: int, sigma: float) -> Tensor:
 def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
     """[batch, 8, size, size]: soft lines of width `sigma` pixels along each facial part, with a maximum close to 1.
 
-    A line is a row of Gaussians. A Gaussian is separable, so their sum over a part is one product of two thin matrices.
+    A line is a row of Gaussians. A Gaussian is separable, so their sum over a part is one product of two thin matrices. The
+    Gaussians of all parts are computed together: eight times as few operations, which a GPU waits for at small batches.
     1 - exp(-sum) keeps crossing lines within 1.
     """
-    channels = [_line_sum(points, part, size, sigma) for part in PARTS]
-    return 1 - torch.exp(-2 * torch.stack(channels, dim=1))
-
-
-@cache
-def _segments(part: str, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Indices of the points where the segments of a part start and end; on the device, since indexing by a list copies it."""
-    lines, closed = PARTS[part]
-    starts = [i for line in lines for i in (line if closed else line[:-1])]
-    ends = [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
-    return torch.tensor(starts, device=device), torch.tensor(ends, device=device)
-
-
-def _line_sum(points: Tensor, part: str, size: int, sigma: float) -> Tensor:
-    starts, ends = _segments(part, points.device)
+    starts, ends, counts = _segments(points.device)
     start, end = points.index_select(1, starts), points.index_select(1, ends)
     # Dots at most one sigma apart, so that the ripple of their sum is below 1 %.
     dots = max(3, math.ceil(_LONGEST_SEGMENT * size / sigma))
@@ -67,13 +54,30 @@ def _line_sum(points: Tensor, part: str, size: int, sigma: float) -> Tensor:
     # Weighted by the length that a dot stands for, so that long and short segments are equally bright.
     share = (end - start).norm(dim=-1).repeat_interleave(dots, dim=1) / (dots * sigma)
     across, down = _gaussians(centres, size, sigma)
-    return torch.bmm((down * share.unsqueeze(-1)).transpose(1, 2), across)
+    down = (down * share.unsqueeze(-1)).transpose(1, 2)
+    of_parts = [dots * count for count in counts]
+    lines = zip(down.split(of_parts, dim=2), across.split(of_parts, dim=1), strict=True)
+    return 1 - torch.exp(-2 * torch.stack([torch.bmm(rows, columns) for rows, columns in lines], dim=1))
+
+
+@cache
+def _segments(device: torch.device) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Indices of the points where the segments of all parts start and end, and the number of segments of each part.
+
+    The indices are on the device, since indexing by a list copies it.
+    """
+    starts, ends, counts = list[int](), list[int](), list[int]()
+    for lines, closed in PARTS.values():
+        starts += [i for line in lines for i in (line if closed else line[:-1])]
+        ends += [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
+        counts.append(len(starts) - sum(counts))
+    return torch.tensor(starts, device=device), torch.tensor(ends, device=device), tuple(counts)
 
 
 def _gaussians(points: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
     """The factors of each point's Gaussian along x and along y, [batch, n, size] each."""
     grid = torch.arange(size, device=points.device, dtype=points.dtype)
-    distance = points.unsqueeze(-1) - grid
-    # The bound keeps the values (4e-18) and their products from being denormal numbers, which are slow.
-    profile = torch.exp((distance.square() * (-0.5 / sigma**2)).clamp(min=-40))
+    # In place, because these are the largest tensors here. The bound keeps the values (4e-18) and their products from being
+    # denormal numbers, which are slow.
+    profile = (points.unsqueeze(-1) - grid).square_().mul_(-0.5 / sigma**2).clamp_(min=-40).exp_()
     return profile.select(-2, 0), profile.select(-2, 1)
