@@ -12,8 +12,8 @@ from tests.known import known
 PARTS = ("seeds", "runs", "people", "people_by_arm", "rest")
 
 
-def scores(rng: np.random.Generator, sizes: dict[str, float], seeds: int = 4, people: int = 10) -> Floats:
-    """[runs, people] scores whose parts have the variances `sizes`; runs as `runs_of` wants them, seed by seed."""
+def scores(rng: np.random.Generator, sizes: dict[str, float], seeds: int = 3, people: int = 10) -> Floats:
+    """[runs, people] scores of four arms whose parts have the variances `sizes`; runs as `runs_of` wants them, seed by seed."""
 
     def drawn(name: str, *shape: int) -> Floats:
         return np.asarray(np.sqrt(sizes.get(name, 0.0)) * rng.normal(size=shape))
@@ -25,7 +25,7 @@ def scores(rng: np.random.Generator, sizes: dict[str, float], seeds: int = 4, pe
     return values.reshape(seeds * arms, people)
 
 
-def components(values: Floats, seeds: int = 4) -> VarianceComponents:
+def components(values: Floats, seeds: int = 3) -> VarianceComponents:
     return known(variance_components(table_of_runs(runs_of(SQUARE, range(seeds), values))))
 
 
@@ -48,10 +48,10 @@ def test_each_kind_of_scatter_is_its_own_part(name: str) -> None:
 
 def test_a_missing_run_or_a_single_seed_gives_no_components() -> None:
     values = scores(np.random.default_rng(2), {"rest": 1.0})
-    assert variance_components(table_of_runs(runs_of(SQUARE, range(4), values, absent=(5,)))) is None
+    assert variance_components(table_of_runs(runs_of(SQUARE, range(3), values, absent=(5,)))) is None
     assert variance_components(table_of_runs(runs_of(SQUARE, range(1), values[:4]))) is None
     assert variance_components(table_of_runs([])) is None
 
 
 def test_scores_without_scatter_have_no_shares() -> None:
-    assert components(np.ones((16, 10))).shares == {}
+    assert components(np.ones((12, 10))).shares == {}
