@@ -14,12 +14,13 @@ from facegan.files import file_sha256
 from facegan.inference import Images
 from facegan.landmarks.dlib_finder import model_file
 from facegan.landmarks.points import POINTS
+from facegan.metrics.backbones.dlib_resnet import DIMENSIONS, SIDE, DlibResNet
 from facegan.metrics.image_quality import checked
 
 _SIDE = 256
 """Side to which images are resized, pixels: dlib's networks were trained on faces of 80 pixels and more."""
-_CHIP_SIDE, _CHIP_PADDING, _DIMENSIONS = 150, 0.25, 128
-"""Side, in pixels, and margin of the aligned face that the embedding takes, and its length."""
+_CHIP_PADDING = 0.25
+"""Margin of the aligned face that the embedding takes."""
 
 
 class DlibIdentity:
@@ -30,7 +31,7 @@ class DlibIdentity:
     def __init__(self) -> None:
         file = model_file("dlib_face_recognition_resnet_model_v1.dat")
         self.sha256 = file_sha256(Path(file))
-        self._network = dlib.face_recognition_model_v1(file)
+        self._network = DlibResNet(Path(file))
 
     def embed(self, images: Images, points: NDArray[np.float32]) -> NDArray[np.float64]:
         """[n, 128]: embeddings of images [n, size, size, 3] with landmarks [n, 68, 2], which are used to align the face.
@@ -39,10 +40,9 @@ class DlibIdentity:
         """
         known = np.isfinite(points).all(axis=(1, 2))
         pairs = zip(checked(images)[known], points[known], strict=True)
-        chips = [dlib.get_face_chip(*_enlarged(image, face), _CHIP_SIDE, _CHIP_PADDING) for image, face in pairs]
-        embeddings = np.full((len(images), _DIMENSIONS), np.nan)
-        if chips:
-            embeddings[known] = np.array(self._network.compute_face_descriptor(chips), np.float64)
+        chips = [dlib.get_face_chip(*_enlarged(image, face), SIDE, _CHIP_PADDING) for image, face in pairs]
+        embeddings = np.full((len(images), DIMENSIONS), np.nan)
+        embeddings[known] = self._network.embed(np.array(chips, np.uint8).reshape(-1, SIDE, SIDE, 3))
         return embeddings
 
 
