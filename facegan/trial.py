@@ -6,7 +6,7 @@ function that reports to the scheduler.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -59,6 +59,33 @@ class TrialStorage(Protocol):
 
     def publish(self, *, now: bool) -> None:
         """Send what has changed; unless `now`, only when some seconds have passed since the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStorage:
+    """A trial of a study in a folder of this machine."""
+
+    study: Path
+    key: str
+
+    @property
+    def folder(self) -> TrialFolder:
+        """The trial's folder."""
+        return TrialFolder(self.study / "trials" / self.key)
+
+    def fetch_checkpoint(self) -> None:
+        """It is there already."""
+
+    def study_file(self, name: str) -> Path:
+        """A file of the study's folder."""
+        return self.study / name
+
+    def checkpoint_of(self, key: str) -> Path:
+        """The checkpoint folder of another trial."""
+        return LocalStorage(self.study, key).folder.checkpoint
+
+    def publish(self, *, now: bool) -> None:
+        """There is nowhere to send it."""
 
 
 def run_trial(

@@ -9,7 +9,6 @@ import os
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -27,40 +26,12 @@ from facegan.data.sources import clips_in
 from facegan.metrics.table import HEADLINES
 from facegan.presets import preset
 from facegan.study.design.arms import choose_design
-from facegan.study.folder.trial_folder import TrialFolder
 from facegan.synthetic.clips import write_synthetic
 from facegan.synthetic.config import SyntheticConfig
-from facegan.trial import run_trial
+from facegan.trial import LocalStorage, run_trial
 from jobs.bench.machine import Parser, machine, positive, run_main, say, write_results
 
 ARMS = ["no_feature", "full"]
-
-
-@dataclass(frozen=True)
-class LocalStorage:
-    """A study in a folder of this machine."""
-
-    study: Path
-    key: str
-
-    @property
-    def folder(self) -> TrialFolder:
-        """Of the trial."""
-        return TrialFolder(self.study / "trials" / self.key)
-
-    def fetch_checkpoint(self) -> None:
-        """It is there already."""
-
-    def study_file(self, name: str) -> Path:
-        """In the study's folder."""
-        return self.study / name
-
-    def checkpoint_of(self, key: str) -> Path:
-        """Of another trial."""
-        return LocalStorage(self.study, key).folder.checkpoint
-
-    def publish(self, *, now: bool) -> None:
-        """There is nowhere to send it."""
 
 
 def main() -> None:
@@ -135,7 +106,6 @@ def _scores(scratch: Path, data: Path, key: str, config: Config, seed: int) -> d
     """Train and score one run in a process of its own; the mean over people of each headline metric."""
     torch.set_num_threads(1)
     storage = LocalStorage(scratch / "study", key)
-    storage.folder.path.mkdir(parents=True)
     run_trial(config.override({"seed": seed}), storage, FaceData(data), torch.device("cpu"), lambda _: None)
     card = storage.folder.scores()
     assert card is not None, f"{key} was not scored: {storage.folder.state()}"

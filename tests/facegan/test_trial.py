@@ -1,6 +1,5 @@
 """A trial in a plain folder: what it branches from, and which generator it shows and scores."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,10 @@ from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.inference import image_generator
 from facegan.step import new_state
-from facegan.study.folder.trial_folder import TrialFolder
 from facegan.train import train
-from facegan.trial import run_trial
+from facegan.trial import LocalStorage, run_trial
 
 CPU = torch.device("cpu")
-
-
-@dataclass
-class LocalStorage:
-    """A study in a folder of this machine."""
-
-    study: Path
-    key: str = "trial"
-
-    @property
-    def folder(self) -> TrialFolder:
-        return TrialFolder(self.study / "trials" / self.key)
-
-    def fetch_checkpoint(self) -> None:
-        """It is there already."""
-
-    def study_file(self, name: str) -> Path:
-        return self.study / name
-
-    def checkpoint_of(self, key: str) -> Path:
-        return self.study / "trials" / key / "checkpoint"
-
-    def publish(self, *, now: bool) -> None:
-        """There is nowhere to send it."""
 
 
 def report_to_nobody(metrics: dict[str, float]) -> None:
@@ -58,7 +32,7 @@ def test_samples_and_validation_are_of_the_average(
 
     monkeypatch.setattr(trial, "image_generator", recorded)
     config = tiny.override({"optim.average": 0.9})
-    storage = LocalStorage(tmp_path)
+    storage = LocalStorage(tmp_path, "trial")
     run_trial(config, storage, data, CPU, report_to_nobody, score=False)
     state = checkpoint.load(storage.folder.checkpoint, config, CPU)
     assert state is not None and state.average is not None
@@ -72,7 +46,7 @@ def test_a_trial_begins_with_the_weights_of_its_warm_up(data: FaceData, tiny: Co
     list(train(warm, data))
     checkpoint.save(warm, tmp_path / "trials" / "warm" / "checkpoint")
     frozen = config.override({"optim.generator_lr": 0.0, "optim.discriminator_lr": 0.0})
-    storage = LocalStorage(tmp_path)
+    storage = LocalStorage(tmp_path, "trial")
     run_trial(frozen, storage, data, CPU, report_to_nobody, warm_up="warm", score=False)
     state = checkpoint.load(storage.folder.checkpoint, frozen, CPU)
     assert state is not None

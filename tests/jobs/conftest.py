@@ -51,7 +51,7 @@ class Jobs:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=900,
         )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout

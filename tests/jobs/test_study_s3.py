@@ -58,11 +58,11 @@ def kill_after_a_checkpoint(jobs: Any) -> None:
     log, command = jobs.folder / "killed.log", jobs.command("ablate", *MORE, *LENGTH)
     with log.open("w") as sink:
         driver = subprocess.Popen(command, cwd=jobs.folder, env=jobs.environment(), stdout=sink, stderr=sink)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 600
     while not [e for e in STUDY.entries("trials/") if e.key.endswith("checkpoint.tar")]:
         if driver.poll() is not None or time.monotonic() > deadline:
             driver.kill()
-            raise AssertionError(f"no checkpoint before it ended or in 200 s: {log.read_text()[-2000:]}")
+            raise AssertionError(f"no checkpoint before it ended or in 600 s: {log.read_text()[-2000:]}")
         time.sleep(0.1)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait(60)

@@ -171,7 +171,7 @@ def _describe_warp(found: Comparison) -> str:
     elif found.p_equivalent < LEVEL:
         verb = "is as good as"
     else:
-        verb = "does not beat" if low > 0 else "may or may not beat"
+        verb = "does not beat" if low > 0 else "may beat" if high < 0 else "may or may not beat"
     numbers = f"difference {difference}, 95 % interval {formatted('face_error', low)} to {formatted('face_error', high)}"
     return f"it {verb} the source warped to the target landmarks (face error {arm} against {warped}; {numbers})"
 

@@ -108,6 +108,8 @@ def test_a_difference_below_the_smallest_of_interest_is_no_verdict() -> None:
         (18.0, "it beats the source warped"),
         (22.1, "it is as good as the source warped"),
         (29.0, "it is worse than the source warped"),
+        (23.0, "it does not beat the source warped"),
+        (21.0, "it may beat the source warped"),
     ],
 )
 def test_every_verdict_says_whether_the_arm_beats_the_warped_source(
