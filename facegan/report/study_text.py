@@ -18,7 +18,7 @@ def plan_lines(plan: Plan, study: str) -> list[str]:
         f"study    {study}: {plan.design}, {len(plan.trials)} trials, {amount}, {faces}, VGG-19 {plan.vgg}",
         # jobs/doctor.py prints the same hash, to compare the code on other machines.
         f"code     {plan.code} (commit {plan.commit})",
-        f"passes   in {plan.base.optim.precision}{', chosen for this machine' if plan.auto_precision else ''}",
+        f"precision {plan.base.optim.precision}{', chosen for this machine' if plan.auto_precision else ''}",
     ]
     return lines if plan.budget.kind == "images" else [*lines, f"budget   equal {plan.budget.equalised()}"]
 
