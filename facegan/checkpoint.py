@@ -23,7 +23,7 @@ from facegan.errors import UserError
 from facegan.files import replacing, write_json
 from facegan.nets.generator import Generator, build_generator
 from facegan.records import read_record
-from facegan.step import TrainState, new_state
+from facegan.train_state import TrainState, new_state
 
 _STATE = "state.json"
 _GENERATOR, _DISCRIMINATOR, _AVERAGE = "generator.safetensors", "discriminator.safetensors", "average.safetensors"

@@ -177,6 +177,12 @@ class OptimConfig:
     compile: bool = False
     """Compile the networks with TorchInductor, which takes minutes and needs a C++ compiler or, on a GPU, Triton. Measure with
     jobs/bench/step.py whether it pays on your device."""
+    tf32: bool = True
+    """On a GPU, float32 convolutions and products in TF32: 10 bits of mantissa, as PyTorch does by default in convolutions."""
+    fused_norm: bool = False
+    """On a GPU, instance norm with its activation as one Triton kernel. Not measured on a GPU yet."""
+    cuda_graph: bool = False
+    """On a GPU, record a step once and replay it, so that the device waits for no launches. Not measured on a GPU yet."""
 
     def __post_init__(self) -> None:
         for name in ("generator_lr", "discriminator_lr"):

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config
+from facegan.data.batch import to_signed
 from facegan.landmarks.maps import landmark_input
 from facegan.nets.generator import Generator
-from facegan.step import to_signed
 
 Images = NDArray[np.uint8]
 """[n, size, size, 3] RGB."""

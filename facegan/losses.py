@@ -3,6 +3,7 @@
 Values are means over the batch, so they do not depend on its size. F = G(source, target landmarks) is the generated image.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -73,9 +74,24 @@ def distance(a: Tensor, b: Tensor, form: Distance) -> Tensor:
     l1: mean |a - b|; l2: mean (a - b)^2; l1_squared: the mean over samples of (mean |a - b| of the sample)^2, as in 2019.
     """
     if form == "l2":
-        return (a - b).square().mean()
-    per_sample = (a - b).abs().flatten(1).mean(dim=1)
-    return per_sample.square().mean() if form == "l1_squared" else per_sample.mean()
+        return F.mse_loss(a, b)
+    if form == "l1":
+        return mean_absolute(a, b)
+    of_samples = absolute(a, b).flatten(1).mean(dim=1)
+    return F.mse_loss(of_samples, torch.zeros_like(of_samples))
+
+
+def absolute(a: Tensor, b: Tensor) -> Tensor:
+    """|a - b|, as one operation with one more for its gradient: smooth L1 (Girshick 2015), curved only below any difference."""
+    return F.smooth_l1_loss(a, b, reduction="none", beta=_TINY)
+
+
+def mean_absolute(a: Tensor, b: Tensor) -> Tensor:
+    """The mean of |a - b|, in the same way."""
+    return F.smooth_l1_loss(a, b, beta=_TINY)
+
+
+_TINY = 1e-30
 
 
 def adversarial(logits: Tensor) -> Tensor:
@@ -83,19 +99,20 @@ def adversarial(logits: Tensor) -> Tensor:
     return F.softplus(-_full(logits)).mean()
 
 
-def discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Binary cross-entropy of patch logits, real against 1 and fake against 0, averaged."""
-    return (F.softplus(-_full(real)).mean() + F.softplus(_full(fake)).mean()) / 2
+def discriminator(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Binary cross-entropy of patch logits, real against 1 and fake against 0, averaged, and the accuracy."""
+    towards_mistake = _full(torch.cat([-real, fake]))
+    return F.softplus(towards_mistake).mean(), (towards_mistake < 0).mean(dtype=torch.float32)
 
 
 def feature_l1(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple[int, ...]) -> Tensor:
     """Sum over layers of the mean absolute difference of activations (Johnson et al. 2016, with L1)."""
-    return torch.stack([(_full(generated[k]) - _full(target[k])).abs().mean() for k in layers]).sum()
+    return _sum([mean_absolute(_full(generated[k]), _full(target[k])) for k in layers])
 
 
 def style(generated: dict[int, Tensor], target: dict[int, Tensor], layers: tuple[int, ...]) -> Tensor:
     """Sum over layers of the mean absolute difference of Gram matrices, each of one sample (Gatys et al. 2016)."""
-    return torch.stack([(gram(generated[k]) - gram(target[k])).abs().mean() for k in layers]).sum()
+    return _sum([mean_absolute(gram(generated[k]), gram(target[k])) for k in layers])
 
 
 def gram(features: Tensor) -> Tensor:
@@ -104,9 +121,13 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
+def _sum(values: list[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, values)
+
+
 def _full(values: Tensor) -> Tensor:
     """At least float32, which sums over many small values need."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    return values.float() if values.dtype == torch.bfloat16 else values
 
 
 FORMULAS: dict[str, Formula] = {

@@ -15,7 +15,8 @@ from torch import multiprocessing
 from facegan.config import Config
 from facegan.data.batch import Batch
 from facegan.errors import UserError
-from facegan.step import new_state, step
+from facegan.step import step
+from facegan.train_state import new_state
 
 _WARM_STEPS = 3
 

@@ -8,7 +8,7 @@ import torch
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import sample, training_clips
-from facegan.step import TrainState
+from facegan.train_state import TrainState
 
 _BATCHES = 100
 

@@ -31,9 +31,9 @@ from facegan.metrics.validation import VALIDATION_FRAMES, Validation
 from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.start_conditions import start_conditions
-from facegan.step import TrainState, new_state
 from facegan.study.folder.trial_folder import MetricsRow, State, TrialFolder
 from facegan.train import Diverged, Progress, train
+from facegan.train_state import TrainState, new_state
 
 Report = Callable[[dict[str, float]], None]
 """Tells the scheduler of a checkpoint. Every rank calls it. It may not return: ASHA can end the trial there."""

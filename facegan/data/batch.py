@@ -25,6 +25,15 @@ class Batch:
         """The same batch on a device; copies from pinned memory are asynchronous."""
         return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
 
+    def clone(self) -> "Batch":
+        """A batch in memory of its own."""
+        return Batch(*(getattr(self, name).clone() for name in self.__slots__))
+
+    def copy_from(self, other: "Batch") -> None:
+        """Overwrite this batch by another of the same shapes."""
+        for name in self.__slots__:
+            getattr(self, name).copy_(getattr(other, name), non_blocking=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Triplets:
@@ -39,3 +48,9 @@ class Triplets:
         """The samples of the global batch that rank `rank` of `world` ranks trains on."""
         mine = slice(rank, None, world)
         return Triplets(self.source[mine], self.target[mine], self.third[mine], self.mirrored[mine])
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """uint8 images in [0, 255] as floats in [-1, 1]."""
+    # A CPU trains in the contiguous layout; on a GPU the pixels may stay in the order that they came in, channels last.
+    return (images if images.is_cuda else images.contiguous()) / 127.5 - 1

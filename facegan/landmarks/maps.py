@@ -45,24 +45,25 @@ def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
     Gaussians of all parts are computed together: eight times as few operations, which a GPU waits for at small batches.
     1 - exp(-sum) keeps crossing lines within 1.
     """
-    starts, ends, counts = _segments(points.device)
-    start, end = points.index_select(1, starts), points.index_select(1, ends)
+    of_segments, counts = _segments(points.device)
+    start, end = points.index_select(1, of_segments).chunk(2, dim=1)
+    span = end - start
     # Dots at most one sigma apart, so that the ripple of their sum is below 1 %.
     dots = max(3, math.ceil(_LONGEST_SEGMENT * size / sigma))
-    along = torch.arange(dots, device=points.device, dtype=points.dtype).view(1, 1, -1, 1) / dots
-    centres = (start.unsqueeze(2) + along * (end - start).unsqueeze(2)).flatten(1, 2)
+    along = torch.linspace(0, 1 - 1 / dots, dots, device=points.device, dtype=points.dtype)
+    centres = torch.addcmul(start.unsqueeze(2), along.view(-1, 1), span.unsqueeze(2))
     # Weighted by the length that a dot stands for, so that long and short segments are equally bright.
-    share = (end - start).norm(dim=-1).repeat_interleave(dots, dim=1) / (dots * sigma)
+    share = span.norm(dim=-1) / (-0.5 * dots * sigma)
     across, down = _gaussians(centres, size, sigma)
-    down = (down * share.unsqueeze(-1)).transpose(1, 2)
+    down, across = (down * share[..., None, None]).flatten(1, 2).transpose(1, 2), across.flatten(1, 2)
     of_parts = [dots * count for count in counts]
     lines = zip(down.split(of_parts, dim=2), across.split(of_parts, dim=1), strict=True)
-    return 1 - torch.exp(-2 * torch.stack([torch.bmm(rows, columns) for rows, columns in lines], dim=1))
+    return 1 - torch.exp(torch.stack([torch.bmm(rows, columns) for rows, columns in lines], dim=1))
 
 
 @cache
-def _segments(device: torch.device) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Indices of the points where the segments of all parts start and end, and the number of segments of each part.
+def _segments(device: torch.device) -> tuple[Tensor, tuple[int, ...]]:
+    """Indices of the points where the segments of all parts start, then of those where they end; the segments of each part.
 
     The indices are on the device, since indexing by a list copies it.
     """
@@ -71,11 +72,11 @@ def _segments(device: torch.device) -> tuple[Tensor, Tensor, tuple[int, ...]]:
         starts += [i for line in lines for i in (line if closed else line[:-1])]
         ends += [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
         counts.append(len(starts) - sum(counts))
-    return torch.tensor(starts, device=device), torch.tensor(ends, device=device), tuple(counts)
+    return torch.tensor(starts + ends, device=device), tuple(counts)
 
 
 def _gaussians(points: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
-    """The factors of each point's Gaussian along x and along y, [batch, n, size] each."""
+    """The factors of the Gaussians of points [..., 2] along x and along y, [..., size] each."""
     grid = torch.arange(size, device=points.device, dtype=points.dtype)
     # In place, because these are the largest tensors here. The bound keeps the values (4e-18) and their products from being
     # denormal numbers, which are slow.

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.config import Config
+from facegan.data.batch import to_signed
 from facegan.landmarks.maps import landmark_input
 from facegan.metrics.card import Scores
 from facegan.metrics.evaluation_set import EvaluationSet
 from facegan.metrics.table import PROBES
 from facegan.nets.generator import Generator
-from facegan.step import to_signed
 
 NOISE = 2.0
 """Standard deviation of the noise, grey levels of 255."""

@@ -27,17 +27,19 @@ class FirstLayer(nn.Module):
     def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
         """[batch, out, h, w] of images [batch, 3, size, size] and maps [batch, maps, size, size] or points [batch, maps, 2]."""
         if landmarks.dim() == 4:
-            dense: Tensor = self.conv(torch.cat([image, landmarks], dim=1))
+            dense: Tensor = self.conv(
+                torch.cat([image.to(self.conv.weight.dtype), landmarks.to(self.conv.weight.dtype)], dim=1)
+            )
             return dense
         over_image, over_maps = self.conv.weight.split([IMAGE_CHANNELS, landmarks.shape[1]], dim=1)
-        out = F.conv2d(image, over_image, self.conv.bias, self.stride, self.padding)
+        out = F.conv2d(image.to(over_image.dtype), over_image, self.conv.bias, self.stride, self.padding)
         return _add_response(out, landmarks, over_maps, image.shape[-1], self.stride, self.padding, self.sigma)
 
 
 def _add_response(out: Tensor, points: Tensor, weight: Tensor, size: int, stride: int, padding: int, sigma: float) -> Tensor:
     """`out` [batch, channels, h, w] plus the convolution of weight [channels, maps, k, k] with the maps of the points."""
     batch, channels, height, width = out.shape
-    by_point = points.detach().to(weight.dtype).transpose(0, 1)
+    by_point = points.detach().to(torch.promote_types(weight.dtype, torch.float32)).transpose(0, 1)
     windows = [
         _windows(by_point[..., axis], size, out.shape[3 - axis], weight.shape[-1], stride, padding, sigma) for axis in (0, 1)
     ]
@@ -45,7 +47,7 @@ def _add_response(out: Tensor, points: Tensor, weight: Tensor, size: int, stride
     # [maps, batch, rows, columns, k, k]: the window of each output position of a patch.
     read = down[:, :, :, None, :, None] * across[:, :, None, :, None, :]
     kernels = weight.permute(1, 2, 3, 0).flatten(1, 2)
-    patches = torch.bmm(read.flatten(4).flatten(1, 3), kernels).flatten(0, 1)
+    patches = torch.bmm(read.flatten(4).flatten(1, 3).to(weight.dtype), kernels).flatten(0, 1)
     sample = torch.arange(batch, device=out.device).view(1, batch, 1, 1)
     position = (sample * height + rows.unsqueeze(-1)) * width + columns.unsqueeze(-2)
     flat = out.permute(0, 2, 3, 1).reshape(-1, channels).index_add_(0, position.flatten(), patches.to(out.dtype))

@@ -69,12 +69,11 @@ class Generator(nn.Module):
             x = block(x) + skips.pop()
         out = self.last(x)
         # bfloat16 has fewer values near 1 than an 8-bit image.
-        out = out.to(torch.promote_types(out.dtype, torch.float32))
-        colour = torch.tanh(out[:, :3])
+        out = out.float() if out.dtype == torch.bfloat16 else out
         if self.head == "colour":
-            return colour
-        keep = torch.sigmoid(out[:, 3:])
-        return keep * image + (1 - keep) * colour
+            return torch.tanh(out)
+        colour, mask = out.split([3, 1], dim=1)
+        return torch.lerp(torch.tanh(colour), image, torch.sigmoid(mask))
 
 
 def build_generator(model: ModelConfig) -> Generator:

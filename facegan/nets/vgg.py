@@ -26,8 +26,8 @@ _STD = (0.229, 0.224, 0.225)
 class Vgg19(nn.Module):
     """Activations of VGG-19 up to relu4_3. `width` is the number of channels of the first layer, 64 in the public network."""
 
-    mean: Tensor
-    std: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -39,12 +39,15 @@ class Vgg19(nn.Module):
                 channels = factor * width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers[: PERCEPTUAL_LAYERS[-1] + 1])
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        # From [-1, 1] to [0, 1], minus the mean, over the standard deviation: one product and one sum.
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _STD))
+        self.register_buffer("scale", 0.5 / std, persistent=False)
+        self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
 
     def forward(self, image: Tensor, layers: tuple[int, ...]) -> dict[int, Tensor]:
         """The activations [batch, c, h, w] at positions in `features`, of images [batch, 3, size, size] in [-1, 1]."""
-        x = (((image + 1) / 2 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        dtype = next(self.features.parameters()).dtype
+        x = torch.addcmul(self.shift, image, self.scale).to(dtype, memory_format=torch.channels_last)
         taken: dict[int, Tensor] = {}
         for position in range(max(layers) + 1):
             x = self.features[position](x)

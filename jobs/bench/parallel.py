@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine wh
 from facegan.config import Config
 from facegan.packing import random_batch
 from facegan.presets import preset
-from facegan.step import new_state, step
+from facegan.step import step
+from facegan.train_state import new_state
 from jobs.bench.machine import Parser, machine, positive, run_main, write_results
 
 _BUCKET_BYTES = 25 * 2**20

@@ -13,8 +13,8 @@ from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.step import TrainState, new_state
 from facegan.train import train
+from facegan.train_state import TrainState, new_state
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def weights(state: TrainState) -> list[torch.Tensor]:
     ("generator_optimizer", "discriminator_optimizer"),
     [
         (functools.partial(torch.optim.Adam, amsgrad=True), functools.partial(torch.optim.SGD, momentum=0.9)),
-        (lambda parameters, lr, fused: torch.optim.NAdam(parameters, lr=lr), functools.partial(torch.optim.SGD, momentum=0.5)),
+        (lambda parameters, lr, **_: torch.optim.NAdam(parameters, lr=lr), functools.partial(torch.optim.SGD, momentum=0.5)),
     ],
     ids=["amsgrad and momentum", "nadam and momentum"],
 )

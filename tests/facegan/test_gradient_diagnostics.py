@@ -9,22 +9,24 @@ from facegan.data.sampling import batches
 from facegan.gradient_diagnostics import measure_gradients, term_gradients
 from facegan.losses import FORMULAS
 from facegan.metric_names import GRADIENT_DIAGNOSTICS
-from facegan.step import TrainState, _StepPasses, new_state, step
+from facegan.passes import StepPasses, make_input
+from facegan.step import step
 from facegan.train import train
+from facegan.train_state import TrainState, new_state
 
 STYLE = {"loss.style": 1.0}
 
 
-def weighted_terms(state: TrainState, scene: _StepPasses) -> dict[str, torch.Tensor]:
+def weighted_terms(state: TrainState, scene: StepPasses) -> dict[str, torch.Tensor]:
     weights = state.config.loss.weights()
     return {term: weights[term] * FORMULAS[term].value(scene, state.config.loss) for term in state.config.loss.active()}
 
 
-def scene(data: FaceData, config: Config) -> tuple[TrainState, _StepPasses]:
+def scene(data: FaceData, config: Config) -> tuple[TrainState, StepPasses]:
     """A state before its first step, and the passes of that step."""
     state = new_state(config, torch.device("cpu"))
     feed = batches(data, config, 0, 0, 1, pin=False)
-    found = _StepPasses(state, next(feed))
+    found = StepPasses(state, make_input(next(feed), [state]))
     feed.close()
     return state, found
 

@@ -33,8 +33,11 @@ def test_adversarial_is_cross_entropy_per_patch() -> None:
 def test_discriminator_wants_real_high_and_fake_low() -> None:
     real, fake = torch.tensor([3.0]), torch.tensor([-3.0])
     by_hand = -math.log(1 / (1 + math.exp(-3)))
-    assert losses.discriminator(real, fake).item() == pytest.approx(by_hand)
-    assert losses.discriminator(fake, real).item() > 3
+    loss, accuracy = losses.discriminator(real, fake)
+    assert loss.item() == pytest.approx(by_hand) and accuracy.item() == 1
+    loss, accuracy = losses.discriminator(fake, real)
+    assert loss.item() > 3 and accuracy.item() == 0
+    assert losses.discriminator(real, real)[1].item() == 0.5
 
 
 def test_feature_l1_sums_layers_and_means_within() -> None:
@@ -74,4 +77,4 @@ def test_terms_of_bfloat16_activations_are_summed_in_float32(layers: tuple[int, 
     assert torch.equal(losses.style(generated, target, layers), losses.style(exact, wanted, layers))
     real, fake = generated[3][:, :1], target[3][:, :1]
     assert torch.equal(losses.adversarial(fake), losses.adversarial(fake.float()))
-    assert torch.equal(losses.discriminator(real, fake), losses.discriminator(real.float(), fake.float()))
+    assert torch.equal(losses.discriminator(real, fake)[0], losses.discriminator(real.float(), fake.float())[0])

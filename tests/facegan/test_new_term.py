@@ -27,7 +27,8 @@ from facegan.flops import count_step
 from facegan.packing import random_batch
 from facegan.presets import preset
 from facegan.report.gradient_figure import _short
-from facegan.step import new_state, step
+from facegan.step import step
+from facegan.train_state import new_state
 from facegan.study.design.arms import candidate, choose_design
 
 config = preset("hour").override({"data.size": 32, "model.generator_width": 4, "model.discriminator_width": 4, "vgg.width": 4})

@@ -11,8 +11,9 @@ from facegan.config import TERMS, Config
 from facegan.data.face_data import FaceData
 from facegan.packing import random_batch
 from facegan.precision import choose_precision
-from facegan.step import new_state, step
+from facegan.step import step
 from facegan.train import train
+from facegan.train_state import new_state
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 

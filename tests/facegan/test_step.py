@@ -12,9 +12,11 @@ from facegan.config import TERMS, Config
 from facegan.data.batch import Batch
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import sample, training_clips
+from facegan.passes import StepPasses, make_input
 from facegan.presets import preset
-from facegan.step import TrainState, _StepPasses, new_state, step, train_discriminator
+from facegan.step import step, train_discriminator
 from facegan.train import train
+from facegan.train_state import TrainState, new_state
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden_losses.json"
@@ -88,7 +90,7 @@ def test_the_discriminator_learns_only_in_its_own_phase(data: FaceData, tiny: Co
     batch = first_batch(data, tiny)
     start = {k: v.clone() for k, v in whole.generator.state_dict().items()}
     step(whole, batch)
-    train_discriminator(own, _StepPasses(own, batch))
+    train_discriminator(own, StepPasses(own, make_input(batch, [own])))
     for ours, theirs in zip(whole.discriminator.parameters(), own.discriminator.parameters(), strict=True):
         assert ours.grad is not None
         assert theirs.grad is not None

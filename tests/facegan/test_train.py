@@ -13,8 +13,8 @@ from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData, open_data
 from facegan.errors import UserError
-from facegan.step import TrainState, new_state
 from facegan.train import Diverged, Progress, train
+from facegan.train_state import TrainState, new_state
 from tests.serving import free_port
 
 CPU = torch.device("cpu")

@@ -10,8 +10,8 @@ from facegan import checkpoint, trial
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.inference import image_generator
-from facegan.step import new_state
 from facegan.train import train
+from facegan.train_state import new_state
 from facegan.trial import LocalStorage, run_trial
 
 CPU = torch.device("cpu")

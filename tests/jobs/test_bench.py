@@ -12,8 +12,9 @@ import torch
 from facegan.config import Config
 from facegan.packing import random_batch
 from facegan.presets import preset
-from facegan.step import new_state, step
+from facegan.step import step
 from facegan.study.design.arms import choose_design
+from facegan.train_state import new_state
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
 from jobs.bench.start_and_batches import ARMS, nested_variances

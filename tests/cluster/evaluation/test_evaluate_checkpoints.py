@@ -30,11 +30,11 @@ from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.table import METRICS, PROBES
 from facegan.nets.vgg import Vgg19
 from facegan.report.score_table import score_lines
-from facegan.step import new_state
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import trial_folder
+from facegan.train_state import new_state
 from facegan.trial import run_trial
 
 pytestmark = pytest.mark.ray

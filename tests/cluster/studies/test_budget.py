@@ -21,12 +21,12 @@ from facegan import trial
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.step import new_state
 from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
+from facegan.train_state import new_state
 from facegan.trial import Report, run_trial
 from tests.planning import PLANNED_DATA
 

@@ -11,9 +11,9 @@ from facegan.errors import UserError
 from facegan.presets import preset
 from facegan.start_weights import FOLDER, shipped_file
 from facegan.start_weights.weights import save_start_weights
-from facegan.step import new_state
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import trial_key
+from facegan.train_state import new_state
 from tests.planning import PLANNED_DATA
 
 CPU = torch.device("cpu")
