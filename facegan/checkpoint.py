@@ -22,6 +22,7 @@ from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import replacing, write_json
 from facegan.nets.generator import Generator, build_generator
+from facegan.nets.vgg import Vgg19
 from facegan.records import read_record
 from facegan.train_state import TrainState, new_state
 
@@ -66,8 +67,8 @@ def save(state: TrainState, folder: Path) -> None:
         write_json(partial / _STATE, asdict(record))
 
 
-def load(folder: Path, config: Config, device: torch.device) -> TrainState | None:
-    """The state of a checkpoint, or None where there is none.
+def load(folder: Path, config: Config, device: torch.device, vgg: Vgg19 | None = None) -> TrainState | None:
+    """The state of a checkpoint, or None where there is none; `vgg` is that of another run, to be shared.
 
     Raises UserError if the checkpoint is damaged or of another configuration.
     """
@@ -79,7 +80,7 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
     record = _read(folder)
     if record.config != config:
         raise UserError(f"{folder} is a checkpoint of another configuration; start in another folder")
-    state = new_state(config, device)
+    state = new_state(config, device, vgg)
     try:
         state.generator.load_state_dict(_read_tensors(folder / _GENERATOR))
         state.discriminator.load_state_dict(_read_tensors(folder / _DISCRIMINATOR))
@@ -96,12 +97,12 @@ def load(folder: Path, config: Config, device: torch.device) -> TrainState | Non
     return state
 
 
-def branch(folder: Path, config: Config, device: torch.device) -> TrainState:
+def branch(folder: Path, config: Config, device: torch.device, vgg: Vgg19 | None = None) -> TrainState:
     """A state before its first step with the networks of another run's checkpoint, and with new optimizers.
 
     Raises UserError if the checkpoint is missing or damaged, or of other networks.
     """
-    state = new_state(config, device)
+    state = new_state(config, device, vgg)
     try:
         generator = load_bytes(generator_bytes(folder))
         for network in (state.generator, state.average):

@@ -1,14 +1,12 @@
-"""One trial: train a configuration into a trial folder, then score the generator.
+"""Trials: train configurations into trial folders, then score the generators.
 
-It runs in a Tune actor, in the workers of Ray Train or in a plain process: the caller gives the storage, the device and a
+They run in a Tune actor, in the workers of Ray Train or in a plain process: the caller gives the storage, the device and a
 function that reports to the scheduler.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -21,19 +19,16 @@ from facegan.data.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import Images, image_generator
 from facegan.memory import peak_memory_bytes, reset_peak_memory
-from facegan.metrics.evaluation import make_card
-from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
-from facegan.metrics.evaluation_set import REFERENCE_FRAMES, generate_all, prepare_evaluation_set
-from facegan.metrics.evaluators import build_evaluators
-from facegan.metrics.measure import measure
-from facegan.metrics.probes import probe_generator
-from facegan.metrics.validation import VALIDATION_FRAMES, Validation
+from facegan.metrics.validation import Validation
+from facegan.nets.vgg import Vgg19
 from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
+from facegan.scorer import Scorer
 from facegan.start_conditions import start_conditions
-from facegan.study.folder.trial_folder import MetricsRow, State, TrialFolder
-from facegan.train import Diverged, Progress, train
+from facegan.study.folder.trial_folder import MetricsRow, State
+from facegan.train import Diverged, Progress, Together
 from facegan.train_state import TrainState, new_state
+from facegan.trial_storage import TrialStorage
 
 Report = Callable[[dict[str, float]], None]
 """Tells the scheduler of a checkpoint. Every rank calls it. It may not return: ASHA can end the trial there."""
@@ -41,105 +36,90 @@ Report = Callable[[dict[str, float]], None]
 _GRID_ROWS = 6
 
 
-class TrialStorage(Protocol):
-    """Where a trial is kept: a folder to work in, and the way its files reach the location that outlives the node."""
-
-    @property
-    def folder(self) -> TrialFolder:
-        """The trial's folder on this node."""
-
-    def fetch_checkpoint(self) -> None:
-        """Bring the last checkpoint into the folder, if there is one."""
-
-    def study_file(self, name: str) -> Path:
-        """A file of the whole study, fetched if it exists."""
-
-    def checkpoint_of(self, key: str) -> Path:
-        """The checkpoint folder of another trial, fetched if it exists."""
-
-    def publish(self, *, now: bool) -> None:
-        """Send what has changed; unless `now`, only when some seconds have passed since the last time."""
-
-
 @dataclass(frozen=True, slots=True)
-class LocalStorage:
-    """A trial of a study in a folder of this machine."""
+class TrialRun:
+    """A configuration to train, and where it is kept."""
 
-    study: Path
-    key: str
-
-    @property
-    def folder(self) -> TrialFolder:
-        """The trial's folder."""
-        return TrialFolder(self.study / "trials" / self.key)
-
-    def fetch_checkpoint(self) -> None:
-        """It is there already."""
-
-    def study_file(self, name: str) -> Path:
-        """A file of the study's folder."""
-        return self.study / name
-
-    def checkpoint_of(self, key: str) -> Path:
-        """The checkpoint folder of another trial."""
-        return LocalStorage(self.study, key).folder.checkpoint
-
-    def publish(self, *, now: bool) -> None:
-        """There is nowhere to send it."""
+    config: Config
+    storage: TrialStorage
+    warm_up: str | None = None
+    """The key of the run that this one branches from."""
+    score: bool = True
+    """Whether the final generator is scored."""
 
 
-def run_trial(
-    config: Config,
-    storage: TrialStorage,
+def run_trial(trial: TrialRun, data: FaceData, device: torch.device, report: Report, *, seconds: float | None = None) -> State:
+    """Train one configuration; see `run_trials`."""
+    return run_trials([trial], data, device, lambda _, metrics: report(metrics), Scorer(data), seconds=seconds)[0]
+
+
+def run_trials(
+    trials: Sequence[TrialRun],
     data: FaceData,
     device: torch.device,
-    report: Report,
+    report: Callable[[int, dict[str, float]], None],
+    scorer: Scorer,
     *,
     seconds: float | None = None,
-    warm_up: str | None = None,
-    score: bool = True,
-) -> State:
-    """Train to the end, from the last checkpoint if there is one, and score; all results are left in the trial's folder.
+) -> list[State]:
+    """Train to the end, each from its last checkpoint if there is one, and score; all results are left in the trials' folders.
 
-    The end is the configuration's images, or with `seconds` the first report after so much training time. `warm_up` is the key
-    of the run that this one branches from. Without `score` the final generator is not scored.
+    The end is the configuration's images, or with `seconds` the first report after so much training time. Several trials train
+    together, and must see the same batches (`facegan.train.same_batches`). Each has the results that it would have alone.
+    `report` is told the position of a trial and its metrics at each checkpoint.
     """
     # Start from the last checkpoint, from the warm-up, or from the weights that the seed gives.
-    storage.fetch_checkpoint()
-    state = checkpoint.load(storage.folder.checkpoint, config, device)
-    if state is None:
-        state = checkpoint.branch(storage.checkpoint_of(warm_up), config, device) if warm_up else new_state(config, device)
-    writer = _Writer(storage, state, data) if rank_and_world()[0] == 0 else None
+    states: list[TrainState] = []
+    for trial in trials:
+        shared = next((state.vgg for state in states if state.vgg is not None), None)
+        states.append(_start(trial, device, shared))
+    writers = [_Writer(t, state, data, scorer) for t, state in zip(trials, states, strict=True)] if _is_first_rank() else []
+    ends: dict[int, State] = {}
+
+    def end(place: int, metrics: dict[str, float]) -> None:
+        # Score, and only then report the last images: ASHA ends a trial at that report.
+        if writers:
+            writers[place].finish(score=trials[place].score)
+        ends[place] = "COMPLETED"
+        report(place, metrics)
 
     # Train. Rank 0 writes a row at each report; all ranks tell the scheduler at each checkpoint.
-    last: dict[str, float] = {"images": float(state.images)}
-    try:
-        for progress in _train_until(state, data, seconds):
-            validation = writer.write(progress) if writer else {}
-            last = {"images": float(progress.images), **validation}
-            if progress.at_checkpoint and not _is_over(state, seconds):
-                report(last)
-    except Diverged as reason:
-        if writer:
-            writer.write_state("DIVERGED", str(reason))
-        return "DIVERGED"
-
-    # Score, and only then report the last images: ASHA ends a trial at that report.
-    if writer:
-        writer.finish(score=score)
-    report(last)
-    return "COMPLETED"
-
-
-def _train_until(state: TrainState, data: FaceData, seconds: float | None) -> Iterator[Progress]:
-    """The training loop, ended when the seconds are spent; its last report is at a checkpoint."""
-    if _is_over(state, seconds):
-        return
-    for progress in train(state, data):
-        is_last = _is_over(state, seconds)
-        yield replace(progress, at_checkpoint=progress.at_checkpoint or is_last)
+    together = Together(states, data)
+    for place, state in enumerate(states):
+        if _is_over(state, seconds):
+            together.leave(place)
+            end(place, {"images": float(state.images)})
+    for place, news in together:
+        if isinstance(news, Diverged):
+            ends[place] = "DIVERGED"
+            if writers:
+                writers[place].write_state("DIVERGED", str(news))
+            continue
+        is_last = _is_over(states[place], seconds)
+        progress = replace(news, at_checkpoint=news.at_checkpoint or is_last)
+        validation = writers[place].write(progress) if writers else {}
+        metrics = {"images": float(progress.images), **validation}
         if is_last:
-            return
+            together.leave(place)
+            end(place, metrics)
+        elif progress.at_checkpoint:
+            report(place, metrics)
+    return [ends[place] for place in range(len(trials))]
+
+
+def _start(trial: TrialRun, device: torch.device, vgg: Vgg19 | None) -> TrainState:
+    config, storage = trial.config, trial.storage
+    storage.fetch_checkpoint()
+    state = checkpoint.load(storage.folder.checkpoint, config, device, vgg)
+    if state is not None:
+        return state
+    if trial.warm_up is not None:
+        return checkpoint.branch(storage.checkpoint_of(trial.warm_up), config, device, vgg)
+    return new_state(config, device, vgg)
+
+
+def _is_first_rank() -> bool:
+    return rank_and_world()[0] == 0
 
 
 def _is_over(state: TrainState, seconds: float | None) -> bool:
@@ -151,16 +131,15 @@ def _is_over(state: TrainState, seconds: float | None) -> bool:
 class _Writer:
     """What rank 0 writes: rows of metrics, sample grids, checkpoints, the state, and at the end the scores."""
 
-    def __init__(self, storage: TrialStorage, state: TrainState, data: FaceData) -> None:
-        self.storage, self.folder, self.state, self.data = storage, storage.folder, state, data
+    def __init__(self, trial: TrialRun, state: TrainState, data: FaceData, scorer: Scorer) -> None:
+        self.storage, self.folder, self.state, self._scorer = trial.storage, trial.storage.folder, state, scorer
         self.folder.samples.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.path / "config.json", state.config.to_dict())
         self.folder.forget_rows_after(state.images)
         if not state.images:
             self.folder.write_conditions(**start_conditions(state, data))
         reset_peak_memory(state.device)
-        self._evaluators = build_evaluators(EvaluatorsConfig())
-        self._validation = Validation(data, state.config, self._evaluators, storage.study_file(VALIDATION_FRAMES))
+        self._validation = scorer.validation(state.config, trial.storage.study_file)
         self.write_state("RUNNING")
 
     def write_state(self, name: State, error: str = "", *, now: bool = True) -> None:
@@ -189,17 +168,8 @@ class _Writer:
     def finish(self, *, score: bool) -> None:
         """Score the final generator on the test people and close the trial."""
         if score:
-            self._score()
+            self.folder.write_scores(self._scorer.card(self.state, self.storage.study_file))
         self.write_state("COMPLETED")
-
-    def _score(self) -> None:
-        state, evaluators = self.state, self._evaluators
-        real_frames = self.storage.study_file(REFERENCE_FRAMES)
-        evaluation_set = prepare_evaluation_set(self.data, evaluators, real_frames, Sampling())
-        generate = image_generator(state.result, state.config, state.device)
-        measured = measure(generate_all(generate, self.data, evaluation_set), evaluation_set, evaluators)
-        measured |= probe_generator(state.result, state.config, state.device, evaluation_set)
-        self.folder.write_scores(make_card(measured, evaluation_set.pairs.clip, self.data, evaluators))
 
 
 def _grid(validation: Validation, images: Images) -> NDArray[np.uint8]:

@@ -57,6 +57,9 @@ class Ablate:
     """Weight sets to try within each arm; the first is the arm's own. ASHA stops the worse ones early."""
     grace_images: int | None = None
     """Images that every candidate trains on before ASHA may stop it. By default two checkpoints' worth."""
+    runs_together: int = 1
+    """Runs of a seed that one process trains together, on batches that are read once. Each has the results that it has alone.
+    On a GPU, give it with --optim.cuda_graph True."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
@@ -69,6 +72,11 @@ def main(args: Ablate) -> None:
     grace_images = choose_grace_images(config, args.grace_images)
     if args.candidates > 1:
         check_candidates(config, grace_images, seconds=args.seconds)
+    if args.runs_together < 1:
+        raise UserError(f"--runs_together is {args.runs_together}: at least 1")
+    if args.runs_together > 1 and (args.candidates > 1 or args.budget == "seconds"):
+        cause = f"--candidates is {args.candidates}" if args.candidates > 1 else "--budget is seconds"
+        raise UserError(f"--runs_together is {args.runs_together} and {cause}: each run then ends by itself; leave one out")
     seeds, analysis = _choose_seeds(args)
     check_no_seed(config)
     if args.budget == "seconds":
@@ -96,7 +104,8 @@ def main(args: Ablate) -> None:
         analysis=analysis,
         trial_resources=args.trial_resources,
     )
-    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
+    resources, together = args.trial_resources, args.runs_together
+    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, resources, grace_images, together))
 
 
 def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:

@@ -36,7 +36,7 @@ class AshaPerArm(FIFOScheduler):  # type: ignore[misc]
         }
 
     def _scheduler(self, trial: TuneTrial) -> TrialScheduler:
-        return self._asha[self._arm[trial.config["key"]]]
+        return self._asha[self._arm[trial.config["keys"][0]]]
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._scheduler(trial).on_trial_add(tune_controller, trial)
@@ -46,7 +46,7 @@ class AshaPerArm(FIFOScheduler):  # type: ignore[misc]
             return str(TrialScheduler.CONTINUE)
         decision: str = self._scheduler(trial).on_trial_result(tune_controller, trial, result)
         if decision == TrialScheduler.STOP:
-            self._write_stopped(trial.config["key"])
+            self._write_stopped(trial.config["keys"][0])
         return decision
 
     def _write_stopped(self, key: str) -> None:

@@ -11,7 +11,7 @@ from cluster.runtime.device import assigned_device
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
 from facegan.study.design.plan import WARM_UP, Trial
-from facegan.trial import run_trial
+from facegan.trial import TrialRun, run_trial
 
 
 def run_data_parallel(
@@ -51,12 +51,5 @@ def _worker(loop_config: dict[str, Any]) -> None:
     stage_vgg(trial.config.vgg.weights)
     with loop_config["store"].trial(trial.key) as trial_store:
         # Reports carry no checkpoint, because it is already in the trial folder. They tell Ray that the run is alive.
-        run_trial(
-            trial.config,
-            trial_store,
-            loop_config["data"].open(),
-            device,
-            ray.train.report,
-            warm_up=loop_config["warm_up"],
-            score=trial.arm != WARM_UP,
-        )
+        run = TrialRun(trial.config, trial_store, loop_config["warm_up"], score=trial.arm != WARM_UP)
+        run_trial(run, loop_config["data"].open(), device, ray.train.report)

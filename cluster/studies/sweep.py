@@ -1,6 +1,11 @@
-"""The trials of a study on Ray Tune: one actor per trial, as many at a time as the cluster has resources for."""
+"""The trials of a study on Ray Tune: as many actors at a time as the cluster has resources for.
+
+An actor trains one run at a time, or with --runs_together several of a seed. What Tune calls a trial is then a group of them.
+"""
 
 import os
+from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +24,27 @@ from cluster.storage.weights import stage_vgg
 from cluster.studies.asha import AshaPerArm
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
+from facegan.scorer import Scorer
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
-from facegan.trial import run_trial
+from facegan.train import same_batches
+from facegan.trial import TrialRun, run_trials
 
 _RETRIES = 2
 
 
-def run_sweep(plan: Plan, store: StudyStore, data: DataSet, trial_resources: TrialResources, grace_images: int) -> None:
-    """Run the trials of a plan that have not ended. Afterwards each trial's folder holds its result or its error."""
+def run_sweep(
+    plan: Plan,
+    store: StudyStore,
+    data: DataSet,
+    trial_resources: TrialResources,
+    grace_images: int,
+    runs_together: int = 1,
+) -> None:
+    """Run the trials of a plan that have not ended. Afterwards each trial's folder holds its result or its error.
+
+    Up to `runs_together` trials of a seed train in one process; with candidates or a budget of seconds one.
+    """
     # The plan's run order keeps factors balanced, so an interrupted study has trained each factor on and off equally often.
     # Starting the longest trials first would save a little time, but leave the short arms for the end.
     todo = _not_ended(plan.run_order(), store)
@@ -39,7 +56,7 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, trial_resources: Tri
     seeds = {trial.seed for trial in todo}
     warm_ups = _not_ended([trial for trial in plan.warm_ups() if trial.seed in seeds], store)
     if warm_ups:
-        _run(warm_ups, plan, store, data, trial_resources, grace_images)
+        _run(warm_ups, plan, store, data, trial_resources, grace_images, runs_together=1)
     ended = {run.seed: trial_folder(store.folder, run).state() for run in plan.warm_ups()}
     branches = []
     for trial in todo:
@@ -50,7 +67,7 @@ def run_sweep(plan: Plan, store: StudyStore, data: DataSet, trial_resources: Tri
             reason = f"the warm-up of seed {trial.seed} is {warm_up.state}: {warm_up.error}"
             _write_failure(store, trial, UserError(reason))
     if branches:
-        _run(branches, plan, store, data, trial_resources, grace_images)
+        _run(branches, plan, store, data, trial_resources, grace_images, runs_together)
 
 
 def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
@@ -64,19 +81,26 @@ def _not_ended(trials: list[Trial], store: StudyStore) -> list[Trial]:
 
 
 def _run(
-    todo: list[Trial], plan: Plan, store: StudyStore, data: DataSet, trial_resources: TrialResources, grace_images: int
+    todo: list[Trial],
+    plan: Plan,
+    store: StudyStore,
+    data: DataSet,
+    trial_resources: TrialResources,
+    grace_images: int,
+    runs_together: int,
 ) -> None:
     """Run trials that do not depend on each other."""
     study, is_warm_up = store.folder, todo[0].arm == WARM_UP
-    if plan.budget.seconds is None or is_warm_up:
+    if runs_together == 1 and (plan.budget.seconds is None or is_warm_up):
         # With a budget of seconds each trial keeps a GPU of its own, because trials that share one slow each other down.
         # Measured on the full loss: an arm with fewer terms needs less memory, and its trials would be packed too closely.
         trial_resources = choose_trial_resources(trial_resources, plan.base, study)
     resources = trial_resources.resources()
     has_candidates = not is_warm_up and any(trial.candidate for trial in plan.trials)
     warm_ups = {} if is_warm_up else {trial.seed: trial.key for trial in plan.warm_ups()}
+    groups = _groups(todo, runs_together)
     trainable = tune.with_parameters(
-        _run_trial,
+        _run_group,
         store=store,
         data=data,
         trials={trial.key: trial for trial in todo},
@@ -85,13 +109,13 @@ def _run(
     )
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
-        param_space={"key": tune.grid_search([trial.key for trial in todo])},
+        param_space={"keys": tune.grid_search(groups)},
         tune_config=tune.TuneConfig(
             max_concurrent_trials=trial_resources.at_once(),
             reuse_actors=True,
             scheduler=AshaPerArm(todo, store, grace_images) if has_candidates else FIFOScheduler(),
-            trial_name_creator=lambda trial: f"trial_{trial.config['key']}",
-            trial_dirname_creator=lambda trial: trial.config["key"],
+            trial_name_creator=lambda group: f"trial_{group.config['keys'][0]}",
+            trial_dirname_creator=lambda group: group.config["keys"][0],
         ),
         run_config=tune.RunConfig(
             name=f"tune-{plan.id()}-{os.getpid()}",
@@ -106,9 +130,9 @@ def _run(
     before = _states(todo, study)
     with explain_waiting(lambda: _states(todo, study) != before, {name.upper(): n for name, n in resources.items()}):
         results = tuner.fit()
-    errors = {str(result.config["key"]): result.error for result in results if result.error}
+    errors = {key: result.error for result in results if result.error for key in result.config["keys"]}
     for trial in todo:
-        if trial.key in errors:
+        if trial.key in errors and trial_folder(study, trial).state().state not in FINAL:
             _write_failure(store, trial, errors[trial.key])
 
 
@@ -116,7 +140,17 @@ def _states(trials: list[Trial], study: Path) -> list[TrialState]:
     return [trial_folder(study, trial).state() for trial in trials]
 
 
-def _run_trial(
+def _groups(todo: list[Trial], size: int) -> list[list[str]]:
+    """The keys of the trials that each actor runs together: up to `size` that see the same batches, in the order of `todo`."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for trial in todo:
+        alike.setdefault(same_batches(trial.config), []).append(trial.key)
+    groups = [keys[start : start + size] for keys in alike.values() for start in range(0, len(keys), size)]
+    order = {trial.key: place for place, trial in enumerate(todo)}
+    return sorted(groups, key=lambda keys: order[keys[0]])
+
+
+def _run_group(
     config: dict[str, Any],
     *,
     store: StudyStore,
@@ -125,20 +159,24 @@ def _run_trial(
     warm_ups: dict[int, str],
     seconds: float | None,
 ) -> None:
-    """Tune's trainable: run the trial with the key `config["key"]` in this actor. `warm_ups` maps seeds to keys of warm-ups."""
-    trial = trials[config["key"]]
+    """Tune's trainable: run the trials with the keys `config["keys"]` in this actor. `warm_ups` maps seeds to their keys."""
     device = assigned_device()
-    stage_vgg(trial.config.vgg.weights)
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-    with store.trial(trial.key) as trial_store:
-        run_trial(
-            trial.config,
-            trial_store,
-            data.open(),
-            device,
-            tune.report,
-            seconds=seconds,
-            warm_up=warm_ups.get(trial.seed),
-            score=trial.arm != WARM_UP,
-        )
+    scorer = _scorer(store.location.uri, data)
+    with ExitStack() as stack:
+        runs = []
+        for trial in (trials[key] for key in config["keys"]):
+            stage_vgg(trial.config.vgg.weights)
+            storage = stack.enter_context(store.trial(trial.key))
+            # An actor that takes up the group of one that died has some ended runs.
+            if len(config["keys"]) == 1 or storage.folder.state().state not in FINAL:
+                runs.append(TrialRun(trial.config, storage, warm_ups.get(trial.seed), score=trial.arm != WARM_UP))
+        if runs:
+            run_trials(runs, scorer.data, device, lambda _, metrics: tune.report(metrics), scorer, seconds=seconds)
+
+
+@lru_cache(maxsize=1)
+def _scorer(study: str, data: DataSet) -> Scorer:
+    """What scores the trials of a study in this actor, which Tune uses for one trial after the other."""
+    return Scorer(data.open())

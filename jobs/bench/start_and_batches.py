@@ -28,7 +28,8 @@ from facegan.presets import preset
 from facegan.study.design.arms import choose_design
 from facegan.synthetic.clips import write_synthetic
 from facegan.synthetic.config import SyntheticConfig
-from facegan.trial import LocalStorage, run_trial
+from facegan.trial import TrialRun, run_trial
+from facegan.trial_storage import LocalStorage
 from jobs.bench.machine import Parser, machine, positive, run_main, say, write_results
 
 ARMS = ["no_feature", "full"]
@@ -106,7 +107,7 @@ def _scores(scratch: Path, data: Path, key: str, config: Config, seed: int) -> d
     """Train and score one run in a process of its own; the mean over people of each headline metric."""
     torch.set_num_threads(1)
     storage = LocalStorage(scratch / "study", key)
-    run_trial(config.override({"seed": seed}), storage, FaceData(data), torch.device("cpu"), lambda _: None)
+    run_trial(TrialRun(config.override({"seed": seed}), storage), FaceData(data), torch.device("cpu"), lambda _: None)
     card = storage.folder.scores()
     assert card is not None, f"{key} was not scored: {storage.folder.state()}"
     return {metric: float("nan") if (mean := card[metric].mean) is None else mean for metric in HEADLINES}

@@ -12,7 +12,8 @@ from facegan.data.face_data import FaceData
 from facegan.inference import image_generator
 from facegan.train import train
 from facegan.train_state import new_state
-from facegan.trial import LocalStorage, run_trial
+from facegan.trial import TrialRun, run_trial
+from facegan.trial_storage import LocalStorage
 
 CPU = torch.device("cpu")
 
@@ -33,7 +34,7 @@ def test_samples_and_validation_are_of_the_average(
     monkeypatch.setattr(trial, "image_generator", recorded)
     config = tiny.override({"optim.average": 0.9})
     storage = LocalStorage(tmp_path, "trial")
-    run_trial(config, storage, data, CPU, report_to_nobody, score=False)
+    run_trial(TrialRun(config, storage, score=False), data, CPU, report_to_nobody)
     state = checkpoint.load(storage.folder.checkpoint, config, CPU)
     assert state is not None and state.average is not None
     assert torch.equal(shown[-1], next(state.average.parameters()))
@@ -47,7 +48,7 @@ def test_a_trial_begins_with_the_weights_of_its_warm_up(data: FaceData, tiny: Co
     checkpoint.save(warm, tmp_path / "trials" / "warm" / "checkpoint")
     frozen = config.override({"optim.generator_lr": 0.0, "optim.discriminator_lr": 0.0})
     storage = LocalStorage(tmp_path, "trial")
-    run_trial(frozen, storage, data, CPU, report_to_nobody, warm_up="warm", score=False)
+    run_trial(TrialRun(frozen, storage, "warm", score=False), data, CPU, report_to_nobody)
     state = checkpoint.load(storage.folder.checkpoint, frozen, CPU)
     assert state is not None
     for name in ("generator", "discriminator"):

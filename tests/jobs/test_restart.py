@@ -17,7 +17,7 @@ from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
-from facegan.trial import run_trial
+from facegan.trial import TrialRun, run_trial
 
 pytestmark = pytest.mark.ray
 MORE = ("--arms", "full", "--images", "640", "--checkpoint_every", "32")
@@ -77,7 +77,9 @@ def test_an_interrupted_study_has_the_results_of_an_uninterrupted_one(
     plan = read_plan(killed.study())
     for trial in plan.trials:
         with StudyStore(StorageURI(str(tmp_path / "whole"))).trial(trial.key) as uninterrupted:
-            run_trial(trial.config, uninterrupted, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
+            run_trial(
+                TrialRun(trial.config, uninterrupted), planned_data(plan).open(), torch.device("cpu"), lambda metrics: None
+            )
     assert reproducible_results(killed.study()) == reproducible_results(tmp_path / "whole")
     client = MlflowClient(f"sqlite:///{tmp_path / 'killed' / 'studies' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")

@@ -17,7 +17,7 @@ from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
-from facegan.trial import run_trial
+from facegan.trial import TrialRun, run_trial
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
@@ -85,7 +85,7 @@ def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
     plan = read_plan(StudyStore(STUDY).folder)
     whole = StudyStore(StorageURI(str(tmp_path / "whole")))
     with whole.trial(trial["key"]) as alone:
-        run_trial(plan.trials[0].config, alone, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
+        run_trial(TrialRun(plan.trials[0].config, alone), planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
         root = alone.folder.path
         files = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
     # A run from the start would have written the first rows again, with other times.

@@ -12,7 +12,7 @@ from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.study.folder.study_folder import read_plan
-from facegan.trial import run_trial
+from facegan.trial import TrialRun, run_trial
 
 pytestmark = pytest.mark.ray
 
@@ -31,7 +31,7 @@ def test_two_workers_compute_the_losses_of_one_process(
     plan = read_plan(jobs.study())
     (trial,) = plan.trials
     with StudyStore(StorageURI(str(tmp_path / "alone"))).trial(trial.key) as alone:
-        run_trial(trial.config, alone, planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
+        run_trial(TrialRun(trial.config, alone), planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
     for one, two in zip(alone.folder.rows(), rows(jobs.study()), strict=True):
         assert one.images == two["images"]
         for name in ("loss/pixel", "loss/perceptual", "loss/self_consistency", "loss/discriminator"):

@@ -35,7 +35,7 @@ from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.train_state import new_state
-from facegan.trial import run_trial
+from facegan.trial import TrialRun, run_trial
 
 pytestmark = pytest.mark.ray
 FEW = Sampling(pairs_per_clip=2, sequence_frames=2)
@@ -58,7 +58,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData
     )
     open_study(root, plan)
     with StudyStore(StorageURI(str(root))).trial(plan.trials[0].key) as store:
-        assert run_trial(plan.trials[0].config, store, data, torch.device("cpu"), lambda metrics: None) == "COMPLETED"
+        assert run_trial(TrialRun(plan.trials[0].config, store), data, torch.device("cpu"), lambda metrics: None) == "COMPLETED"
     begun = plan.trials[3]
     trial_folder(root, begun).path.mkdir(parents=True)
     checkpoint.save(new_state(begun.config, torch.device("cpu")), trial_folder(root, begun).checkpoint)

@@ -27,7 +27,7 @@ from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
 from facegan.train_state import new_state
-from facegan.trial import Report, run_trial
+from facegan.trial import Report, TrialRun, run_trial
 from tests.planning import PLANNED_DATA
 
 CPU = torch.device("cpu")
@@ -40,8 +40,8 @@ def endless(tiny: Config) -> Config:
 
 @pytest.fixture
 def one_second_per_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock of the training loop, which is read at the start and at every report, advances by a second per reading."""
-    monkeypatch.setattr("facegan.train.time", SimpleNamespace(perf_counter=map(float, count()).__next__))
+    """The clock of the training loop, read before and after each of the two steps of a report, advances by half a second."""
+    monkeypatch.setattr("facegan.train.time", SimpleNamespace(perf_counter=count(0.0, 0.5).__next__))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def report_to_nobody(metrics: dict[str, float]) -> None:
 
 def run(root: Path, config: Config, data: FaceData, seconds: float, report: Report) -> TrialFolder:
     with StudyStore(StorageURI(str(root))).trial("key") as store:
-        run_trial(config, store, data, CPU, report, seconds=seconds)
+        run_trial(TrialRun(config, store), data, CPU, report, seconds=seconds)
     return TrialFolder(root / "trials" / "key")
 
 

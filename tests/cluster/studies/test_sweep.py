@@ -62,6 +62,22 @@ def test_a_diverged_trial_is_a_result_and_the_others_continue(tiny: Config, data
     assert all("not finite" in s.error for s in states[:-1])
 
 
+@pytest.mark.slow
+def test_runs_that_train_together_in_one_actor_end_one_by_one(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+    """Three runs in groups of two have the scores that they have alone."""
+    study = plan(tiny, "no_pixel", "no_feature", "full")
+    (alone, together), data = (tmp_path / "alone", tmp_path / "together"), existing(StorageURI(str(data_folder)))
+    for folder, runs_together in ((alone, 1), (together, 2)):
+        run_sweep(study, StudyStore(StorageURI(str(folder))), data, TrialResources(1, None), 8, runs_together)
+    for trial in study.trials:
+        one, other = (trial_folder(folder, trial) for folder in (alone, together))
+        assert one.state().state == other.state().state == "COMPLETED"
+        assert one.scores() == other.scores()
+    # A trial of Tune is a group: two runs, and the third.
+    assert len(list((together / "tune").glob("*/*/result.json"))) == 2
+    assert len(list((alone / "tune").glob("*/*/result.json"))) == 3
+
+
 def test_a_trial_larger_than_the_cluster_is_refused(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a trial takes 999 CPU, the cluster has"):
         run_sweep(

@@ -1,0 +1,54 @@
+"""Where a trial is kept: what `facegan.trial` asks of it, and the simplest answer, a folder of this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from facegan.study.folder.trial_folder import TrialFolder
+
+
+class TrialStorage(Protocol):
+    """Where a trial is kept: a folder to work in, and the way its files reach the location that outlives the node."""
+
+    @property
+    def folder(self) -> TrialFolder:
+        """The trial's folder on this node."""
+
+    def fetch_checkpoint(self) -> None:
+        """Bring the last checkpoint into the folder, if there is one."""
+
+    def study_file(self, name: str) -> Path:
+        """A file of the whole study, fetched if it exists."""
+
+    def checkpoint_of(self, key: str) -> Path:
+        """The checkpoint folder of another trial, fetched if it exists."""
+
+    def publish(self, *, now: bool) -> None:
+        """Send what has changed; unless `now`, only when some seconds have passed since the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStorage:
+    """A trial of a study in a folder of this machine."""
+
+    study: Path
+    key: str
+
+    @property
+    def folder(self) -> TrialFolder:
+        """The trial's folder."""
+        return TrialFolder(self.study / "trials" / self.key)
+
+    def fetch_checkpoint(self) -> None:
+        """It is there already."""
+
+    def study_file(self, name: str) -> Path:
+        """A file of the study's folder."""
+        return self.study / name
+
+    def checkpoint_of(self, key: str) -> Path:
+        """The checkpoint folder of another trial."""
+        return LocalStorage(self.study, key).folder.checkpoint
+
+    def publish(self, *, now: bool) -> None:
+        """There is nowhere to send it."""
