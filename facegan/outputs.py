@@ -10,8 +10,8 @@ from facegan.files import write_bytes, write_json
 from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.evaluation import study_references
-from facegan.metrics.evaluation_config import EvaluatorsConfig
-from facegan.metrics.evaluation_set import REFERENCE_FRAMES
+from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
+from facegan.metrics.evaluation_set import REFERENCE_FRAMES, prepare_evaluation_set
 from facegan.metrics.evaluators import build_evaluators
 from facegan.records import read_record
 from facegan.report.effect_figure import write_effect_figure
@@ -43,7 +43,8 @@ def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: boo
     discrimination = read_record(Discrimination, study / DISCRIMINATION, cure)
     if references is None or discrimination is None:
         evaluators = build_evaluators(EvaluatorsConfig())
-        references, discrimination = study_references(data, evaluators, study / REFERENCE_FRAMES)
+        evaluation_set = prepare_evaluation_set(data, evaluators, study / REFERENCE_FRAMES, Sampling())
+        references, discrimination = study_references(data, evaluators, evaluation_set)
         write_json(study / REFERENCES, references)
         write_json(study / DISCRIMINATION, discrimination)
     people = {clip.clip: data.person_of(clip.clip) for clip in data.manifest.clips}

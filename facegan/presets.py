@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from facegan.config import SHIPPED_MODEL, SHIPPED_SIZE, Config, DataConfig, ModelConfig, OptimConfig, VggConfig
+from facegan.config import SHIPPED_MODEL, SHIPPED_SIZE, Config, DataConfig, ModelConfig, VggConfig
 from facegan.errors import UserError, did_you_mean
+from facegan.optim_config import OptimConfig
 
 _SMALL = Config(
     data=DataConfig(size=SHIPPED_SIZE),

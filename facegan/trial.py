@@ -139,7 +139,6 @@ class _Writer:
         if not state.images:
             self.folder.write_conditions(**start_conditions(state, data))
         reset_peak_memory(state.device)
-        self._validation = scorer.validation(state.config, trial.storage.study_file)
         self.write_state("RUNNING")
 
     def write_state(self, name: State, error: str = "", *, now: bool = True) -> None:
@@ -154,9 +153,10 @@ class _Writer:
             self.folder.append_row(row)
             self.write_state("RUNNING", now=False)
             return {}
-        generate = image_generator(self.state.result, self.state.config, self.state.device)
-        validation, images = self._validation.score(generate)
-        grid = _grid(self._validation, images)
+        # Prepared when it is needed for the first time: the first rows come earlier.
+        held_out = self._scorer.validation(self.state.config, self.storage.study_file)
+        validation, images = held_out.score(image_generator(self.state.result, self.state.config, self.state.device))
+        grid = _grid(held_out, images)
         cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
         self.folder.append_row(replace(row, metrics={**row.metrics, **validation}))
         checkpoint.save(self.state, self.folder.checkpoint)

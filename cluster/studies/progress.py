@@ -1,7 +1,7 @@
 """Keep the console and the experiment tracker up to date while trials run."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cluster.runtime.ticker import every
@@ -17,10 +17,11 @@ _LINES_PER_ELAPSED_TIME = 60
 
 
 @contextmanager
-def show_progress(plan: Plan, store: StudyStore, tracker: Tracker) -> Iterator[None]:
+def show_progress(plan: Plan, store: StudyStore, tracker: Callable[[], Tracker]) -> Iterator[None]:
     """While the block runs, print progress lines and sync the tracker from a background thread.
 
-    A sync that fails is printed and tried again at the next interval.
+    `tracker` returns the tracker, and may wait until it has started. A sync that fails is printed and tried again at the next
+    interval.
     """
     line = ProgressLine(plan, store.folder)
     started = last_time = time.monotonic()
@@ -30,7 +31,7 @@ def show_progress(plan: Plan, store: StudyStore, tracker: Tracker) -> Iterator[N
         # A tracker or a bucket that cannot be reached must not end the training. `Tracker.finish` syncs once more and raises.
         try:
             store.pull()
-            tracker.sync()
+            tracker().sync()
         except Exception as error:
             reason = next(iter(str(error).splitlines()), "")
             print(f"sync failed and is tried again: {type(error).__name__}: {reason}", flush=True)

@@ -5,22 +5,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import ray
-from ray import ObjectRef
-
 from cluster.datasets.dataset import DataSet
 from cluster.datasets.prepare import describe_data, prepare_data
-from cluster.runtime.ray_results import result_of
 from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.shared_paths import check_shared_paths
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
 from cluster.studies.progress import show_progress
-from cluster.studies.reference_frames import precompute_reference_frames
+from cluster.studies.references import measure_references
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
@@ -87,13 +84,12 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     # Trials
     check_shared_paths(_local_files(store, data))
     print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
-    real_frames = ray.remote(num_cpus=1)(precompute_reference_frames).remote(store, data)
-    tracker, summary = _train_and_report(plan, store, data, run_trials, real_frames, shared)
+    tracker, summary = _train_and_report(plan, store, data, run_trials, shared)
     while seeds := seeds_of_next_look(plan, summary.claims):
         _exit_if_trials_failed(summary)
         print("\n".join(look_lines(plan, summary, seeds)), flush=True)
         plan = store.open(_plan(request, data, seeds, precision))
-        tracker, summary = _train_and_report(plan, store, data, run_trials, real_frames, shared)
+        tracker, summary = _train_and_report(plan, store, data, run_trials, shared)
     model = _register_best(plan, store, tracker, summary)
     tracker.finish(markdown_answers(summary), {claim.claim: claim.answer for claim in summary.claims})
 
@@ -132,13 +128,17 @@ def _trains_on_gpus(asked: TrialResources) -> bool:
 
 
 def _train_and_report(
-    plan: Plan, store: StudyStore, data: DataSet, run_trials: RunTrials, real_frames: ObjectRef, shared: StudyArguments
+    plan: Plan, store: StudyStore, data: DataSet, run_trials: RunTrials, shared: StudyArguments
 ) -> tuple[Tracker, Summary]:
     """Run the trials of a plan that have not ended, and write all outputs of the study as it then is."""
-    tracker = start_tracker(plan, store.folder)
-    with show_progress(plan, store, tracker):
-        run_trials(plan, store, data)
-    result_of(real_frames)
+    # Both take seconds, in which the first trials start. One after the other, since they take the trials' cores.
+    with ThreadPoolExecutor(1, "driver") as pool:
+        measuring = pool.submit(measure_references, store, data)
+        starting = pool.submit(start_tracker, plan, store.folder)
+        with show_progress(plan, store, starting.result):
+            run_trials(plan, store, data)
+        tracker = starting.result()
+        measuring.result()
     store.pull()
     store.fetch_shown_checkpoints()
     summary = write_outputs(plan, store.folder, data.open(), include_faces=shared.include_faces)

@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,7 @@ from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.metrics.card import LARGE_POSE, Card, CategorySummary, Scores, summarise, with_kid
 from facegan.metrics.discrimination import Discrimination, discrimination
-from facegan.metrics.evaluation_config import Sampling
-from facegan.metrics.evaluation_set import EvaluationSet, prepare_evaluation_set
+from facegan.metrics.evaluation_set import EvaluationSet
 from facegan.metrics.evaluators import Evaluators
 from facegan.metrics.measure import measure_references
 from facegan.metrics.table import PROBES
@@ -44,12 +42,10 @@ def reference_measurements(data: FaceData, evaluation_set: EvaluationSet, evalua
     return measured
 
 
-def study_references(data: FaceData, evaluators: Evaluators, cache: Path) -> tuple[dict[str, Card], Discrimination]:
-    """The cards of the reference rows of a study, and the result of `discrimination` on its test people.
-
-    `cache` is the file of what the evaluators see in the real frames; it is written if it does not exist.
-    """
-    evaluation_set = prepare_evaluation_set(data, evaluators, cache, Sampling())
+def study_references(
+    data: FaceData, evaluators: Evaluators, evaluation_set: EvaluationSet
+) -> tuple[dict[str, Card], Discrimination]:
+    """The cards of the reference rows of a study, and the result of `discrimination` on its test people."""
     pairs = evaluation_set.pairs
     rows = measure_references(data, evaluation_set, evaluators)
     cards = {row: make_card(measured, pairs.clip, data, evaluators) for row, measured in rows.items()}

@@ -15,7 +15,7 @@ class NormLeaky(nn.Module):
     """LeakyReLU(0.2) of x [batch, c, h, w] with each channel of each sample normalised to mean 0 and variance 1."""
 
     fused = False
-    """Whether a GPU computes it as one kernel a pass (`facegan.nets.norm_triton`)."""
+    """Whether a GPU computes it as one kernel a pass (norm_triton.py)."""
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = _NormLeaky.apply(x, self.fused)  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ README.md beside this file is their card: what they were trained on, how, and wh
 This module imports no torch: plans name trials by the hash of these files.
 """
 
+from functools import cache
 from pathlib import Path
 
 from facegan.config import SHIPPED_SEEDS
@@ -18,6 +19,7 @@ def shipped_file(seed: int, folder: Path = FOLDER) -> Path:
     return folder / f"seed{seed % SHIPPED_SEEDS}.safetensors"
 
 
+@cache
 def shipped_sha256(seed: int) -> str:
     """The hash of the file that a run of a seed starts from. Raises UserError if it is missing."""
     path = shipped_file(seed)

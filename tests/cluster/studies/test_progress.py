@@ -37,7 +37,7 @@ def test_a_tracker_that_fails_is_reported_and_does_not_end_the_study(
 ) -> None:
     arms = choose_design("figure2", Config()).arms
     plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
-    with show_progress(plan, StudyStore(StorageURI(str(tmp_path))), UnreachableTracker()):
+    with show_progress(plan, StudyStore(StorageURI(str(tmp_path))), UnreachableTracker):
         pass
     output = capsys.readouterr().out
     assert "sync failed and is tried again: OSError: no route to host\n" in output
