@@ -49,6 +49,9 @@ class DataSet:
             manifest = self.manifest()
             if manifest_hash(manifest) != self.sha256:
                 raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
+            if StorageURI(self.uri).is_remote:
+                size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
+                print(f"data     copying {len(manifest.clips)} clips, {size:.0f} MB, from {self.uri}", flush=True)
             copy = local_copy(manifest, cache_folder(), self._fetch)
         return FaceData(copy)
 

@@ -13,6 +13,7 @@ Images inside Parquet pages would have to be decoded into the memory of each pro
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,6 +42,9 @@ from facegan.errors import UserError
 from facegan.files import file_sha256, replacing
 from facegan.landmarks.points import POINTS
 
+_FETCHES = 16
+"""Clips that are fetched at a time."""
+
 Fetch = Callable[[ManifestClip, Path], Path]
 """From a clip of the manifest and a folder for downloads to a local Parquet file whose hash was checked."""
 
@@ -59,13 +63,23 @@ def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
             for stale in folder.parent.glob(f"{folder.name}.*.partial"):
                 shutil.rmtree(stale)
             downloads = folder.with_suffix(".downloads")
-            files = [fetch(clip, downloads) for clip in manifest.clips if clip.rows]
+            files = _fetch_all([clip for clip in manifest.clips if clip.rows], downloads, fetch)
             with replacing(folder) as partial:
                 partial.mkdir()
                 _unpack(files, partial)
                 (partial / "manifest.json").write_bytes(to_bytes(manifest))
             shutil.rmtree(downloads, ignore_errors=True)
     return folder
+
+
+def _fetch_all(clips: list[ManifestClip], downloads: Path, fetch: Fetch) -> list[Path]:
+    """The files of the clips in their order, several fetched at a time: one alone waits for storage most of the time."""
+    with ThreadPoolExecutor(_FETCHES, "fetch") as pool:
+        try:
+            return list(pool.map(lambda clip: fetch(clip, downloads), clips))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def find_copy(sha256: str, cache: Path) -> Path | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.config import Config
-from facegan.data.batch import Batch
+from facegan.data.batch import Batch, Triplets
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import sample, training_clips
 from facegan.errors import UserError
@@ -29,8 +29,9 @@ def resident_batches(
     step = first_step
     while True:
         triplets = sample(clips, config.seed, step, config.optim.batch, config.data.flip).part(rank, world)
-        mirrored = torch.from_numpy(triplets.mirrored).to(device)
-        source, target, third = (frames.positions(rows) for rows in (triplets.source, triplets.target, triplets.third))
+        # One copy a step, from pinned memory, so that nothing waits for it.
+        source, target, third, flips = frames.to_device(triplets)
+        mirrored = flips.bool()
         yield Batch(
             frames.images(source, mirrored),
             frames.images(target, mirrored),
@@ -62,11 +63,12 @@ class ResidentFrames:
             for position, image in enumerate(pool.map(data.image, rows)):
                 self._images[position] = torch.from_numpy(image)
 
-    def positions(self, rows: NDArray[np.int64]) -> Tensor:
-        """[n]: positions among these frames of rows [n] of the data set."""
-        positions = self._position[rows]
+    def to_device(self, triplets: Triplets) -> Tensor:
+        """[4, n]: the positions among these frames of sources, targets and third frames, and 1 where a sample is mirrored."""
+        positions = self._position[np.stack([triplets.source, triplets.target, triplets.third])]
         assert (positions >= 0).all(), "a row that is not kept"
-        return torch.from_numpy(positions).to(self._device, non_blocking=True)
+        sent = torch.from_numpy(np.concatenate([positions, triplets.mirrored[None]]))
+        return (sent.pin_memory() if self._device.type == "cuda" else sent).to(self._device, non_blocking=True)
 
     def images(self, positions: Tensor, mirrored: Tensor) -> Tensor:
         """[n, 3, size, size] uint8: the images at positions [n], mirrored where `mirrored` [n] is True."""

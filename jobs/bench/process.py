@@ -132,6 +132,24 @@ class _Bench:
             torch.cuda.synchronize(self.device)
 
 
+def count_operations(once: Callable[[], Any]) -> int:
+    """Operations that a call dispatches, without views and allocations. A CUDA graph is none."""
+    with _Count() as counted:
+        once()
+    return int(counted.operations)
+
+
+class _Count(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations: int = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not func.is_view and not str(func).startswith(("aten.empty", "profiler.")):
+            self.operations += 1
+        return func(*args, **(kwargs or {}))
+
+
 class _Traffic(TorchDispatchMode):
     """Sums the sizes of what operators read and write. Views cost nothing; caches are not known to it."""
 

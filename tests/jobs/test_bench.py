@@ -1,5 +1,6 @@
 """The benchmarks: their reference computes what ours computes, and they run on a machine without Ray."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from facegan.presets import preset
 from facegan.step import step
 from facegan.study.design.arms import choose_design
 from facegan.train_state import new_state
+from jobs.bench import gpu
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
 from jobs.bench.start_and_batches import ARMS, nested_variances
@@ -157,3 +159,24 @@ def test_a_mistake_ends_a_benchmark_in_one_line(arguments: str, message: str, tm
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith(f"{script}: {message}") and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_the_gpu_benchmark_keeps_what_it_has_when_its_time_is_over(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "jobs" / "bench" / "gpu.py"), "--device", "cpu", "--measure_seconds", "0.05"]
+    command += ["--seconds", "14", "--out", "out.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    cases = json.loads((tmp_path / "out.json").read_text())["cases"]
+    assert len(cases) == 39 and list(cases)[:2] == ["limits", "poster, batch 8: bfloat16"]
+    measured = [case for case in cases.values() if "error" not in case]
+    assert len(measured) >= 2 and measured[1]["images_per_second"] > 0 and measured[1]["operations"] > 300
+    assert list(cases.values())[-1] == {"error": "no time was left"}
+    assert f"{len(measured)} of 39 cases measured" in done.stdout
+
+
+def test_a_case_that_fails_or_hangs_keeps_its_reason() -> None:
+    args = argparse.Namespace(device="cpu", measure_seconds=0.05, set=[])
+    unknown = {"kind": "rate", "preset": "no_such", "batch": 1, "way": "bfloat16", "runs": 1}
+    assert gpu._in_a_process(args, unknown, 60)["error"].startswith("gpu.py: --preset is 'no_such'")
+    assert gpu._in_a_process(args, {"kind": "packing", "preset": "poster"}, 5.1)["error"] == "not done after 5 s"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from facegan.data.face_data import open_data
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import checked_file, ingest_folder, local_copy, read_newest
-from facegan.data.manifest import ManifestClip
+from facegan.data.local_copy import checked_file, find_copy, ingest_folder, local_copy, read_newest
+from facegan.data.manifest import ManifestClip, manifest_hash
 from facegan.data.sources import clips_in
 from facegan.errors import UserError
 
@@ -61,3 +62,37 @@ def test_the_local_copy_is_made_once_and_shared(clips: Path, tmp_path: Path) -> 
     assert local_copy(manifest, tmp_path / "cache", fetch) == copy
     assert (copy / "images.bin").read_bytes() == whole
     assert len(whole) == sum(c.image_bytes for c in manifest.clips)
+
+
+def test_files_are_fetched_side_by_side_and_keep_their_order(clips: Path, tmp_path: Path) -> None:
+    """The first clip ends only after the last one has begun; the copy is that of fetching one after the other."""
+    ingest_folder(clips_in(clips), clips, tmp_path / "set", IngestConfig(size=48), synthetic=True)
+    manifest, last_began = read_newest(tmp_path / "set"), threading.Event()
+    names = [clip.clip for clip in manifest.clips]
+
+    def fetch(clip: ManifestClip, _: Path) -> Path:
+        if clip.clip == names[0]:
+            assert last_began.wait(60), "clips are fetched one after the other"
+        if clip.clip == names[-1]:
+            last_began.set()
+        return checked_file(tmp_path / "set", clip)
+
+    copy = local_copy(manifest, tmp_path / "cache", fetch)
+    plain = local_copy(manifest, tmp_path / "other", lambda clip, _: checked_file(tmp_path / "set", clip))
+    assert len(names) > 2
+    for file in ("images.bin", "offsets.npy", "points.npy"):
+        assert (copy / file).read_bytes() == (plain / file).read_bytes()
+
+
+def test_a_file_that_cannot_be_fetched_ends_the_copy(clips: Path, tmp_path: Path) -> None:
+    ingest_folder(clips_in(clips), clips, tmp_path / "set", IngestConfig(size=48), synthetic=True)
+    manifest = read_newest(tmp_path / "set")
+
+    def fetch(clip: ManifestClip, _: Path) -> Path:
+        if clip == manifest.clips[1]:
+            raise UserError("it is missing")
+        return checked_file(tmp_path / "set", clip)
+
+    with pytest.raises(UserError, match="it is missing"):
+        local_copy(manifest, tmp_path / "cache", fetch)
+    assert find_copy(manifest_hash(manifest), tmp_path / "cache") is None
