@@ -189,7 +189,7 @@ class Config:
     checkpoint_every: int = 40_000
     """Images between two checkpoints, sample grids and validation scores."""
     gradient_diagnostics_every: int = 400
-    """Images between two gradient diagnostics of the loss (facegan.gradient_diagnostics); 0: none."""
+    """Images between two gradient diagnostics of the loss (facegan.training.gradient_diagnostics); 0: none."""
 
     def __post_init__(self) -> None:
         batch = self.optim.batch

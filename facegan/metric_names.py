@@ -2,7 +2,7 @@
 
 GRADIENT_NORM, GRADIENT_SHARE, GRADIENT_COSINE = "gradient_norm", "gradient_share", "gradient_cosine"
 IMAGE_GRADIENT_NORM = "image_gradient_norm"
-"""Prefixes of the gradient diagnostics; `facegan.gradient_diagnostics` says what they are."""
+"""Prefixes of the gradient diagnostics; `facegan.training.gradient_diagnostics` says what they are."""
 
 GRADIENT_DIAGNOSTICS = (GRADIENT_NORM, GRADIENT_SHARE, GRADIENT_COSINE, IMAGE_GRADIENT_NORM)
 """All of them."""

@@ -10,7 +10,7 @@ from facegan.errors import UserError
 class OptimConfig:
     """Adam for the generator and SGD without momentum for the discriminator, one step each, no decay."""
 
-    # Another optimizer needs its options here and its construction in `facegan.train_state.new_state`.
+    # Another optimizer needs its options here and its construction in `facegan.training.state.new_state`.
 
     generator_lr: float = 2e-4
     """Learning rate of Adam."""

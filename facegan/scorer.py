@@ -15,7 +15,7 @@ from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.metrics.measure import measure
 from facegan.metrics.probes import probe_generator
 from facegan.metrics.validation import VALIDATION_FRAMES, Validation
-from facegan.train_state import TrainState
+from facegan.training.state import TrainState
 
 StudyFile = Callable[[str], Path]
 """The path of a file of the whole study, fetched if it exists."""

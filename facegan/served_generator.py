@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from facegan.checkpoint import load_generator
 from facegan.inference import Images, image_generator
+from facegan.training.checkpoint import load_generator
 
 CHECKPOINT = "checkpoint"
 """Folder of the model's data with the checkpoint files that `load_generator` reads."""

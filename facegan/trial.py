@@ -13,21 +13,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import Images, image_generator
-from facegan.memory import peak_memory_bytes, reset_peak_memory
 from facegan.metrics.validation import Validation
 from facegan.nets.vgg import Vgg19
-from facegan.parallel import any_rank, rank_and_world
 from facegan.report.sheets import sample_grid
 from facegan.scorer import Scorer
-from facegan.start_conditions import start_conditions
 from facegan.study.folder.trial_folder import MetricsRow, State
-from facegan.train import Diverged, Progress, Together
-from facegan.train_state import TrainState, new_state
+from facegan.training import checkpoint
+from facegan.training.memory import peak_memory_bytes, reset_peak_memory
+from facegan.training.parallel import any_rank, rank_and_world
+from facegan.training.start_conditions import start_conditions
+from facegan.training.state import TrainState, new_state
+from facegan.training.train import Diverged, Progress, Together
 from facegan.trial_storage import TrialStorage
 
 Report = Callable[[dict[str, float]], None]
@@ -65,8 +65,8 @@ def run_trials(
     """Train to the end, each from its last checkpoint if there is one, and score; all results are left in the trials' folders.
 
     The end is the configuration's images, or with `seconds` the first report after so much training time. Several trials train
-    together, and must see the same batches (`facegan.train.same_batches`). Each has the results that it would have alone.
-    `report` is told the position of a trial and its metrics at each checkpoint.
+    together, and must see the same batches (`facegan.training.train.same_batches`). Each has the results that it would have
+    alone. `report` is told the position of a trial and its metrics at each checkpoint.
     """
     # Start from the last checkpoint, from the warm-up, or from the weights that the seed gives.
     states: list[TrainState] = []

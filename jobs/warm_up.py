@@ -74,9 +74,9 @@ def _export(study: Path, trial: Trial, folder: Path) -> None:
     """Write the file of one seed. Raises UserError unless the trial is completed."""
     import torch
 
-    from facegan import checkpoint
     from facegan.start_weights import shipped_file
     from facegan.start_weights.weights import save_start_weights
+    from facegan.training import checkpoint
 
     found = trial_folder(study, trial)
     state = checkpoint.load(found.checkpoint, trial.config, torch.device("cpu"))

@@ -183,7 +183,7 @@ def test_facegan_imports_and_trains_without_ray_or_mlflow(tmp_path: Path) -> Non
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", command], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-3000:]
-    tests = ["tests/facegan/test_checkpoint.py", "tests/facegan/test_train.py"]
+    tests = ["tests/facegan/training/test_checkpoint.py", "tests/facegan/training/test_train.py"]
     pytest_command = [sys.executable, "-m", "pytest", "-p", "absent", "-p", "no:cacheprovider", "-q", "-m", "not slow", *tests]
     run = subprocess.run(pytest_command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]

@@ -18,7 +18,7 @@ from facegan.data.shards import writing_clip
 from facegan.data.sources import ClipSource
 from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS, LandmarkFinder
-from facegan.memory import keep_freed_memory
+from facegan.training.memory import keep_freed_memory
 
 _SECONDS_BETWEEN_REPORTS = 2.0
 

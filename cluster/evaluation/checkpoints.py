@@ -79,7 +79,7 @@ def _read_study(store: StudyStore, data: DataSet | None) -> CheckpointSet:
 
 
 def _read(folder: Path, label: str, arm: str, candidate: int) -> tuple[Checkpoint, bytes]:
-    from facegan import checkpoint as files  # imports torch, which takes seconds that a wrong flag must not wait for
+    from facegan.training import checkpoint as files  # imports torch, which takes seconds that a wrong flag must not wait for
 
     config, images = files.read_config(folder)
     weights = files.generator_bytes(folder)

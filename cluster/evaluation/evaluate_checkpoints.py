@@ -22,7 +22,6 @@ from cluster.runtime.ray_results import first_ready, next_of
 from cluster.runtime.start import start_ray, total
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_evaluators
-from facegan.checkpoint import generator_of
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
@@ -44,6 +43,7 @@ from facegan.metrics.pairs import choose_pairs
 from facegan.metrics.probes import probe_generator
 from facegan.report.formatting import duration
 from facegan.study.design.plan import code_version
+from facegan.training.checkpoint import generator_of
 
 RESULT_FILE = "evaluation.json"
 _REFERENCES = "references"

@@ -12,8 +12,8 @@ from cluster.runtime.start import total
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import write_json
-from facegan.packing import Packing, best_packing, measure_packing
 from facegan.records import read_record
+from facegan.training.packing import Packing, best_packing, measure_packing
 
 _FILE = "packing.json"
 _COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)

@@ -6,10 +6,10 @@
 - `study_store.py`: the study folder on all nodes, also of a study at a remote URI.
 - `progress.py`, `references.py`: what runs next to the trials.
 
-A trial that is killed is started again by Tune or by the next run of the job; `facegan.trial.run_trials` fetches its last
-checkpoint, drops the metrics that were written after it, and continues as if the run had not stopped. A checkpoint is replaced
-as a whole (`facegan.checkpoint.save`), and of a remote study `TrialStore.publish` uploads it as one object before the trial's
-state, so a kill at any moment leaves the previous checkpoint or the new one.
+A trial that is killed is started again by Tune or by the next run of the job; `facegan.trial.run_trials` fetches its
+last checkpoint, drops the metrics that were written after it, and continues as if the run had not stopped. A checkpoint is
+replaced as a whole (`facegan.training.checkpoint.save`), and of a remote study `TrialStore.publish` uploads it as one object
+before the trial's state, so a kill at any moment leaves the previous checkpoint or the new one.
 
 The design of a study, its analysis and its report belong to `facegan`. May import `cluster.datasets`, `cluster.runtime`,
 `cluster.storage`, `cluster.tracking` and `facegan`.

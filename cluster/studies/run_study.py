@@ -24,7 +24,6 @@ from cluster.tracking.tracker import Tracker
 from facegan.data.manifest import manifest_key
 from facegan.nets.vgg_weights import weights_name
 from facegan.outputs import write_outputs
-from facegan.precision import Precision, choose_precision
 from facegan.report.formatting import duration
 from facegan.report.study_text import look_lines, markdown_answers, plan_lines, result_lines
 from facegan.study.analysis.model_selection import best_generator
@@ -35,6 +34,7 @@ from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN
+from facegan.training.precision import Precision, choose_precision
 
 STUDIES = Path("studies")
 

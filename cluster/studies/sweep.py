@@ -27,7 +27,7 @@ from facegan.errors import UserError
 from facegan.scorer import Scorer
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
-from facegan.train import same_batches
+from facegan.training.train import same_batches
 from facegan.trial import TrialRun, run_trials
 
 _RETRIES = 2

@@ -17,7 +17,6 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import facegan
-from facegan.checkpoint import inference_files
 from facegan.data.crop import crop_face, face_square
 from facegan.data.ingest_config import IngestConfig
 from facegan.landmarks.points import POINTS
@@ -29,6 +28,7 @@ from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Trial
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.synthetic.clips import FIRST_TEST_ID, ClipJob, film
+from facegan.training.checkpoint import inference_files
 
 NAME = "facegan-generator"
 """Name of the registered model. Each study adds one version."""

@@ -13,7 +13,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from facegan.checkpoint import load_generator
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.inference import Images, image_generator
@@ -22,6 +21,7 @@ from facegan.report.sheets import Image, landmark_tile
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
+from facegan.training.checkpoint import load_generator
 
 GIVEN = ("Landmarks of\nthe input\n(not given)", "Input image", "Target\nlandmarks", "Target image")
 SATURATION = 96

@@ -5,6 +5,6 @@ folder       the study folder, in which a plan and its trials are stored
 analysis     the statistics, from a plan and a study folder
 conclusions  answers in words with numbers, and summary.json
 
-Each package imports only those above it. Nothing here trains or draws: trials are run by `facegan.trial`, figures and the
-report are made by `facegan.report`. Importing these packages loads no torch.
+Each package imports only those above it. Nothing here trains or draws: trials are run by `facegan.trial`, figures and
+the report are made by `facegan.report`. Importing these packages loads no torch.
 """

@@ -21,12 +21,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
 
 from facegan.config import Config
-from facegan.cuda_graph import GraphedSteps
-from facegan.flops import count_step
-from facegan.packing import best_packing, measure_packing, random_batch
 from facegan.presets import preset
-from facegan.step import steps
-from facegan.train_state import TrainState, new_state
+from facegan.training.cuda_graph import GraphedSteps
+from facegan.training.flops import count_step
+from facegan.training.packing import best_packing, measure_packing, random_batch
+from facegan.training.state import TrainState, new_state
+from facegan.training.step import steps
 from jobs.bench.machine import as_measured, device_parser, machine, parse, positive, run_main, say, write_results
 from jobs.bench.process import count_operations
 from jobs.bench.reference_2019 import Step2019

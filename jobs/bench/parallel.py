@@ -24,10 +24,10 @@ from torch.nn.parallel import DistributedDataParallel
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
 
 from facegan.config import Config
-from facegan.packing import random_batch
 from facegan.presets import preset
-from facegan.step import step
-from facegan.train_state import new_state
+from facegan.training.packing import random_batch
+from facegan.training.state import new_state
+from facegan.training.step import step
 from jobs.bench.machine import Parser, machine, positive, run_main, write_results
 
 _BUCKET_BYTES = 25 * 2**20

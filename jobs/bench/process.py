@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from facegan.config import Config
 from facegan.data.face_data import open_data
 from facegan.data.sampling import batches
-from facegan.step import step
-from facegan.train import Progress, train
-from facegan.train_state import TrainState, new_state
+from facegan.training.state import TrainState, new_state
+from facegan.training.step import step
+from facegan.training.train import Progress, train
 from jobs.bench.reference_2019 import Step2019
 
 

@@ -23,9 +23,9 @@ from facegan.config import GROUPS, Config, LossConfig
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.local_copy import ingest_folder
 from facegan.data.sources import clips_in
-from facegan.packing import best_packing, measure_packing
 from facegan.presets import preset
 from facegan.synthetic.clips import write_synthetic
+from facegan.training.packing import best_packing, measure_packing
 from jobs.bench.machine import as_measured, device_parser, machine, medians, parse, positive, run_main, say, write_results
 from jobs.bench.process import Measured
 

@@ -23,12 +23,12 @@ NEW_FORMULA = """    "total_variation": Formula(
 USE = """
 import torch
 from facegan.config import GROUPS, Config, TERMS
-from facegan.flops import count_step
-from facegan.packing import random_batch
+from facegan.training.flops import count_step
+from facegan.training.packing import random_batch
 from facegan.presets import preset
 from facegan.report.gradient_figure import _short
-from facegan.step import step
-from facegan.train_state import new_state
+from facegan.training.step import step
+from facegan.training.state import new_state
 from facegan.study.design.arms import candidate, choose_design
 
 config = preset("hour").override({"data.size": 32, "model.generator_width": 4, "model.discriminator_width": 4, "vgg.width": 4})

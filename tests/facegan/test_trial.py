@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from facegan import checkpoint, trial
+from facegan import trial
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.inference import image_generator
-from facegan.train import train
-from facegan.train_state import new_state
+from facegan.training import checkpoint
+from facegan.training.state import new_state
+from facegan.training.train import train
 from facegan.trial import TrialRun, run_trial
 from facegan.trial_storage import LocalStorage
 

@@ -16,13 +16,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from cluster.datasets.dataset import planned_data
-from facegan.checkpoint import load_generator
 from facegan.config import TERMS
 from facegan.inference import image_generator
 from facegan.report.figure2 import choose_rows, figure2_tiles
 from facegan.study.analysis.model_selection import best_generator
 from facegan.study.folder.study_folder import read_plan
 from facegan.study.folder.trial_folder import trial_folder
+from facegan.training.checkpoint import load_generator
 
 pytestmark = pytest.mark.ray
 ARMS = ["-Cons.", "-Pixel", "-Feature", "Full"]

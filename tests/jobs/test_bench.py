@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.packing import random_batch
 from facegan.presets import preset
-from facegan.step import step
 from facegan.study.design.arms import choose_design
-from facegan.train_state import new_state
+from facegan.training.packing import random_batch
+from facegan.training.state import new_state
+from facegan.training.step import step
 from jobs.bench import gpu
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019

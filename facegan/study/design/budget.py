@@ -1,7 +1,7 @@
 """The budget of a study: what all arms get alike, in training images, compute or time. It is part of the plan.
 
-Compute is counted in FLOPs (`facegan.flops`), not in network passes: a pass of the U-Net costs thirty times as much as one of
-the PatchGAN discriminator, and the passes of VGG-19 belong to the feature-space terms.
+Compute is counted in FLOPs (`facegan.training.flops`), not in network passes: a pass of the U-Net costs thirty times as much
+as one of the PatchGAN discriminator, and the passes of VGG-19 belong to the feature-space terms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def choose_budget(kind: Kind, seconds: float | None, base: Config, arms: Sequenc
         raise UserError(f"--seconds is {seconds:g}: above 0, at most {_MAX_SECONDS:,.0f}")
     if kind != "flops":
         return Budget(kind, seconds)
-    from facegan.flops import count_step  # imports torch and the networks, which no other budget needs
+    from facegan.training.flops import count_step  # imports torch and the networks, which no other budget needs
 
     configs = {arm.name: arm.apply(base) for arm in arms}
     counted = {config: count_step(config) for config in dict.fromkeys([base, *configs.values()])}

@@ -12,12 +12,12 @@ import facegan
 from facegan.config import SHIPPED_SEEDS, Config
 from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
-from facegan.precision import Precision
 from facegan.start_weights import shipped_sha256
 from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default_analysis, difference
 from facegan.study.design.arms import Arm, Factor, candidate
 from facegan.study.design.budget import Budget
 from facegan.study.design.two_level import balanced_order
+from facegan.training.precision import Precision
 
 WARM_UP = "warm_up"
 """The name that a warm-up has in place of an arm's."""

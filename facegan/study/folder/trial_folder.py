@@ -70,7 +70,7 @@ class TrialFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """The folder that `facegan.checkpoint` writes."""
+        """The folder that `facegan.training.checkpoint` writes."""
         return self.path / "checkpoint"
 
     @property

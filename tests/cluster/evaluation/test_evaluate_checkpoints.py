@@ -21,7 +21,6 @@ from cluster.evaluation.evaluate_checkpoints import (
 )
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
-from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
@@ -34,7 +33,8 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import trial_folder
-from facegan.train_state import new_state
+from facegan.training import checkpoint
+from facegan.training.state import new_state
 from facegan.trial import TrialRun, run_trial
 
 pytestmark = pytest.mark.ray

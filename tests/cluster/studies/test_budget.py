@@ -26,7 +26,7 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
-from facegan.train_state import new_state
+from facegan.training.state import new_state
 from facegan.trial import Report, TrialRun, run_trial
 from tests.planning import PLANNED_DATA
 
@@ -41,7 +41,7 @@ def endless(tiny: Config) -> Config:
 @pytest.fixture
 def one_second_per_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock of the training loop, read before and after each of the two steps of a report, advances by half a second."""
-    monkeypatch.setattr("facegan.train.time", SimpleNamespace(perf_counter=count(0.0, 0.5).__next__))
+    monkeypatch.setattr("facegan.training.train.time", SimpleNamespace(perf_counter=count(0.0, 0.5).__next__))
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
-from facegan.checkpoint import branch
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.start_conditions import start_conditions
 from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import trial_folder
+from facegan.training.checkpoint import branch
+from facegan.training.start_conditions import start_conditions
 from tests.planning import PLANNED_DATA
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
-from facegan.train import train
-from facegan.train_state import new_state
+from facegan.training import checkpoint
+from facegan.training.state import new_state
+from facegan.training.train import train
 from tests.facegan.study.planted_study import finish_trial, make_study, planted_card
 
 WITHOUT_RESULT = "no_feature"

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 
-from facegan import checkpoint
 from facegan.data.face_data import FaceData
 from facegan.inference import image_generator
 from facegan.metrics.pairs import images_of
@@ -15,6 +14,7 @@ from facegan.report.figure2 import NO_RESULT, choose_rows, figure2, figure2_tile
 from facegan.report.sheets import landmark_tile
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
+from facegan.training import checkpoint
 
 WITHOUT_RESULT = "no_feature"
 

@@ -13,7 +13,7 @@ from facegan.start_weights import FOLDER, shipped_file
 from facegan.start_weights.weights import save_start_weights
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import trial_key
-from facegan.train_state import new_state
+from facegan.training.state import new_state
 from tests.planning import PLANNED_DATA
 
 CPU = torch.device("cpu")

@@ -7,13 +7,13 @@ import torch
 
 from facegan.config import Config
 from facegan.data.face_data import FaceData
-from facegan.memory import peak_memory_bytes, reset_peak_memory
-from facegan.start_conditions import batches_hash, start_conditions
 from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
-from facegan.train_state import new_state
+from facegan.training.memory import peak_memory_bytes, reset_peak_memory
+from facegan.training.start_conditions import batches_hash, start_conditions
+from facegan.training.state import new_state
 from tests.facegan.study.budgets import finish_all
 from tests.planning import PLANNED_DATA
 

@@ -11,14 +11,14 @@ from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import read_json
 from facegan.landmarks import maps
-from facegan.packing import random_batch
 from facegan.presets import preset
-from facegan.step import step
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget, choose_budget
 from facegan.study.design.plan import Plan
 from facegan.study.folder.study_folder import open_study, read_plan
-from facegan.train_state import new_state
+from facegan.training.packing import random_batch
+from facegan.training.state import new_state
+from facegan.training.step import step
 from tests.facegan.study.budgets import ARMS, budget_plan
 
 

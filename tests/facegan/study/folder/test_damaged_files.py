@@ -15,7 +15,6 @@ from facegan.files import write_json
 from facegan.metrics.card import Card, summarise
 from facegan.metrics.discrimination import Discrimination, discrimination
 from facegan.metrics.table import METRICS
-from facegan.packing import Packing, best_packing
 from facegan.records import read_record
 from facegan.study.analysis.gradients import gradients_of_arms
 from facegan.study.conclusions.summary import Summary, summarise_study
@@ -34,6 +33,7 @@ from facegan.study.folder.trial_folder import (
     TrialState,
     trial_folder,
 )
+from facegan.training.packing import Packing, best_packing
 from tests.facegan.study.folder.mutations import mutations
 from tests.facegan.study.planted_study import make_study
 from tests.planning import PLANNED_DATA

@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import Config
 from facegan.landmarks.maps import landmark_input
-from facegan.packing import random_batch
-from facegan.step import step
-from facegan.train_state import new_state
+from facegan.training.packing import random_batch
+from facegan.training.state import new_state
+from facegan.training.step import step
 
 
 def count_step(config: Config) -> tuple[float, dict[str, float]]:

@@ -6,13 +6,13 @@ import torch
 from facegan.config import TERMS, Config
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import batches
-from facegan.gradient_diagnostics import measure_gradients, term_gradients
 from facegan.losses import FORMULAS
 from facegan.metric_names import GRADIENT_DIAGNOSTICS
-from facegan.passes import StepPasses, make_input
-from facegan.step import step
-from facegan.train import train
-from facegan.train_state import TrainState, new_state
+from facegan.training.gradient_diagnostics import measure_gradients, term_gradients
+from facegan.training.passes import StepPasses, make_input
+from facegan.training.state import TrainState, new_state
+from facegan.training.step import step
+from facegan.training.train import train
 
 STYLE = {"loss.style": 1.0}
 

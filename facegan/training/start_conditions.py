@@ -8,7 +8,7 @@ import torch
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import sample, training_clips
-from facegan.train_state import TrainState
+from facegan.training.state import TrainState
 
 _BATCHES = 100
 

@@ -1,7 +1,7 @@
 """One training step in NumPy and float64: every term, the discriminator's loss, and both optimizers, from their definitions.
 
-Written from the formulas of the study and the published optimizers, and from no code of `facegan.losses` or `facegan.step`.
-Images are [batch, 3, size, size].
+Written from the formulas of the study and the published optimizers, and from no code of `facegan.losses` or
+`facegan.training.step`. Images are [batch, 3, size, size].
 """
 
 from collections.abc import Sequence

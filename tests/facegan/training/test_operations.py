@@ -10,10 +10,10 @@ from torch.utils._pytree import tree_leaves
 
 from facegan.config import Config
 from facegan.nets.norm import use_fused_norms
-from facegan.packing import random_batch
 from facegan.presets import preset
-from facegan.step import step
-from facegan.train_state import new_state
+from facegan.training.packing import random_batch
+from facegan.training.state import new_state
+from facegan.training.step import step
 
 MOST = 400
 FREE = ("aten.empty", "aten.detach", "profiler.")

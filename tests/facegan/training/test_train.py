@@ -9,12 +9,12 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
-from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData, open_data
 from facegan.errors import UserError
-from facegan.train import Diverged, Progress, train
-from facegan.train_state import TrainState, new_state
+from facegan.training import checkpoint
+from facegan.training.state import TrainState, new_state
+from facegan.training.train import Diverged, Progress, train
 from tests.serving import free_port
 
 CPU = torch.device("cpu")
@@ -102,7 +102,7 @@ def test_two_gloo_workers_equal_one_process(data_folder: Path, data: FaceData, t
 def test_a_batch_that_the_workers_cannot_share_is_refused(
     data: FaceData, tiny: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facegan.train.rank_and_world", lambda: (0, 3))
+    monkeypatch.setattr("facegan.training.train.rank_and_world", lambda: (0, 3))
     with pytest.raises(UserError, match="a multiple of the 3 workers"):
         next(train(new_state(tiny, CPU), data))
 

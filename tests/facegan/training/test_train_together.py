@@ -6,14 +6,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.batch import Batch, Triplets
 from facegan.data.face_data import FaceData
 from facegan.scorer import Scorer
 from facegan.study.folder.trial_folder import TrialFolder
-from facegan.train import Diverged, Progress, Together, train
-from facegan.train_state import TrainState, new_state
+from facegan.training import checkpoint
+from facegan.training.state import TrainState, new_state
+from facegan.training.train import Diverged, Progress, Together, train
 from facegan.trial import TrialRun, run_trials
 from facegan.trial_storage import LocalStorage
 
@@ -150,7 +150,7 @@ def test_runs_of_other_batches_are_refused(data: FaceData, tiny: Config) -> None
 def test_the_time_is_shared(data: FaceData, arms: list[Config], monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that advances by a second a reading, and is read before and after each step."""
     readings = iter(range(10_000))
-    monkeypatch.setattr("facegan.train.time", SimpleNamespace(perf_counter=lambda: float(next(readings))))
+    monkeypatch.setattr("facegan.training.train.time", SimpleNamespace(perf_counter=lambda: float(next(readings))))
     states = [new_state(arm, CPU) for arm in arms[:2]]
     together(states, data)
     # Six steps of both runs, then the rest of the longer one.

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from facegan import losses
 from facegan.data.batch import Batch
-from facegan.gradient_diagnostics import measure_gradients
 from facegan.losses import FORMULAS
-from facegan.passes import StepInput, StepPasses, make_input
-from facegan.train_state import TrainState
+from facegan.training.gradient_diagnostics import measure_gradients
+from facegan.training.passes import StepInput, StepPasses, make_input
+from facegan.training.state import TrainState
 
 Values = dict[str, Tensor]
 """Named scalars of a step, on the device."""
@@ -40,7 +40,7 @@ def train_networks(state: TrainState, step_input: StepInput, *, gradient_diagnos
 
     Keys: `loss/<term>` (unweighted) and `weighted/<term>` for each active term, `loss/generator`, `loss/discriminator` and
     `discriminator/accuracy`, the share of patches that it classifies correctly. With `gradient_diagnostics` also the keys of
-    `facegan.gradient_diagnostics.measure_gradients`.
+    `facegan.training.gradient_diagnostics.measure_gradients`.
     """
     loss = state.config.loss
     active = loss.active()

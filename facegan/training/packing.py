@@ -15,8 +15,8 @@ from torch import multiprocessing
 from facegan.config import Config
 from facegan.data.batch import Batch
 from facegan.errors import UserError
-from facegan.step import step
-from facegan.train_state import new_state
+from facegan.training.state import new_state
+from facegan.training.step import step
 
 _WARM_STEPS = 3
 _STEPS_AHEAD = 20

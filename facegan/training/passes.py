@@ -11,8 +11,8 @@ from facegan.data.batch import Batch, to_signed
 from facegan.landmarks.maps import landmark_input
 from facegan.losses import FORMULAS, Cycle
 from facegan.nets.weight_copies import WithWeights
-from facegan.parallel import rank_and_world
-from facegan.train_state import TrainState, layout_of_training, vgg_layers
+from facegan.training.parallel import rank_and_world
+from facegan.training.state import TrainState, layout_of_training, vgg_layers
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ import torch
 
 from facegan.data.batch import Batch
 from facegan.errors import UserError
-from facegan.parallel import rank_and_world
-from facegan.passes import StepInput, make_input
-from facegan.step import Values, steps, train_networks, update_average
-from facegan.train_state import TrainState
+from facegan.training.parallel import rank_and_world
+from facegan.training.passes import StepInput, make_input
+from facegan.training.state import TrainState
+from facegan.training.step import Values, steps, train_networks, update_average
 
 _WARM_STEPS = 3
 """As PyTorch's notes on CUDA graphs advise, on a stream of their own."""
 
 
 class GraphedSteps:
-    """A replacement of `facegan.step.steps`. Raises UserError with several data-parallel workers."""
+    """A replacement of `facegan.training.step.steps`. Raises UserError with several data-parallel workers."""
 
     def __init__(self, device: torch.device) -> None:
         if rank_and_world()[1] > 1:

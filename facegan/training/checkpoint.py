@@ -24,7 +24,7 @@ from facegan.files import replacing, write_json
 from facegan.nets.generator import Generator, build_generator
 from facegan.nets.vgg import Vgg19
 from facegan.records import read_record
-from facegan.train_state import TrainState, new_state
+from facegan.training.state import TrainState, new_state
 
 _STATE = "state.json"
 _GENERATOR, _DISCRIMINATOR, _AVERAGE = "generator.safetensors", "discriminator.safetensors", "average.safetensors"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from facegan import checkpoint
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.train import train
-from facegan.train_state import TrainState, new_state
+from facegan.training import checkpoint
+from facegan.training.state import TrainState, new_state
+from facegan.training.train import train
 
 CPU = torch.device("cpu")
 

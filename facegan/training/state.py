@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 from facegan.config import Config
 from facegan.losses import FORMULAS
-from facegan.memory import keep_freed_memory
 from facegan.nets.discriminator import Discriminator, build_discriminator
 from facegan.nets.generator import Generator, build_generator
 from facegan.nets.norm import use_fused_norms
 from facegan.nets.vgg import Vgg19, build_vgg
 from facegan.nets.weight_copies import Weights, WithWeights, bf16_copies
-from facegan.parallel import wrap
-from facegan.precision import choose_precision
 from facegan.start_weights.weights import load_shipped
+from facegan.training.memory import keep_freed_memory
+from facegan.training.parallel import wrap
+from facegan.training.precision import choose_precision
 
 
 @dataclass

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from facegan import precision
 from facegan.config import TERMS, Config
 from facegan.data.face_data import FaceData
-from facegan.packing import random_batch
-from facegan.precision import choose_precision
-from facegan.step import step
-from facegan.train import train
-from facegan.train_state import new_state
+from facegan.training import precision
+from facegan.training.packing import random_batch
+from facegan.training.precision import choose_precision
+from facegan.training.state import new_state
+from facegan.training.step import step
+from facegan.training.train import train
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 

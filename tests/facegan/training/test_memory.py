@@ -6,7 +6,7 @@ import resource
 import pytest
 import torch
 
-from facegan.memory import keep_freed_memory
+from facegan.training.memory import keep_freed_memory
 
 MEGABYTES = 48
 """More than glibc ever keeps by itself (32), less than what we tell it to keep (64)."""

@@ -13,13 +13,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from facegan import cuda_graph
 from facegan.config import Config
-from facegan.cuda_graph import GraphedSteps
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.train import Progress, Together
-from facegan.train_state import TrainState, new_state
+from facegan.training import cuda_graph
+from facegan.training.cuda_graph import GraphedSteps
+from facegan.training.state import TrainState, new_state
+from facegan.training.train import Progress, Together
 
 CPU = torch.device("cpu")
 
@@ -121,7 +121,7 @@ def test_replayed_steps_are_steps(
     plain = [new_state(arm, CPU) for arm in arms]
     expected = science(list(Together(plain, data)))
     graphed = [new_state(arm, CPU) for arm in arms]
-    monkeypatch.setattr("facegan.train.steps", GraphedSteps(CPU))
+    monkeypatch.setattr("facegan.training.train.steps", GraphedSteps(CPU))
     found = science(list(Together(graphed, data)))
     # One graph of the shared input, and one of each run.
     assert len(emulated) == 4 and all(graph.calls for graph in emulated)
@@ -137,7 +137,7 @@ def test_a_step_that_keeps_an_old_tensor_would_be_noticed(
     """The emulation fails for what fails in a graph: here the batch is not copied to where the graph reads it."""
     expected = science(list(Together([new_state(tiny, CPU)], data)))
     monkeypatch.setattr("facegan.data.batch.Batch.copy_from", lambda self, other: None)
-    monkeypatch.setattr("facegan.train.steps", GraphedSteps(CPU))
+    monkeypatch.setattr("facegan.training.train.steps", GraphedSteps(CPU))
     found = science(list(Together([new_state(tiny, CPU)], data)))
     assert found[0] == expected[0] and found[-1] != expected[-1]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from facegan.metric_names import GRADIENT_COSINE, GRADIENT_NORM, GRADIENT_SHARE, IMAGE_GRADIENT_NORM
-from facegan.parallel import mean_over_ranks
+from facegan.training.parallel import mean_over_ranks
 
 _TINY = 1e-30
 """Below the norm of any gradient that matters; avoids 0/0."""

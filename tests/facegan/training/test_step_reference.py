@@ -9,11 +9,11 @@ import torch
 from facegan.config import TERMS, Config
 from facegan.data.batch import Batch
 from facegan.nets.vgg import Vgg19
-from facegan.step import step
-from facegan.train_state import TrainState, new_state
+from facegan.training.state import TrainState, new_state
+from facegan.training.step import step
 from tests.facegan.landmarks.reference_maps import part_maps, point_maps
 from tests.facegan.nets.reference_nets import Array, Weights, weights_of
-from tests.facegan.reference_step import WEIGHTS, Frames, Networks, adam, discriminator_loss, sgd, signed, terms
+from tests.facegan.training.reference_step import WEIGHTS, Frames, Networks, adam, discriminator_loss, sgd, signed, terms
 
 SIZE = 32
 STYLE = 3.0

@@ -3,7 +3,7 @@
 import pytest
 
 from facegan.config import Config
-from facegan.packing import Packing, best_packing, measure_packing
+from facegan.training.packing import Packing, best_packing, measure_packing
 
 
 @pytest.mark.slow

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from facegan.config import Config
-from facegan.cuda_graph import GraphedSteps
 from facegan.data.batch import Batch
 from facegan.data.face_data import FaceData
 from facegan.data.resident import resident_batches
 from facegan.data.sampling import batches
 from facegan.errors import UserError
 from facegan.metric_names import GRADIENT_DIAGNOSTICS
-from facegan.parallel import mean_over_ranks, rank_and_world
-from facegan.step import Values, steps
-from facegan.train_state import TrainState
+from facegan.training.cuda_graph import GraphedSteps
+from facegan.training.parallel import mean_over_ranks, rank_and_world
+from facegan.training.state import TrainState
+from facegan.training.step import Values, steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from facegan.config import TERMS, Config
 from facegan.data.batch import Batch
 from facegan.data.face_data import FaceData
 from facegan.data.sampling import sample, training_clips
-from facegan.passes import StepPasses, make_input
 from facegan.presets import preset
-from facegan.step import step, train_discriminator
-from facegan.train import train
-from facegan.train_state import TrainState, new_state
+from facegan.training.passes import StepPasses, make_input
+from facegan.training.state import TrainState, new_state
+from facegan.training.step import step, train_discriminator
+from facegan.training.train import train
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden_losses.json"
