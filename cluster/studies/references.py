@@ -1,5 +1,7 @@
 """What a study measures of real frames: once, on the driver, which waits for the first trials meanwhile."""
 
+import torch
+
 from cluster.datasets.dataset import DataSet
 from cluster.studies.study_store import StudyStore
 from facegan.files import write_json
@@ -14,6 +16,8 @@ def measure_references(store: StudyStore, data: DataSet) -> None:
     """Write what the evaluators see in the real frames, and the cards of the reference rows, unless the study has them."""
     if all((store.folder / name).exists() for name in (REFERENCE_FRAMES, REFERENCES, DISCRIMINATION)):
         return
+    # As in a trial: with more threads the last digits of an embedding are others, and the trials' cores are taken.
+    torch.set_num_threads(1)
     faces, evaluators = data.open(), build_evaluators(EvaluatorsConfig())
     # The trials read it to be scored, so it comes first.
     with store.making(REFERENCE_FRAMES) as path:

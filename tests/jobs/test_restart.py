@@ -20,7 +20,7 @@ from facegan.study.folder.study_folder import read_plan
 from facegan.trial import TrialRun, run_trial
 
 pytestmark = pytest.mark.ray
-MORE = ("--arms", "full", "--images", "640", "--checkpoint_every", "32")
+MORE = ("--arms", "full", "--images", "320", "--checkpoint_every", "32")
 
 
 def reproducible_results(study: Path) -> list[dict[str, Any]]:

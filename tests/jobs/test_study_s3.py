@@ -23,7 +23,7 @@ from tests.cluster.storage.s3_environment import s3_client, s3_environment
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
 STUDY = StorageURI("s3://lab/studies/one")
 MORE = ["--source", "s3://lab/clips", "--data", "s3://lab/set", "--study", STUDY.uri, "--arms", "full"]
-LENGTH = ["--images", "640", "--checkpoint_every", "32"]
+LENGTH = ["--images", "320", "--checkpoint_every", "32"]
 
 
 @pytest.fixture
