@@ -51,7 +51,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData
         choose_design("figure2", Config()).arms,
         design="figure2",
         preset="demo",
-        seeds=[3],
+        seeds=[2],  # half of its images have a face that dlib finds
         candidates=1,
         data=facts,
         commit="",
@@ -86,8 +86,8 @@ def in_process(
 
 def test_a_study_gives_the_checkpoints_of_its_trials(study: tuple[Path, Plan], checkpoint_set: CheckpointSet) -> None:
     assert [(s.label, s.seed, s.images) for s in checkpoint_set.checkpoints] == [
-        ("-Cons. seed 3", 3, 32),
-        ("Full seed 3", 3, 0),
+        ("-Cons. seed 2", 2, 32),
+        ("Full seed 2", 2, 0),
     ]
     assert checkpoint_set.data.sha256 == study[1].data.sha256
     alone = read_checkpoints(str(trial_folder(study[0], study[1].trials[0]).checkpoint), checkpoint_set.data)
@@ -132,7 +132,7 @@ def test_the_table_has_references_first_and_notes_below(in_process: tuple[Evalua
     scores = {found["label"]: found["scores"] for found in result["checkpoints"]}
     lines = score_lines(result["references"], scores, result["discrimination"])
     assert lines[0].startswith("all 2 clips")
-    names = ["real target", "source copied", "source warped", "another person", "-Cons. seed 3", "Full seed 3"]
+    names = ["real target", "source copied", "source warped", "another person", "-Cons. seed 2", "Full seed 2"]
     assert [line[: len(name)] for line, name in zip(lines[2:], names, strict=False)] == names
     assert "lpips: not measured: weights missing (--evaluators.lpips_weights)" in lines
     assert lines[-1].startswith("identity evaluator on ")
@@ -200,7 +200,7 @@ def test_checkpoints_that_cannot_be_evaluated_are_refused(checkpoint_set: Checkp
     with pytest.raises(UserError, match="is no checkpoint"):
         read_checkpoints(str(tmp_path / "empty"), None)
     large = [replace(checkpoint_set.checkpoints[0], config=tiny.override({"data.size": 48}))]
-    with pytest.raises(UserError, match=r"images of 32 pixels, -Cons\. seed 3 draws 48"):
+    with pytest.raises(UserError, match=r"images of 32 pixels, -Cons\. seed 2 draws 48"):
         plan_small_evaluation(replace(checkpoint_set, checkpoints=large), tmp_path / "out")
     with pytest.raises(UserError, match=r"--evaluators.lpips_weights is 'nowhere.pth': no such file"):
         plan_small_evaluation(checkpoint_set, tmp_path / "out", lpips_weights="nowhere.pth")

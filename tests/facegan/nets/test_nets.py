@@ -7,7 +7,7 @@ from facegan.landmarks.maps import draw_points, map_channels
 from facegan.nets.discriminator import Discriminator
 from facegan.nets.first_layer import FirstLayer
 from facegan.nets.generator import Generator, Head
-from facegan.nets.norm import SLOPE, NormLeaky
+from facegan.nets.norm import SLOPE, NormLeaky, use_fused_norms
 from facegan.presets import preset
 
 
@@ -64,6 +64,18 @@ def test_norm_leaky_equals_the_two_modules_of_torch(dtype: torch.dtype) -> None:
     tolerance = 1e-6 if dtype == torch.float32 else 1e-14
     assert torch.allclose(ours, stock, atol=tolerance)
     assert torch.allclose(found, expected, atol=2 * tolerance)
+
+
+def test_norm_leaky_as_one_operation_is_the_same() -> None:
+    torch.manual_seed(0)
+    x = (torch.randn(3, 5, 6, 6) * 3 + 1).requires_grad_()
+    norm, weight = NormLeaky(), torch.randn_like(x)
+    plain = norm(x)
+    use_fused_norms(norm)
+    fused = norm(x)
+    assert norm.fused and torch.equal(fused, plain)
+    (found,), (expected,) = (torch.autograd.grad(out, x, weight) for out in (fused, plain))
+    assert torch.equal(found, expected)
 
 
 def test_norm_leaky_stores_only_its_output_and_one_number_per_channel() -> None:
