@@ -9,7 +9,17 @@ import pytest
 
 pytestmark = pytest.mark.ray
 # At this rate scores vary so much by seed that no claim is decided by three of them.
-SQUARE = ("--design", "factorial", "--factors", "pixel_space", "feature_space", "--optim.generator_lr", "0.05")
+SQUARE = (
+    "--design",
+    "factorial",
+    "--factors",
+    "pixel_space",
+    "feature_space",
+    "--optim.generator_lr",
+    "0.05",
+    "--images",
+    "16",
+)
 
 
 def test_more_seeds_reuse_every_finished_trial(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_diverged_trial_is_a_result_and_the_others_continue(tiny: Config, data
 @pytest.mark.slow
 def test_runs_that_train_together_in_one_actor_end_one_by_one(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     """Three runs in groups of two have the scores that they have alone."""
-    study = plan(tiny, "no_pixel", "no_feature", "full")
+    study = plan(tiny.override({"images": 16}), "no_pixel", "no_feature", "full")
     (alone, together), data = (tmp_path / "alone", tmp_path / "together"), existing(StorageURI(str(data_folder)))
     for folder, runs_together in ((alone, 1), (together, 2)):
         run_sweep(study, StudyStore(StorageURI(str(folder))), data, TrialResources(1, None), 8, runs_together)
