@@ -61,10 +61,14 @@ def assert_as_alone(state: TrainState, reports: list[Progress | Diverged], data:
     assert state.passes == expected.passes and state.images == expected.images
 
 
-def test_each_arm_has_the_numbers_of_training_alone(data: FaceData, arms: list[Config]) -> None:
+@pytest.mark.parametrize("backwards", [False, True])
+def test_each_arm_has_the_numbers_of_training_alone(data: FaceData, arms: list[Config], backwards: bool) -> None:
+    """In whatever order: what is shared is what any of them needs."""
+    arms = arms[::-1] if backwards else arms
     states = [new_state(arms[0], CPU)]
     states += [new_state(arm, CPU, states[0].vgg) for arm in arms[1:]]
-    assert states[1].vgg is None and states[2].vgg is states[0].vgg
+    assert [state.vgg for state in states].count(None) == 1
+    assert len({id(state.vgg) for state in states if state.vgg is not None}) == 1
     found = together(states, data)
     for place, state in enumerate(states):
         assert_as_alone(state, found[place], data)
@@ -93,17 +97,20 @@ def test_a_run_that_diverges_leaves_the_others_alone(data: FaceData, arms: list[
         assert_as_alone(states[place], found[place], data)
 
 
-def test_a_run_that_is_stopped_leaves_the_others_alone(data: FaceData, arms: list[Config]) -> None:
+@pytest.mark.parametrize(("stopped", "while_reading"), [(0, 2), (2, 0)])
+def test_a_run_that_is_stopped_leaves_the_others_alone(
+    data: FaceData, arms: list[Config], stopped: int, while_reading: int
+) -> None:
+    """Also before its own report of the same step has been read."""
     states = [new_state(arm, CPU) for arm in arms[:3]]
     runs = Together(states, data)
     found: dict[int, list[Progress | Diverged]] = {place: [] for place in range(3)}
     for place, report in runs:
         found[place].append(report)
-        if place == 2:
-            runs.leave(0)
-    # Stopped by the reader while the first reports of a step were being read.
-    assert len(found[0]) == 1 and states[0].images == 8
-    for place in (1, 2):
+        if place == while_reading:
+            runs.leave(stopped)
+    assert len(found[stopped]) == (stopped < while_reading) and states[stopped].images == 8
+    for place in {0, 1, 2} - {stopped}:
         assert_as_alone(states[place], found[place], data)
 
 
