@@ -18,13 +18,19 @@ import torch
 from facegan.config import Config
 from facegan.errors import UserError
 
+_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+"""Instructions of the CPU that decide how fast a step is."""
+
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """Date, device and versions."""
-    cpu = next((x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), "")
+    """Date, device, instructions of the CPU, and versions."""
+    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((x.split(":")[1].strip() for x in cpuinfo if "model name" in x), "")
+    flags = next((x.split(":")[1].split() for x in cpuinfo if x.startswith("flags")), [])
     return {
         "date": time.strftime("%Y-%m-%d"),
         "device": torch.cuda.get_device_name() if device == "cuda" else f"{cpu}, {torch.backends.cpu.get_cpu_capability()}",
+        "flags": [flag for flag in _FLAGS if flag in flags],
         "torch": torch.__version__,
         "numpy": np.__version__,
         "opencv": cv2.__version__,
