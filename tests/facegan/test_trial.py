@@ -42,6 +42,7 @@ def test_samples_and_validation_are_of_the_average(
     assert not torch.equal(shown[-1], next(state.generator.parameters()))
 
 
+@pytest.mark.slow
 def test_a_trial_begins_with_the_weights_of_its_warm_up(data: FaceData, tiny: Config, tmp_path: Path) -> None:
     config = tiny.override({"warm_up": 16})
     warm = new_state(config.of_warm_up(), CPU)

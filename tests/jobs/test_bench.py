@@ -176,6 +176,7 @@ def test_the_gpu_benchmark_keeps_what_it_has_when_its_time_is_over(tmp_path: Pat
     assert f"{len(measured)} of 39 cases measured" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_case_that_fails_or_hangs_keeps_its_reason() -> None:
     args = argparse.Namespace(device="cpu", measure_seconds=0.05, set=[])
     unknown = {"kind": "rate", "preset": "no_such", "batch": 1, "way": "bfloat16", "runs": 1}

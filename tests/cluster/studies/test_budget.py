@@ -73,10 +73,9 @@ def reports(folder: TrialFolder) -> list[tuple[int, float]]:
     return [(row.images, row.seconds) for row in folder.rows()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_second_per_report", "without_scoring")
-@pytest.mark.parametrize(
-    ("seconds", "ends"), [(2.5, 24), *(pytest.param(s, end, marks=pytest.mark.slow) for s, end in ((3.0, 24), (3.1, 32)))]
-)
+@pytest.mark.parametrize(("seconds", "ends"), [(2.5, 24), (3.0, 24), (3.1, 32)])
 def test_a_run_ends_at_the_first_report_after_its_budget(
     seconds: float, ends: int, endless: Config, data: FaceData, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def test_dlib_rejects_a_frame_with_two_faces(rendered: tuple[list[Image], NDArra
     assert [error(f, p) < 0.2 for f, p in zip(found, points[:2], strict=True)] == [True, True]
 
 
+@pytest.mark.slow
 def test_a_video_without_annotations_is_ingested(tmp_path: Path) -> None:
     """Every frame is written or quarantined, and the landmarks are near those that the renderer knew."""
     write_synthetic(tmp_path / "clips", people=1, test_people=1, frames=4, size=240, seed=4, workers=1)

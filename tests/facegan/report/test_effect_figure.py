@@ -54,6 +54,7 @@ def test_an_interaction_is_drawn_from_the_mean_scores_by_levels(eight_arms: tupl
     assert (on - off) / 2 == pytest.approx(estimates["pixel x perceptual"])
 
 
+@pytest.mark.slow
 def test_eight_arms_have_the_figure_in_the_report_and_four_have_none(
     eight_arms: tuple[Path, Plan, Summary], tiny: Config, tmp_path: Path
 ) -> None:

@@ -107,15 +107,15 @@ def weights(state: TrainState) -> list[torch.Tensor]:
     return [*state.generator.parameters(), *state.discriminator.parameters(), *moments, *average]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.slow), "bf16"])
 def test_replayed_steps_are_steps(
     data: FaceData, tiny: Config, emulated: list[EmulatedGraph], precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three arms, one of them shorter, with gradient diagnostics in the middle and an average: equal to the last bit."""
-    config = tiny.override({"images": 48, "gradient_diagnostics_every": 24, "optim.average": 0.9, "optim.precision": precision})
+    config = tiny.override({"images": 32, "gradient_diagnostics_every": 16, "optim.average": 0.9, "optim.precision": precision})
     arms = [
         config,
-        config.override({"loss.perceptual": 0.0, "loss.identity": 0.0, "images": 32}),
+        config.override({"loss.perceptual": 0.0, "loss.identity": 0.0, "images": 24}),
         config.override({"loss.triple_consistency": 0.0, "loss.adversarial": 0.0}),
     ]
     plain = [new_state(arm, CPU) for arm in arms]

@@ -46,7 +46,7 @@ def of_preset(name: str) -> Config:
     return config.override({"model.first_layer": "dense"}).with_batch(2)
 
 
-@pytest.mark.parametrize("name", ["demo", "study", "poster"])
+@pytest.mark.parametrize("name", ["demo", "poster", pytest.param("study", marks=pytest.mark.slow)])
 def test_a_step_asks_for_at_most_400_operations(name: str) -> None:
     config = of_preset(name)
     state = new_state(config, torch.device("cpu"))
@@ -59,7 +59,7 @@ def test_a_step_asks_for_at_most_400_operations(name: str) -> None:
 
 
 @pytest.mark.parametrize("diagnostics", [False, True])
-@pytest.mark.parametrize("name", ["demo", "study", "poster"])
+@pytest.mark.parametrize("name", ["demo", "poster", pytest.param("study", marks=pytest.mark.slow)])
 def test_nothing_in_a_step_waits_or_comes_from_the_cpu(name: str, diagnostics: bool) -> None:
     """On the device `meta`, where no tensor has values, so that every use of a value on the CPU is an error."""
     config = of_preset(name)

@@ -148,7 +148,7 @@ def in_float64() -> Iterator[None]:
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(
     ("maps", "first_layer"),
-    [("parts", "auto"), ("points", "sparse"), pytest.param("points", "dense", marks=pytest.mark.slow)],
+    [("parts", "auto"), *(pytest.param("points", layer, marks=pytest.mark.slow) for layer in ("sparse", "dense"))],
 )
 def test_golden_losses_of_twenty_steps(data: FaceData, tiny: Config, maps: str, first_layer: str) -> None:
     """A refactor keeps these; when the science changes on purpose, remake the file and say so in the commit.

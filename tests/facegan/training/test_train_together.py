@@ -61,7 +61,7 @@ def assert_as_alone(state: TrainState, reports: list[Progress | Diverged], data:
     assert state.passes == expected.passes and state.images == expected.images
 
 
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("backwards", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_each_arm_has_the_numbers_of_training_alone(data: FaceData, arms: list[Config], backwards: bool) -> None:
     """In whatever order: what is shared is what any of them needs."""
     arms = arms[::-1] if backwards else arms
@@ -86,6 +86,7 @@ def test_what_is_shared_is_made_once(data: FaceData, tiny: Config) -> None:
     assert seen == [4, 4, 4] * 2
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_leaves_the_others_alone(data: FaceData, arms: list[Config]) -> None:
     states = [new_state(arm, CPU) for arm in arms[:3]]
     with torch.no_grad():
@@ -97,6 +98,7 @@ def test_a_run_that_diverges_leaves_the_others_alone(data: FaceData, arms: list[
         assert_as_alone(states[place], found[place], data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stopped", "while_reading"), [(0, 2), (2, 0)])
 def test_a_run_that_is_stopped_leaves_the_others_alone(
     data: FaceData, arms: list[Config], stopped: int, while_reading: int
@@ -114,6 +116,7 @@ def test_a_run_that_is_stopped_leaves_the_others_alone(
         assert_as_alone(states[place], found[place], data)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_joins_at_its_step(data: FaceData, arms: list[Config], tmp_path: Path) -> None:
     resumed, whole = new_state(arms[0], CPU), new_state(arms[2], CPU)
     for progress in train(resumed, data):
@@ -154,6 +157,7 @@ def test_runs_of_other_batches_are_refused(data: FaceData, tiny: Config) -> None
         Together([new_state(tiny, CPU), new_state(tiny.override({"seed": 1}), CPU)], data)
 
 
+@pytest.mark.slow
 def test_the_time_is_shared(data: FaceData, arms: list[Config], monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that advances by a second a reading, and is read before and after each step."""
     readings = iter(range(10_000))
@@ -164,6 +168,7 @@ def test_the_time_is_shared(data: FaceData, arms: list[Config], monkeypatch: pyt
     assert (states[1].seconds, states[0].seconds) == (3.0, 3.0 + (states[0].images - 24) / 4)
 
 
+@pytest.mark.slow
 def test_trials_that_train_together_leave_the_files_of_trials_alone(data: FaceData, arms: list[Config], tmp_path: Path) -> None:
     configs = [arms[0], arms[1].override({"loss.pixel": 1e40}), arms[2]]
 

@@ -10,7 +10,7 @@ from facegan.study.analysis.looks import Look
 ONCE = Look()
 
 
-@pytest.mark.parametrize("size", [1, 7, 40])
+@pytest.mark.parametrize("size", [1, *(pytest.param(size, marks=pytest.mark.slow) for size in (7, 40))])
 def test_adjusted_p_values_equal_those_of_statsmodels(size: int) -> None:
     rng = np.random.default_rng(size)
     for _ in range(3):

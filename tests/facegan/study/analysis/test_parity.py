@@ -60,6 +60,7 @@ def unmet(root: Path, found: Plan) -> list[str]:
     return [row.demand for row in check_parity(root, found).demands if not row.met]
 
 
+@pytest.mark.slow
 def test_unequal_compute_is_reported(flops_plan: Plan, tmp_path: Path) -> None:
     finish_all(tmp_path, flops_plan)
     assert unmet(tmp_path, flops_plan) == []

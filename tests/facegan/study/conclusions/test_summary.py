@@ -55,6 +55,7 @@ def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_p
     assert summarise_study(tmp_path, made, None).effects is None
 
 
+@pytest.mark.slow
 def test_the_summary_describes_the_budget_and_the_images_reached(flops_plan: Plan, seconds_plan: Plan, tmp_path: Path) -> None:
     finish_all(tmp_path / "seconds", seconds_plan)
     study = summarise_study(tmp_path / "seconds", seconds_plan).study
