@@ -75,11 +75,8 @@ def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
 def _fetch_all(clips: list[ManifestClip], downloads: Path, fetch: Fetch) -> list[Path]:
     """The files of the clips in their order, several fetched at a time: one alone waits for storage most of the time."""
     with ThreadPoolExecutor(_FETCHES, "fetch") as pool:
-        try:
-            return list(pool.map(lambda clip: fetch(clip, downloads), clips))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        # `map` cancels what has not begun when one cannot be fetched.
+        return list(pool.map(lambda clip: fetch(clip, downloads), clips))
 
 
 def find_copy(sha256: str, cache: Path) -> Path | None:

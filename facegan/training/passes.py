@@ -17,7 +17,7 @@ from facegan.training.state import TrainState, layout_of_training, vgg_layers
 
 @dataclass(frozen=True, slots=True)
 class StepInput:
-    """A batch as the networks take it. Runs that train on the same batch share one, if what `shared` compares is equal.
+    """A batch as the networks take it. Runs with equal `facegan.training.train.same_batches` share one.
 
     Images are [batch, 3, size, size] in [-1, 1]; landmarks are maps, or points for a sparse first layer. What no run needs is
     not made: the landmarks of the source and of the third frame, and VGG-19's activations of the target, by layer.
