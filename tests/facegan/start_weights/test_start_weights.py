@@ -77,6 +77,10 @@ def test_a_trial_is_named_by_the_weights_that_it_starts_from(tmp_path: Path, mon
     file.write_bytes(b"other weights")
     monkeypatch.setattr(start_weights, "shipped_file", lambda seed: file)
     assert key(0) not in before
+    # The hash is kept, but not beyond a change of the file.
+    other = key(0)
+    file.write_bytes(b"weights of a third kind")
+    assert key(0) != other
     file.unlink()
     with pytest.raises(UserError, match=r"seed0.safetensors is missing or damaged .*--start random"):
         key(0)
