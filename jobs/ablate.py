@@ -10,15 +10,19 @@ from typing import Annotated, Literal
 import tyro
 
 from cluster.cli.command_line import run_job
+from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
 from cluster.studies.power import power_lines
+from cluster.studies.run_study import StudyRequest, run_study
+from cluster.studies.study_store import StudyStore
 from facegan.config import SHIPPED_SEEDS, Config
 from facegan.errors import UserError
 from facegan.presets import preset
 from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis, looks_until
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Kind, choose_budget
+from facegan.study.design.plan import Plan
 
 _UNTIL_ANSWERED = "until-answered"
 
@@ -89,9 +93,10 @@ def main(args: Ablate) -> None:
         raise UserError(f"--noise_from is {args.noise_from!r}: it goes with --plan True")
     budget = choose_budget(args.budget, args.seconds, config, design.arms)
 
-    # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
-    from cluster.studies.run_study import StudyRequest, run_study
-    from cluster.studies.sweep import run_sweep
+    def train(plan: Plan, store: StudyStore, data: DataSet) -> None:
+        from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
+
+        run_sweep(plan, store, data, args.trial_resources, grace_images, args.runs_together)
 
     request = StudyRequest(
         shared=args.shared,
@@ -104,8 +109,7 @@ def main(args: Ablate) -> None:
         analysis=analysis,
         trial_resources=args.trial_resources,
     )
-    resources, together = args.trial_resources, args.runs_together
-    run_study(request, lambda plan, store, data: run_sweep(plan, store, data, resources, grace_images, together))
+    run_study(request, train)
 
 
 def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:

@@ -10,11 +10,16 @@ from typing import Annotated
 import tyro
 
 from cluster.cli.command_line import run_job
+from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
+from cluster.studies.run_study import StudyRequest, run_study
+from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
+from facegan.report.score_table import candidate_table
 from facegan.study.analysis.model_selection import SELECTED_BY, SELECTION
 from facegan.study.design.arms import Arm
+from facegan.study.design.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +43,10 @@ def main(args: Search) -> None:
     check_no_seed(args.shared.config)
     args.shared.check()
 
-    # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
-    from cluster.studies.run_study import StudyRequest, run_study
-    from cluster.studies.sweep import run_sweep
-    from facegan.report.score_table import candidate_table
+    def search(plan: Plan, store: StudyStore, data: DataSet) -> None:
+        from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
+
+        run_sweep(plan, store, data, args.trial_resources, grace_images)
 
     request = StudyRequest(
         shared=args.shared,
@@ -51,7 +56,7 @@ def main(args: Search) -> None:
         candidates=args.candidates,
         trial_resources=args.trial_resources,
     )
-    study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, grace_images))
+    study, plan = run_study(request, search)
     print(f"\nless is better: the sum of {SELECTED_BY}")
     print(f"candidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
     for row in candidate_table(study, plan):

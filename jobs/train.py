@@ -8,6 +8,7 @@ import tyro
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import DataSet
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.run_study import StudyRequest, run_study
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.study.design.arms import Arm
@@ -31,12 +32,11 @@ def main(args: Train) -> None:
         raise UserError(f"--workers is {args.workers}: a divisor of optim.batch ({batch})")
     args.shared.check()
 
-    # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
-    from cluster.runtime.start import total
-    from cluster.studies.data_parallel import run_data_parallel
-    from cluster.studies.run_study import StudyRequest, run_study
-
     def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
+        # Ray and torch take seconds to import, which a wrong flag must not wait for.
+        from cluster.runtime.start import total
+        from cluster.studies.data_parallel import run_data_parallel
+
         gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
         if args.workers > there:
             raise UserError(

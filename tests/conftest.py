@@ -14,6 +14,9 @@ from facegan.data.local_copy import ingest_folder
 from facegan.data.sources import clips_in
 from facegan.synthetic.clips import write_synthetic
 
+# Ray reads it when it is imported, which some test files do before the package `cluster`.
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
 TINY = {
     "data.size": 32,
     "model.maps": "parts",

@@ -19,25 +19,24 @@ HOME = Path("data")
 
 
 def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config, crop_smoothing: float) -> DataSet:
-    """The data set that a job trains on.
+    """The data set that a job trains on; `check_usable` says whether it fits the configuration.
 
     With `data` alone the data set there; with `source` the data set ingested from it, at `data` or in a folder of its own;
-    with neither, rendered people. `crop_smoothing` is that of a data set that is made here. Raises UserError if the data set
-    does not fit the configuration.
+    with neither, rendered people. `crop_smoothing` is that of a data set that is made here.
     """
     if data and not source:
-        return _usable(existing(storage_uri("--data", data)), config)
+        return existing(storage_uri("--data", data))
     from cluster.datasets.ingest import IngestRequest, ingest
 
     clips = storage_uri("--source", source or str(render(synthetic)))
     how = IngestConfig(size=config.data.size, crop_smoothing=crop_smoothing)
     digest = hashlib.sha256(repr((clips.uri, asdict(how))).encode()).hexdigest()[:8]
     name = f"{clips.uri.rpartition('/')[2]}-{how.size}px-{digest}"
-    return _usable(ingest(clips, storage_uri("--data", data or str(HOME / name)), IngestRequest(config=how)), config)
+    return ingest(clips, storage_uri("--data", data or str(HOME / name)), IngestRequest(config=how))
 
 
-def _usable(found: DataSet, config: Config) -> DataSet:
-    """The data set, after a check that it has the right size, people to train on and people to evaluate on."""
+def check_usable(found: DataSet, config: Config) -> None:
+    """Raise UserError unless a data set has the right size, people to train on and people to evaluate on. Imports torch."""
     from facegan.data.sampling import training_clips
     from facegan.metrics.pairs import choose_pairs
 
@@ -45,7 +44,6 @@ def _usable(found: DataSet, config: Config) -> DataSet:
     data = found.open()
     training_clips(data, config)
     choose_pairs(data, "test", config, per_clip=1)
-    return found
 
 
 def render(synthetic: SyntheticConfig) -> Path:

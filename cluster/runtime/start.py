@@ -3,17 +3,24 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import ray
+from ray._private.ray_constants import ENABLE_RAY_CLUSTER
 
 _OBJECT_STORE_BYTES = 200 * 2**20
+_ROOT = Path(__file__).parents[2]
 
 
 def start_ray(cpus: int | None = None) -> None:
     """Connect to RAY_ADDRESS (set inside `ray job submit`) or start Ray here, bound to loopback. Repeated calls do nothing.
 
-    `cpus` limits a Ray that is started here; by default it uses all CPUs of the machine.
+    `cpus` limits a Ray that is started here; by default it uses all CPUs of the machine. Raises RuntimeError if Ray was
+    imported before `cluster`, since the Ray that is started would then listen on all interfaces.
     """
     if ray.is_initialized():
         return
@@ -24,29 +31,55 @@ def start_ray(cpus: int | None = None) -> None:
     # Ctrl-C ends the job at once; trials resume from their checkpoints the next time.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     # Ray raises some of its deprecations as Python warnings in every worker.
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONWARNINGS": "ignore::FutureWarning"}
+    environment = {"PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "ignore::FutureWarning"}
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         if address:
             ray.init(runtime_env={"env_vars": environment}, **quiet)
             return
-        # Otherwise Ray replaces 127.0.0.1 by the machine's outside address and listens on all interfaces.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        if ENABLE_RAY_CLUSTER:
+            raise RuntimeError(
+                "ray was imported before cluster, which sets a variable that Ray reads then: import cluster first"
+            )
         # Ray creates a token for this user and explains it at every start.
         logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            _node_ip_address="127.0.0.1",
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            runtime_env={"env_vars": environment},
-            **quiet,
-        )
+        # Workers inherit this process's variables. With a runtime_env Ray would start each worker twice.
+        with _variables({**environment, "RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                _node_ip_address="127.0.0.1",
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                **quiet,
+            )
         token = Path.home() / ".ray" / "auth_token"
         if token.exists():  # Ray makes it readable for all users
             token.chmod(0o600)
+
+
+def start_ray_beside_import(module: str) -> None:
+    """Start Ray as `start_ray` does, and meanwhile import a module that takes seconds; it must not import Ray."""
+    with ThreadPoolExecutor(1, "import") as pool:
+        importing = pool.submit(import_module, module)
+        start_ray()
+    importing.result()
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables while the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ |= values
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def total(resource: str) -> float:

@@ -1,4 +1,7 @@
-"""Run a whole study, from the data set to the report. Running it again continues where it stopped."""
+"""Run a whole study, from the data set to the report. Running it again continues where it stopped.
+
+Ray and torch are imported inside functions: they take seconds, and a wrong plan is refused before that.
+"""
 
 import os
 import subprocess
@@ -10,20 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.datasets.dataset import DataSet
-from cluster.datasets.prepare import describe_data, prepare_data
+from cluster.datasets.prepare import check_usable, describe_data, prepare_data
 from cluster.runtime.resource_flags import TrialResources
-from cluster.runtime.shared_paths import check_shared_paths
-from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
 from cluster.studies.progress import show_progress
-from cluster.studies.references import measure_references
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
 from facegan.data.manifest import manifest_key
 from facegan.nets.vgg_weights import weights_name
-from facegan.outputs import write_outputs
 from facegan.report.formatting import duration
 from facegan.report.study_text import look_lines, markdown_answers, plan_lines, result_lines
 from facegan.study.analysis.model_selection import best_generator
@@ -76,13 +75,20 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     wanted = _plan(request, data, request.seeds, "fp32")
     default = STUDIES / f"{request.design}-{shared.preset}-{wanted.id()}"
     store = StudyStore(storage_uri("--study", shared.study or str(default)))
-    store.check_plan(wanted)
-    start_ray()
-    precision = choose_precision("auto", on_gpu=_trains_on_gpus(request.trial_resources))
+    existing = store.planned(wanted)
+    if existing is None or store.not_ended(existing.trials):
+        from cluster.runtime.start import start_ray_beside_import
+
+        start_ray_beside_import("facegan.outputs")
+    check_usable(data, shared.config)
+    # An existing plan keeps its precision, and nobody asks Ray for GPUs then, which a finished study has not started.
+    precision = choose_precision(
+        existing.base.optim.precision if existing else "auto",
+        on_gpu=existing is None and _trains_on_gpus(request.trial_resources),
+    )
     plan = store.open(_plan(request, data, request.seeds, precision))
 
     # Trials
-    check_shared_paths(_local_files(store, data))
     print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
     tracker, summary = _train_and_report(plan, store, data, run_trials, shared)
     while seeds := seeds_of_next_look(plan, summary.claims):
@@ -131,12 +137,23 @@ def _train_and_report(
     plan: Plan, store: StudyStore, data: DataSet, run_trials: RunTrials, shared: StudyArguments
 ) -> tuple[Tracker, Summary]:
     """Run the trials of a plan that have not ended, and write all outputs of the study as it then is."""
+    from cluster.studies.references import measure_references
+    from facegan.outputs import write_outputs
+
+    todo = store.not_ended(plan.trials)
+    if todo:
+        from cluster.runtime.shared_paths import check_shared_paths
+        from cluster.runtime.start import start_ray
+
+        start_ray()
+        check_shared_paths(_local_files(store, data))
     # Both take seconds, in which the first trials start. One after the other, since they take the trials' cores.
     with ThreadPoolExecutor(1, "driver") as pool:
         measuring = pool.submit(measure_references, store, data)
         starting = pool.submit(start_tracker, plan, store.folder)
         with show_progress(plan, store, starting.result):
-            run_trials(plan, store, data)
+            if todo:
+                run_trials(plan, store, data)
         tracker = starting.result()
         measuring.result()
     store.pull()

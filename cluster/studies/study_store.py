@@ -23,7 +23,7 @@ from facegan.records import read_record
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.study_folder import PLAN, check_study_folder, extended_plan, open_study, read_plan
-from facegan.study.folder.trial_folder import STATE, TrialFolder
+from facegan.study.folder.trial_folder import FINAL, STATE, TrialFolder, trial_folder
 
 _CHECKPOINT = "checkpoint.tar"
 _PUBLISH_EVERY_SECONDS = 10.0
@@ -52,12 +52,20 @@ class StudyStore:
         if self.location.is_remote and not self.location.exists(PLAN) and self.location.entries():
             raise UserError(f"--study is {str(self.location)!r}: a prefix with other objects under it; name a new prefix")
 
-    def check_plan(self, plan: Plan) -> None:
-        """Raise UserError if `open` would; writes nothing but the local copy of a remote study."""
+    def planned(self, plan: Plan) -> Plan | None:
+        """The plan that `open` would return; None if there is no study yet.
+
+        Raises UserError if `open` would; writes nothing but the local copy of a remote study.
+        """
         if self.location.is_remote and not self.location.exists(PLAN):
-            return
+            return None
         self.pull()
-        extended_plan(self.folder, plan)
+        extended = extended_plan(self.folder, plan)
+        return extended if (self.folder / PLAN).exists() else None
+
+    def not_ended(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Those of the trials that have no final state, in the folder on this machine."""
+        return [trial for trial in trials if trial_folder(self.folder, trial).state().state not in FINAL]
 
     def open(self, plan: Plan) -> Plan:
         """Write the plan of a new study or extend that of an existing one by seeds; returns the study's plan.

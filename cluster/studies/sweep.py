@@ -47,14 +47,14 @@ def run_sweep(
     """
     # The plan's run order keeps factors balanced, so an interrupted study has trained each factor on and off equally often.
     # Starting the longest trials first would save a little time, but leave the short arms for the end.
-    todo = _not_ended(plan.run_order(), store)
+    todo = store.not_ended(plan.run_order())
     if not todo:
         return
     wait_for_gpus(trial_resources.gpus)
 
     # The trials of a seed branch from its warm-up.
     seeds = {trial.seed for trial in todo}
-    warm_ups = _not_ended([trial for trial in plan.warm_ups() if trial.seed in seeds], store)
+    warm_ups = store.not_ended(trial for trial in plan.warm_ups() if trial.seed in seeds)
     if warm_ups:
         _run(warm_ups, plan, store, data, trial_resources, grace_images, runs_together=1)
     ended = {run.seed: trial_folder(store.folder, run).state() for run in plan.warm_ups()}
@@ -74,10 +74,6 @@ def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
     with store.trial(trial.key) as failed:
         failed.folder.write_failure(error)
         failed.publish(now=True)
-
-
-def _not_ended(trials: list[Trial], store: StudyStore) -> list[Trial]:
-    return [trial for trial in trials if trial_folder(store.folder, trial).state().state not in FINAL]
 
 
 def _run(

@@ -1,0 +1,54 @@
+"""A Ray that a job starts here listens on loopback only, reports to nobody, and leaves the environment as it was."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+JOB = """
+import os
+from cluster.runtime.start import start_ray_beside_import
+before = dict(os.environ)
+start_ray_beside_import("colorsys")
+import sys
+assert "colorsys" in sys.modules
+import psutil, ray
+
+def of_worker():
+    import facegan
+    return os.environ["RAY_USAGE_STATS_ENABLED"], facegan.__file__
+
+print(*ray.get(ray.remote(of_worker).remote()))
+added = set(os.environ) - set(before)
+print(*sorted(added & {"PYTHONPATH", "PYTHONWARNINGS", "RAY_USAGE_STATS_ENABLED"}), "added")
+mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
+listening = [c.laddr for p in mine for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+print(len(listening), *{address.ip for address in listening})
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_local_ray_listens_on_loopback_only(tmp_path: Path) -> None:
+    """As a user starts it: without the variable that tests/conftest.py sets."""
+    without = ("RAY_ADDRESS", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "PYTHONPATH", "RAY_USAGE_STATS_ENABLED")
+    environment = {name: value for name, value in os.environ.items() if name not in without}
+    command = [sys.executable, "-c", JOB]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    *_, worker, added, listening = done.stdout.splitlines()
+    assert worker == f"0 {ROOT / 'facegan' / '__init__.py'}"
+    assert added == "added"
+    count, *addresses = listening.split()
+    assert int(count) >= 5 and set(addresses) == {"127.0.0.1"}
+
+
+def test_ray_imported_before_cluster_is_refused() -> None:
+    """The servers of that Ray would listen on all interfaces."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    code = "import ray; from cluster.runtime.start import start_ray; start_ray()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "ray was imported before cluster" in done.stderr
