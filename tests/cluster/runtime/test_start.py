@@ -26,7 +26,7 @@ added = set(os.environ) - set(before)
 print(*sorted(added & {"PYTHONPATH", "PYTHONWARNINGS", "RAY_USAGE_STATS_ENABLED"}), "added")
 mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
 listening = [c.laddr for p in mine for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-print(len(listening), *{address.ip for address in listening})
+print(len(listening), *{address.ip.removeprefix("::ffff:") for address in listening})
 """
 
 
