@@ -1,6 +1,6 @@
 """dlib's face embedding network in PyTorch, with the weights of dlib's own file.
 
-dlib's package is built without BLAS: an embedding takes 76 ms of CPU time there and 9 ms here, and a trial is scored with a
+dlib's package is built without BLAS: an embedding takes 76 ms of CPU time there and 7 ms here, and a trial is scored with a
 hundred of them. The embeddings agree to 1e-5.
 
 The architecture is that of dlib's example dnn_face_recognition_ex.cpp. A file of dlib holds its layers from input to output.
@@ -28,6 +28,8 @@ _MEANS = (122.782, 117.001, 104.298)
 """Of red, green and blue, subtracted from an image."""
 _STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
 """Channels, residual blocks, and whether the first block halves the size."""
+_BATCH = 8
+"""Faces that go through together: 0.72 of the time of one by one. More would win little, and few faces would be padded more."""
 _LONGEST_GAP = 512
 """Bytes between two tensors, at most 341 in the file of 2017."""
 
@@ -63,10 +65,12 @@ class DlibResNet:
     def embed(self, faces: Images) -> NDArray[np.float64]:
         """[n, 128] embeddings of aligned faces [n, 150, 150, 3], RGB, uint8.
 
-        Each face goes through by itself: in a batch its last digits would depend on the others.
+        All batches have one size, the last one with empty images: the last digits of a face's embedding depend on the size of
+        its batch, but not on the other faces in it.
         """
-        found = [self._embed(torch.from_numpy(face[None])).numpy() for face in faces]
-        return np.array(found, np.float64).reshape(-1, DIMENSIONS)
+        padded = np.concatenate([faces, np.zeros((-len(faces) % _BATCH, SIDE, SIDE, 3), np.uint8)])
+        found = [self._embed(torch.from_numpy(padded[i : i + _BATCH])).numpy() for i in range(0, len(padded), _BATCH)]
+        return np.concatenate([*found, np.empty((0, DIMENSIONS))])[: len(faces)]
 
     def _embed(self, faces: Tensor) -> Tensor:
         x = (faces.permute(0, 3, 1, 2).float() - torch.tensor(_MEANS).view(1, 3, 1, 1)) / 256
