@@ -50,7 +50,7 @@ format: $(DONE)  ## format, and fix what the linter can fix
 	$(BIN)/ruff format .
 
 mlflow: $(DONE)  ## MLflow UI of the studies in this folder, on http://127.0.0.1:5000
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
 
 mlflow-tunnel: $(DONE)  ## MLflow UI of the cluster's head, through SSH, on http://127.0.0.1:5000: CLUSTER=infra/cluster.yaml
 	$(BIN)/ray dashboard $(CLUSTER) --port 5000 --remote-port 5000

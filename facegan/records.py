@@ -10,6 +10,7 @@ import json
 import math
 import types
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -94,18 +95,24 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 def _to_dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise _wrong(where, value, "an object")
-    hints = get_type_hints(kind)
-    fields = [field.name for field in dataclasses.fields(kind) if field.init]
+    fields = _fields(kind)
     unknown = sorted(set(value) - set(fields))
     if unknown:
         raise BadRecord(f"{where or 'the record'} has an unknown field {_shown(unknown[0])}")
     found = {}
-    for name in fields:
+    for name, hint in fields.items():
         # Every field is written, so that one that is missing means another version or a damaged file, default or not.
         if name not in value:
             raise BadRecord(f"{where or 'the record'} lacks the field {name!r}")
-        found[name] = _convert(hints[name], value[name], f"{where}.{name}" if where else name)
+        found[name] = _convert(hint, value[name], f"{where}.{name}" if where else name)
     return kind(**found)
+
+
+@cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields by name. Python evaluates the annotations anew each time it is asked."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind) if field.init}
 
 
 def _to_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -10,6 +10,7 @@ names MLflow. The study folder holds all results, so a tracker only reads it and
 May import the tracker's own package, `facegan` and nothing else of `cluster`.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 def start_tracker(plan: Plan, study: Path) -> "Tracker":
     """The tracker of a study, with a run for the study and one for each trial: new ones, or those of an earlier start."""
+    # MLflow reports its use to its makers unless it is told not to before it is imported.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from cluster.tracking.mlflow_tracker import MlflowTracker  # MLflow takes seconds to import
 
     return MlflowTracker(plan, study)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,13 +96,12 @@ class TrialFolder:
     def rows(self) -> list[MetricsRow]:
         """The complete lines of metrics.jsonl; empty if there is no file."""
         try:
-            # Text after the last newline is a line that another process is still writing.
-            *lines, _ = (self.path / ROWS).read_bytes().split(b"\n")
+            content = (self.path / ROWS).read_bytes()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise UserError(f"{self.path / ROWS}: {error.strerror or error}; {_CURE}") from None
-        return [parse_record(MetricsRow, line, f"{self.path / ROWS}, line {i},", _CURE) for i, line in enumerate(lines, 1)]
+        return list(_parsed(content, self.path / ROWS))
 
     def append_row(self, row: MetricsRow) -> None:
         """Add a line to metrics.jsonl. Raises ValueError if a value is not finite."""
@@ -129,6 +129,14 @@ class TrialFolder:
     def write_scores(self, card: Card) -> None:
         """Replace scores.json."""
         write_json(self.path / SCORES, card)
+
+
+@lru_cache(maxsize=64)
+def _parsed(content: bytes, file: Path) -> tuple[MetricsRow, ...]:
+    # What follows the last newline is a line that another process is still writing. Kept, since a report reads the same file
+    # dozens of times.
+    *lines, _ = content.split(b"\n")
+    return tuple(parse_record(MetricsRow, line, f"{file}, line {i},", _CURE) for i, line in enumerate(lines, 1))
 
 
 def _line(row: MetricsRow) -> str:
