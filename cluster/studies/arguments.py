@@ -10,7 +10,6 @@ from cluster.datasets.source import check_source
 from cluster.storage.uri import storage_uri
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
-from cluster.tracking.server import check_server
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
@@ -41,13 +40,12 @@ class StudyArguments:
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=lambda: preset("demo"))
 
     def check(self) -> None:
-        """Raise UserError for a location, a data set weights or a tracking server that cannot be used."""
+        """Raise UserError for a location, a data set or weights that cannot be used."""
         check_source(self.source)
         if self.data and not self.source:
             check_image_size(existing(storage_uri("--data", self.data)).manifest(), self.config)
         if self.study:
             StudyStore(storage_uri("--study", self.study)).check()
-        check_server()
         stage_vgg(self.config.vgg.weights)
         if self.config.vgg.weights != "imagenet":  # run_study downloads these, because torch is needed for it
             weights_name(self.config.vgg)

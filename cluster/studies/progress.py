@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from cluster.runtime.ticker import every
 from cluster.studies.study_store import StudyStore
-from cluster.tracking.tracker import Tracker
+from facegan.errors import UserError
 from facegan.report.progress_line import ProgressLine
 from facegan.study.design.plan import Plan
 
@@ -17,37 +17,43 @@ _LINES_PER_ELAPSED_TIME = 60
 
 
 @contextmanager
-def show_progress(plan: Plan, store: StudyStore, tracker: Callable[[], Tracker]) -> Iterator[None]:
-    """While the block runs, print progress lines and sync the tracker from a background thread.
+def show_progress(plan: Plan, store: StudyStore, sync: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, print progress lines, and call `sync`, which updates the tracker, in another thread.
 
-    `tracker` returns the tracker, and may wait until it has started. A sync that fails is printed and tried again at the next
-    interval.
+    A sync that fails does not end the study. Its reason is printed once, and that it succeeds again too.
     """
     line = ProgressLine(plan, store.folder)
     started = last_time = time.monotonic()
-    last_text = ""
+    last_text = failed = ""
 
-    def sync() -> None:
-        # A tracker or a bucket that cannot be reached must not end the training. `Tracker.finish` syncs once more and raises.
+    def send() -> None:
+        nonlocal failed
+        # A tracker or a bucket that cannot be reached must not end the training. What was not sent is sent with the next sync.
         try:
             store.pull()
-            tracker().sync()
+            sync()
         except Exception as error:
             reason = next(iter(str(error).splitlines()), "")
-            print(f"sync failed and is tried again: {type(error).__name__}: {reason}", flush=True)
+            reason = reason if isinstance(error, UserError) else f"{type(error).__name__}: {reason}"
+            if reason != failed:
+                print(f"sync     not sent yet, training goes on: {reason}", flush=True)
+            failed = reason
+        else:
+            if failed:
+                print("sync     sent again, with all that was missing", flush=True)
+            failed = ""
 
     def tick() -> None:
         nonlocal last_time, last_text
-        sync()
         now = time.monotonic()
         if now - last_time >= max(_LINE_EVERY_SECONDS, (now - started) / _LINES_PER_ELAPSED_TIME):
             last_time, last_text = now, line.text()
             print(last_text, flush=True)
 
     def end() -> None:
-        sync()
-        if not last_text.startswith("train    100%"):
+        if not ProgressLine.is_over(last_text):
             print(line.text(), flush=True)
 
-    with every(_SYNC_EVERY_SECONDS, tick, end):
+    # Lines do not wait for a sync, which can take long.
+    with every(_LINE_EVERY_SECONDS / 4, tick, end), every(_SYNC_EVERY_SECONDS, send, send):
         yield

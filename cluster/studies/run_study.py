@@ -22,6 +22,7 @@ from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
 from facegan.data.manifest import manifest_key
+from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
 from facegan.report.formatting import duration
 from facegan.report.study_text import look_lines, markdown_answers, plan_lines, result_lines
@@ -96,8 +97,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
         print("\n".join(look_lines(plan, summary, seeds)), flush=True)
         plan = store.open(_plan(request, data, seeds, precision))
         tracker, summary = _train_and_report(plan, store, data, run_trials, shared)
-    model = _register_best(plan, store, tracker, summary)
-    tracker.finish(markdown_answers(summary), {claim.claim: claim.answer for claim in summary.claims})
+    tracked = _send_to_tracker(plan, store, tracker, summary)
 
     # Console
     study = _display_path(store)
@@ -105,8 +105,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     print("\n".join(result_lines(summary)), end="\n\n")
     print(f"report   {study}/report.html")
     print(f"figures  {study}/plane.png  {study}/figure2.png  {study}/losses.png")
-    print(f"model    {model}")
-    print(f"{tracker.name:<8} {tracker.location}", flush=True)
+    print("\n".join(tracked), flush=True)
     _exit_if_trials_failed(summary)
     return store.folder, plan
 
@@ -148,14 +147,14 @@ def _train_and_report(
         start_ray()
         check_shared_paths(_local_files(store, data))
     # Both take seconds, in which the first trials start. One after the other, since they take the trials' cores.
+    tracker = start_tracker(plan, store.folder)
     with ThreadPoolExecutor(1, "driver") as pool:
         measuring = pool.submit(measure_references, store, data)
-        starting = pool.submit(start_tracker, plan, store.folder)
-        with show_progress(plan, store, starting.result):
+        with show_progress(plan, store, lambda: pool.submit(tracker.sync).result()):
             if todo:
                 run_trials(plan, store, data)
-        tracker = starting.result()
         measuring.result()
+    print("report   drawing the figures", flush=True)
     store.pull()
     store.fetch_shown_checkpoints()
     summary = write_outputs(plan, store.folder, data.open(), include_faces=shared.include_faces)
@@ -190,15 +189,25 @@ def _display_path(store: StudyStore) -> str:
     return os.path.relpath(store.folder) if store.folder.is_relative_to(Path.cwd()) else str(store.folder)
 
 
-def _register_best(plan: Plan, store: StudyStore, tracker: Tracker, summary: Summary) -> str:
-    """Register the study's best generator; returns the console's text about it, or why there is none."""
+def _send_to_tracker(plan: Plan, store: StudyStore, tracker: Tracker, summary: Summary) -> list[str]:
+    """Send the results and register the study's best generator; returns the console's lines about both.
+
+    The study is complete without its tracker, so one that does not answer is not an error of the study.
+    """
     best = best_generator(plan, store.folder)
-    if best is None:
-        return "none registered: no arm has a score on validation clips in all of its runs (data.validation_fraction)"
-    store.fetch_checkpoints([best])
-    label = next(arm.label for arm in plan.arms if arm.name == best.arm)
-    model = tracker.register(best, summary)
-    return f"{model.uri}  ({label}, seed {best.seed}; {model.usage})"
+    if best is not None:
+        store.fetch_checkpoints([best])
+    try:
+        if best is None:
+            model = "none registered: no arm has a score on validation clips in all of its runs (data.validation_fraction)"
+        else:
+            made = tracker.register(best, summary)
+            label = next(arm.label for arm in plan.arms if arm.name == best.arm)
+            model = f"{made.uri}  ({label}, seed {best.seed}; {made.usage})"
+        tracker.finish(markdown_answers(summary), {claim.claim: claim.answer for claim in summary.claims})
+        return [f"model    {model}", f"{tracker.name:<8} {tracker.location}"]
+    except UserError as error:
+        return [f"{tracker.name:<8} NOT COMPLETE: {error}"]
 
 
 def _exit_if_trials_failed(summary: Summary) -> None:

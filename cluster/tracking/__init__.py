@@ -1,7 +1,7 @@
 """Experiment tracking: what a study sends to MLflow, behind the `Tracker` protocol.
 
 - `tracker.py`: the protocol. A study starts a tracker, syncs it while trials run, registers its best generator and finishes.
-- `server.py`: whether a tracking server answers, asked before the study starts.
+- `reconnecting.py`: a tracker whose server may be down for a while. `server.py`: whether a server answers.
 - `mlflow_tracker.py`: the implementation for MLflow. `model_registry.py`: the generator as a registered model of MLflow.
 
 To add a tracker, write a module with a class that implements `Tracker` and choose it in `start_tracker` below; nothing else
@@ -14,16 +14,34 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.tracking.reconnecting import ReconnectingTracker
+from cluster.tracking.server import check_server
 from facegan.study.design.plan import Plan
 
 if TYPE_CHECKING:
     from cluster.tracking.tracker import Tracker
 
+_MLFLOW = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+"""Variables of MLflow, unless the user has set them."""
+
 
 def start_tracker(plan: Plan, study: Path) -> "Tracker":
-    """The tracker of a study, with a run for the study and one for each trial: new ones, or those of an earlier start."""
-    # MLflow reports its use to its makers unless it is told not to before it is imported.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from cluster.tracking.mlflow_tracker import MlflowTracker  # MLflow takes seconds to import
+    """The tracker of a study. It makes a run for the study and one for each trial, or finds those of an earlier start.
 
-    return MlflowTracker(plan, study)
+    That happens at its first use, which raises UserError within seconds if the server does not answer, and can be repeated.
+    """
+
+    def start() -> "Tracker":
+        # MLflow reports its use to its makers, and tries for minutes to reach a server, unless it is told not to before it is
+        # imported.
+        for name, value in _MLFLOW.items():
+            os.environ.setdefault(name, value)
+        from cluster.tracking.mlflow_tracker import MlflowTracker  # MLflow takes seconds to import
+
+        return MlflowTracker(plan, study)
+
+    return ReconnectingTracker("MLflow", start, check_server)

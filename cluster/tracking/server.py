@@ -1,4 +1,4 @@
-"""Whether the tracking server answers. It is asked before a study starts, because MLflow itself tries for minutes."""
+"""Whether the tracking server answers, known after five seconds; MLflow itself tries for minutes."""
 
 import os
 import urllib.error
@@ -22,5 +22,5 @@ def check_server() -> None:
     except (OSError, ValueError) as error:
         raise UserError(
             f"MLFLOW_TRACKING_URI is {uri!r}: no answer ({error}); start the server or its tunnel, or unset the variable "
-            "to keep runs in an SQLite file"
+            "to keep runs in an SQLite file; the same command then sends the runs"
         ) from None

@@ -33,11 +33,17 @@ class ProgressLine:
         # A resumed trial goes back to its last checkpoint, behind what was counted when this began.
         self.images_before, self.done_before = min(self.images_before, images), min(self.done_before, done)
         rate, images_per_second = (done - self.done_before) / elapsed, (images - self.images_before) / elapsed
-        eta = duration(todo / rate) if rate > 0 else "-"
+        waiting = [trial for trial in self.plan.trials if self._state(trial) not in FINAL]
+        eta = f"ETA {duration(todo / rate) if rate > 0 else '-'}" if todo or not waiting else "scoring the last trials"
         share, unit = done / max(1, done + todo), "images" if self.plan.budget.seconds is None else "s of training"
         arms = "  ".join(f"{arm.label} {self._share(arm.name):.0%}" for arm in self.plan.arms)
         amount = f"{share:4.0%}  {done:.0f}/{done + todo:.0f} {unit}"
-        return f"train    {amount}  {images_per_second:.0f} images/s  ETA {eta}  |  {arms}"
+        return f"train    {amount}  {images_per_second:.0f} images/s  {eta}  |  {arms}"
+
+    @staticmethod
+    def is_over(text: str) -> bool:
+        """Whether a line says that all trials have ended."""
+        return text.startswith("train    100%") and "  ETA 0 s  " in text
 
     def _share(self, arm: str) -> float:
         trials = [trial for trial in self.plan.trials if trial.arm == arm]

@@ -87,12 +87,6 @@ def test_the_flag_that_a_refusal_of_candidates_prints_is_accepted(flags: str) ->
         ablate(parse(Ablate, "", [*given, *cure.split()]))
 
 
-def test_a_study_asks_whether_the_tracking_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    with pytest.raises(UserError, match="no answer"):
-        ablate(parse(Ablate, "", []))
-
-
 def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Progress of a study on the console, and a tracker that fails meanwhile."""
 
-from collections.abc import Mapping
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -8,37 +9,59 @@ import pytest
 from cluster.storage.uri import StorageURI
 from cluster.studies.progress import show_progress
 from cluster.studies.study_store import StudyStore
-from cluster.tracking.tracker import RegisteredModel
 from facegan.config import Config
-from facegan.study.conclusions.summary import Summary
+from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
-from facegan.study.design.plan import Trial, make_plan
+from facegan.study.design.plan import Plan, make_plan
 from tests.planning import PLANNED_DATA
 
 
-class UnreachableTracker:
-    """A tracker whose server does not answer."""
-
-    name = "Nowhere"
-    location = "http://nowhere"
-
-    def sync(self) -> None:
-        raise OSError("no route to host\nmore lines of the error")
-
-    def register(self, trial: Trial, summary: Summary) -> RegisteredModel:
-        raise NotImplementedError
-
-    def finish(self, note: str, tags: Mapping[str, str]) -> None:
-        raise NotImplementedError
-
-
-def test_a_tracker_that_fails_is_reported_and_does_not_end_the_study(
-    tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def plan_of(tiny: Config) -> Plan:
     arms = choose_design("figure2", Config()).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
-    with show_progress(plan, StudyStore(StorageURI(str(tmp_path))), UnreachableTracker):
-        pass
-    output = capsys.readouterr().out
-    assert "sync failed and is tried again: OSError: no route to host\n" in output
-    assert "train      0%  0/128 images" in output
+    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+
+
+def test_a_sync_that_fails_is_reported_once_and_does_not_end_the_study(
+    tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.studies.progress._SYNC_EVERY_SECONDS", 0.01)
+    outcomes: list[Exception | None] = [OSError("no route to host\nmore lines"), OSError("no route to host"), UserError("down")]
+    tried, done = 0, threading.Event()
+
+    def sync() -> None:
+        nonlocal tried
+        tried += 1
+        if tried > len(outcomes):
+            done.set()
+        elif error := outcomes[tried - 1]:
+            raise error
+
+    with show_progress(plan_of(tiny), StudyStore(StorageURI(str(tmp_path))), sync):
+        assert done.wait(30)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("sync")] == [
+        "sync     not sent yet, training goes on: OSError: no route to host",
+        "sync     not sent yet, training goes on: down",
+        "sync     sent again, with all that was missing",
+    ]
+    assert any(line.startswith("train      0%  0/128 images") for line in lines)
+
+
+def test_a_sync_that_hangs_does_not_hold_up_the_lines(
+    tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_SYNC_EVERY_SECONDS", "_LINE_EVERY_SECONDS"):
+        monkeypatch.setattr(f"cluster.studies.progress.{name}", 0.01)
+    ended, lines = threading.Event(), ""
+
+    def hang() -> None:
+        ended.wait(30)
+
+    with show_progress(plan_of(tiny), StudyStore(StorageURI(str(tmp_path))), hang):
+        for _ in range(3_000):
+            time.sleep(0.01)
+            lines += capsys.readouterr().out
+            if lines.count("train ") > 2:
+                break
+        ended.set()
+    assert lines.count("train      0%") > 2

@@ -1,5 +1,6 @@
 """The tracker of MLflow, on a SQLite file next to the study."""
 
+import os
 import time
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
     arms = choose_design("figure2", Config(), names=("full",)).arms
     plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
     write_row(study, plan, 8)
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     start_tracker(plan, study).sync()
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     write_row(study, plan, 16)
     tracker = start_tracker(plan, study)
     tracker.sync()
@@ -79,7 +82,7 @@ def test_a_server_that_refuses_ends_in_one_line(
     arms = choose_design("figure2", Config(), names=("full",)).arms
     plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
     with pytest.raises(UserError, match=f"MLflow at '{refusing_server}': .*run the same command again") as refused:
-        start_tracker(plan, tmp_path / "study")
+        start_tracker(plan, tmp_path / "study").sync()
     assert len(str(refused.value).splitlines()) == 1
 
 
