@@ -109,7 +109,7 @@ def _run(
         tune_config=tune.TuneConfig(
             max_concurrent_trials=trial_resources.at_once(),
             reuse_actors=True,
-            scheduler=AshaPerArm(todo, store, grace_images) if has_candidates else FIFOScheduler(),
+            scheduler=AshaPerArm(plan.trials, store, grace_images) if has_candidates else FIFOScheduler(),
             trial_name_creator=lambda group: f"trial_{group.config['keys'][0]}",
             trial_dirname_creator=lambda group: group.config["keys"][0],
         ),

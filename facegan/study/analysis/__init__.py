@@ -11,6 +11,7 @@ contrasts          one factor at a time: leave-one-out and added-alone differenc
 effects            all of it for the headline metrics of a study; `effect_records` has the types, `model_text` the words
 parity             whether the arms were trained under equal conditions
 model_selection    the trial that represents an arm and seed, and the generator to register
+rungs              which candidates of an arm ASHA stops, also after an interruption
 gradients          gradient diagnostics of each arm over training
 
 A *run* is a training run as the analysis sees it: an arm, a seed and the values of one metric by clip. To analyse another
