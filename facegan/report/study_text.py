@@ -50,7 +50,14 @@ def result_lines(summary: Summary) -> list[str]:
         claims.append(
             f"\n  {len(unanswered)} of {len(summary.claims)} questions that this design cannot answer: see the report"
         )
-    return [*study_table(summary), "", *verdicts, *claims, "", analysis_line(summary)]
+    return [*study_table(summary), "", *diverged_lines(summary), *verdicts, *claims, "", analysis_line(summary)]
+
+
+def diverged_lines(summary: Summary) -> list[str]:
+    """Which runs have no scores because a term of their loss was not finite, and which term that was."""
+    labels = {arm.name: arm.label for arm in summary.arms}
+    runs = [trial for trial in summary.trials if trial.state == "DIVERGED"]
+    return [f"  DIVERGED        {labels[run.arm]} seed {run.seed}, which has no scores: {run.error}" for run in runs]
 
 
 def markdown_answers(summary: Summary) -> str:

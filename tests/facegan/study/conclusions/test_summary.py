@@ -9,6 +9,7 @@ from facegan.config import Config
 from facegan.files import write_json
 from facegan.metrics.card import summarise
 from facegan.metrics.table import HEADLINES, METRICS
+from facegan.report.study_text import result_lines
 from facegan.study.analysis.effect_records import MissingRun
 from facegan.study.analysis.effects import analyse_metric
 from facegan.study.conclusions.summary import summarise_study
@@ -35,7 +36,8 @@ def test_effects_are_computed_from_the_files_of_the_study_folder(tiny: Config, t
         folder = trial_folder(tmp_path, trial)
         folder.write_state("COMPLETED", images=8, seconds=1.0, passes={})
         write_json(folder.path / "scores.json", summarise(dict.fromkeys(METRICS, values[i]), clips))
-    trial_folder(tmp_path, made.trials[-1]).write_state("DIVERGED", images=8, seconds=1.0, passes={})
+    reason = "loss/pixel is not finite within the first 8 images"
+    trial_folder(tmp_path, made.trials[-1]).write_state("DIVERGED", images=8, seconds=1.0, passes={}, error=reason)
     summary = summarise_study(tmp_path, read_plan(tmp_path), None)
     write_json(tmp_path / "summary.json", summary)
     found = known(summary.effects)
@@ -44,6 +46,9 @@ def test_effects_are_computed_from_the_files_of_the_study_folder(tiny: Config, t
     expected = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values, absent=(11,)), rows)
     assert [e.estimate for e in found.metrics[METRIC].effects] == pytest.approx([e.estimate for e in expected.effects])
     assert found.metrics[METRIC].missing == (MissingRun("full", 2, "DIVERGED", ""),)
+    assert [line.split() for line in result_lines(summary) if "DIVERGED" in line] == [
+        f"DIVERGED Full seed 2, which has no scores: {reason}".split()
+    ]
     assert [c.claim for c in summary.claims] == ["feature_following", "pixel_copying", "feature_over_pixel", "synergy"]
 
 
