@@ -87,17 +87,8 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
         existing.base.optim.precision if existing else "auto",
         on_gpu=existing is None and _trains_on_gpus(request.trial_resources),
     )
-    plan = store.open(_plan(request, data, request.seeds, precision))
-
-    # Trials
-    print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
-    tracker, summary = _train_and_report(plan, store, data, run_trials, shared)
-    while seeds := seeds_of_next_look(plan, summary.claims):
-        _exit_if_trials_failed(summary)
-        print("\n".join(look_lines(plan, summary, seeds)), flush=True)
-        plan = store.open(_plan(request, data, seeds, precision))
-        tracker, summary = _train_and_report(plan, store, data, run_trials, shared)
-    tracked = _send_to_tracker(plan, store, tracker, summary)
+    with store.only_driver():
+        plan, summary, tracked = _run(request, run_trials, store, data, precision)
 
     # Console
     study = _display_path(store)
@@ -108,6 +99,22 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     print("\n".join(tracked), flush=True)
     _exit_if_trials_failed(summary)
     return store.folder, plan
+
+
+def _run(
+    request: StudyRequest, run_trials: RunTrials, store: StudyStore, data: DataSet, precision: Precision
+) -> tuple[Plan, Summary, list[str]]:
+    """Run the trials, seed by seed in a study that grows, and send the results; with the console's lines about the tracker."""
+    plan = store.open(_plan(request, data, request.seeds, precision))
+    print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
+    tracker, summary = _train_and_report(plan, store, data, run_trials, request.shared)
+    while seeds := seeds_of_next_look(plan, summary.claims):
+        _exit_if_trials_failed(summary)
+        print("\n".join(look_lines(plan, summary, seeds)), flush=True)
+        plan = store.open(_plan(request, data, seeds, precision))
+        tracker, summary = _train_and_report(plan, store, data, run_trials, request.shared)
+    tracked = _send_to_tracker(plan, store, tracker, summary)
+    return plan, summary, tracked
 
 
 def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int], auto_precision: Precision) -> Plan:

@@ -6,12 +6,17 @@ from what it published last.
 """
 
 import hashlib
+import os
+import socket
 import tarfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from cluster.storage.objects import AlreadyThere, Entry
 from cluster.storage.scratch import scratch
@@ -87,6 +92,30 @@ class StudyStore:
                 (self.folder / PLAN).unlink()
         raise UserError(f"--study is {str(self.location)!r}: other jobs keep changing its plan; run one at a time")
 
+    @contextmanager
+    def only_driver(self) -> Iterator[None]:
+        """Hold the study while the block runs, so that no second job runs its trials.
+
+        Raises UserError, with what is known of the holder, if another job of this machine holds it, or one of another machine
+        that shares the folder. The operating system ends the hold of a process that is killed.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock, holder = FileLock(self.folder / ".driver.lock"), self.folder / ".driver"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            who = holder.read_text() if holder.exists() else "it has just started"
+            raise UserError(
+                f"--study is {str(self.location)!r}: another job works on it ({who}); wait until it has ended, or stop it"
+            ) from None
+        try:
+            since = datetime.now().isoformat(" ", "seconds")
+            write_bytes(holder, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
     def pull(self) -> None:
         """Update the local copy of a remote study, without checkpoints."""
         if not self.location.is_remote:
@@ -104,7 +133,7 @@ class StudyStore:
         """Upload the files of the whole study (summary, report, figures) if the study is remote."""
         if self.location.is_remote:
             for path in sorted(self.folder.iterdir()):
-                if path.is_file() and path.name != PLAN:
+                if path.is_file() and path.name != PLAN and not path.name.startswith("."):
                     self.location.write(path.name, path.read_bytes())
 
     @contextmanager

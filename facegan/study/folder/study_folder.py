@@ -101,5 +101,6 @@ def check_study_folder(folder: Path) -> None:
     """Raise UserError if a folder contains something other than a study."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--study is {str(folder)!r}: a file; name a folder")
-    if not (folder / PLAN).exists() and folder.exists() and any(folder.iterdir()):
+    # Hidden files are of the file manager, or the lock of a job that was killed before it wrote the plan.
+    if not (folder / PLAN).exists() and folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"--study is {str(folder)!r}: a folder that contains other files; name a new one")

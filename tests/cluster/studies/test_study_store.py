@@ -1,5 +1,8 @@
 """Uploads of a trial of a remote study: a trial killed between any two of them continues on another node."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,3 +123,28 @@ def test_a_damaged_record_of_downloads_is_named_and_its_cure_works(
     tags.unlink()
     store.pull()
     assert tags.exists()
+
+
+HOLDER = """
+import sys, time
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
+with StudyStore(StorageURI(sys.argv[1])).only_driver():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_job_on_a_study_is_told_who_holds_it(tmp_path: Path) -> None:
+    store = StudyStore(StorageURI(str(tmp_path / "study")))
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path / "study")], stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    told = rf"another job works on it \(process {holder.pid} on \S+ since 2\S+ \S+\); wait"
+    with pytest.raises(UserError, match=told), store.only_driver():
+        raise AssertionError("two jobs at once")
+    holder.kill()
+    holder.communicate()
+    store.check()  # what a killed job leaves is no other content
+    with store.only_driver():
+        assert str(os.getpid()) in (store.folder / ".driver").read_text()
+    assert not (store.folder / ".driver").exists()

@@ -46,7 +46,7 @@ def test_effects_are_computed_from_the_files_of_the_study_folder(tiny: Config, t
     expected = analyse_metric(METRIC, runs_of(rows, (0, 1, 2), values, absent=(11,)), rows)
     assert [e.estimate for e in found.metrics[METRIC].effects] == pytest.approx([e.estimate for e in expected.effects])
     assert found.metrics[METRIC].missing == (MissingRun("full", 2, "DIVERGED", ""),)
-    assert [line.split() for line in result_lines(summary) if "DIVERGED" in line] == [
+    assert [line.split() for line in result_lines(summary) if line.startswith("  DIVERGED")] == [
         f"DIVERGED Full seed 2, which has no scores: {reason}".split()
     ]
     assert [c.claim for c in summary.claims] == ["feature_following", "pixel_copying", "feature_over_pixel", "synergy"]
