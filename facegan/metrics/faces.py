@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def look_at(images: Images, evaluators: Evaluators) -> Faces:
         return Faces(np.empty((0, POINTS, 2), np.float32), np.empty((0, 1)))
     found = evaluators.landmarks.find(images)
     return Faces(found, evaluators.identity.embed(images, found))
+
+
+def look_at_each(groups: Sequence[Images], evaluators: Evaluators) -> list[Faces]:
+    """The faces of each group of images [n, size, size, 3], found and embedded together, which fills the batches."""
+    faces = look_at(np.concatenate(groups), evaluators)
+    ends = np.cumsum([len(images) for images in groups])
+    return [faces.at(np.arange(end - len(images), end)) for images, end in zip(groups, ends, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

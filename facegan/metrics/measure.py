@@ -8,7 +8,7 @@ from facegan.inference import Images
 from facegan.metrics.card import LARGE_POSE, Scores
 from facegan.metrics.evaluation_set import EvaluationSet, GeneratedImages
 from facegan.metrics.evaluators import Evaluators
-from facegan.metrics.faces import Faces, look_at
+from facegan.metrics.faces import Faces, look_at_each
 from facegan.metrics.image_quality import face_error, face_masks, psnr, ssim
 from facegan.metrics.landmark_scores import area_under_curve, failed, identity_jitter, landmark_jitter, normalised_error
 from facegan.metrics.pairs import images_of
@@ -21,8 +21,7 @@ def measure(generated: GeneratedImages, evaluation_set: EvaluationSet, evaluator
 
     Also Inception's features, which `with_kid` turns into KID, and which pairs are of a large change of pose.
     """
-    faces = look_at(generated.images, evaluators)
-    in_sequences = [look_at(images, evaluators) for images in generated.sequences]
+    faces, *in_sequences = look_at_each([generated.images, *generated.sequences], evaluators)
     return _measure_pairs(generated.images, faces, evaluation_set, evaluators) | _measure_sequences(
         in_sequences, evaluation_set
     )

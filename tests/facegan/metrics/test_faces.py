@@ -11,7 +11,8 @@ from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluation_set import prepare_evaluation_set
-from facegan.metrics.faces import real_faces
+from facegan.metrics.faces import look_at, look_at_each, real_faces
+from facegan.metrics.pairs import images_of
 from tests.facegan.metrics.oracle import Pictures, evaluators_of, oracle_of
 
 
@@ -28,6 +29,16 @@ def test_each_row_is_looked_at_once_and_found_in_any_order(data: FaceData, monke
     found = real_faces(data, rows, evaluators_of(oracle), None).of(rows)
     assert seen[0] == 3
     assert np.array_equal(found.found, data.points[rows]) and np.array_equal(found.embeddings[0], found.embeddings[2])
+
+
+def test_groups_are_looked_at_together_and_have_their_own_faces(data: FaceData) -> None:
+    evaluators = evaluators_of(oracle_of(data))
+    groups = [images_of(data, np.array(rows, np.int64)) for rows in ([9, 2, 9], [], [4], [7, 8])]
+    for images, found in zip(groups, look_at_each(groups, evaluators), strict=True):
+        assert len(found.found) == len(images)
+        if len(images):
+            alone = look_at(images, evaluators)
+            assert np.array_equal(found.found, alone.found) and np.array_equal(found.embeddings, alone.embeddings)
 
 
 def test_the_file_is_written_once_and_read_instead_of_looking_again(data: FaceData, tmp_path: Path) -> None:
