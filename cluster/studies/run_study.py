@@ -154,7 +154,7 @@ def _train_and_report(
         start_ray()
         check_shared_paths(_local_files(store, data))
     # Both take seconds, in which the first trials start. One after the other, since they take the trials' cores.
-    tracker = start_tracker(plan, store.folder)
+    tracker = start_tracker(plan, store.folder, store.location.uri if store.location.is_remote else "")
     with ThreadPoolExecutor(1, "driver") as pool:
         measuring = pool.submit(measure_references, store, data)
         with show_progress(plan, store, lambda: pool.submit(tracker.sync).result()):

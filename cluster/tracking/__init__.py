@@ -29,9 +29,10 @@ _MLFLOW = {
 """Variables of MLflow, unless the user has set them."""
 
 
-def start_tracker(plan: Plan, study: Path) -> "Tracker":
-    """The tracker of a study. It makes a run for the study and one for each trial, or finds those of an earlier start.
+def start_tracker(plan: Plan, study: Path, location: str = "") -> "Tracker":
+    """The tracker of a study in a folder, which is this machine's copy where the study's `location` is a URI.
 
+    It makes a run for the study and one for each trial, or finds those of an earlier start at the same location.
     That happens at its first use, which raises UserError within seconds if the server does not answer, and can be repeated.
     """
 
@@ -42,6 +43,6 @@ def start_tracker(plan: Plan, study: Path) -> "Tracker":
             os.environ.setdefault(name, value)
         from cluster.tracking.mlflow_tracker import MlflowTracker  # MLflow takes seconds to import
 
-        return MlflowTracker(plan, study)
+        return MlflowTracker(plan, study, location or str(study.resolve()))
 
     return ReconnectingTracker("MLflow", start, check_server)

@@ -66,12 +66,12 @@ class MlflowTracker:
 
     name = "MLflow"
 
-    def __init__(self, plan: Plan, study: Path) -> None:
+    def __init__(self, plan: Plan, study: Path, location: str) -> None:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         # No progress bars and no URL per run: the study prints one location at its end.
         os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-        self.plan, self.study = plan, study
+        self.plan, self.study, self._studied_at = plan, study, location
         self.uri = default_uri(study)
         self.client = MlflowClient(self.uri)
         with _one_line_errors(self.uri):
@@ -122,13 +122,14 @@ class MlflowTracker:
 
     def _run(self, name: str, kind: str, key: str, parent: str | None) -> Run:
         """The run with this key, created if there is none, so that a restarted trial continues its run."""
-        study = f" and tags.study = '{self.plan.id()}'"
+        place = self._studied_at.replace("'", "")  # MLflow's filters have no escape for it
+        study = f" and tags.study = '{self.plan.id()}' and tags.location = '{place}'"
         found = self.client.search_runs([self.experiment], f"tags.kind = '{kind}' and tags.key = '{key}'{study}")
         if found:
             self.client.update_run(found[0].info.run_id, "RUNNING")
             return found[0]
         tags = {_NAME: name, _USER: getpass.getuser(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
-        tags |= {"study": self.plan.id()} | ({_PARENT: parent} if parent else {})
+        tags |= {"study": self.plan.id(), "location": place} | ({_PARENT: parent} if parent else {})
         run = self.client.create_run(self.experiment, tags=tags)
         self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
         return run

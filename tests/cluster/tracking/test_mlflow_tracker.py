@@ -103,3 +103,17 @@ def test_a_study_that_grew_by_a_seed_keeps_its_parent_run(
     assert sorted(run.data.tags["kind"] for run in found) == ["study", "trial", "trial"]
     (parent,) = [run for run in found if run.data.tags["kind"] == "study"]
     assert (parent.data.tags["seeds"], parent.data.tags["trials"]) == ("0 1", "2")
+
+
+@pytest.mark.slow
+def test_one_plan_in_two_folders_has_two_runs(tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    arms = choose_design("figure2", Config(), names=("full",)).arms
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    for folder in ("first", "it's the second", "first"):
+        start_tracker(plan, tmp_path / folder).sync()
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("facegan")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
+    assert sorted(run.data.tags["kind"] for run in found) == ["study", "study", "trial", "trial"]
