@@ -13,6 +13,10 @@ PARTIAL = ".partial"
 """Suffix of unfinished files, and name of the folder that holds them. No part of a key ends with it."""
 
 
+class Unreachable(UserError):
+    """The server does not answer, or is too busy: the same operation may succeed later."""
+
+
 class AlreadyThere(Exception):
     """A conditional write found another object than the one it expected."""
 

@@ -17,8 +17,10 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnection
 from urllib3.exceptions import HTTPError
 
+from cluster.storage.objects import Unreachable
 from facegan.errors import UserError
 
+_NO_ANSWER = (NoConnection, HTTPClientError, IncompleteReadError, HTTPError)
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _DAMAGED = ("the bytes arrived damaged", "run again; if it happens again check the network and the memory")
 _REGION = ("the bucket is in another region", "set AWS_DEFAULT_REGION to the region of the bucket")
@@ -64,11 +66,13 @@ def translate_s3_errors(uri: str) -> Iterator[None]:
     except ClientError as error:
         if code_of(error) in ("NoSuchKey", "404"):
             raise FileNotFoundError(uri) from error
-        raise UserError(f"{uri}: {_server_error(error)}") from error
+        kind = Unreachable if _REASONS.get(code_of(error)) is _BUSY else UserError
+        raise kind(f"{uri}: {_server_error(error)}") from error
     except (BotoCoreError, HTTPError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{uri}: {_client_error(error)}") from error
+        kind = Unreachable if isinstance(error, _NO_ANSWER) else UserError
+        raise kind(f"{uri}: {_client_error(error)}") from error
 
 
 def code_of(error: ClientError) -> str:
@@ -88,7 +92,7 @@ def _server_error(error: ClientError) -> str:
 def _client_error(error: Exception) -> str:
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)):
         return f"there are no credentials ({_one_line(error)}); {_KEYS}"
-    if isinstance(error, (NoConnection, HTTPClientError, IncompleteReadError, HTTPError)):
+    if isinstance(error, _NO_ANSWER):
         server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "Amazon S3"
         return f"{server} cannot be reached ({_one_line(error)}); check that it runs, or set AWS_ENDPOINT_URL"
     if isinstance(error, (ParamValidationError, UnicodeError)):

@@ -1,26 +1,23 @@
 """The location of a study: a folder that all nodes share, or a remote URI.
 
-Of a remote study the driver keeps a local copy, and each trial a copy of its own part. Objects are replaced atomically, a
-trial's state last, and a checkpoint is one object, checkpoint.tar. A trial that was killed can therefore continue on any node
-from what it published last.
+Of a remote study the driver keeps a local copy, and each trial a copy of its own part (`trial_store.py`).
 """
 
 import hashlib
 import os
 import socket
-import tarfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cluster.storage.objects import AlreadyThere, Entry
+from cluster.storage.objects import AlreadyThere
 from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
+from cluster.studies.trial_store import CHECKPOINT, TrialStore, unpack_checkpoint
 from facegan.cache import cache_folder
 from facegan.errors import UserError
 from facegan.files import write_bytes, write_json
@@ -28,10 +25,8 @@ from facegan.records import read_record
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.study_folder import PLAN, check_study_folder, extended_plan, open_study, read_plan
-from facegan.study.folder.trial_folder import FINAL, STATE, TrialFolder, trial_folder
+from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
 
-_CHECKPOINT = "checkpoint.tar"
-_PUBLISH_EVERY_SECONDS = 10.0
 _ATTEMPTS = 3
 
 
@@ -122,7 +117,7 @@ class StudyStore:
             return
         tags_file = self.folder.with_name(f"{self.folder.name}.tags.json")
         tags = read_record(dict[str, str], tags_file, "remove it, and it is made again") or {}
-        for entry in (e for e in self.location.entries() if not e.key.endswith(_CHECKPOINT)):
+        for entry in (e for e in self.location.entries() if not e.key.endswith(CHECKPOINT)):
             if tags.get(entry.key) != entry.tag or not (self.folder / entry.key).exists():
                 # An object replaced after the listing is newer than its tag, so the next pull reads it again.
                 write_bytes(self.folder / entry.key, self.location.read(entry.key))
@@ -153,7 +148,7 @@ class StudyStore:
             return
         keys = {entry.key for entry in self.location.entries("trials/")}
         plan = read_plan(self.folder)
-        self.fetch_checkpoints(best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{_CHECKPOINT}" in keys).values())
+        self.fetch_checkpoints(best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{CHECKPOINT}" in keys).values())
 
     def fetch_checkpoints(self, trials: Iterable[Trial]) -> None:
         """Download the checkpoints of those trials that have one."""
@@ -161,104 +156,19 @@ class StudyStore:
             return
         entries = {entry.key: entry for entry in self.location.entries("trials/")}
         for trial in trials:
-            if entry := entries.get(f"trials/{trial.key}/{_CHECKPOINT}"):
-                self._unpack(entry, self.folder / "trials" / trial.key)
+            if entry := entries.get(f"trials/{trial.key}/{CHECKPOINT}"):
+                unpack_checkpoint(self.location, entry, self.folder / "trials" / trial.key)
 
     @contextmanager
-    def trial(self, key: str) -> Iterator["TrialStore"]:
+    def trial(self, key: str) -> Iterator[TrialStore]:
         """Yield the store of a trial, with a folder on this node to work in."""
         if not self.location.is_remote:
-            yield TrialStore(self, TrialFolder(self.folder / "trials" / key))
+            yield TrialStore(self.location, TrialFolder(self.folder / "trials" / key))
             return
         with scratch() as study:
             tags = {}
             for entry in self.location.entries(f"trials/{key}/"):
                 tags[entry.key] = entry.tag
-                if not entry.key.endswith(_CHECKPOINT):
+                if not entry.key.endswith(CHECKPOINT):
                     write_bytes(study / entry.key, self.location.read(entry.key))
-            yield TrialStore(self, TrialFolder(study / "trials" / key), tags)
-
-    def _unpack(self, entry: Entry, trial: Path) -> None:
-        self.location.copy(entry, trial / _CHECKPOINT)
-        try:
-            with tarfile.open(trial / _CHECKPOINT, "r:") as archive:
-                archive.extractall(trial, filter="data")
-        except tarfile.TarError as error:
-            where = f"{self.location}/{entry.key}"
-            raise UserError(f"{where} is damaged ({error}); remove it: a trial that is not completed starts again") from None
-
-
-@dataclass(slots=True)
-class TrialStore:
-    """A trial's folder on this node. Of a remote study, `publish` uploads what has changed in it."""
-
-    store: StudyStore
-    folder: TrialFolder
-    _tags: dict[str, str] = field(default_factory=dict)
-    """Tags of the uploaded objects, by key: as found at the start, or after the last upload."""
-    _sent: dict[str, int] = field(default_factory=dict)
-    """Modification times of the files at their last upload."""
-    _published: float = 0.0
-
-    def fetch_checkpoint(self) -> None:
-        """Download the trial's last checkpoint into the folder, if there is one."""
-        if self.store.location.is_remote:
-            prefix = f"trials/{self.folder.path.name}/{_CHECKPOINT}"
-            for entry in self.store.location.entries(prefix):  # one or none
-                self.store._unpack(entry, self.folder.path)
-
-    def study_file(self, name: str) -> Path:
-        """The path of a file of the whole study, downloaded if it exists."""
-        path = self.folder.path.parent.parent / name
-        if self.store.location.is_remote and not path.exists() and self.store.location.exists(name):
-            write_bytes(path, self.store.location.read(name))
-        return path
-
-    def checkpoint_of(self, key: str) -> Path:
-        """The checkpoint folder of another trial of the study, downloaded if it exists."""
-        other = TrialFolder(self.folder.path.parent / key)
-        if self.store.location.is_remote:
-            for entry in self.store.location.entries(f"trials/{key}/{_CHECKPOINT}"):  # one or none
-                self.store._unpack(entry, other.path)
-        return other.checkpoint
-
-    def publish(self, *, now: bool) -> None:
-        """Upload what has changed, at once or if some seconds have passed since the last upload."""
-        if not self.store.location.is_remote or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
-            return
-        # A resumed run drops the rows after its checkpoint but cannot recreate rows before it, so rows are uploaded first.
-        # The state is uploaded last: everything that it announces must exist.
-        root = self.folder.path
-        files = (*root.glob("*.json*"), *self.folder.samples.glob("*.png"))
-        for path in files:
-            if path.name != STATE and path.suffix != ".partial" and self._is_new(path):
-                self._replace(path)
-        self._publish_checkpoint()
-        if (root / STATE).exists() and self._is_new(root / STATE):
-            self._replace(root / STATE)
-        self._published = time.monotonic()
-
-    def _replace(self, path: Path) -> None:
-        # A node that lost its connection may return while another node runs its trial again, or after that has ended. Its
-        # tags are then outdated, and the upload is refused.
-        key = f"trials/{path.relative_to(self.folder.path.parent).as_posix()}"
-        try:
-            self._tags[key] = self.store.location.replace(key, path, self._tags.get(key, ""))
-        except AlreadyThere:
-            raise UserError(
-                f"{self.store.location}/{key} was written by another run of this trial: this run ends, the other one "
-                "continues; run the same command again if the trial is not completed by then"
-            ) from None
-
-    def _publish_checkpoint(self) -> None:
-        if not (self.folder.checkpoint / STATE).exists() or not self._is_new(self.folder.checkpoint / STATE):
-            return
-        packed = self.folder.path / _CHECKPOINT
-        with tarfile.open(packed, "w") as archive:
-            archive.add(self.folder.checkpoint, self.folder.checkpoint.name)
-        self._replace(packed)
-
-    def _is_new(self, path: Path) -> bool:
-        changed = path.stat().st_mtime_ns
-        before, self._sent[str(path)] = self._sent.get(str(path)), changed
-        return before != changed
+            yield TrialStore(self.location, TrialFolder(study / "trials" / key), tags)

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.study.folder.trial_folder import MetricsRow
+from tests.cluster.storage.proxy import Fault, proxy_to
 
 pytestmark = pytest.mark.s3
 
@@ -148,3 +151,30 @@ def test_a_second_job_on_a_study_is_told_who_holds_it(tmp_path: Path) -> None:
     with store.only_driver():
         assert str(os.getpid()) in (store.folder / ".driver").read_text()
     assert not (store.folder / ".driver").exists()
+
+
+def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
+    moto: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.studies.trial_store._PUBLISH_EVERY_SECONDS", -1.0)
+    with proxy_to(moto) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        store = StudyStore(StorageURI("s3://faces/outage"))
+        write_and_publish(store, 8)
+        with store.trial("key") as trial:
+            trial.fetch_checkpoint()
+            trial.folder.append_row(MetricsRow(16, 1.0, 0.0, {}))
+            trial.folder.write_state("RUNNING", images=16, seconds=1.0, passes={})
+            proxy.always = Fault(status=503)
+            trial.publish(now=False)
+            with monkeypatch.context() as direct:
+                direct.setenv("AWS_ENDPOINT_URL", moto)
+                assert found_by_another_node(store) == ([8], 8, 8)
+
+            # The server answers again after the first pause.
+            clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: setattr(proxy, "always", Fault()))
+            monkeypatch.setattr("cluster.studies.trial_store.time", clock)
+            trial.folder.append_row(MetricsRow(24, 1.0, 0.0, {}))
+            trial.publish(now=True)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+        assert found_by_another_node(store) == ([8, 16, 24], 8, 16)
