@@ -139,6 +139,10 @@ class ModelConfig:
             raise UserError(f"model.first_layer is 'sparse' with maps {self.maps!r}: only maps 'points' are sparse")
 
 
+MAX_SEED = 2**63 - 1
+"""The largest seed that PyTorch takes."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VggConfig:
     """The frozen VGG-19 behind the perceptual, identity and style terms."""
@@ -153,6 +157,8 @@ class VggConfig:
     def __post_init__(self) -> None:
         if self.width < 4:
             raise UserError(f"vgg.width is {self.width}: at least 4; 64 is VGG-19")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise UserError(f"vgg.seed is {self.seed}: from 0 to {MAX_SEED}")
         if self.weights != "random" and self.width != 64:
             raise UserError(f"vgg.width is {self.width} with weights {self.weights!r}: trained weights need width 64")
 
@@ -205,8 +211,8 @@ class Config:
             given = ", ".join(f"{name} is {value}" for name, value in wrong.items())
             cure = " ".join(f"--{name} {_nearest_multiple(value, batch)}" for name, value in wrong.items())
             raise UserError(f"{given}: a multiple of optim.batch ({batch}), such as {cure}")
-        if self.seed < 0:
-            raise UserError(f"seed is {self.seed}: at least 0")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise UserError(f"seed is {self.seed}: from 0 to {MAX_SEED}")
         if self.start == "shipped" and (self.model, self.data.size) != (SHIPPED_MODEL, SHIPPED_SIZE):
             raise UserError(
                 f"start is 'shipped': these weights are for data.size {SHIPPED_SIZE} and the networks (model.*) of the preset "

@@ -59,6 +59,9 @@ def test_an_override_changes_only_what_it_names() -> None:
         ("data.size", 50, "multiple of 16"),
         ("images", 2001, "a multiple of optim.batch"),
         ("vgg.width", 16, "width 64"),
+        ("seed", -1, "seed is -1: from 0 to 9223372036854775807"),
+        ("seed", 10**30, "from 0 to 9223372036854775807"),
+        ("vgg.seed", 2**63, "vgg.seed is 9223372036854775808: from 0 to"),
     ],
 )
 def test_a_wrong_override_names_the_value_and_the_cure(name: str, value: object, says: str) -> None:
