@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import io
 import itertools
 import os
@@ -30,13 +31,20 @@ _MISTYPED = re.compile(
 def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> None:
     """Parse the command line into `arguments` and call `main`.
 
-    A UserError is printed as one line and ends the process with exit code 2; Ctrl-C ends it with 130.
+    A UserError is printed as one line and ends the process with exit code 2; a full disk with 1, Ctrl-C with 130.
     """
     try:
         main(parse(arguments, description, sys.argv[1:]))
     except UserError as mistake:
         print(f"{os.path.basename(sys.argv[0])}: {mistake}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        job = os.path.basename(sys.argv[0])
+        print(f"{job}: the disk is full{where}; make room and run the same command again to continue", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)

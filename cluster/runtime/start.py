@@ -28,6 +28,9 @@ def start_ray(cpus: int | None = None) -> None:
     print(f"ray      {'joining ' + address if address else 'starting on this machine'}", flush=True)
     # No tables and TensorBoard files of Tune: the console line and MLflow show the study already.
     os.environ |= {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    # A trial that fails is told in a line (cluster.studies.sweep), and again at the study's end.
+    os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     # Ctrl-C ends the job at once; trials resume from their checkpoints the next time.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     # Ray raises some of its deprecations as Python warnings in every worker.

@@ -4,6 +4,7 @@ An actor trains one run at a time, or with --runs_together several of a seed. Wh
 """
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import FIFOScheduler
 
@@ -26,7 +28,7 @@ from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.scorer import Scorer
 from facegan.study.design.plan import WARM_UP, Plan, Trial
-from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
+from facegan.study.folder.trial_folder import FINAL, TrialState, reason_of, trial_folder
 from facegan.training.train import same_batches
 from facegan.trial import TrialRun, run_trials
 
@@ -118,7 +120,7 @@ def _run(
             storage_path=str((study / "tune").resolve()),
             failure_config=tune.FailureConfig(max_failures=_RETRIES),
             # Tune reads result.json to match an error to its trial.
-            callbacks=[JsonLoggerCallback()],
+            callbacks=[JsonLoggerCallback(), FailureLines(_names(todo, plan))],
             verbose=0,
         ),
     )
@@ -130,6 +132,29 @@ def _run(
     for trial in todo:
         if trial.key in errors and trial_folder(study, trial).state().state not in FINAL:
             _write_failure(store, trial, errors[trial.key])
+
+
+def _names(trials: list[Trial], plan: Plan) -> dict[str, str]:
+    """What the console calls each trial, by its key."""
+    labels = {arm.name: arm.label for arm in plan.arms} | {WARM_UP: "warm-up"}
+    return {trial.key: f"{labels.get(trial.arm, trial.arm)} seed {trial.seed}" for trial in trials}
+
+
+class FailureLines(tune.Callback):  # type: ignore[misc]
+    """Prints each failure of a trial in a line, in place of Tune's traces; `names` has the name of each trial by its key."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
+        self._say(trial, f"failed {trial.num_failures} of {_RETRIES + 1} times, starts again from its checkpoint")
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
+        self._say(trial, f"failed {trial.num_failures} of {_RETRIES + 1} times, is given up")
+
+    def _say(self, trial: TuneTrial, what: str) -> None:
+        names, error = ", ".join(self._names[key] for key in trial.config["keys"]), trial.get_error()
+        print(f"trial    {names} {what}: {reason_of(error) if error else 'the reason could not be written'}", flush=True)
 
 
 def _states(trials: list[Trial], study: Path) -> list[TrialState]:

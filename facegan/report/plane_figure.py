@@ -99,7 +99,8 @@ def _draw_arrows(axes: Axes, plane: Plane) -> None:
 
 def _draw_legend(axes: Axes) -> None:
     """Below the panel, where it hides no point."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, fontsize=10.5, frameon=False, columnspacing=1.2)
+    if axes.get_legend_handles_labels()[0]:  # none where no arm could be measured
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, fontsize=10.5, frameon=False, columnspacing=1.2)
 
 
 def _reach(plane: Plane) -> float:

@@ -88,10 +88,9 @@ class TrialFolder:
         write_json(self.path / STATE, TrialState(state, images, seconds, passes, error))
 
     def write_failure(self, error: Exception) -> None:
-        """Set the state to FAILED and keep the progress. The reason is the error's last line, where workers put the cause."""
-        found, lines = self.state(), str(error).strip().splitlines()
-        reason = lines[-1] if lines else type(error).__name__
-        self.write_state("FAILED", images=found.images, seconds=found.seconds, passes=found.passes, error=reason)
+        """Set the state to FAILED with the reason, and keep the progress."""
+        found = self.state()
+        self.write_state("FAILED", images=found.images, seconds=found.seconds, passes=found.passes, error=reason_of(error))
 
     def rows(self) -> list[MetricsRow]:
         """The complete lines of metrics.jsonl; empty if there is no file."""
@@ -141,6 +140,12 @@ def _parsed(content: bytes, file: Path) -> tuple[MetricsRow, ...]:
 
 def _line(row: MetricsRow) -> str:
     return json.dumps(asdict(row), allow_nan=False) + "\n"
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line: its last one, where Ray puts what was raised in a worker."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
 
 
 def trial_folder(study: Path, trial: Trial) -> TrialFolder:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli.command_line import parse
+from cluster.cli.command_line import parse, run_job
 from facegan.errors import UserError
 from jobs.ablate import Ablate
 from jobs.ablate import main as ablate
@@ -109,3 +109,19 @@ def test_the_printed_cure_for_seeds_that_share_start_weights_is_accepted() -> No
     assert cure[0] == "--start"
     with pytest.raises(UserError, match="no such folder"):
         ablate(parse(Ablate, "", [*given, *cure]))
+
+
+def write_on_a_full_disk(_: Ablate) -> None:
+    with Path("/dev/full").open("w") as full:
+        full.write("a checkpoint")
+
+
+def test_a_full_disk_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["jobs/ablate.py"])
+    with pytest.raises(SystemExit) as ended:
+        run_job(write_on_a_full_disk, Ablate, "")
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said == "ablate.py: the disk is full; make room and run the same command again to continue\n"
+    with pytest.raises(OSError, match="Is a directory"):
+        run_job(lambda _: Path("/").write_text(""), Ablate, "")
