@@ -46,6 +46,18 @@ def test_the_noise_of_a_study_is_found_from_its_scores() -> None:
     assert (noise.run, noise.people, noise.rest) == pytest.approx((RUN, PEOPLE, REST), rel=0.15)
 
 
+def test_the_noise_between_people_does_not_contain_that_of_few_seeds() -> None:
+    """With few seeds a person's mean is far from what it would be with many."""
+    found = []
+    for study in range(30):
+        rng = np.random.default_rng([study, 3])
+        signs = np.tile([row["a"] for row in SQUARE], 3)[:, None]
+        values = rng.normal(0, RUN, (12, 1)) + rng.normal(0, 1.7, (12, 40)) + signs / 2 * (3 + rng.normal(0, PEOPLE, 40))
+        effect = by_name(analyse_metric(METRIC, runs_of(SQUARE, range(3), values), SQUARE))["a"]
+        found.append(known(effect.noise).of_runs.people ** 2)
+    assert np.mean(found) == pytest.approx(PEOPLE**2, rel=0.25)
+
+
 def test_power_grows_with_seeds_and_is_limited_by_people() -> None:
     noise = EffectNoise(1.0, 1.0, 0.0)
     sizes = [known(detectable_effect(noise, seeds, 12, 0.05)) for seeds in (2, 3, 5, 20, 1000)]
