@@ -2,6 +2,8 @@
 
 The source is a folder or s3://bucket/prefix in the 300VW layout, or of videos without annotations (--landmarks dlib). An
 existing data set gets the clips that it lacks. Running the same command again continues an interrupted run.
+
+--verify True checks the files of a data set, and --repair True makes those anew that are broken.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +12,9 @@ from typing import Annotated
 import tyro
 
 from cluster.cli.command_line import run_job
-from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.datasets.ingest import ingest
+from cluster.datasets.ingest_request import IngestRequest
+from cluster.datasets.verify import verify
 from cluster.storage.uri import storage_uri
 from facegan.data.ingest_config import IngestConfig
 from facegan.errors import UserError
@@ -28,6 +32,10 @@ class Ingest:
     """Largest share of rejected frames, from 0 to 1. Above it the job fails and writes no new version."""
     replace: bool = False
     """Write a new version even if clips have changed or the data set was made with other settings."""
+    verify: bool = False
+    """Only check that every file of the data set's newest version is what was ingested: each bad one is named, exit code 2."""
+    repair: bool = False
+    """Make the clips of --source anew whose files are broken. A manifest that cannot be read is replaced by a new version."""
     landmark_weights: str = ""
     """Folder or s3://bucket/prefix with face-alignment's two files; by default torch's download folder."""
     ingest: Annotated[IngestConfig, tyro.conf.arg(name="")] = field(default_factory=IngestConfig)
@@ -35,15 +43,33 @@ class Ingest:
 
 def main(args: Ingest) -> None:
     """Check the arguments, then ingest."""
+    if args.verify:
+        _verify(args)
+        return
     for name in ("source", "data"):
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name a folder or s3://bucket/prefix")
     if not 0 <= args.max_quarantined <= 1:
         raise UserError(f"--max_quarantined is {args.max_quarantined}: a share of the frames, between 0 and 1")
     request = IngestRequest(
-        config=args.ingest, max_quarantined=args.max_quarantined, replace=args.replace, landmark_weights=args.landmark_weights
+        config=args.ingest,
+        max_quarantined=args.max_quarantined,
+        replace=args.replace,
+        repair=args.repair,
+        landmark_weights=args.landmark_weights,
     )
-    ingest(storage_uri("--source", args.source), storage_uri("--data", args.data), request)
+    data = storage_uri("--data", args.data)
+    ingest(storage_uri("--source", args.source), data, request)
+    if args.repair:
+        verify(data)  # clips of other sources may be broken too
+
+
+def _verify(args: Ingest) -> None:
+    if args.source or args.repair or args.replace:
+        raise UserError("--verify is True: it only checks --data; leave --source, --repair and --replace out")
+    if not args.data:
+        raise UserError("--data is missing: name a data set, a folder or s3://bucket/prefix")
+    verify(storage_uri("--data", args.data))
 
 
 if __name__ == "__main__":

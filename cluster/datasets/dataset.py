@@ -4,10 +4,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cluster.storage.local_copy import WrongContent
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
-from facegan.data.manifest import Manifest, ManifestClip, manifest_hash, manifest_key, newest_version, parse_manifest
+from facegan.data.manifest import (
+    Manifest,
+    ManifestClip,
+    manifest_hash,
+    manifest_key,
+    newest_version,
+    parse_manifest,
+    rebuild_command,
+    repair_command,
+)
 from facegan.errors import UserError
 from facegan.study.design.plan import Plan
 
@@ -32,7 +42,9 @@ class DataSet:
             content = StorageURI(self.uri).read(manifest_key(self.version))
         except FileNotFoundError:
             missing = manifest_key(self.version)
-            raise UserError(f"--data is {self.uri!r}: {missing} is missing; put the data set back, or ingest it anew") from None
+            raise UserError(
+                f"--data is {self.uri!r}: {missing} is missing; put the data set back, or {rebuild_command(self.uri)}"
+            ) from None
         return parse_manifest(content, self.uri)
 
     def open(self) -> "FaceData":
@@ -52,21 +64,27 @@ class DataSet:
             if StorageURI(self.uri).is_remote:
                 size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
                 print(f"data     copying {len(manifest.clips)} clips, {size:.0f} MB, from {self.uri}", flush=True)
-            copy = local_copy(manifest, cache_folder(), self._fetch)
+            cure = repair_command(self.uri, manifest.sources)
+            copy = local_copy(manifest, cache_folder(), lambda clip, downloads: self._fetch(clip, downloads, cure))
         return FaceData(copy)
 
-    def _fetch(self, clip: ManifestClip, downloads: Path) -> Path:
+    def _fetch(self, clip: ManifestClip, downloads: Path, cure: str) -> Path:
         from facegan.data.local_copy import checked_file
 
         location = StorageURI(self.uri)
         if not location.is_remote:
-            return checked_file(location.folder, clip)
+            return checked_file(location.folder, clip, cure)
         local = downloads / Path(clip.file).name
+        where = f"--data: clip {clip.clip}: {location}/{clip.file}"
+        sizes = {entry.key: entry.size for entry in location.entries(clip.file)}
+        if clip.file not in sizes:
+            raise UserError(f"{where} is missing although the manifest names it; {cure}")
+        if sizes[clip.file] != clip.file_bytes:
+            raise UserError(f"{where} has {sizes[clip.file]} bytes, {clip.file_bytes} were ingested; {cure}")
         try:
             location.download(clip.file, local, size=clip.file_bytes, sha256=clip.sha256)
-        except FileNotFoundError:
-            missing = f"{location}/{clip.file}"
-            raise UserError(f"--data: {missing} is missing although the manifest names it; ingest it anew") from None
+        except WrongContent:
+            raise UserError(f"{where} is not the file that was ingested (its sha256 differs); {cure}") from None
         return local
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,9 +97,14 @@ def planned_data(plan: Plan) -> DataSet:
     return DataSet(plan.data.uri, plan.data.version, plan.data.sha256)
 
 
+def newest_number(location: StorageURI) -> int:
+    """The number of the newest version at a location, whether its manifest can be read or not; 0 if there is none."""
+    return newest_version(entry.key for entry in location.entries("manifest-"))
+
+
 def newest(location: StorageURI) -> DataSet | None:
     """The newest version at a location; None if there is no data set. Raises UserError if its manifest is damaged."""
-    version = newest_version(entry.key for entry in location.entries("manifest-"))
+    version = newest_number(location)
     if not version:
         return None
     manifest = parse_manifest(location.read(manifest_key(version)), str(location))

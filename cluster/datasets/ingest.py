@@ -5,19 +5,20 @@ Ray and the task are imported inside functions: a wrong flag must be refused wit
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
-from cluster.datasets.dataset import DataSet, newest
+from cluster.datasets.dataset import DataSet, newest_number
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.progress import show_ingest_progress
-from cluster.datasets.source import clips_of, is_rendered
+from cluster.datasets.publish import publish, read_version
+from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
-from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import ClipRecord, record_from_json
+from facegan.data.clip_record import ClipRecord
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.manifest import Manifest, make_manifest, manifest_hash, manifest_key, to_bytes
+from facegan.data.manifest import Manifest, manifest_hash
 from facegan.data.sources import ClipSource, fingerprint
 from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS
@@ -25,22 +26,6 @@ from facegan.landmarks.finder import FINDERS
 _TASKS_PER_CPU = 2
 """Tasks submitted to Ray at a time: enough to keep every core busy, few enough to hold no list of all clips."""
 _GPUS_PER_TASK = 0.5
-_ATTEMPTS = 20
-"""Attempts to write the next version while other jobs write versions of the same data set."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IngestRequest:
-    """How to ingest.
-
-    `max_quarantined` is the share of bad frames, in [0, 1], above which the job fails. `replace` allows a new version in which
-    clips changed or were ingested with another configuration. `landmark_weights` is a folder or URI, or '' for the default.
-    """
-
-    config: IngestConfig
-    max_quarantined: float = 0.2
-    replace: bool = False
-    landmark_weights: str = ""
 
 
 def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> DataSet:
@@ -51,18 +36,26 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
     """
     data.check()
     clips = clips_of(source)
-    found = newest(data)
-    if found is not None:
-        manifest = found.manifest()
+    number = newest_number(data)
+    manifest = read_version(data, number, request)
+    if manifest is not None:
+        request = _with_configuration_of(manifest, request)
         _check_configuration(manifest, data, request)
-        if manifest.sources.get(str(source)) == fingerprint(clips) and manifest.ingest == request.config:
-            print(f"data     {data}: {manifest.rows} frames are there already (version {found.version})", flush=True)
-            return found
+        same = manifest.sources.get(str(source)) == fingerprint(clips) and manifest.ingest == request.config
+        if same and not request.repair:
+            print(f"data     {data}: {manifest.rows} frames are there already (version {number})", flush=True)
+            return DataSet(str(data), number, manifest_hash(manifest))
     records = _run_tasks(clips, source, data, request)
     _check_records(records, source, request)
-    made = _publish(records, clips, source, data, request)
+    made = publish(records, clips, source, data, request)
     _print_result(made, len(clips), data)
     return made
+
+
+def _with_configuration_of(manifest: Manifest, request: IngestRequest) -> IngestRequest:
+    """A repair without flags about the crops keeps those of the data set, which a user need not remember."""
+    keeps = request.repair and request.config == IngestConfig()
+    return replace(request, config=manifest.ingest) if keeps else request
 
 
 def _check_configuration(manifest: Manifest, data: StorageURI, request: IngestRequest) -> None:
@@ -128,48 +121,6 @@ def _check_records(records: list[ClipRecord], source: StorageURI, request: Inges
             f"--source is {str(source)!r}: {len(quarantined)} of {read} frames are bad, more than --max_quarantined "
             f"{request.max_quarantined} allows{first}; correct the source or raise the limit"
         )
-
-
-def _publish(
-    records: list[ClipRecord], clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest
-) -> DataSet:
-    """Write the next version: the clips of the newest one and these. If another job was faster, build on its version."""
-    synthetic = is_rendered(source)
-    for _ in range(_ATTEMPTS):
-        found = newest(data)
-        before = found.manifest() if found else None
-        if before and before.ingest != request.config:
-            before = None  # allowed by `replace`: clips of another configuration are not carried over
-        kept = _other_records(before, records, data, request) if before else []
-        if before and kept and before.synthetic != synthetic:
-            raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
-        sources = {**(before.sources if before else {}), str(source): fingerprint(clips)}
-        manifest, table = make_manifest([*kept, *records], request.config, synthetic=synthetic, sources=sources)
-        if found and found.sha256 == manifest_hash(manifest):
-            return found
-        made = DataSet(str(data), found.version + 1 if found else 1, manifest_hash(manifest))
-        data.write(manifest.quarantine.file, table)
-        try:
-            data.write(manifest_key(made.version), to_bytes(manifest), only_if_absent=True)
-        except AlreadyThere:
-            continue
-        return made
-    raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
-
-
-def _other_records(before: Manifest, records: list[ClipRecord], data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
-    """The records of the clips that are in a version and not among `records`.
-
-    Raises UserError if a clip in both has other files now, unless `request.replace` is True.
-    """
-    mine = {record.clip: record for record in records}
-    changed = [c.clip for c in before.clips if c.clip in mine and c.source_sha256 != mine[c.clip].source_sha256]
-    if changed and not request.replace:
-        raise UserError(
-            f"--data is {str(data)!r}: clip {', '.join(changed[:5])} has changed since it was ingested; name another place, or "
-            "let jobs/ingest.py make a new version with --replace True"
-        )
-    return [record_from_json(data.read(c.record), f"--data: {data}/{c.record}") for c in before.clips if c.clip not in mine]
 
 
 def _print_result(made: DataSet, clips: int, data: StorageURI) -> None:

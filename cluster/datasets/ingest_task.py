@@ -60,17 +60,23 @@ def _publish(record: ClipRecord, parquet: Path, data: StorageURI) -> None:
 
 
 def finished(data: StorageURI, key: str) -> ClipRecord | None:
-    """The record of a clip that is done; None if there is none, if it is damaged or if its Parquet file is incomplete."""
+    """The record of a clip that is done; None if there is none, or if it or its Parquet file is not what was written."""
     try:
         content = data.read(record_key(key))
     except FileNotFoundError:
         return None
     try:
-        record = record_from_json(content, record_key(key))
+        record = record_from_json(content, record_key(key), "it is written again")
     except UserError:
-        return None  # damaged: the clip is ingested again
-    sizes = {entry.key: entry.size for entry in data.entries(file_key(key))}
-    return record if not record.rows or sizes.get(file_key(key)) == record.file_bytes else None
+        return None
+    if record.key != key:
+        return None
+    if record.rows:
+        found = {entry.key: entry for entry in data.entries(file_key(key))}.get(file_key(key))
+        # The size alone would publish a file again in which a bit has flipped.
+        if found is None or found.size != record.file_bytes or data.sha256(found) != record.sha256:
+            return None
+    return record
 
 
 def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:

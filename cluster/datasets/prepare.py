@@ -26,7 +26,8 @@ def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Con
     """
     if data and not source:
         return existing(storage_uri("--data", data))
-    from cluster.datasets.ingest import IngestRequest, ingest
+    from cluster.datasets.ingest import ingest
+    from cluster.datasets.ingest_request import IngestRequest
 
     clips = storage_uri("--source", source or str(render(synthetic)))
     how = IngestConfig(size=config.data.size, crop_smoothing=crop_smoothing)

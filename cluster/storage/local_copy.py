@@ -13,8 +13,12 @@ from facegan.errors import UserError
 from facegan.files import file_sha256, write_bytes
 
 
+class WrongContent(UserError):
+    """An object that was fetched whole has another SHA-256 than the one that was expected."""
+
+
 def download(store: Store, uri: str, key: str, local: Path, size: int, sha256: str) -> None:
-    """Make `local` a copy of an object with this size and SHA-256; UserError if the object has others.
+    """Make `local` a copy of an object with this size and SHA-256; UserError, or WrongContent, if the object has others.
 
     An interrupted download is resumed. If `local` is complete already, nothing is fetched.
     """
@@ -24,7 +28,7 @@ def download(store: Store, uri: str, key: str, local: Path, size: int, sha256: s
             partial = Path(sink.name)
             if not _has(partial, size, sha256):
                 partial.unlink()
-                raise UserError(f"{uri}/{key} is damaged or another version: its SHA-256 is not {sha256}; run again")
+                raise WrongContent(f"{uri}/{key} is damaged or another version: its SHA-256 is not {sha256}; run again")
             os.replace(partial, local)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from cluster.storage import local_copy
 from cluster.storage.backends import REMOTE_STORES, open_remote_store, remote_forms
+from cluster.storage.content_hash import sha256_of
 from cluster.storage.folder import Folder
 from cluster.storage.objects import PARTIAL, Entry, Store
 from facegan.cache import is_remote
@@ -87,6 +88,11 @@ class StorageURI:
     def copy(self, entry: Entry, local: Path) -> None:
         """Make a local copy of a listed object whose hash is unknown; it is fetched again when the tag has changed."""
         local_copy.copy(self._store, self.uri, entry, local)
+
+    def sha256(self, entry: Entry) -> str:
+        """The SHA-256 of a listed object. Raises UserError if it has changed since, FileNotFoundError if it is gone."""
+        _checked(self.uri, entry.key)
+        return sha256_of(self._store, entry)
 
     def server_url(self) -> str:
         """The address of the storage server; empty for a folder."""

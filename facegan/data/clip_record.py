@@ -80,12 +80,12 @@ class ClipRecord:
         return json.dumps(asdict(self), indent=1).encode()
 
 
-def record_from_json(content: bytes, name: str) -> ClipRecord:
-    """The record in some JSON bytes; `name` says in messages where they are from.
+def record_from_json(content: bytes, name: str, cure: str) -> ClipRecord:
+    """The record in some JSON bytes; `name` says in messages where they are from, `cure` tells the user what to do.
 
     Raises UserError if the content is damaged or of another version.
     """
-    return parse_record(ClipRecord, content, name, "ingest the data set anew with jobs/ingest.py")
+    return parse_record(ClipRecord, content, name, cure)
 
 
 def clip_key(clip: ClipSource, source_sha256: str, config: IngestConfig) -> str:

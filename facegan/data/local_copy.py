@@ -34,6 +34,7 @@ from facegan.data.manifest import (
     manifest_key,
     newest_version,
     parse_manifest,
+    repair_command,
     to_bytes,
 )
 from facegan.data.shards import SCHEMA, write_clip
@@ -143,21 +144,28 @@ def read_newest(folder: Path) -> Manifest:
     return parse_manifest((folder / manifest_key(version)).read_bytes(), str(folder))
 
 
-def checked_file(folder: Path, clip: ManifestClip) -> Path:
-    """The Parquet file of a clip in a data set's folder. Raises UserError if it is missing or its hash is another."""
+def checked_file(folder: Path, clip: ManifestClip, cure: str) -> Path:
+    """The Parquet file of a clip in a data set's folder; `cure` tells the user what to do if it is broken.
+
+    Raises UserError if it is missing, if it cannot be read or if its hash is another.
+    """
     path = folder / clip.file
     try:
         digest = file_sha256(path)
     except FileNotFoundError:
-        raise UserError(f"--data: {path} is missing although the manifest names it; ingest the data set anew") from None
+        raise UserError(f"--data: clip {clip.clip}: {path} is missing although the manifest names it; {cure}") from None
+    except OSError as error:
+        raise UserError(f"--data: clip {clip.clip}: {path} cannot be read ({error.strerror or error}); {cure}") from None
     if digest != clip.sha256:
-        raise UserError(f"--data: {path} is not the file that was ingested (its sha256 differs); ingest the data set anew")
+        raise UserError(f"--data: clip {clip.clip}: {path} is not the file that was ingested (its sha256 differs); {cure}")
     return path
 
 
 def copy_of_folder(folder: Path) -> Path:
     """The local copy of the newest version of a data set in a folder."""
-    return local_copy(read_newest(folder), cache_folder(), lambda clip, _: checked_file(folder, clip))
+    manifest = read_newest(folder)
+    cure = repair_command(str(folder), manifest.sources)
+    return local_copy(manifest, cache_folder(), lambda clip, _: checked_file(folder, clip, cure))
 
 
 def ingest_folder(clips: list[ClipSource], source: Path, folder: Path, config: IngestConfig, *, synthetic: bool) -> Manifest:

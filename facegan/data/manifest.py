@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -171,11 +172,24 @@ def to_bytes(manifest: Manifest) -> bytes:
     return (json.dumps(asdict(manifest), indent=1) + "\n").encode()
 
 
-def parse_manifest(content: bytes, data: str, cure: str = "ingest it anew with jobs/ingest.py") -> Manifest:
+def repair_command(data: str, sources: Iterable[str]) -> str:
+    """What to tell a user whose data set is broken: the command that makes the broken clips anew from their sources."""
+    commands = [f"jobs/ingest.py --data {shlex.quote(data)} --source {shlex.quote(source)} --repair True" for source in sources]
+    return "repair it with " + ", and with ".join(commands)
+
+
+def rebuild_command(data: str) -> str:
+    """What to tell a user whose manifest cannot be read, so that nobody knows the sources and the flags it was made with."""
+    command = f"jobs/ingest.py --data {shlex.quote(data)} --source CLIPS --repair True"
+    return f"make a new version with {command} and the other flags that it was made with"
+
+
+def parse_manifest(content: bytes, data: str, cure: str = "") -> Manifest:
     """The manifest in some bytes. `data` names the data set in messages, `cure` tells the user what to do.
 
     Raises UserError if the content is damaged, of another version or without a single row.
     """
+    cure = cure or rebuild_command(data)
     try:
         version = json.loads(content)["schema_version"]
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the benchmarks share modules below jobs/
 
-from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.datasets.ingest import ingest
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.ingest_task import ingest_clip
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI

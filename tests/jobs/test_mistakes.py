@@ -98,6 +98,9 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("evaluate", ["--checkpoint", "x", "--sequence_frames", "1"], "--sequence_frames is 1"),
         ("ingest", [], "--source is missing"),
         ("ingest", ["--source", "nowhere", "--data", "x"], "no such folder"),
+        ("ingest", ["--verify", "True"], "--data is missing"),
+        ("ingest", ["--verify", "True", "--data", "nowhere"], "nowhere': no data set"),
+        ("ingest", ["--verify", "True", "--data", "y", "--source", "x"], "it only checks --data"),
         ("ingest", ["--source", "x", "--data", "y", "--max_quarantined", "2"], "--max_quarantined is 2.0"),
         ("ingest", ["--source", "x", "--data", "y", "--crop_smoothing", "-1"], "crop_smoothing is -1.0"),
         ("ingest", ["--source", "x", "--data", "y", "--landmarks", "mediapipe"], "face-alignment"),
@@ -162,7 +165,9 @@ def test_a_damaged_plan_is_refused(ablate_error, data_folder: Path, tmp_path: Pa
 def test_a_damaged_manifest_is_refused(ablate_error, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / MANIFEST).write_text(content)
-    assert "ingest it anew" in ablate_error("--data", "set")
+    assert f"make a new version with jobs/ingest.py --data {tmp_path / 'set'} --source CLIPS --repair True" in ablate_error(
+        "--data", "set"
+    )
 
 
 def test_a_file_where_a_data_set_should_be_is_refused(ablate_error, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

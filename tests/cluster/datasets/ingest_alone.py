@@ -4,8 +4,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cluster.datasets.ingest import IngestRequest, _publish
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.ingest_task import ingest_clip
+from cluster.datasets.publish import publish
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
@@ -25,7 +26,7 @@ def main() -> None:
     sweep_partials(data)
     steps = [step for clip in clips for step in ingest_clip(clip, source, data, request.config, "")]
     records = [step for step in steps if isinstance(step, ClipRecord)]
-    _publish(records, clips, source, data, request)
+    publish(records, clips, source, data, request)
 
 
 if __name__ == "__main__":

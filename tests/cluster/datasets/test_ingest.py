@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets.dataset import DataSet, newest
-from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.datasets.ingest import ingest
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.ingest_task import finished
 from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
@@ -133,7 +134,8 @@ def test_a_damaged_record_counts_as_missing_but_unreachable_storage_is_an_error(
 
 JOB = """
 import sys
-from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.datasets.ingest import ingest
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig
 ingest(StorageURI(sys.argv[1]), StorageURI(sys.argv[2]), IngestRequest(config=IngestConfig(size=32)))

@@ -8,7 +8,8 @@ import pytest
 import ray
 
 from cluster.datasets.dataset import existing
-from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.datasets.ingest import ingest
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI
 from facegan.data.ingest_config import IngestConfig

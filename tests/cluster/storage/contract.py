@@ -136,6 +136,8 @@ def uploads_are_verified(storage: StorageURI, local_folder: Path) -> None:
         assert storage.read(key) == content, "the previous content stays"
         storage.download(key, local_folder / "copy", size=len(content), sha256=sha256(content))
         assert (local_folder / "copy").read_bytes() == content
+        (entry,) = storage.entries(key)
+        assert storage.sha256(entry) == sha256(content)
     assert sorted(path.name for path in local_folder.iterdir()) == ["big", "copy", "empty", "small"]
 
 

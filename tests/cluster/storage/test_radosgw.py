@@ -14,7 +14,8 @@ import pytest
 import ray
 
 from cluster.datasets.dataset import existing
-from cluster.datasets.ingest import IngestRequest, ingest
+from cluster.datasets.ingest import ingest
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.runtime.start import start_ray
 from cluster.storage import s3_client as s3_client_module
 from cluster.storage.objects import AlreadyThere

@@ -49,7 +49,7 @@ def test_the_local_copy_is_made_once_and_shared(clips: Path, tmp_path: Path) -> 
 
     def fetch(clip: ManifestClip, _: Path) -> Path:
         fetched.append(clip.clip)
-        return checked_file(tmp_path / "set", clip)
+        return checked_file(tmp_path / "set", clip, "")
 
     with ThreadPoolExecutor(4) as pool:
         copies = set(pool.map(lambda _: local_copy(manifest, tmp_path / "cache", fetch), range(4)))
@@ -75,10 +75,10 @@ def test_files_are_fetched_side_by_side_and_keep_their_order(clips: Path, tmp_pa
             assert last_began.wait(60), "clips are fetched one after the other"
         if clip.clip == names[-1]:
             last_began.set()
-        return checked_file(tmp_path / "set", clip)
+        return checked_file(tmp_path / "set", clip, "")
 
     copy = local_copy(manifest, tmp_path / "cache", fetch)
-    plain = local_copy(manifest, tmp_path / "other", lambda clip, _: checked_file(tmp_path / "set", clip))
+    plain = local_copy(manifest, tmp_path / "other", lambda clip, _: checked_file(tmp_path / "set", clip, ""))
     assert len(names) > 2
     for file in ("images.bin", "offsets.npy", "points.npy"):
         assert (copy / file).read_bytes() == (plain / file).read_bytes()
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_fetched_ends_the_copy(clips: Path, tmp_path: Path
     def fetch(clip: ManifestClip, _: Path) -> Path:
         if clip == manifest.clips[1]:
             raise UserError("it is missing")
-        return checked_file(tmp_path / "set", clip)
+        return checked_file(tmp_path / "set", clip, "")
 
     with pytest.raises(UserError, match="it is missing"):
         local_copy(manifest, tmp_path / "cache", fetch)

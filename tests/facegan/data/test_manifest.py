@@ -112,7 +112,9 @@ def test_a_mutated_manifest_is_read_or_refused_in_one_line(manifest: Manifest, s
 
 def test_a_mutated_clip_record_is_read_or_refused_in_one_line() -> None:
     content = make_record("a", 3).to_json()
-    accepted = fuzz(content, lambda damaged: record_from_json(damaged, "clips/a.json"), "clips/a.json is damaged", 2)
+    accepted = fuzz(
+        content, lambda damaged: record_from_json(damaged, "clips/a.json", "ingest it"), "clips/a.json is damaged", 2
+    )
     assert 0 < len(accepted) < 200
     for record in accepted:
         assert record.frames_read == record.rows + len(record.quarantined)
@@ -122,7 +124,7 @@ def test_a_mutated_clip_record_is_read_or_refused_in_one_line() -> None:
 def test_manifests_and_records_survive_a_round_trip(manifest: Manifest) -> None:
     assert parse_manifest(to_bytes(manifest), "set") == manifest
     record = make_record("a", 2)
-    assert record_from_json(record.to_json(), "x") == record
+    assert record_from_json(record.to_json(), "x", "") == record
 
 
 def test_the_hash_ignores_the_place_of_the_source_and_nothing_else(manifest: Manifest) -> None:

@@ -1,0 +1,34 @@
+"""Ingest in this process: the same tasks, without the seconds that Ray takes to start."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.datasets import ingest as ingest_module
+from cluster.datasets.ingest_request import IngestRequest
+from cluster.datasets.ingest_task import ingest_clip
+from cluster.storage.uri import StorageURI
+from facegan.data.clip_record import ClipRecord
+from facegan.data.sources import ClipSource
+from jobs import ingest as job
+
+
+@pytest.fixture
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips are ingested one after the other, in this process."""
+
+    def run(clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
+        steps = (s for clip in clips for s in ingest_clip(clip, source, data, request.config, request.landmark_weights))
+        return [step for step in steps if isinstance(step, ClipRecord)]
+
+    monkeypatch.setattr(ingest_module, "_run_tasks", run)
+
+
+@pytest.fixture
+def ingest_job(without_ray: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """Run jobs/ingest.py with some arguments, with a cache of its own. A mistake is raised as UserError."""
+    from cluster.cli.command_line import parse
+
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    return lambda *arguments: job.main(parse(job.Ingest, "", [str(argument) for argument in arguments]))

@@ -1,0 +1,182 @@
+"""Damaged data sets: what --verify reports, what --repair mends, and that every command in a message works."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.datasets.dataset import existing
+from cluster.storage.uri import StorageURI
+from facegan.errors import UserError
+
+Job = Callable[..., None]
+MANIFEST = "manifest-000001.json"
+
+
+@pytest.fixture
+def source(clips: Path, tmp_path: Path) -> Path:
+    """Two clips to train on and one to test on, in a folder whose name a shell would split."""
+    folder = tmp_path / "two and one"
+    for clip in ("1001", "1002", "5001"):
+        shutil.copytree(clips / clip, folder / clip)
+    (folder / "split.json").write_text('{"train": ["1001", "1002"], "test": ["5001"]}')
+    return folder
+
+
+@pytest.fixture
+def data(ingest_job: Job, source: Path, tmp_path: Path) -> Path:
+    """A data set of these clips, at 32 pixels, which is not the default."""
+    ingest_job("--source", source, "--data", tmp_path / "data", "--size", 32)
+    return tmp_path / "data"
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def command_in(message: str) -> list[str]:
+    """The arguments of the command that a message names."""
+    (found,) = re.findall(r"jobs/ingest\.py (.*?--repair True)", message)
+    return shlex.split(found)
+
+
+DAMAGE = {
+    "flipped": (flip, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: its sha256 differs"),
+    "cut": (cut, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: it has \d+ bytes, \d+ were ingested"),
+    "deleted": (Path.unlink, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: it is missing"),
+    "record cut": (cut, "*.json", r"clip 1001: clips/1001-.*\.json: .*not valid JSON"),
+    "record deleted": (Path.unlink, "*.json", r"clip 1001: clips/1001-.*\.json: it is missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_broken_clip_is_reported_and_the_printed_command_repairs_it(
+    damage: str, data: Path, ingest_job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = bytes_of(data)
+    how, pattern, said = DAMAGE[damage]
+    (path,) = (data / "clips").glob(f"1001-{pattern}")
+    how(path)
+    capsys.readouterr()
+    with pytest.raises(UserError, match="1 of its files, of 1 of 3 clips, are not what was ingested; repair it") as found:
+        ingest_job("--data", data, "--verify", True)
+    assert re.fullmatch(rf"bad      {said}.*\n", capsys.readouterr().out)
+    ingest_job(*command_in(str(found.value)))
+    assert bytes_of(data) == whole
+    assert len(existing(StorageURI(str(data))).open().frame) == 18
+    capsys.readouterr()
+    ingest_job("--data", data, "--verify", True)
+    out = capsys.readouterr().out
+    assert re.fullmatch(r"data     .*/data: version 1, 3 clips, 0\.\d MB: every file is what was ingested\n", out), out
+
+
+@pytest.mark.parametrize("damage", ["flipped", "deleted"])
+def test_a_reader_names_the_command_that_repairs_the_file(damage: str, data: Path, ingest_job: Job) -> None:
+    how, pattern, _ = DAMAGE[damage]
+    (path,) = (data / "clips").glob(f"1001-{pattern}")
+    how(path)
+    with pytest.raises(UserError, match=rf"clip 1001: {path} is ") as refused:
+        existing(StorageURI(str(data))).open()
+    ingest_job(*command_in(str(refused.value)))
+    assert len(existing(StorageURI(str(data))).open().frame) == 18
+
+
+@pytest.mark.parametrize("damage", ["cut", "another schema", "empty"])
+def test_a_manifest_that_cannot_be_read_is_replaced_by_a_new_version(
+    damage: str, data: Path, source: Path, ingest_job: Job
+) -> None:
+    path = data / MANIFEST
+    whole = path.read_bytes()
+    kinds = {"cut": whole[:300], "another schema": re.sub(rb'version": \d+', b'version": 1', whole), "empty": b"{}"}
+    path.write_bytes(kinds[damage])
+    with pytest.raises(UserError, match=r"make a new version with jobs/ingest\.py") as refused:
+        ingest_job("--data", data, "--verify", True)
+    with pytest.raises(UserError, match=r"make a new version with jobs/ingest\.py"):
+        ingest_job("--data", data, "--source", source, "--size", 32)
+    command = [str(source) if word == "CLIPS" else word for word in command_in(str(refused.value))]
+    ingest_job(*command, "--size", 32)
+    assert (data / "manifest-000002.json").read_bytes() == whole
+    ingest_job("--data", data, "--verify", True)
+
+
+def test_a_flipped_shard_is_not_published_again_after_its_manifest_is_deleted(
+    data: Path, source: Path, ingest_job: Job
+) -> None:
+    whole = bytes_of(data)
+    flip(next((data / "clips").glob("1002-*.parquet")))
+    (data / MANIFEST).unlink()
+    ingest_job("--data", data, "--source", source, "--size", 32)
+    assert bytes_of(data) == whole
+
+
+def test_a_lost_quarantine_table_is_written_again(data: Path, ingest_job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = bytes_of(data)
+    next(data.glob("quarantine-*")).unlink()
+    capsys.readouterr()
+    with pytest.raises(UserError, match="1 of its files, of 0 of 3 clips") as found:
+        ingest_job("--data", data, "--verify", True)
+    assert re.fullmatch(r"bad      quarantine-.*\.parquet: it is missing\n", capsys.readouterr().out)
+    ingest_job(*command_in(str(found.value)))
+    assert bytes_of(data) == whole
+
+
+def test_a_repair_from_one_of_two_sources_says_what_is_still_broken(
+    clips: Path, data: Path, ingest_job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(clips / "1003", other / "1003")
+    (other / "split.json").write_text('{"train": ["1003"]}')
+    ingest_job("--source", other, "--data", data, "--size", 32)
+    for clip in ("1001", "1003"):
+        flip(next((data / "clips").glob(f"{clip}-*.parquet")))
+    with pytest.raises(UserError, match=r"2 of its files.*repair it with .*, and with jobs/ingest.py"):
+        ingest_job("--data", data, "--verify", True)
+    capsys.readouterr()
+    with pytest.raises(UserError, match="1 of its files, of 1 of 4 clips"):
+        ingest_job("--data", data, "--source", other, "--repair", True)
+    assert "bad      clip 1001: " in capsys.readouterr().out
+
+
+def test_a_repair_with_other_crops_is_refused(data: Path, source: Path, ingest_job: Job) -> None:
+    with pytest.raises(UserError, match="size 32 there, 64 here"):
+        ingest_job("--data", data, "--source", source, "--repair", True, "--size", 64)
+    with pytest.raises(UserError, match="it only checks --data"):
+        ingest_job("--data", data, "--source", source, "--verify", True)
+
+
+@pytest.mark.s3
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["flipped", "cut", "deleted"])
+def test_a_data_set_in_a_bucket_is_verified_and_repaired(
+    damage: str, moto: str, source: Path, ingest_job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = StorageURI(f"s3://faces/{damage}")
+    ingest_job("--source", source, "--data", data, "--size", 32)
+    clip = existing(data).manifest().clips[0]
+    content = data.read(clip.file)
+    if damage == "deleted":
+        data.remove(clip.file)
+    else:
+        data.write(clip.file, content[:-1] + bytes([content[-1] ^ 1]) if damage == "flipped" else content[:-9])
+    with pytest.raises(UserError, match=f"clip 1001: {data}/{clip.file}") as refused:
+        existing(data).open()
+    capsys.readouterr()
+    with pytest.raises(UserError, match="1 of its files, of 1 of 3 clips"):
+        ingest_job("--data", data, "--verify", True)
+    assert f"bad      clip 1001: {clip.file}: it" in capsys.readouterr().out
+    ingest_job(*command_in(str(refused.value)))
+    assert data.read(clip.file) == content
+    assert len(existing(data).open().frame) == 18
