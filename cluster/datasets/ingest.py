@@ -16,7 +16,7 @@ from cluster.datasets.publish import publish, read_version
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import ClipRecord
+from facegan.data.clip_record import ClipProgress, ClipRecord
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.manifest import Manifest, manifest_hash
 from facegan.data.sources import ClipSource, fingerprint
@@ -85,29 +85,51 @@ def _records(clips: list[ClipSource], source: StorageURI, data: StorageURI, requ
     import ray
 
     from cluster.datasets.ingest_task import ingest_clip
-    from cluster.runtime.ray_results import first_ready, next_of
+    from cluster.runtime.ray_results import first_ready
     from cluster.runtime.start import total
 
     landmarks = request.config.landmarks
     gpus = _GPUS_PER_TASK if landmarks != "annotations" and FINDERS[landmarks].uses_gpu and total("GPU") else 0
     task = ray.remote(num_cpus=1, num_gpus=gpus, num_returns="streaming")(ingest_clip)
     todo = iter(clips)
-    running: list[Any] = []
+    running: dict[Any, ClipSource] = {}
     with show_ingest_progress(clips) as report:
         while True:
             window = max(2, int(_TASKS_PER_CPU * total("CPU")))  # anew each time: the cluster may grow
             for clip in islice(todo, window - len(running)):
-                running.append(task.remote(clip, source, data, request.config, request.landmark_weights))
+                running[task.remote(clip, source, data, request.config, request.landmark_weights)] = clip
             if not running:
                 return
-            ready = first_ready(running, {"CPU": 1, "GPU": gpus})
-            step = next_of(ready)
+            ready = first_ready(list(running), {"CPU": 1, "GPU": gpus})
+            step = _next_step(ready, running[ready], source)
             if step is None:
-                running.remove(ready)
+                del running[ready]
                 continue
             report(step)
             if isinstance(step, ClipRecord):
                 yield step
+
+
+def _next_step(task: Any, clip: ClipSource, source: StorageURI) -> ClipProgress | ClipRecord | None:
+    """The next result of a clip's task; None at its end. Every failure names the clip and its file."""
+    from ray.exceptions import RayError, RayTaskError
+
+    from cluster.runtime.ray_results import next_of
+
+    where = f"clip {clip.clip} ({source}/{clip.video})"
+    try:
+        step: ClipProgress | ClipRecord | None = next_of(task)
+    except UserError as mistake:
+        raise UserError(f"{where}: {mistake}") from None
+    except RayTaskError as error:
+        if isinstance(error.cause, (OSError, MemoryError)):
+            raise UserError(f"{where}: {error.cause}; correct this and run it again, or take the clip out") from None
+        error.add_note(f"in {where}")
+        raise
+    except RayError as error:  # the process of the task was killed or has crashed
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{where}: its process has ended ({reason}); run it again, or take the clip out") from None
+    return step
 
 
 def _check_records(records: list[ClipRecord], source: StorageURI, request: IngestRequest) -> None:

@@ -12,6 +12,7 @@ from facegan.data.clip_record import Quarantined
 from facegan.data.frames import ENDED, UNREADABLE, BadFrame, Frame, claimed_frames, decode
 from facegan.data.sources import ClipSource
 from facegan.landmarks.finder import LandmarkFinder
+from facegan.landmarks.plausible import why_implausible
 from facegan.landmarks.points import BadAnnotation, read_pts
 
 OUTSIDE = "most landmarks lie outside the image"
@@ -21,11 +22,15 @@ _ANNOTATIONS_AT_A_TIME = 64
 
 @dataclass(frozen=True, slots=True)
 class LocatedFrame:
-    """A good frame: its number from 1, image [height, width, 3] uint8 BGR, landmarks [68, 2] in its pixels."""
+    """A good frame: its number from 1, image [height, width, 3] uint8 BGR, landmarks [68, 2] in its pixels.
+
+    `where` is the file of the source that the landmarks are from.
+    """
 
     frame: int
     image: NDArray[np.uint8]
     points: NDArray[np.float32]
+    where: str
 
 
 class ClipReader:
@@ -36,7 +41,7 @@ class ClipReader:
     """
 
     def __init__(self, clip: ClipSource, root: Path, finder: LandmarkFinder | None) -> None:
-        self._clip, self._root, self._finder = clip, root, finder
+        self.clip, self._root, self._finder = clip, root, finder
         self._annotations = clip.annotations() if finder is None else {}
         video = root / clip.video
         self.claimed = claimed_frames(video) if video.exists() else 0
@@ -63,8 +68,8 @@ class ClipReader:
         yield from self._never_decoded()
 
     def _decode(self) -> Iterator[Frame | BadFrame]:
-        if (self._root / self._clip.video).exists():
-            for frame in decode(self._root / self._clip.video):
+        if (self._root / self.clip.video).exists():
+            for frame in decode(self._root / self.clip.video):
                 self._decoded += 1
                 yield frame
 
@@ -77,7 +82,7 @@ class ClipReader:
             if number > known:
                 yield self._reject(number, reason)
             elif number < 1:
-                yield Quarantined(self._clip.clip, number, NO_FRAME, key)
+                yield Quarantined(self.clip.clip, number, NO_FRAME, key)
         if not known and not self._annotations:
             yield self._reject(0, UNREADABLE)
 
@@ -86,7 +91,7 @@ class ClipReader:
             return [self._annotated(frame) for frame in frames]
         found = self._finder.find([frame.image for frame in frames]) if frames else []
         return [
-            self._reject(frame.number, points) if isinstance(points, str) else self._checked(frame, points, self._clip.video)
+            self._reject(frame.number, points) if isinstance(points, str) else self._checked(frame, points, self.clip.video)
             for frame, points in zip(frames, found, strict=True)
         ]
 
@@ -97,12 +102,12 @@ class ClipReader:
             self._points_ahead = {number: self._read_pts(number) for number in ahead}
         points, key = self._points_ahead[frame.number]
         if isinstance(points, str):
-            return Quarantined(self._clip.clip, frame.number, points, key)
+            return Quarantined(self.clip.clip, frame.number, points, key)
         return self._checked(frame, points, key)
 
     def _read_pts(self, number: int) -> tuple[NDArray[np.float32] | str, str]:
         """The points of a frame, or the reason why it has none, and the key of the file."""
-        key = self._annotations.get(number) or f"{self._clip.clip}/annot/{number:06d}.pts"
+        key = self._annotations.get(number) or f"{self.clip.clip}/annot/{number:06d}.pts"
         try:
             return read_pts(f"{self._root}/{key}"), key
         except BadAnnotation as reason:
@@ -110,12 +115,13 @@ class ClipReader:
 
     def _checked(self, frame: Frame, points: NDArray[np.float32], where: str) -> LocatedFrame | Quarantined:
         height, width = frame.image.shape[:2]
-        if _share_inside(points, width, height) < 0.5:
-            return Quarantined(self._clip.clip, frame.number, OUTSIDE, where)
-        return LocatedFrame(frame.number, frame.image, points)
+        reason = OUTSIDE if _share_inside(points, width, height) < 0.5 else why_implausible(points)
+        if reason:
+            return Quarantined(self.clip.clip, frame.number, reason, where)
+        return LocatedFrame(frame.number, frame.image, points, where)
 
     def _reject(self, number: int, reason: str) -> Quarantined:
-        return Quarantined(self._clip.clip, number, reason, self._clip.video)
+        return Quarantined(self.clip.clip, number, reason, self.clip.video)
 
 
 def _share_inside(points: NDArray[np.float32], width: int, height: int) -> float:

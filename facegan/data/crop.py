@@ -14,6 +14,12 @@ from facegan.landmarks.points import NOSE_TIP
 
 Payload = TypeVar("Payload")
 
+TOO_LARGE = "the face is too large for the image to be cropped"
+FLAT = "the face is one flat colour"
+_MOST_OF_THE_IMAGE = 4
+"""A crop is at most this many times as wide as the image's larger side: beyond that it is padding, which takes gigabytes."""
+_FLAT = 2.0
+"""Standard deviation, in grey levels. A decoder fills frames that it cannot decode with one grey."""
 _REACH = 4
 """How far smoothing looks ahead and back, in widths of the Gaussian."""
 
@@ -43,6 +49,11 @@ def face_square(points: NDArray[np.float32], scale: float) -> Square:
     return Square(float(points[NOSE_TIP][0]), float(points[NOSE_TIP][1]), extent * scale)
 
 
+def fits(square: Square, image: NDArray[np.uint8]) -> bool:
+    """Whether a square is small enough to be cut out of an image [height, width, 3]."""
+    return square.side <= _MOST_OF_THE_IMAGE * max(image.shape[:2])
+
+
 def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], square: Square, size: int) -> Crop:
     """Cut a square out of an image [height, width, 3], resize it to `size` pixels, and move the points [68, 2] with it.
 
@@ -56,6 +67,11 @@ def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], square: Squ
     resized = np.asarray(cv2.resize(window, (size, size), interpolation=how), np.uint8)
     moved = (points - np.array((left, top), np.float64) + 0.5) * (size / side) - 0.5
     return Crop(resized, moved.astype(np.float32), (left, top, side))
+
+
+def is_flat(image: NDArray[np.uint8]) -> bool:
+    """Whether an image [height, width, 3] shows nothing but one colour."""
+    return float(cv2.meanStdDev(image)[1].max()) < _FLAT
 
 
 def smooth_squares(

@@ -72,9 +72,16 @@ def _video(path: Path) -> Iterator[NDArray[np.uint8] | None]:
 
 def _images(folder: Path) -> Iterator[NDArray[np.uint8] | None]:
     for path in _pictures(folder):
+        yield _decoded(path)
+
+
+def _decoded(path: Path) -> NDArray[np.uint8] | None:
+    try:
         content = np.fromfile(path, np.uint8)
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-        yield None if image is None else np.asarray(image, np.uint8)
+    except (OSError, cv2.error):  # it cannot be read, or its header claims more pixels than OpenCV takes
+        return None
+    return None if image is None else np.asarray(image, np.uint8)
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facegan.data.clip_reader import ClipReader, LocatedFrame
 from facegan.data.clip_record import ClipProgress, ClipRecord, Quarantined, clip_key
-from facegan.data.crop import crop_face, face_square, smooth_squares
+from facegan.data.crop import FLAT, TOO_LARGE, Square, crop_face, face_square, fits, is_flat, smooth_squares
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.sources import ClipSource
 from facegan.files import file_sha256
@@ -92,14 +92,15 @@ def _rows(
     clip: ClipSource, reader: ClipReader, config: IngestConfig, quarantined: list[Quarantined]
 ) -> Iterator[dict[str, Any]]:
     """The row of each good frame; the bad ones are added to `quarantined`."""
-    scale = config.crop_scale
-    frames = ((f.frame, face_square(f.points, scale) if isinstance(f, LocatedFrame) else None, f) for f in reader.read())
-    for square, frame in smooth_squares(frames, config.crop_smoothing):
+    for square, frame in smooth_squares(_squares(reader, config), config.crop_smoothing):
         if isinstance(frame, Quarantined):
             quarantined.append(frame)
             continue
         assert square is not None, "a frame with landmarks has a square"
         crop = crop_face(frame.image, frame.points, square, config.size)
+        if is_flat(crop.image):
+            quarantined.append(Quarantined(clip.clip, frame.frame, FLAT, clip.video))
+            continue
         yield {
             "clip": clip.clip,
             "person": clip.person,
@@ -112,6 +113,19 @@ def _rows(
             "source_width": frame.image.shape[1],
             "source_height": frame.image.shape[0],
         }
+
+
+def _squares(reader: ClipReader, config: IngestConfig) -> Iterator[tuple[int, Square | None, LocatedFrame | Quarantined]]:
+    """The square of each frame that can be cropped; the others have none, so that they do not move the smoothed squares."""
+    for frame in reader.read():
+        if isinstance(frame, Quarantined):
+            yield frame.frame, None, frame
+            continue
+        square = face_square(frame.points, config.crop_scale)
+        if fits(square, frame.image):
+            yield frame.frame, square, frame
+        else:
+            yield frame.frame, None, Quarantined(reader.clip.clip, frame.frame, TOO_LARGE, frame.where)
 
 
 def _encode(image: NDArray[np.uint8], config: IngestConfig) -> bytes:

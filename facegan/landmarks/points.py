@@ -26,6 +26,8 @@ PARTS: dict[str, tuple[list[list[int]], bool]] = {
 }
 """Lines of the face as (points of each line, whether it is closed); each part is a channel of the `parts` maps."""
 
+_MOST_PIXELS = 1e6
+
 _MIRROR_PAIRS = [
     *((i, 16 - i) for i in range(8)),
     *((17 + i, 26 - i) for i in range(5)),
@@ -69,4 +71,7 @@ def read_pts(path: Path | str) -> NDArray[np.float32]:
         raise BadAnnotation(f"annotation has {values.size / 2:g} points instead of {POINTS}")
     if not np.isfinite(values).all():
         raise BadAnnotation("annotation has a coordinate that is no finite number")
+    # Such numbers would overflow in float32 or in arithmetic on them.
+    if np.abs(values).max() > _MOST_PIXELS:
+        raise BadAnnotation("annotation has a coordinate beyond any image")
     return (values.reshape(POINTS, 2) - 1).astype(np.float32)
