@@ -12,14 +12,14 @@ from typing import Any
 from cluster.datasets.dataset import DataSet, newest_number
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.progress import show_ingest_progress
-from cluster.datasets.publish import publish, read_version
+from cluster.datasets.publish import ingested, publish, read_version
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
 from facegan.data.clip_record import ClipProgress, ClipRecord
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.manifest import Manifest, manifest_hash
-from facegan.data.sources import ClipSource, fingerprint
+from facegan.data.sources import ClipSource, FoundClips, fingerprint
 from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS
 
@@ -35,21 +35,27 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
     data set was made with another configuration or from other files of these clips and `request.replace` is False.
     """
     data.check()
-    clips = clips_of(source)
+    found = clips_of(source)
     number = newest_number(data)
     manifest = read_version(data, number, request)
     if manifest is not None:
         request = _with_configuration_of(manifest, request)
         _check_configuration(manifest, data, request)
-        same = manifest.sources.get(str(source)) == fingerprint(clips) and manifest.ingest == request.config
+        same = _is_ingested(manifest, source, found) and manifest.ingest == request.config
         if same and not request.repair:
             print(f"data     {data}: {manifest.rows} frames are there already (version {number})", flush=True)
             return DataSet(str(data), number, manifest_hash(manifest))
-    records = _run_tasks(clips, source, data, request)
+    _check_refused(found, source, request)
+    records = _run_tasks(found.clips, source, data, request)
     _check_records(records, source, request)
-    made = publish(records, clips, source, data, request)
-    _print_result(made, len(clips), data)
+    made = publish(records, found, source, data, request)
+    _print_result(made, found, source, data)
     return made
+
+
+def _is_ingested(manifest: Manifest, source: StorageURI, found: FoundClips) -> bool:
+    there = manifest.sources.get(str(source))
+    return there is not None and there.fingerprint == fingerprint(found)
 
 
 def _with_configuration_of(manifest: Manifest, request: IngestRequest) -> IngestRequest:
@@ -132,6 +138,18 @@ def _next_step(task: Any, clip: ClipSource, source: StorageURI) -> ClipProgress 
     return step
 
 
+def _check_refused(found: FoundClips, source: StorageURI, request: IngestRequest) -> None:
+    """Raise UserError if too many clips are refused, before the others are ingested."""
+    refused = [one for one in found.refused if one.clip]
+    clips = len(found.clips) + len(refused)
+    if len(refused) > request.max_quarantined * clips:
+        raise UserError(
+            f"--source is {str(source)!r}: {len(refused)} of {clips} clips are refused, more than --max_quarantined "
+            f"{request.max_quarantined} allows; the first: {refused[0].where}: {refused[0].reason}; correct the source or "
+            "raise the limit"
+        )
+
+
 def _check_records(records: list[ClipRecord], source: StorageURI, request: IngestRequest) -> None:
     quarantined = [row for record in records for row in record.quarantined]
     read, rows = sum(record.frames_read for record in records), sum(record.rows for record in records)
@@ -145,11 +163,15 @@ def _check_records(records: list[ClipRecord], source: StorageURI, request: Inges
         )
 
 
-def _print_result(made: DataSet, clips: int, data: StorageURI) -> None:
+def _print_result(made: DataSet, found: FoundClips, source: StorageURI, data: StorageURI) -> None:
     manifest = made.manifest()
+    facts = ingested(found)
+    print(f"source   {source}: {facts.counts()}", flush=True)
+    for line in facts.lines():
+        print(f"         left out: {line}", flush=True)
     print(
         f"data     {data}: version {made.version}, {manifest.rows} frames of {len(manifest.clips)} clips "
-        f"({clips} of this source); {manifest.frames_read} read = {manifest.rows} written + "
+        f"({len(found.clips)} of this source); {manifest.frames_read} read = {manifest.rows} written + "
         f"{manifest.quarantined} quarantined",
         flush=True,
     )

@@ -1,5 +1,6 @@
 """The Ray task that ingests one clip, unless its files are on storage already."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,15 +8,15 @@ from pathlib import Path
 import cv2
 import torch
 
-from cluster.datasets.source import hash_of, local_root
+from cluster.datasets.source import local_root
 from cluster.runtime.device import assigned_device
 from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_landmark_weights
-from facegan.data.clip_record import ClipProgress, ClipRecord, clip_key, file_key, record_from_json, record_key
+from facegan.data.clip_record import ClipProgress, ClipRecord, clip_key, downloaded_key, file_key, record_from_json, record_key
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.shards import writing_clip
-from facegan.data.sources import ClipSource
+from facegan.data.sources import ClipSource, content_hash
 from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS, LandmarkFinder
 from facegan.training.memory import keep_freed_memory
@@ -30,18 +31,22 @@ def ingest_clip(
 
     The record is written after the Parquet file, so a record always has its file.
     """
-    source_sha256 = hash_of(clip, source)
-    key = clip_key(clip, source_sha256, config)
-    found = finished(data, key)
-    if found is not None:
-        yield found
-        return
     # Ray runs one task per core, so threads of OpenCV would only compete with them.
     cv2.setNumThreads(1)
     # Each frame's memory is freed and allocated again; asking the system for it costs a page fault per 4 KiB.
     keep_freed_memory()
     with scratch() as folder:
-        root = local_root(clip, source, folder / "source")
+        source_sha256 = _hash_of_before(clip, source, data)
+        found = finished(data, clip_key(clip, source_sha256, config)) if source_sha256 else None
+        if found is None:
+            root = local_root(clip, source, folder / "source")
+            source_sha256 = content_hash(clip, root)
+            found = finished(data, clip_key(clip, source_sha256, config))
+            _remember_hash(clip, source, data, source_sha256)
+        if found is not None:
+            yield found
+            return
+        key = clip_key(clip, source_sha256, config)
         finder = finder_of(config, landmark_weights)
         reported = time.monotonic()
         for step in writing_clip(clip, root, folder, config, source_sha256, finder):
@@ -51,6 +56,23 @@ def ingest_clip(
             elif time.monotonic() - reported > _SECONDS_BETWEEN_REPORTS:
                 reported = time.monotonic()
                 yield step
+
+
+def _hash_of_before(clip: ClipSource, source: StorageURI, data: StorageURI) -> str:
+    """The content's hash of a clip in a bucket that was downloaded before and has the same ETags now; '' if there is none."""
+    if not source.is_remote:
+        return ""
+    try:
+        content = data.read(downloaded_key(clip)).decode("ascii", "replace")
+    except FileNotFoundError:
+        return ""
+    return content if re.fullmatch("[0-9a-f]{64}", content) else ""
+
+
+def _remember_hash(clip: ClipSource, source: StorageURI, data: StorageURI, sha256: str) -> None:
+    """Keep the hash of a clip in a bucket, so that a job that is run again need not download what is done."""
+    if source.is_remote:
+        data.write(downloaded_key(clip), sha256.encode())
 
 
 def _publish(record: ClipRecord, parquet: Path, data: StorageURI) -> None:

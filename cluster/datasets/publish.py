@@ -6,7 +6,9 @@ from cluster.datasets.source import is_rendered
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
 from facegan.data.clip_record import ClipRecord, record_from_json
+from facegan.data.listing import Refused
 from facegan.data.manifest import (
+    IngestedSource,
     Manifest,
     make_manifest,
     manifest_hash,
@@ -15,7 +17,7 @@ from facegan.data.manifest import (
     repair_command,
     to_bytes,
 )
-from facegan.data.sources import ClipSource, fingerprint
+from facegan.data.sources import FoundClips, fingerprint
 from facegan.errors import UserError
 
 _ATTEMPTS = 20
@@ -23,11 +25,11 @@ _ATTEMPTS = 20
 
 
 def publish(
-    records: list[ClipRecord], clips: list[ClipSource], source: StorageURI, data: StorageURI, request: IngestRequest
+    records: list[ClipRecord], clips: FoundClips, source: StorageURI, data: StorageURI, request: IngestRequest
 ) -> DataSet:
     """Write the next version: the clips of the newest one and these. If another job was faster, build on its version.
 
-    Returns the newest version, and writes none, if it holds the same already.
+    Returns the newest version, and writes none, if it holds the same clips already and the same was left out.
     """
     synthetic = is_rendered(source)
     for _ in range(_ATTEMPTS):
@@ -38,12 +40,12 @@ def publish(
         kept = _other_records(before, records, data, request) if before else []
         if before and kept and before.synthetic != synthetic:
             raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
-        sources = {**(before.sources if before else {}), str(source): fingerprint(clips)}
+        sources = {**(before.sources if before else {}), str(source): ingested(clips)}
         manifest, table = make_manifest([*kept, *records], request.config, synthetic=synthetic, sources=sources)
         same = found is not None and manifest_hash(found) == manifest_hash(manifest)
         if not same or request.repair:
             data.write(manifest.quarantine.file, table)
-        if same:
+        if found and same and _left_out(found) == _left_out(manifest):
             return DataSet(str(data), number, manifest_hash(manifest))
         try:
             data.write(manifest_key(number + 1), to_bytes(manifest), only_if_absent=True)
@@ -51,6 +53,15 @@ def publish(
             continue
         return DataSet(str(data), number + 1, manifest_hash(manifest))
     raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
+
+
+def ingested(found: FoundClips) -> IngestedSource:
+    """What the manifest keeps about a source."""
+    return IngestedSource(fingerprint(found), len(found.clips), found.refused)
+
+
+def _left_out(manifest: Manifest) -> set[Refused]:
+    return {one for source in manifest.sources.values() for one in source.refused}
 
 
 def read_version(data: StorageURI, number: int, request: IngestRequest) -> Manifest | None:

@@ -5,31 +5,35 @@ from pathlib import Path
 
 from cluster.storage.objects import Entry
 from cluster.storage.uri import StorageURI, storage_uri
-from facegan.data.sources import SPLIT_FILE, ClipSource, SourceFile, clips_in, content_hash, find_clips, tag_hash
+from facegan.data.listing import Refused, SourceFile, shown
+from facegan.data.sources import ClipSource, FoundClips, find_clips, found_in
+from facegan.data.split import SPLIT_FILE
 from facegan.errors import UserError
 from facegan.synthetic.config import MARKER
 
+_BAD_KEY = "its key has an empty part, a part of dots or one that ends with .partial"
 _DOWNLOADS = 16
 """Files of a clip downloaded at a time; a clip has thousands of small annotations."""
 
 
-def clips_of(source: StorageURI) -> list[ClipSource]:
-    """The clips of a source, by name. Raises UserError if there is none or if one is not in the split."""
+def clips_of(source: StorageURI) -> FoundClips:
+    """The clips of a source, and what is left out. Raises UserError if there is no clip or if one is not in the split."""
     if not source.is_remote:
-        return clips_in(source.folder)
+        return found_in(source.folder)
     source.check()
-    entries = source.entries()
+    entries, unusable = source.listing()
     if not entries:
         raise UserError(f"--source is {str(source)!r}: nothing lies there; give a prefix in the 300VW layout or of videos")
     split = source.read(SPLIT_FILE) if any(entry.key == SPLIT_FILE for entry in entries) else None
-    return find_clips([SourceFile(e.key, e.size, e.tag) for e in entries], split, str(source))
+    refused = [Refused(shown(key), _BAD_KEY, clip=False) for key in unusable]
+    return find_clips([SourceFile(e.key, e.size, e.tag) for e in entries], refused, split, str(source))
 
 
 def check_source(source: str) -> None:
     """Raise UserError unless a source, if one is given, has clips to train on and clips to test on."""
     if not source:
         return
-    splits = {clip.split for clip in clips_of(storage_uri("--source", source))}
+    splits = {clip.split for clip in clips_of(storage_uri("--source", source)).clips}
     for split in ("train", "test"):
         if split not in splits:
             raise UserError(f"--source is {source!r}: it has no {split} clip, and a study needs people for both")
@@ -38,11 +42,6 @@ def check_source(source: str) -> None:
 def is_rendered(source: StorageURI) -> bool:
     """Whether the clips are of synthetic people."""
     return source.exists(MARKER)
-
-
-def hash_of(clip: ClipSource, source: StorageURI) -> str:
-    """A hash of the clip's content; in a bucket it is made of ETags, without a download."""
-    return tag_hash(clip) if source.is_remote else content_hash(clip, source.folder)
 
 
 def local_root(clip: ClipSource, source: StorageURI, scratch: Path) -> Path:

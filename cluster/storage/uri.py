@@ -53,9 +53,14 @@ class StorageURI:
 
     def entries(self, prefix: str = "") -> list[Entry]:
         """Return all objects whose keys start with `prefix`, at any depth, sorted by key."""
+        return self.listing(prefix)[0]
+
+    def listing(self, prefix: str = "") -> tuple[list[Entry], list[str]]:
+        """Return what `entries` returns, and the keys that are passed over because they are not valid in every store."""
         _checked(self.uri, f"{prefix}x")
-        found = (entry for entry in self._store.entries(prefix) if _is_valid_key(entry.key))
-        return sorted(found, key=lambda entry: entry.key)
+        found = sorted(self._store.entries(prefix), key=lambda entry: entry.key)
+        valid = [entry for entry in found if _is_valid_key(entry.key)]
+        return valid, [entry.key for entry in found if not _is_valid_key(entry.key)]
 
     def read(self, key: str) -> bytes:
         """Return the content of an object; FileNotFoundError if there is none."""

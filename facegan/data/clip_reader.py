@@ -107,7 +107,9 @@ class ClipReader:
 
     def _read_pts(self, number: int) -> tuple[NDArray[np.float32] | str, str]:
         """The points of a frame, or the reason why it has none, and the key of the file."""
-        key = self._annotations.get(number) or f"{self.clip.clip}/annot/{number:06d}.pts"
+        if number not in self._annotations:
+            return "annotation missing", f"{self.clip.clip}/annot/{number:06d}.pts"
+        key = self._annotations[number]
         try:
             return read_pts(f"{self._root}/{key}"), key
         except BadAnnotation as reason:

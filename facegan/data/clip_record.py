@@ -10,11 +10,12 @@ import re
 from dataclasses import asdict, dataclass
 
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.sources import ClipSource, SplitName
+from facegan.data.sources import ClipSource, tag_hash
+from facegan.data.split import SplitName
 from facegan.errors import UserError
 from facegan.records import parse_record
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the Parquet columns, of the records and of the manifests."""
 
 CLIPS = "clips"
@@ -102,6 +103,11 @@ def file_key(clip_key: str) -> str:
 def record_key(clip_key: str) -> str:
     """Path, inside a data set, of a clip's record."""
     return f"{CLIPS}/{clip_key}.json"
+
+
+def downloaded_key(clip: ClipSource) -> str:
+    """Path, inside a data set, of the content's hash of a clip in a bucket, by the ETags that it had then."""
+    return f"{CLIPS}/{clip.clip}-{tag_hash(clip)[:12]}.sha256"
 
 
 def is_clip_file(path: str, suffix: str) -> bool:

@@ -51,7 +51,7 @@ def face_square(points: NDArray[np.float32], scale: float) -> Square:
 
 def fits(square: Square, image: NDArray[np.uint8]) -> bool:
     """Whether a square is small enough to be cut out of an image [height, width, 3]."""
-    return square.side <= _MOST_OF_THE_IMAGE * max(image.shape[:2])
+    return bool(square.side <= _MOST_OF_THE_IMAGE * max(image.shape[:2]))
 
 
 def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], square: Square, size: int) -> Crop:

@@ -1,6 +1,7 @@
 """The contents of a data set as lines of text: clips, people, frames, sizes, rejected frames, and landmark statistics."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +23,7 @@ def describe(data: FaceData, quarantine: list[Quarantined]) -> list[str]:
     kind = "SYNTHETIC faces, rendered by a program" if data.synthetic else "frames of real people"
     return [
         f"{kind}; {how}",
-        *(f"source   {uri}" for uri in manifest.sources),
+        *_sources(manifest),
         "",
         *_categories(manifest),
         "",
@@ -33,6 +34,12 @@ def describe(data: FaceData, quarantine: list[Quarantined]) -> list[str]:
         "",
         *_landmarks(data.points, data.size),
     ]
+
+
+def _sources(manifest: Manifest) -> Iterator[str]:
+    for uri, source in manifest.sources.items():
+        yield f"source   {uri}: {source.counts()}"
+        yield from (f"         left out: {line}" for line in source.lines())
 
 
 def _categories(manifest: Manifest) -> list[str]:

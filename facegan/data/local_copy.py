@@ -27,6 +27,7 @@ from facegan.cache import cache_folder
 from facegan.data.clip_record import CLIPS, record_key
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.manifest import (
+    IngestedSource,
     Manifest,
     ManifestClip,
     make_manifest,
@@ -38,7 +39,7 @@ from facegan.data.manifest import (
     to_bytes,
 )
 from facegan.data.shards import SCHEMA, write_clip
-from facegan.data.sources import ClipSource, content_hash, fingerprint
+from facegan.data.sources import ClipSource, FoundClips, content_hash, fingerprint
 from facegan.errors import UserError
 from facegan.files import file_sha256, replacing
 from facegan.landmarks.points import POINTS
@@ -175,7 +176,8 @@ def ingest_folder(clips: list[ClipSource], source: Path, folder: Path, config: I
     """
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     records = [write_clip(clip, source, folder / CLIPS, config, content_hash(clip, source)) for clip in clips]
-    manifest, table = make_manifest(records, config, synthetic=synthetic, sources={str(source): fingerprint(clips)})
+    facts = IngestedSource(fingerprint(FoundClips(clips, [])), len(clips), [])
+    manifest, table = make_manifest(records, config, synthetic=synthetic, sources={str(source): facts})
     (folder / manifest.quarantine.file).write_bytes(table)
     for record in records:
         (folder / record_key(record.key)).write_bytes(record.to_json())

@@ -19,11 +19,13 @@ from dataclasses import asdict, dataclass
 
 from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, file_key, is_clip_file, record_key
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.sources import SplitName, check_people
+from facegan.data.listing import Refused
+from facegan.data.split import SplitName, check_people
 from facegan.errors import UserError
 from facegan.records import from_json, parse_record
 
 _MANIFEST_NAME = re.compile(r"manifest-(\d{6})\.json")
+_EXAMPLES = 3
 _QUARANTINE_NAME = re.compile(r"quarantine-[0-9a-f]{12}\.parquet")
 
 
@@ -67,16 +69,39 @@ class QuarantineTable:
 
 
 @dataclass(frozen=True, slots=True)
+class IngestedSource:
+    """A source when it was ingested last: the fingerprint of its files, its clips that were ingested, and what was left out."""
+
+    fingerprint: str
+    clips: int
+    refused: list[Refused]
+
+    def counts(self) -> str:
+        """How many clips were found, and what became of them."""
+        refused = sum(one.clip for one in self.refused)
+        return f"{self.clips + refused} clips found = {self.clips} ingested + {refused} refused"
+
+    def lines(self) -> list[str]:
+        """What was left out, for the console, by reason."""
+        reasons = Counter(one.reason for one in self.refused)
+        return [f"{count} x {reason}: {self._examples(reason)}" for reason, count in reasons.items()]
+
+    def _examples(self, reason: str) -> str:
+        places = [one.where for one in self.refused if one.reason == reason]
+        return ", ".join(places[:_EXAMPLES]) + (", ..." if len(places) > _EXAMPLES else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One version of a data set. Its clips are in the order of their names, and rows are counted in this order.
 
-    `sources` maps the location of each source to its fingerprint; `reasons` counts the quarantined frames by reason.
+    `sources` has what was found at the location of each source; `reasons` counts the quarantined frames by reason.
     Raises UserError if the counts do not add up, a clip is named twice, or a person is in training and test clips.
     """
 
     schema_version: int
     synthetic: bool
-    sources: dict[str, str]
+    sources: dict[str, IngestedSource]
     ingest: IngestConfig
     frames_read: int
     rows: int
@@ -109,7 +134,7 @@ def newest_version(keys: Iterable[str]) -> int:
 
 
 def make_manifest(
-    records: Iterable[ClipRecord], config: IngestConfig, *, synthetic: bool, sources: dict[str, str]
+    records: Iterable[ClipRecord], config: IngestConfig, *, synthetic: bool, sources: dict[str, IngestedSource]
 ) -> tuple[Manifest, bytes]:
     """A manifest of some clips, and the content of the quarantine table that it names."""
     ordered = sorted(records, key=lambda record: record.clip)

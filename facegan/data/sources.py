@@ -1,46 +1,32 @@
-"""The clips of a source, a folder or a bucket, and which of them are for training and which for testing.
+"""The clips of a source, a folder or a bucket. Whatever in it is not ingested is named with the reason.
 
 <id>/vid.avi with <id>/annot/000001.pts     the 300VW layout
 <id>.mp4, <id>/anything.mov, <id>/*.png     videos and folders of images, whose landmarks are found by a detector
-split.json                                  the split and the people (see `read_split`); without it 300VW's official split
+split.json                                  the split and the people (`facegan/data/split.py`); by default 300VW's split
+
+Files and folders whose names begin with a dot belong to the system and are not looked at.
 """
 
 import hashlib
-import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
-from facegan.errors import UserError, did_you_mean
+from facegan.data.listing import Refused, SourceFile, files_of, shown, storable
+from facegan.data.split import SPLIT_FILE, SplitName, official_split, read_split
+from facegan.errors import UserError
 from facegan.files import file_sha256, read_bytes
 
-SplitName = Literal["train", "test"]
-
-_OFFICIAL = {
-    "train": """001 002 003 004 007 009 010 011 013 015 016 017 018 019 020 022 025 027 028 029 031 033 034 035 037 039 041
-        043 044 046 047 048 049 053 057 059 112 113 115 119 120 123 138 143 144 160 204 205 223 225""",
-    "category_1": """114 124 125 126 150 158 401 402 505 506 507 508 509 510 511 514 515 518 519 520 521 522 524 525 537 538
-        540 541 546 547 548""",
-    "category_2": "203 208 211 212 213 214 218 224 403 404 405 406 407 408 409 412 550 551 553",
-    "category_3": "410 411 516 517 526 528 529 530 531 533 557 558 559 562",
-}
-SPLIT_FILE = "split.json"
-_CATEGORIES = ("train", "test", "category_1", "category_2", "category_3")
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
+NO_CLIP = "it holds neither a video, nor images, nor annotations"
+NOT_NEEDED = "it is no video, no image and no .pts file"
+OUTSIDE_OF_A_CLIP = "it lies outside of a clip's folder"
+NO_NUMBER = "its name is no frame number"
+_OTHER_FILES = (SPLIT_FILE, "synthetic.json")
+_HIGHEST_FRAME = 2**31 - 1
 _SMALL_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file of a source: its path relative to the source, its size in bytes, and a tag that changes with the content."""
-
-    key: str
-    size: int
-    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,153 +50,166 @@ class ClipSource:
 
     def annotations(self) -> dict[int, str]:
         """The keys of the .pts files by frame number, which counts from 1."""
-        names = ((file.key, file.key.rpartition("/")[2]) for file in self.files if file.key.endswith(".pts"))
-        return {int(name[:-4]): key for key, name in names if name[:-4].isdecimal()}
+        return {int(PurePosixPath(file.key).stem): file.key for file in self.files if file.key.endswith(".pts")}
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """The content of split.json: the category of each clip, and the person of those clips that are not one person each."""
+class FoundClips:
+    """The clips of a source by name, and what is left out of it. Every clip that was found is in one of both."""
 
-    categories: dict[str, str]
-    people: dict[str, str]
-
-    def person_of(self, clip: str) -> str:
-        """The person in a clip; by default the clip's own name."""
-        return self.people.get(clip, clip)
+    clips: list[ClipSource]
+    refused: list[Refused]
 
 
 def clips_in(folder: Path) -> list[ClipSource]:
-    """The clips of a folder, by name. Raises UserError if there is none or if one is not in the split."""
+    """The clips of a folder, by name. Raises UserError as `find_clips` does."""
+    return found_in(folder).clips
+
+
+def found_in(folder: Path) -> FoundClips:
+    """What a folder holds. Raises UserError if there is no clip, if one is not in the split, or if the split is damaged."""
     if not folder.is_dir():
         raise UserError(
             f"--source is {str(folder)!r}: no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot) or of videos"
         )
-    split = folder / SPLIT_FILE
-    return find_clips(files_of(folder), split.read_bytes() if split.exists() else None, str(folder))
+    files, refused = files_of(folder, (*VIDEOS, *IMAGES, ".pts"))
+    split = None
+    if any(file.key == SPLIT_FILE for file in files):
+        try:
+            split = (folder / SPLIT_FILE).read_bytes()
+        except OSError as error:
+            raise UserError(f"{folder / SPLIT_FILE}: {error.strerror or error}; correct or remove it") from None
+    return find_clips(files, refused, split, str(folder))
 
 
-def files_of(folder: Path) -> list[SourceFile]:
-    """All files below a folder, by key. Links are followed, since clips are often stored on another disk."""
-    found = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(parent, name) for name in names):
-            if path.is_file():
-                stat = path.stat()
-                found.append(SourceFile(path.relative_to(folder).as_posix(), stat.st_size, str(stat.st_mtime_ns)))
-    return sorted(found, key=lambda file: file.key)
+def find_clips(files: Iterable[SourceFile], refused: Iterable[Refused], split: bytes | None, source: str) -> FoundClips:
+    """The clips in a listing of files; `refused` is what the listing has left out already.
 
-
-def find_clips(files: Iterable[SourceFile], split: bytes | None, source: str) -> list[ClipSource]:
-    """The clips in a listing of files, by name; `split` is the content of split.json, None for 300VW's official split.
-
-    Raises UserError if there is no clip, if a clip has several videos, or if the split does not fit.
+    `split` is the content of split.json, None for 300VW's official split. Raises UserError if there is no clip, if a clip has
+    several videos or several folders of images or annotations, or if the split does not fit.
     """
-    of_clip: dict[str, list[SourceFile]] = defaultdict(list)
-    for file in files:
-        path = PurePosixPath(file.key)
-        if path.suffix.lower() in (*VIDEOS, *IMAGES, ".pts"):
-            of_clip[path.parts[0] if len(path.parts) > 1 else path.stem].append(file)
-    videos = {clip: _video(source, clip, found) for clip, found in sorted(of_clip.items())}
-    videos = {clip: video for clip, video in videos.items() if video}
-    if not videos:
-        raise UserError(f"--source is {source!r}: it holds no clip (<id>/vid.avi and <id>/annot/000001.pts, or <id>.mp4)")
-    read = _official_split() if split is None else read_split(split, f"{source}/{SPLIT_FILE}")
-    unknown = [clip for clip in videos if clip not in read.categories]
+    left_out = list(refused)
+    for one in left_out:
+        if one.where == SPLIT_FILE:
+            raise UserError(f"{source}/{SPLIT_FILE}: {one.reason}; correct or remove it")
+    of_clip = _by_clip(files, left_out)
+    found: dict[str, tuple[str, tuple[SourceFile, ...]]] = {}
+    for clip in sorted(of_clip):
+        video, used = _files_of_clip(source, clip, of_clip[clip], left_out)
+        if video:
+            found[clip] = (video, used)
+        else:
+            left_out.append(Refused(clip, NO_CLIP, True))
+    left_out.sort(key=lambda one: one.where)
+    if not found:
+        first = f"; {left_out[0].where}: {left_out[0].reason}" if left_out else ""
+        raise UserError(
+            f"--source is {source!r}: it holds no clip (<id>/vid.avi and <id>/annot/000001.pts, or <id>.mp4){first}"
+        )
+    read = official_split() if split is None else read_split(split, f"{source}/{SPLIT_FILE}")
+    unknown = [clip for clip in found if clip not in read.categories]
     if unknown:
         raise UserError(
             f"--source: clips {', '.join(unknown[:5])} are not in 300VW's split; name them in {source}/{SPLIT_FILE} "
             '({"train": [ids], "test": [ids]})'
         )
-    return [
-        ClipSource(clip, read.person_of(clip), read.categories[clip], video, tuple(of_clip[clip]))
-        for clip, video in videos.items()
-    ]
+    clips = [ClipSource(clip, read.person_of(clip), read.categories[clip], *parts) for clip, parts in found.items()]
+    return FoundClips(clips, left_out)
 
 
-def _video(source: str, clip: str, files: list[SourceFile]) -> str:
-    """The key of the clip's one video or folder of images; '<clip>/vid.avi' if only annotations exist, '' if nothing does."""
-    paths = [PurePosixPath(file.key) for file in files]
-    videos = [path for path in paths if path.suffix.lower() in VIDEOS]
+def _by_clip(files: Iterable[SourceFile], left_out: list[Refused]) -> dict[str, list[SourceFile]]:
+    """The files of each clip. Those that belong to none are added to `left_out`."""
+    of_clip: dict[str, list[SourceFile]] = defaultdict(list)
+    for file in files:
+        path = PurePosixPath(file.key)
+        alone = len(path.parts) == 1
+        if any(part.startswith(".") for part in path.parts) or file.key in _OTHER_FILES:
+            continue
+        reason = storable(file.key)
+        if reason:
+            left_out.append(Refused(shown(path.parts[0] if alone else file.key), reason, alone))
+        elif not alone:
+            of_clip[path.parts[0]].append(file)
+        elif path.suffix.lower() in VIDEOS:
+            of_clip[path.stem].append(file)
+        else:
+            images = path.suffix.lower() in (*IMAGES, ".pts")
+            left_out.append(Refused(file.key, OUTSIDE_OF_A_CLIP if images else NOT_NEEDED, False))
+    return of_clip
+
+
+def _files_of_clip(
+    source: str, clip: str, files: list[SourceFile], left_out: list[Refused]
+) -> tuple[str, tuple[SourceFile, ...]]:
+    """The key of the clip's video or folder of images, and the files that are used; the others are added to `left_out`.
+
+    The key is '<clip>/vid.avi' if only annotations exist, '' if nothing does.
+    """
+    kinds: dict[str, list[SourceFile]] = defaultdict(list)
+    for file in files:
+        suffix = PurePosixPath(file.key).suffix.lower()
+        kinds["video" if suffix in VIDEOS else "image" if suffix in IMAGES else "pts" if suffix == ".pts" else ""].append(file)
+    videos = kinds["video"]
     if len(videos) > 1:
-        raise UserError(f"--source is {source!r}: clip {clip} has {len(videos)} videos ({videos[0]}, {videos[1]}); keep one")
+        raise UserError(
+            f"--source is {source!r}: clip {clip} has {len(videos)} videos ({videos[0].key}, {videos[1].key}); keep one"
+        )
+    annotations = _annotations(source, clip, kinds["pts"], left_out)
+    left_out.extend(Refused(file.key, NOT_NEEDED, False) for file in kinds[""] if videos or kinds["image"] or annotations)
     if videos:
-        return str(videos[0])
-    folders = sorted({path.parent for path in paths if path.suffix.lower() in IMAGES and len(path.parts) > 1})
+        left_out.extend(Refused(file.key, f"the clip has a video, {videos[0].key}", False) for file in kinds["image"])
+        return videos[0].key, tuple(sorted([*videos, *annotations], key=lambda file: file.key))
+    folders = sorted({str(PurePosixPath(file.key).parent) for file in kinds["image"]})
     if len(folders) > 1:
         raise UserError(f"--source is {source!r}: clip {clip} has images in {folders[0]} and {folders[1]}; keep one folder")
-    if folders:
-        return str(folders[0])
-    return f"{clip}/vid.avi" if any(path.suffix == ".pts" for path in paths) else ""
+    used = tuple(sorted([*kinds["image"], *annotations], key=lambda file: file.key))
+    return (folders[0] if folders else f"{clip}/vid.avi" if annotations else ""), used
 
 
-def _official_split() -> Split:
-    return Split({clip: category for category, clips in _OFFICIAL.items() for clip in clips.split()}, {})
+def _annotations(source: str, clip: str, files: list[SourceFile], left_out: list[Refused]) -> list[SourceFile]:
+    """The .pts files of <clip>/annot, or of the only folder that has any; one for each frame number."""
+    of_folder: dict[str, list[SourceFile]] = defaultdict(list)
+    for file in files:
+        of_folder[str(PurePosixPath(file.key).parent)].append(file)
+    standard = f"{clip}/annot"
+    folder = standard if standard in of_folder else next(iter(of_folder), "")
+    if folder != standard and len(of_folder) > 1:
+        first, second = sorted(of_folder)[:2]
+        raise UserError(f"--source is {source!r}: clip {clip} has annotations in {first} and {second}; keep one, {standard}")
+    left_out.extend(Refused(other, f"the annotations of {standard} are used", False) for other in of_folder if other != folder)
+    used: dict[int, SourceFile] = {}
+    for file in of_folder.get(folder, ()):
+        stem = PurePosixPath(file.key).stem
+        number = int(stem) if stem.isdecimal() else _HIGHEST_FRAME + 1
+        if number > _HIGHEST_FRAME:
+            left_out.append(Refused(file.key, NO_NUMBER, False))
+        elif number in used:
+            left_out.append(Refused(file.key, f"{used[number].key} is of the same frame", False))
+        else:
+            used[number] = file
+    return list(used.values())
 
 
-def read_split(content: bytes, file: str) -> Split:
-    """The split in the content of a split.json; `file` names it in messages.
-
-    {"train": [clips], "test": [clips], "people": {clip: person}}; instead of "test" also 300VW's "category_1" to "category_3".
-    "people" is optional and need name only clips that share a person with another one.
-    Raises UserError for other content, a clip named twice, an unknown clip, or a person in both training and test clips.
-    """
-    try:
-        lists = json.loads(content)
-        people = lists.pop("people", {})
-        named = [(str(clip), str(category)) for category, clips in lists.items() for clip in clips]
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        raise UserError(f'{file} is not {{"train": [ids], "test": [ids]}}; correct or remove it') from None
-    for category in lists:
-        if category not in _CATEGORIES:
-            raise UserError(f"{file} has {category!r}: {did_you_mean(category, [*_CATEGORIES, 'people'])}")
-    categories = dict(named)
-    if len(categories) < len(named):
-        ids = [clip for clip, _ in named]
-        twice = sorted({clip for clip in ids if ids.count(clip) > 1})
-        raise UserError(f"{file} names {', '.join(twice[:5])} twice: a clip is for training or for testing")
-    if not isinstance(people, dict) or not all(isinstance(person, str) and person for person in people.values()):
-        raise UserError(f'{file}: "people" is not {{"<clip>": "<person>"}}; write a name for each clip, or leave "people" out')
-    unknown = sorted(set(people) - set(categories))
-    if unknown:
-        raise UserError(f'{file}: "people" names {", ".join(map(repr, unknown[:5]))}, not in the split; add or remove them')
-    split = Split(categories, people)
-    check_people(((clip, split.person_of(clip), category == "train") for clip, category in named), file)
-    return split
-
-
-def check_people(clips: Iterable[tuple[str, str, bool]], where: str) -> None:
-    """Raise UserError if a person is in training and test clips; `clips` are (clip, person, whether it is for training)."""
-    first: dict[tuple[str, bool], str] = {}
-    for clip, person, train in clips:
-        first.setdefault((person, train), clip)
-        other = first.get((person, not train))
-        if other is not None:
-            training, test = (clip, other) if train else (other, clip)
-            raise UserError(
-                f"{where}: person {person!r} is in training clip {training!r} and in test clip {test!r}; "
-                "move all clips of a person to one side of the split"
-            )
-
-
-def fingerprint(clips: list[ClipSource]) -> str:
+def fingerprint(found: FoundClips) -> str:
     """A hash of the clips' names, people, categories and of their files' names, sizes and tags. Reads no file's content."""
-    seen = [(c.clip, c.person, c.category, [(f.key, f.size, f.tag) for f in c.files]) for c in clips]
-    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+    seen = [(c.clip, c.person, c.category, [(f.key, f.size, f.tag) for f in c.files]) for c in found.clips]
+    return hashlib.sha256(repr((seen, found.refused)).encode()).hexdigest()[:16]
 
 
 def content_hash(clip: ClipSource, root: Path) -> str:
-    """SHA-256 of the keys and contents of a clip's files below `root`."""
+    """SHA-256 of the keys and contents of a clip's files below `root`, wherever that is; a file may be unreadable."""
     digest = hashlib.sha256()
     for file in clip.files:
         path = f"{root}/{file.key}"
-        # Thousands of .pts files: pathlib and file_digest would take a tenth of the time of an ingest.
-        content = hashlib.sha256(read_bytes(path)).hexdigest() if file.size < _SMALL_BYTES else file_sha256(Path(path))
+        try:
+            # Thousands of .pts files: pathlib and file_digest would take a tenth of the time of an ingest.
+            content = hashlib.sha256(read_bytes(path)).hexdigest() if file.size < _SMALL_BYTES else file_sha256(Path(path))
+        except OSError:
+            content = "unreadable"  # its frames are quarantined, and the clip is ingested again once it can be read
         digest.update(f"{file.key}\0{content}\n".encode())
     return digest.hexdigest()
 
 
 def tag_hash(clip: ClipSource) -> str:
-    """SHA-256 of the keys, sizes and ETags of a clip's files in a bucket: an ETag is a hash of the content already."""
+    """SHA-256 of the keys, sizes and tags of a clip's files. It changes whenever a file does, and needs no content."""
     return hashlib.sha256("".join(f"{f.key}\0{f.size}\0{f.tag}\n" for f in clip.files).encode()).hexdigest()

@@ -63,8 +63,8 @@ def read_pts(path: Path | str) -> NDArray[np.float32]:
         # A clip has thousands of these files, and float() takes a third of the time of NumPy's parsers.
         body = read_bytes(path).split(b"{")[1].split(b"}")[0]
         values = np.array([float(value) for value in body.split()], np.float64)
-    except FileNotFoundError:
-        raise BadAnnotation("annotation missing") from None
+    except OSError as error:
+        raise BadAnnotation(f"annotation cannot be read ({error.strerror or error})") from None
     except (IndexError, ValueError):
         raise BadAnnotation("annotation is not a .pts file") from None
     if values.size != 2 * POINTS:

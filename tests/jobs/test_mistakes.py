@@ -12,7 +12,7 @@ import ray
 
 from cluster.cli.command_line import parse, run_job
 from facegan.config import Config
-from facegan.data.sources import clips_in, fingerprint
+from facegan.data.sources import fingerprint, found_in
 from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import make_plan
@@ -129,7 +129,7 @@ def test_a_data_set_of_another_schema_is_refused(ablate_error, data_folder: Path
     folder = shutil.copytree(data_folder, tmp_path / "set")
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 0}))
-    assert "made with schema 0, this program reads 3" in ablate_error(
+    assert "made with schema 0, this program reads 4" in ablate_error(
         "--data", str(folder), "--start", "random", "--data.size", "32"
     )
 
@@ -161,7 +161,7 @@ def test_a_damaged_plan_is_refused(ablate_error, data_folder: Path, tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 3}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 4}'])
 def test_a_damaged_manifest_is_refused(ablate_error, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / MANIFEST).write_text(content)
@@ -193,10 +193,10 @@ def test_a_wrong_split_file_is_refused(ablate_error, clips: Path, tmp_path: Path
 
 def test_the_fingerprint_of_clips_changes_with_an_annotation(clips: Path, tmp_path: Path) -> None:
     source = shutil.copytree(clips, tmp_path / "source")
-    before = fingerprint(clips_in(source))
-    assert fingerprint(clips_in(source)) == before
+    before = fingerprint(found_in(source))
+    assert fingerprint(found_in(source)) == before
     (source / "1001" / "annot" / "000001.pts").write_text("corrected")
-    assert fingerprint(clips_in(source)) != before
+    assert fingerprint(found_in(source)) != before
 
 
 def test_a_folder_that_is_no_study_is_refused(ablate_error, data_folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -18,7 +18,8 @@ def main() -> None:
     """The same as cluster.datasets.ingest without Ray, whose start takes longer than the ingest of a few small clips."""
     source, data = StorageURI(sys.argv[1]), StorageURI(sys.argv[2])
     request = IngestRequest(config=IngestConfig(size=32))
-    clips = clips_of(source)
+    found = clips_of(source)
+    clips = found.clips
     with tempfile.TemporaryDirectory() as elsewhere:
         # The first clip loads modules for longer than all seven clips take; the kills should hit the ingest itself.
         list(ingest_clip(clips[0], source, StorageURI(elsewhere), request.config, ""))
@@ -26,7 +27,7 @@ def main() -> None:
     sweep_partials(data)
     steps = [step for clip in clips for step in ingest_clip(clip, source, data, request.config, "")]
     records = [step for step in steps if isinstance(step, ClipRecord)]
-    publish(records, clips, source, data, request)
+    publish(records, found, source, data, request)
 
 
 if __name__ == "__main__":

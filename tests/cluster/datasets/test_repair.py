@@ -53,7 +53,7 @@ def command_in(message: str) -> list[str]:
     return shlex.split(found)
 
 
-DAMAGE = {
+DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "flipped": (flip, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: its sha256 differs"),
     "cut": (cut, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: it has \d+ bytes, \d+ were ingested"),
     "deleted": (Path.unlink, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: it is missing"),

@@ -12,8 +12,10 @@ import pytest
 
 from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, record_from_json
 from facegan.data.ingest_config import IngestConfig
+from facegan.data.listing import Refused
 from facegan.data.local_copy import read_newest
 from facegan.data.manifest import (
+    IngestedSource,
     Manifest,
     make_manifest,
     manifest_hash,
@@ -28,6 +30,9 @@ WRONG_VALUES: list[Any] = [
     *(None, True, -1, 0, 7, 10**30, 1.5, float("nan"), float("-inf"), "", "x", "é\u2028", [], {}, [[]], {"": None}),
     *("../../secret.parquet", "clips/../../secret.json", "/etc/passwd", "clips/a\0b.parquet", "clips\\..\\secret.json"),
 ]
+
+
+SOURCE = IngestedSource("f", 3, [Refused("009", "an empty folder", True)])
 
 
 def make_record(clip: str, quarantined: int = 1) -> ClipRecord:
@@ -95,7 +100,7 @@ def fuzz(content: bytes, parse: Callable[[bytes], Any], start: str, seed: int) -
 @pytest.fixture(scope="module")
 def manifest() -> Manifest:
     return make_manifest(
-        [make_record("b"), make_record("a", 0), make_record("c", 2)], IngestConfig(), synthetic=False, sources={"s": "f"}
+        [make_record("b"), make_record("a", 0), make_record("c", 2)], IngestConfig(), synthetic=False, sources={"s": SOURCE}
     )[0]
 
 
@@ -128,7 +133,7 @@ def test_manifests_and_records_survive_a_round_trip(manifest: Manifest) -> None:
 
 
 def test_the_hash_ignores_the_place_of_the_source_and_nothing_else(manifest: Manifest) -> None:
-    assert manifest_hash(replace(manifest, sources={"elsewhere": "f"})) == manifest_hash(manifest)
+    assert manifest_hash(replace(manifest, sources={"elsewhere": SOURCE})) == manifest_hash(manifest)
     assert manifest_hash(replace(manifest, synthetic=True)) != manifest_hash(manifest)
     again, _ = make_manifest([make_record("a", 0), make_record("c", 2), make_record("b")], IngestConfig(crop_scale=2),
                              synthetic=False, sources={})  # fmt: skip

@@ -16,7 +16,8 @@ from facegan.data.ingest_config import IngestConfig
 from facegan.data.local_copy import ingest_folder
 from facegan.data.manifest import make_manifest
 from facegan.data.sampling import batches, sample, training_clips
-from facegan.data.sources import clips_in, fingerprint, read_split
+from facegan.data.sources import clips_in, fingerprint, found_in
+from facegan.data.split import read_split
 from facegan.errors import UserError
 from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
@@ -151,10 +152,10 @@ def test_wrong_people_are_refused_in_one_line(people: str, says: str) -> None:
 
 def test_people_change_the_fingerprint_and_the_data(clips: Path, tmp_path: Path, data: FaceData, make: Make) -> None:
     source = shutil.copytree(clips, tmp_path / "source")
-    before = fingerprint(clips_in(source))
+    before = fingerprint(found_in(source))
     split = json.loads((source / "split.json").read_text())
     (source / "split.json").write_text(json.dumps(split | {"people": {"1001": "ann"}}))
-    assert fingerprint(clips_in(source)) != before
+    assert fingerprint(found_in(source)) != before
     assert make({"1001": "ann"}).manifest.clips[0].record != data.manifest.clips[0].record
 
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facegan.data.sources import _OFFICIAL, clips_in
+from facegan.data.sources import clips_in
+from facegan.data.split import _OFFICIAL
 from facegan.errors import UserError
 from tests.facegan.data.videos import write_video
 
