@@ -39,11 +39,10 @@ def main(args: Describe) -> None:
     import cv2
 
     from facegan.data.describe import describe
-    from facegan.data.manifest import read_quarantine
     from facegan.report.sheets import contact_sheet
 
     data = data_set.open()
-    quarantine = read_quarantine(uri.read(data.manifest.quarantine.file))
+    quarantine = data_set.quarantine()
     print(f"{uri}: version {data_set.version}, sha256 {data_set.sha256[:12]}")
     print("\n".join(describe(data, quarantine)))
     cv2.imwrite(str(args.sheet), contact_sheet(data, args.people)[:, :, ::-1])

@@ -49,8 +49,6 @@ def main(args: Ingest) -> None:
     for name in ("source", "data"):
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name a folder or s3://bucket/prefix")
-    if not 0 <= args.max_quarantined <= 1:
-        raise UserError(f"--max_quarantined is {args.max_quarantined}: a share of the frames, between 0 and 1")
     request = IngestRequest(
         config=args.ingest,
         max_quarantined=args.max_quarantined,

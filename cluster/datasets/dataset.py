@@ -1,5 +1,6 @@
 """One version of a data set on storage, and this node's copy of it."""
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from cluster.storage.local_copy import WrongContent
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
+from facegan.data.clip_record import Quarantined
 from facegan.data.manifest import (
     Manifest,
     ManifestClip,
@@ -15,6 +17,7 @@ from facegan.data.manifest import (
     manifest_key,
     newest_version,
     parse_manifest,
+    read_quarantine,
     rebuild_command,
     repair_command,
 )
@@ -67,6 +70,18 @@ class DataSet:
             cure = repair_command(self.uri, manifest.sources)
             copy = local_copy(manifest, cache_folder(), lambda clip, downloads: self._fetch(clip, downloads, cure))
         return FaceData(copy)
+
+    def quarantine(self) -> list[Quarantined]:
+        """The rejected frames. Raises UserError if their table is missing or is not what was written."""
+        manifest = self.manifest()
+        table, cure = manifest.quarantine, repair_command(self.uri, manifest.sources)
+        try:
+            content = StorageURI(self.uri).read(table.file)
+        except FileNotFoundError:
+            raise UserError(f"--data: {self.uri}/{table.file} is missing although the manifest names it; {cure}") from None
+        if hashlib.sha256(content).hexdigest() != table.sha256:
+            raise UserError(f"--data: {self.uri}/{table.file} is not what was written (its sha256 differs); {cure}")
+        return read_quarantine(content)
 
     def _fetch(self, clip: ManifestClip, downloads: Path, cure: str) -> Path:
         from facegan.data.local_copy import checked_file

@@ -52,7 +52,7 @@ def _only_writer(local: Path) -> Iterator[BinaryIO]:
     """
     partial = local.with_name(f"{local.name}{PARTIAL}")
     lock = local.with_name(f"{local.name}.lock{PARTIAL}")
-    with translate_os_errors(local):
+    with translate_os_errors(local, "correct this, or name another disk for local copies with FACEGAN_CACHE"):
         local.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):
             try:

@@ -75,14 +75,14 @@ class RemoteStore(Store, Protocol):
 
 
 @contextmanager
-def translate_os_errors(path: Path) -> Iterator[None]:
-    """Raise a UserError for an OSError of the disk; FileNotFoundError passes."""
+def translate_os_errors(path: Path, cure: str = "correct this or name another folder") -> Iterator[None]:
+    """Raise a UserError, with the cure, for an OSError of the disk; FileNotFoundError passes."""
     try:
         yield
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; correct this or name another folder") from error
+        raise UserError(f"{path}: {error.strerror or error}; {cure}") from error
 
 
 def flush(sink: BinaryIO) -> None:

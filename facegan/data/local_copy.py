@@ -47,6 +47,8 @@ from facegan.landmarks.points import POINTS
 _FETCHES = 16
 """Clips that are fetched at a time."""
 
+_FOREIGN = "it was written by another program; ingest its clips into another place with jobs/ingest.py"
+
 Fetch = Callable[[ManifestClip, Path], Path]
 """From a clip of the manifest and a folder for downloads to a local Parquet file whose hash was checked."""
 
@@ -58,6 +60,20 @@ def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
     if found:
         return found
     folder = _copy_folder(sha256, cache)
+    try:
+        _make_copy(manifest, folder, fetch)
+    except (UserError, FileNotFoundError):
+        raise
+    except OSError as error:
+        size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
+        raise UserError(
+            f"{folder}: {error.strerror or error}, while {size:.0f} MB of the data set were copied there; correct this, or "
+            "name another disk with the environment variable FACEGAN_CACHE"
+        ) from None
+    return folder
+
+
+def _make_copy(manifest: Manifest, folder: Path, fetch: Fetch) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not _is_whole(folder):
@@ -65,13 +81,13 @@ def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
             for stale in folder.parent.glob(f"{folder.name}.*.partial"):
                 shutil.rmtree(stale)
             downloads = folder.with_suffix(".downloads")
-            files = _fetch_all([clip for clip in manifest.clips if clip.rows], downloads, fetch)
+            clips = [clip for clip in manifest.clips if clip.rows]
+            files = _fetch_all(clips, downloads, fetch)
             with replacing(folder) as partial:
                 partial.mkdir()
-                _unpack(files, partial)
+                _unpack(clips, files, partial)
                 (partial / "manifest.json").write_bytes(to_bytes(manifest))
             shutil.rmtree(downloads, ignore_errors=True)
-    return folder
 
 
 def _fetch_all(clips: list[ManifestClip], downloads: Path, fetch: Fetch) -> list[Path]:
@@ -100,12 +116,12 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _unpack(files: list[Path], into: Path) -> None:
+def _unpack(clips: list[ManifestClip], files: list[Path], into: Path) -> None:
     """Write the arrays of some Parquet files in their order, with the images of one row group in memory at a time."""
     sizes, points, frames, boxes = [], [], [], []
     with (into / "images.bin").open("wb") as sink:
-        for file in files:
-            for group in _row_groups(file):
+        for clip, file in zip(clips, files, strict=True):
+            for group in _row_groups(clip, file):
                 sizes.append(_append_images(group.column("image"), sink))
                 points.append(_flat(group.column("landmarks")).reshape(-1, POINTS, 2))
                 boxes.append(_flat(group.column("crop_box")).reshape(-1, 3))
@@ -117,11 +133,15 @@ def _unpack(files: list[Path], into: Path) -> None:
         np.save(into / f"{name}.npy", np.concatenate(parts))
 
 
-def _row_groups(file: Path) -> Iterator[Any]:
+def _row_groups(clip: ManifestClip, file: Path) -> Iterator[Any]:
+    """The row groups of a file whose hash was checked, which another program may have written nevertheless."""
     with pa.memory_map(str(file)) as source:
-        parquet = pq.ParquetFile(source)
-        if not parquet.schema_arrow.equals(SCHEMA):
-            raise UserError(f"--data: {file} has other columns than this program writes; ingest the data set anew")
+        try:
+            parquet = pq.ParquetFile(source)
+        except pa.ArrowException:
+            raise UserError(f"--data: clip {clip.clip}: {clip.file} is no Parquet file; {_FOREIGN}") from None
+        if not parquet.schema_arrow.equals(SCHEMA) or parquet.metadata.num_rows != clip.rows:
+            raise UserError(f"--data: clip {clip.clip}: {clip.file} has other columns or rows than the manifest; {_FOREIGN}")
         for number in range(parquet.num_row_groups):
             yield from parquet.read_row_group(number).combine_chunks().to_batches()
 

@@ -125,6 +125,8 @@ def test_a_flipped_shard_is_not_published_again_after_its_manifest_is_deleted(
 def test_a_lost_quarantine_table_is_written_again(data: Path, ingest_job: Job, capsys: pytest.CaptureFixture[str]) -> None:
     whole = bytes_of(data)
     next(data.glob("quarantine-*")).unlink()
+    with pytest.raises(UserError, match=r"quarantine-.* is missing although the manifest names it; repair it with"):
+        existing(StorageURI(str(data))).quarantine()
     capsys.readouterr()
     with pytest.raises(UserError, match="1 of its files, of 0 of 3 clips") as found:
         ingest_job("--data", data, "--verify", True)

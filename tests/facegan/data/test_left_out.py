@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.listing import A_FOLDER, DANGLING, EMPTY, LONG_NAME, LOOP, NO_FILE, ODD_NAME
+from facegan.data.listing import A_FOLDER, DANGLING, EMPTY, LONG_NAME, LOOP, NO_FILE, ODD_NAME, SourceFile
 from facegan.data.local_copy import ingest_folder
 from facegan.data.manifest import IngestedSource, read_quarantine
-from facegan.data.sources import NO_CLIP, NO_NUMBER, NOT_NEEDED, OUTSIDE_OF_A_CLIP, SourceFile, clips_in, find_clips, found_in
+from facegan.data.sources import NO_CLIP, NO_NUMBER, NOT_NEEDED, OUTSIDE_OF_A_CLIP, clips_in, find_clips, found_in
 from facegan.errors import UserError
 from tests.facegan.data.videos import face_points, write_pts
 
@@ -49,7 +49,7 @@ def annotations_twice(folder: Path) -> None:
 
 
 def clip_in_latin_1(folder: Path) -> None:
-    shutil.copytree(os.fsencode(folder / "a"), os.fsencode(folder) + b"/caf\xe9")
+    shutil.copytree(folder / "a", folder / os.fsdecode(b"caf\xe9"))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,12 @@ def test_a_split_that_is_no_file_is_refused(kind: str, source: Path) -> None:
     """Without it, the official split would be used in silence."""
     path = source / "split.json"
     path.unlink()
-    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "dangling": lambda: path.symlink_to("/nowhere")}[kind]()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/nowhere")
     with pytest.raises(UserError, match=r"split\.json: .*; correct or remove it"):
         clips_in(source)
 

@@ -1,10 +1,12 @@
 """The local copy of a data set: made once, checked against the manifest."""
 
+import hashlib
 import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +98,43 @@ def test_a_file_that_cannot_be_fetched_ends_the_copy(clips: Path, tmp_path: Path
     with pytest.raises(UserError, match="it is missing"):
         local_copy(manifest, tmp_path / "cache", fetch)
     assert find_copy(manifest_hash(manifest), tmp_path / "cache") is None
+
+
+def test_a_full_disk_is_one_line_with_the_place_and_the_cure(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/full answers as a disk without space does."""
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
+    opened = Path.open
+
+    def on_full_disk(path: Path, *how: Any, **options: Any) -> Any:
+        return opened(Path("/dev/full") if path.name == "images.bin" else path, *how, **options)
+
+    monkeypatch.setattr(Path, "open", on_full_disk)
+    with pytest.raises(UserError, match=rf"^{tmp_path}/data/.*: No space left on device, while 0 MB .* FACEGAN_CACHE$"):
+        open_data(data_folder)
+    assert [path.suffix for path in (tmp_path / "data").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("content", [b"no Parquet file", b""])
+def test_a_file_of_another_program_is_named(data_folder: Path, tmp_path: Path, content: bytes) -> None:
+    folder = shutil.copytree(data_folder, tmp_path / "copy")
+    manifest = read_newest(folder)
+    clip = manifest.clips[0]
+    (folder / clip.file).write_bytes(content)
+    described = json.loads((folder / "manifest-000001.json").read_text())
+    described["clips"][0] |= {"sha256": hashlib.sha256(content).hexdigest(), "file_bytes": len(content)}
+    (folder / "manifest-000001.json").write_text(json.dumps(described))
+    with pytest.raises(UserError, match=f"clip {clip.clip}: {clip.file} is no Parquet file; it was written by another"):
+        open_data(folder)
+
+
+def test_a_file_that_cannot_be_read_is_named(data_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(data_folder, tmp_path / "copy")
+    manifest = json.loads((folder / "manifest-000001.json").read_text()) | {"reasons": {"other": 0}}
+    (folder / "manifest-000001.json").write_text(json.dumps(manifest))
+    clip = read_newest(folder).clips[0]
+    (folder / clip.file).unlink()
+    (folder / clip.file).mkdir()
+    with pytest.raises(UserError, match=rf"clip {clip.clip}: .*{clip.file} cannot be read \(Is a directory\); repair it with"):
+        open_data(folder)

@@ -171,3 +171,14 @@ def test_the_newest_version_is_the_highest_number(data_folder: Path) -> None:
     assert newest_version([]) == 0
     with pytest.raises(UserError, match="no data set"):
         read_newest(data_folder / "clips")
+
+
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_deep_json_is_refused_in_one_line(depth: int, manifest: Manifest) -> None:
+    deep = b"[" * depth + b"]" * depth
+    for content in (deep, b'{"schema_version": 4, "clips": ' + deep + b"}", to_bytes(manifest).replace(b'"train"', deep, 1)):
+        with pytest.raises(UserError, match="its manifest is damaged") as refused:
+            parse_manifest(content, "set")
+        assert len(str(refused.value)) < 400
+        with pytest.raises(UserError, match="is damaged"):
+            record_from_json(content, "record", "ingest it")
