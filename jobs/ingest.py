@@ -3,7 +3,7 @@
 The source is a folder or s3://bucket/prefix in the 300VW layout, or of videos without annotations (--landmarks dlib). An
 existing data set gets the clips that it lacks. Running the same command again continues an interrupted run.
 
---verify True checks the files of a data set, and --repair True makes those anew that are broken.
+--verify True checks the files of a data set, --repair True makes those anew that are broken, and --remove CLIP deletes a clip.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ import tyro
 from cluster.cli.command_line import run_job
 from cluster.datasets.ingest import ingest
 from cluster.datasets.ingest_request import IngestRequest
+from cluster.datasets.remove import remove_clip
 from cluster.datasets.verify import verify
 from cluster.storage.uri import storage_uri
 from facegan.data.ingest_config import IngestConfig
@@ -36,6 +37,8 @@ class Ingest:
     """Only check that every file of the data set's newest version is what was ingested: each bad one is named, exit code 2."""
     repair: bool = False
     """Make the clips of --source anew whose files are broken. A manifest that cannot be read is replaced by a new version."""
+    remove: str = ""
+    """Remove this clip from the data set for good: a new version lacks it, and its files and local copies are deleted."""
     landmark_weights: str = ""
     """Folder or s3://bucket/prefix with face-alignment's two files; by default torch's download folder."""
     ingest: Annotated[IngestConfig, tyro.conf.arg(name="")] = field(default_factory=IngestConfig)
@@ -43,8 +46,8 @@ class Ingest:
 
 def main(args: Ingest) -> None:
     """Check the arguments, then ingest."""
-    if args.verify:
-        _verify(args)
+    if args.verify or args.remove:
+        _verify_or_remove(args)
         return
     for name in ("source", "data"):
         if not getattr(args, name):
@@ -62,12 +65,18 @@ def main(args: Ingest) -> None:
         verify(data)  # clips of other sources may be broken too
 
 
-def _verify(args: Ingest) -> None:
-    if args.source or args.repair or args.replace:
-        raise UserError("--verify is True: it only checks --data; leave --source, --repair and --replace out")
+def _verify_or_remove(args: Ingest) -> None:
+    given, what = ("--verify is True", "it only checks") if args.verify else (f"--remove is {args.remove!r}", "it only changes")
+    if args.source or args.repair or args.replace or (args.verify and args.remove):
+        other = "--remove" if args.verify else "--verify"
+        raise UserError(f"{given}: {what} --data; leave --source, --repair, --replace and {other} out")
     if not args.data:
         raise UserError("--data is missing: name a data set, a folder or s3://bucket/prefix")
-    verify(storage_uri("--data", args.data))
+    data = storage_uri("--data", args.data)
+    if args.verify:
+        verify(data)
+    else:
+        remove_clip(data, args.remove)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cluster.datasets.removed import removed_clips
 from cluster.storage.local_copy import WrongContent
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
@@ -67,9 +68,18 @@ class DataSet:
             if StorageURI(self.uri).is_remote:
                 size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
                 print(f"data     copying {len(manifest.clips)} clips, {size:.0f} MB, from {self.uri}", flush=True)
+            self._check_not_removed(manifest)
             cure = repair_command(self.uri, manifest.sources)
             copy = local_copy(manifest, cache_folder(), lambda clip, downloads: self._fetch(clip, downloads, cure))
         return FaceData(copy)
+
+    def _check_not_removed(self, manifest: Manifest) -> None:
+        gone = sorted(removed_clips(StorageURI(self.uri)) & {clip.clip for clip in manifest.clips})
+        if gone:
+            raise UserError(
+                f"--data is {self.uri!r}: version {self.version} is gone: clip {', '.join(gone[:5])} was removed for good; "
+                f"use the newest version in a new study, --data {self.uri}"
+            )
 
     def quarantine(self) -> list[Quarantined]:
         """The rejected frames. Raises UserError if their table is missing or is not what was written."""

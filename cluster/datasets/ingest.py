@@ -13,6 +13,7 @@ from cluster.datasets.dataset import DataSet, newest_number
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.progress import show_ingest_progress
 from cluster.datasets.publish import ingested, publish, read_version
+from cluster.datasets.removed import REMOVED, without_removed
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
@@ -35,7 +36,9 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
     data set was made with another configuration or from other files of these clips and `request.replace` is False.
     """
     data.check()
-    found = clips_of(source)
+    found = without_removed(clips_of(source), data)
+    if not found.clips:
+        raise UserError(f"--source is {str(source)!r}: each of its clips was removed from {data} with --remove")
     number = newest_number(data)
     manifest = read_version(data, number, request)
     if manifest is not None:
@@ -140,7 +143,7 @@ def _next_step(task: Any, clip: ClipSource, source: StorageURI) -> ClipProgress 
 
 def _check_refused(found: FoundClips, source: StorageURI, request: IngestRequest) -> None:
     """Raise UserError if too many clips are refused, before the others are ingested."""
-    refused = [one for one in found.refused if one.clip]
+    refused = [one for one in found.refused if one.clip and one.reason != REMOVED]
     clips = len(found.clips) + len(refused)
     if len(refused) > request.max_quarantined * clips:
         raise UserError(

@@ -2,13 +2,13 @@
 
 from cluster.datasets.dataset import DataSet, newest_number
 from cluster.datasets.ingest_request import IngestRequest
+from cluster.datasets.removed import files_of_clip, removed_clips
 from cluster.datasets.source import is_rendered
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
 from facegan.data.clip_record import ClipRecord, record_from_json
-from facegan.data.listing import Refused
+from facegan.data.listing import IngestedSource, Refused
 from facegan.data.manifest import (
-    IngestedSource,
     Manifest,
     make_manifest,
     manifest_hash,
@@ -32,6 +32,7 @@ def publish(
     Returns the newest version, and writes none, if it holds the same clips already and the same was left out.
     """
     synthetic = is_rendered(source)
+    records = _without_removed(records, data)
     for _ in range(_ATTEMPTS):
         number = newest_number(data)
         found = read_version(data, number, request)
@@ -53,6 +54,15 @@ def publish(
             continue
         return DataSet(str(data), number + 1, manifest_hash(manifest))
     raise UserError(f"--data is {str(data)!r}: {_ATTEMPTS} other writers came in between; run it again when they are done")
+
+
+def _without_removed(records: list[ClipRecord], data: StorageURI) -> list[ClipRecord]:
+    """The records of clips that were not removed while this job ran; the files of those that were are deleted."""
+    gone = removed_clips(data)
+    for record in records:
+        for key in files_of_clip(data, record.clip) if record.clip in gone else ():
+            data.remove(key)
+    return [record for record in records if record.clip not in gone]
 
 
 def ingested(found: FoundClips) -> IngestedSource:

@@ -1,8 +1,9 @@
-"""The files below a folder, with a reason for everything that is no readable file."""
+"""The files below a folder, with a reason for everything that is no readable file, and the counts of a source."""
 
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ EMPTY = "an empty folder"
 NO_FILE = "a pipe, a socket or a device, not a file"
 ODD_NAME = "its name has a backslash or a character that cannot be printed, or is not UTF-8"
 LONG_NAME = "its name is too long"
+_EXAMPLES = 3
 _LONGEST_NAME = 200
 """Bytes. File systems take 255, and ingest adds a hash and a suffix."""
 
@@ -34,6 +36,29 @@ class Refused:
     where: str
     reason: str
     clip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedSource:
+    """A source when it was ingested last: the fingerprint of its files, its clips that were ingested, and what was left out."""
+
+    fingerprint: str
+    clips: int
+    refused: list[Refused]
+
+    def counts(self) -> str:
+        """How many clips were found, and what became of them."""
+        refused = sum(one.clip for one in self.refused)
+        return f"{self.clips + refused} clips found = {self.clips} ingested + {refused} refused"
+
+    def lines(self) -> list[str]:
+        """What was left out, for the console, by reason."""
+        reasons = Counter(one.reason for one in self.refused)
+        return [f"{count} x {reason}: {self._examples(reason)}" for reason, count in reasons.items()]
+
+    def _examples(self, reason: str) -> str:
+        places = [one.where for one in self.refused if one.reason == reason]
+        return ", ".join(places[:_EXAMPLES]) + (", ..." if len(places) > _EXAMPLES else "")
 
 
 def storable(key: str) -> str:

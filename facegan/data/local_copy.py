@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from facegan.cache import cache_folder
 from facegan.data.clip_record import CLIPS, record_key
 from facegan.data.ingest_config import IngestConfig
+from facegan.data.listing import IngestedSource
 from facegan.data.manifest import (
-    IngestedSource,
     Manifest,
     ManifestClip,
     make_manifest,

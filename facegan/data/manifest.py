@@ -15,17 +15,16 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, file_key, is_clip_file, record_key
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.listing import Refused
+from facegan.data.listing import IngestedSource
 from facegan.data.split import SplitName, check_people
 from facegan.errors import UserError
 from facegan.records import from_json, parse_record
 
 _MANIFEST_NAME = re.compile(r"manifest-(\d{6})\.json")
-_EXAMPLES = 3
 _QUARANTINE_NAME = re.compile(r"quarantine-[0-9a-f]{12}\.parquet")
 
 
@@ -66,29 +65,6 @@ class QuarantineTable:
     def __post_init__(self) -> None:
         if not _QUARANTINE_NAME.fullmatch(self.file):
             raise UserError(f"quarantine.file is {self.file!r}: quarantine-<hash>.parquet")
-
-
-@dataclass(frozen=True, slots=True)
-class IngestedSource:
-    """A source when it was ingested last: the fingerprint of its files, its clips that were ingested, and what was left out."""
-
-    fingerprint: str
-    clips: int
-    refused: list[Refused]
-
-    def counts(self) -> str:
-        """How many clips were found, and what became of them."""
-        refused = sum(one.clip for one in self.refused)
-        return f"{self.clips + refused} clips found = {self.clips} ingested + {refused} refused"
-
-    def lines(self) -> list[str]:
-        """What was left out, for the console, by reason."""
-        reasons = Counter(one.reason for one in self.refused)
-        return [f"{count} x {reason}: {self._examples(reason)}" for reason, count in reasons.items()]
-
-    def _examples(self, reason: str) -> str:
-        places = [one.where for one in self.refused if one.reason == reason]
-        return ", ".join(places[:_EXAMPLES]) + (", ..." if len(places) > _EXAMPLES else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +114,7 @@ def make_manifest(
 ) -> tuple[Manifest, bytes]:
     """A manifest of some clips, and the content of the quarantine table that it names."""
     ordered = sorted(records, key=lambda record: record.clip)
-    table = _quarantine_table(ordered)
+    table = _quarantine_table(row for record in ordered for row in record.quarantined)
     digest = _sha256(table)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -173,13 +149,34 @@ def make_manifest(
     return manifest, table
 
 
-def _quarantine_table(records: Iterable[ClipRecord]) -> bytes:
-    """A Parquet file with one row per quarantined frame; equal records give equal bytes."""
+def without_clip(manifest: Manifest, clip: str, quarantine: Iterable[Quarantined]) -> tuple[Manifest, bytes]:
+    """A manifest without one of its clips, and the content of the quarantine table that it names.
+
+    `quarantine` are the rows of the manifest's own table.
+    """
+    clips = [entry for entry in manifest.clips if entry.clip != clip]
+    rows = [row for row in quarantine if row.clip != clip]
+    table = _quarantine_table(rows)
+    digest = _sha256(table)
+    kept = replace(
+        manifest,
+        frames_read=sum(entry.frames_read for entry in clips),
+        rows=sum(entry.rows for entry in clips),
+        quarantined=len(rows),
+        reasons=dict(sorted(Counter(row.reason for row in rows).items())),
+        quarantine=QuarantineTable(f"quarantine-{digest[:12]}.parquet", digest),
+        clips=clips,
+    )
+    return kept, table
+
+
+def _quarantine_table(quarantined: Iterable[Quarantined]) -> bytes:
+    """A Parquet file with one row per quarantined frame; equal rows give equal bytes."""
     import pyarrow as pa  # not needed to read a manifest
     import pyarrow.parquet as pq
 
     schema = pa.schema([("clip", pa.string()), ("frame", pa.int32()), ("reason", pa.string()), ("where", pa.string())])
-    rows = [asdict(row) for record in records for row in record.quarantined]
+    rows = [asdict(row) for row in quarantined]
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema), sink)
     return sink.getvalue()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.listing import A_FOLDER, DANGLING, EMPTY, LONG_NAME, LOOP, NO_FILE, ODD_NAME, SourceFile
+from facegan.data.listing import A_FOLDER, DANGLING, EMPTY, LONG_NAME, LOOP, NO_FILE, ODD_NAME, IngestedSource, SourceFile
 from facegan.data.local_copy import ingest_folder
-from facegan.data.manifest import IngestedSource, read_quarantine
+from facegan.data.manifest import read_quarantine
 from facegan.data.sources import NO_CLIP, NO_NUMBER, NOT_NEEDED, OUTSIDE_OF_A_CLIP, clips_in, find_clips, found_in
 from facegan.errors import UserError
 from tests.facegan.data.videos import face_points, write_pts

@@ -12,10 +12,9 @@ import pytest
 
 from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, record_from_json
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.listing import Refused
+from facegan.data.listing import IngestedSource, Refused
 from facegan.data.local_copy import read_newest
 from facegan.data.manifest import (
-    IngestedSource,
     Manifest,
     make_manifest,
     manifest_hash,

@@ -1,0 +1,34 @@
+"""Which clips were removed from a data set for good: one object for each, so that no later ingest brings them back."""
+
+import re
+
+from cluster.storage.uri import StorageURI
+from facegan.data.clip_record import CLIPS
+from facegan.data.listing import Refused
+from facegan.data.sources import FoundClips
+
+_FOLDER = "removed"
+REMOVED = "it was removed from this data set with --remove"
+
+
+def mark_removed(data: StorageURI, clip: str) -> None:
+    """Note that a clip must not come back. To allow it again, delete the object `removed/<clip>` of the data set."""
+    data.write(f"{_FOLDER}/{clip}", b"")
+
+
+def removed_clips(data: StorageURI) -> set[str]:
+    """The clips that were removed."""
+    return {entry.key.removeprefix(f"{_FOLDER}/") for entry in data.entries(f"{_FOLDER}/")}
+
+
+def without_removed(found: FoundClips, data: StorageURI) -> FoundClips:
+    """The clips of a source; those that were removed from the data set count as refused."""
+    gone = removed_clips(data)
+    refused = [Refused(clip.clip, REMOVED, clip=True) for clip in found.clips if clip.clip in gone]
+    return FoundClips([clip for clip in found.clips if clip.clip not in gone], [*found.refused, *refused])
+
+
+def files_of_clip(data: StorageURI, clip: str) -> list[str]:
+    """All files of a clip in a data set, of any version and configuration."""
+    name = re.compile(rf"{CLIPS}/{re.escape(clip)}-[0-9a-f]{{12}}\.(parquet|json|sha256)")
+    return [entry.key for entry in data.entries(f"{CLIPS}/{clip}-") if name.fullmatch(entry.key)]
