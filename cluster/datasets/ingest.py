@@ -73,7 +73,7 @@ def _check_configuration(manifest: Manifest, data: StorageURI, request: IngestRe
     if other and not request.replace:
         raise UserError(
             f"--data is {str(data)!r}: it was ingested in another way ({'; '.join(other)}); name another place, leave out "
-            "--source to use it as it is, or let jobs/ingest.py make a new version with --replace True"
+            f"--source to use it as it is, or make a new version with {request.flags}replace True"
         )
 
 
@@ -147,8 +147,8 @@ def _check_refused(found: FoundClips, source: StorageURI, request: IngestRequest
     clips = len(found.clips) + len(refused)
     if len(refused) > request.max_quarantined * clips:
         raise UserError(
-            f"--source is {str(source)!r}: {len(refused)} of {clips} clips are refused, more than --max_quarantined "
-            f"{request.max_quarantined} allows; the first: {refused[0].where}: {refused[0].reason}; correct the source or "
+            f"--source is {str(source)!r}: {len(refused)} of {clips} clips are refused, more than "
+            f"{request.flags}max_quarantined {request.max_quarantined} allows; the first: {refused[0].where}: {refused[0].reason}; correct the source or "
             "raise the limit"
         )
 
@@ -161,8 +161,8 @@ def _check_records(records: list[ClipRecord], source: StorageURI, request: Inges
         raise UserError(f"--source is {str(source)!r}: no frame could be used{first}")
     if len(quarantined) > request.max_quarantined * read:
         raise UserError(
-            f"--source is {str(source)!r}: {len(quarantined)} of {read} frames are bad, more than --max_quarantined "
-            f"{request.max_quarantined} allows{first}; correct the source or raise the limit"
+            f"--source is {str(source)!r}: {len(quarantined)} of {read} frames are bad, more than "
+            f"{request.flags}max_quarantined {request.max_quarantined} allows{first}; correct the source or raise the limit"
         )
 
 

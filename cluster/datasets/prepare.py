@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cluster.datasets.dataset import DataSet, check_image_size, existing
+from cluster.datasets.ingest_request import IngestRequest
 from cluster.storage.uri import storage_uri
 from facegan.config import Config
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.clip_record import SCHEMA_VERSION
 from facegan.study.design.plan import PlannedData
 from facegan.synthetic.config import GENERATOR_VERSION, SyntheticConfig, is_synthetic
 
@@ -18,22 +19,22 @@ HOME = Path("data")
 """Folder for rendered clips and for data sets that no flag gives a location."""
 
 
-def prepare_data(source: str, data: str, synthetic: SyntheticConfig, config: Config, crop_smoothing: float) -> DataSet:
+def prepare_data(source: str, data: str, synthetic: SyntheticConfig, request: IngestRequest) -> DataSet:
     """The data set that a job trains on; `check_usable` says whether it fits the configuration.
 
     With `data` alone the data set there; with `source` the data set ingested from it, at `data` or in a folder of its own;
-    with neither, rendered people. `crop_smoothing` is that of a data set that is made here.
+    with neither, rendered people. `request` says how to make it.
     """
     if data and not source:
         return existing(storage_uri("--data", data))
     from cluster.datasets.ingest import ingest
-    from cluster.datasets.ingest_request import IngestRequest
 
     clips = storage_uri("--source", source or str(render(synthetic)))
-    how = IngestConfig(size=config.data.size, crop_smoothing=crop_smoothing)
-    digest = hashlib.sha256(repr((clips.uri, asdict(how))).encode()).hexdigest()[:8]
-    name = f"{clips.uri.rpartition('/')[2]}-{how.size}px-{digest}"
-    return ingest(clips, storage_uri("--data", data or str(HOME / name)), IngestRequest(config=how))
+    # Another schema gets another place, so that a new version of this program does not meet data that it cannot read.
+    made_by = (clips.uri, asdict(request.config), SCHEMA_VERSION)
+    digest = hashlib.sha256(repr(made_by).encode()).hexdigest()[:8]
+    name = f"{clips.uri.rpartition('/')[2]}-{request.config.size}px-{digest}"
+    return ingest(clips, storage_uri("--data", data or str(HOME / name)), request)
 
 
 def check_usable(found: DataSet, config: Config) -> None:

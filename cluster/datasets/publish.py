@@ -97,7 +97,7 @@ def _other_records(before: Manifest, records: list[ClipRecord], data: StorageURI
     if changed and not request.replace:
         raise UserError(
             f"--data is {str(data)!r}: clip {', '.join(changed[:5])} has changed since it was ingested; name another place, or "
-            "let jobs/ingest.py make a new version with --replace True"
+            f"make a new version with {request.flags}replace True"
         )
     cure = repair_command(str(data), before.sources)
     return [_read_record(data, c.clip, c.record, cure) for c in before.clips if c.clip not in mine]

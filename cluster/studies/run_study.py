@@ -68,7 +68,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
 
     # Data. The VGG-19 weights come first: making the data set can take long, and downloading them can fail.
     weights_name(shared.config.vgg)
-    data = prepare_data(shared.source, shared.data, shared.synthetic, shared.config, shared.crop_smoothing)
+    data = prepare_data(shared.source, shared.data, shared.synthetic, shared.ingest.request(shared.config.data.size))
 
     # Plan: written before the first trial, or compared with the plan of the existing study.
     # A study that grows by seeds keeps its folder, because a plan's id does not depend on its seeds, nor on the precision that

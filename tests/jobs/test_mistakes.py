@@ -86,6 +86,11 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--vgg.width", "64", "--vgg.weights", "nowhere.pth"], "vgg.weights is 'nowhere.pth': no such file"),
         ("ablate", ["--synthetic.people", "0"], "synthetic.people is 0"),
         ("ablate", ["--model.maps", "lines"], "Expected one of ('points', 'parts')"),
+        ("ablate", ["--ingest.crop_smoothing", "11"], "--ingest.crop_smoothing is 11.0: between 0 and 10 frames"),
+        ("ablate", ["--ingest.max_quarantined", "2"], "--ingest.max_quarantined is 2.0"),
+        ("ablate", ["--ingest.landmark_weights", "gs://x/y"], "--ingest.landmark_weights is 'gs://x/y': allowed are"),
+        ("ablate", ["--data", "x", "--ingest.crop_scale", "3"], "no clips are ingested; leave --ingest... out"),
+        ("ablate", ["--crop_smoothing", "0"], "--ingest.crop_smoothing"),
         ("search", ["--candidates", "1"], "nothing to choose among"),
         ("search", ["--data.validation_fraction", "0"], "hold some out"),
         ("train", ["--workers", "3"], "a divisor of optim.batch (8)"),
@@ -146,6 +151,19 @@ def test_a_data_set_made_in_another_way_is_refused(ablate_error, data_folder: Pa
     assert "ingested in another way (size 32 there, 64 here; crop_smoothing 0.0 there, 10.0 here)" in ablate_error(
         "--source", str(clips), "--data", str(data_folder)
     )
+
+
+def test_too_many_bad_frames_name_the_flag_that_allows_them(ablate_error, clips: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The flags of this job are not those of jobs/ingest.py."""
+    source = shutil.copytree(clips, tmp_path / "source")
+    for clip in ("1101", "1102", "1103"):
+        (source / clip).mkdir()
+    allows = "3 of 10 clips are refused, more than --ingest.max_quarantined 0.2 allows"
+    assert allows in ablate_error("--source", str(source), "--data", "set")
+    args = parse(ablate.Ablate, "", ["--ingest.max_quarantined", "0.5", "--ingest.landmarks", "dlib", "--data.size", "64"])
+    request = args.shared.ingest.request(args.shared.config.data.size)
+    assert (request.max_quarantined, request.config.landmarks, request.config.size) == (0.5, "dlib", 64)
+    assert request.config.crop_smoothing == 10
 
 
 def test_a_study_of_another_plan_is_refused(ablate_error, data_folder: Path, tiny: Config, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
