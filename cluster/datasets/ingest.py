@@ -148,8 +148,8 @@ def _check_refused(found: FoundClips, source: StorageURI, request: IngestRequest
     if len(refused) > request.max_quarantined * clips:
         raise UserError(
             f"--source is {str(source)!r}: {len(refused)} of {clips} clips are refused, more than "
-            f"{request.flags}max_quarantined {request.max_quarantined} allows; the first: {refused[0].where}: {refused[0].reason}; correct the source or "
-            "raise the limit"
+            f"{request.flags}max_quarantined {request.max_quarantined} allows; the first: {refused[0].where}: "
+            f"{refused[0].reason}; correct the source or raise the limit"
         )
 
 

@@ -37,9 +37,11 @@ def remove_clip(data: StorageURI, clip: str) -> None:
     manifest = made.manifest()
     print(f"removed  clip {clip}: {len(files)} files on storage; local copies: {copies}")
     print(f"data     {data}: version {made.version}, {manifest.rows} frames of {len(manifest.clips)} clips")
+    gone = removed_clips(data)
     for version in range(1, made.version):
-        if version in holding:
-            print(f"         version {version} is gone: it held the clip")
+        held = sorted({entry.clip for entry in versions[version].clips} & gone) if version in versions else []
+        if held:
+            print(f"         version {version} is gone: it held {', '.join(held)}")
         elif version not in versions:
             print(f"         version {version} cannot be checked: its manifest is missing or cannot be read")
     print("         not touched: the clip's files in its source, and pictures and checkpoints of studies", flush=True)

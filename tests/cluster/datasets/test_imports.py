@@ -11,7 +11,14 @@ HEAVY = ("torch", "ray", "cv2", "pyarrow", "sklearn", "dlib", "torchmetrics")
 
 @pytest.mark.parametrize(
     "module",
-    ["cluster.datasets.prepare", "cluster.datasets.ingest", "facegan.metrics.evaluation_config", "facegan.data.ingest_config"],
+    [
+        "cluster.datasets.prepare",
+        "cluster.datasets.ingest",
+        "cluster.datasets.verify",
+        "cluster.datasets.remove",
+        "facegan.metrics.evaluation_config",
+        "facegan.data.ingest_config",
+    ],
 )
 def test_modules_behind_flags_import_no_heavy_library(module: str) -> None:
     command = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"

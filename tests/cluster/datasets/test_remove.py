@@ -56,7 +56,7 @@ def test_a_removed_clip_is_in_no_file_and_no_copy(
     said = capsys.readouterr().out
     assert "removed  clip 1001: 2 files on storage; local copies: 1 on this machine" in said
     assert f"data     {data}: version 2, 12 frames of 2 clips\n" in said
-    assert "version 1 is gone: it held the clip\n" in said
+    assert "version 1 is gone: it held 1001\n" in said
     assert mentions(data, image) == mentions(tmp_path / "cache", image) == []
     manifest = at(data).manifest()
     assert [clip.clip for clip in manifest.clips] == ["1002", "5001"]
