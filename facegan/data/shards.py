@@ -18,6 +18,7 @@ from facegan.data.clip_reader import ClipReader, LocatedFrame
 from facegan.data.clip_record import ClipProgress, ClipRecord, Quarantined, clip_key
 from facegan.data.crop import FLAT, TOO_LARGE, Square, crop_face, face_square, fits, is_flat, smooth_squares
 from facegan.data.ingest_config import IngestConfig
+from facegan.data.jumps import reject_jumps
 from facegan.data.sources import ClipSource
 from facegan.files import file_sha256
 from facegan.landmarks.finder import LandmarkFinder
@@ -117,7 +118,7 @@ def _rows(
 
 def _squares(reader: ClipReader, config: IngestConfig) -> Iterator[tuple[int, Square | None, LocatedFrame | Quarantined]]:
     """The square of each frame that can be cropped; the others have none, so that they do not move the smoothed squares."""
-    for frame in reader.read():
+    for frame in reject_jumps(reader.read(), reader.clip.clip):
         if isinstance(frame, Quarantined):
             yield frame.frame, None, frame
             continue
