@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import existing
+from cluster.datasets.removed import version_lines
 from cluster.storage.uri import storage_uri
 from facegan.errors import UserError
 
@@ -44,7 +45,8 @@ def main(args: Describe) -> None:
     data = data_set.open()
     quarantine = data_set.quarantine()
     print(f"{uri}: version {data_set.version}, sha256 {data_set.sha256[:12]}")
-    print("\n".join(describe(data, quarantine)))
+    for line in [*version_lines(uri, data_set.version), *describe(data, quarantine)]:
+        print(line)
     cv2.imwrite(str(args.sheet), contact_sheet(data, args.people)[:, :, ::-1])
     print(f"\nsheet    {args.sheet}")
 

@@ -3,7 +3,7 @@
 import os
 
 from cluster.datasets.dataset import DataSet, newest_number
-from cluster.datasets.removed import files_of_clip, mark_removed, removed_clips
+from cluster.datasets.removed import files_of_clip, mark_removed, readable_versions, removed_clips, version_lines
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
@@ -22,41 +22,24 @@ def remove_clip(data: StorageURI, clip: str) -> None:
     if not number:
         raise UserError(f"--data is {str(data)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
     newest = parse_manifest(data.read(manifest_key(number)), str(data))
-    versions = _readable_versions(data, number)
+    versions = readable_versions(data, number)
     _check_clip(clip, newest, versions, data)
     mark_removed(data, clip)  # first, so that no ingest that runs beside this brings it back
     made = _publish_without(data, clip)
-    holding = {version: manifest for version, manifest in versions.items() if _holds(manifest, clip)}
+    holding = [manifest for manifest in versions.values() if _holds(manifest, clip)]
     files = files_of_clip(data, clip)
     for key in files:
         data.remove(key)
     sweep_partials(data)
-    parquet = {entry.file for manifest in holding.values() for entry in manifest.clips if entry.clip == clip and entry.file}
-    hashes = [manifest_hash(manifest) for manifest in holding.values()]
+    parquet = {entry.file for manifest in holding for entry in manifest.clips if entry.clip == clip and entry.file}
+    hashes = [manifest_hash(manifest) for manifest in holding]
     copies = _remove_copies(hashes, sorted(parquet | {key for key in files if key.endswith(".parquet")}))
     manifest = made.manifest()
     print(f"removed  clip {clip}: {len(files)} files on storage; local copies: {copies}")
     print(f"data     {data}: version {made.version}, {manifest.rows} frames of {len(manifest.clips)} clips")
-    gone = removed_clips(data)
-    for version in range(1, made.version):
-        held = sorted({entry.clip for entry in versions[version].clips} & gone) if version in versions else []
-        if held:
-            print(f"         version {version} is gone: it held {', '.join(held)}")
-        elif version not in versions:
-            print(f"         version {version} cannot be checked: its manifest is missing or cannot be read")
+    for line in version_lines(data, made.version):
+        print(f"         {line}")
     print("         not touched: the clip's files in its source, and pictures and checkpoints of studies", flush=True)
-
-
-def _readable_versions(data: StorageURI, newest: int) -> dict[int, Manifest]:
-    found = {}
-    for version in range(1, newest + 1):
-        try:
-            found[version] = parse_manifest(data.read(manifest_key(version)), str(data))
-        except FileNotFoundError:
-            continue
-        except UserError:  # damaged or of another schema: listed as such at the end
-            continue
-    return found
 
 
 def _holds(manifest: Manifest, clip: str) -> bool:

@@ -1,11 +1,14 @@
 """Which clips were removed from a data set for good: one object for each, so that no later ingest brings them back."""
 
 import re
+from contextlib import suppress
 
 from cluster.storage.uri import StorageURI
 from facegan.data.clip_record import CLIPS
 from facegan.data.listing import Refused
+from facegan.data.manifest import Manifest, manifest_key, parse_manifest
 from facegan.data.sources import FoundClips
+from facegan.errors import UserError
 
 _FOLDER = "removed"
 REMOVED = "it was removed from this data set with --remove"
@@ -26,6 +29,27 @@ def without_removed(found: FoundClips, data: StorageURI) -> FoundClips:
     gone = removed_clips(data)
     refused = [Refused(clip.clip, REMOVED, clip=True) for clip in found.clips if clip.clip in gone]
     return FoundClips([clip for clip in found.clips if clip.clip not in gone], [*found.refused, *refused])
+
+
+def readable_versions(data: StorageURI, newest: int) -> dict[int, Manifest]:
+    """The manifests of versions 1 to `newest` that can be read."""
+    found = {}
+    for version in range(1, newest + 1):
+        # One that is damaged or of another schema is reported by `version_lines`.
+        with suppress(FileNotFoundError, UserError):
+            found[version] = parse_manifest(data.read(manifest_key(version)), str(data))
+    return found
+
+
+def version_lines(data: StorageURI, newest: int) -> list[str]:
+    """For the console: which older versions are gone, because they held clips that were removed since."""
+    gone, versions, lines = removed_clips(data), readable_versions(data, newest), []
+    for version in range(1, newest):
+        if version not in versions:
+            lines.append(f"version {version} cannot be checked: its manifest is missing or cannot be read")
+        elif held := sorted({entry.clip for entry in versions[version].clips} & gone):
+            lines.append(f"version {version} is gone: it held {', '.join(held)}")
+    return lines
 
 
 def files_of_clip(data: StorageURI, clip: str) -> list[str]:

@@ -12,6 +12,7 @@ DANGLING = "a link to nothing"
 LOOP = "a link to a folder that it lies in"
 A_FOLDER = "a folder, not a file"
 EMPTY = "an empty folder"
+FORBIDDEN = "this user may not read it"
 NO_FILE = "a pipe, a socket or a device, not a file"
 ODD_NAME = "its name has a backslash or a character that cannot be printed, or is not UTF-8"
 LONG_NAME = "its name is too long"
@@ -117,7 +118,10 @@ class _Listing:
             broken = error.errno in (errno.ENOENT, errno.ELOOP) and os.path.islink(path)
             self._refuse(key, DANGLING if broken else f"it cannot be read ({error.strerror or error})")
             return
-        if stat.S_ISREG(found.st_mode):
+        if stat.S_ISREG(found.st_mode) and not os.access(path, os.R_OK):
+            # Here and not when it is read: a change of permissions changes neither its time nor its size.
+            self._refuse(key, FORBIDDEN)
+        elif stat.S_ISREG(found.st_mode):
             self.files.append(SourceFile(key, found.st_size, str(found.st_mtime_ns)))
         elif not stat.S_ISDIR(found.st_mode):
             self._refuse(key, NO_FILE)

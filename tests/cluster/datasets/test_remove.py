@@ -10,10 +10,9 @@ from ray.cluster_utils import Cluster
 
 from cluster.datasets.dataset import DataSet, existing
 from cluster.datasets.remove import remove_clip
-from cluster.runtime.nodes import on_other_nodes
 from cluster.storage.uri import StorageURI
-from facegan.data.cached_copies import remove_copies
 from facegan.errors import UserError
+from jobs import describe
 
 Job = Callable[..., None]
 
@@ -139,21 +138,26 @@ def test_a_version_that_cannot_be_read_is_listed(data: Path, ingest_job: Job, ca
     capsys.readouterr()
     ingest_job("--data", data, "--remove", "1001")
     out = capsys.readouterr().out
-    assert re.search(r"version 1 cannot be checked: .*\n *version 2 is gone", out), out
+    assert re.search(r"version 1 cannot be checked: .*\n *version 2 is gone: it held 1001\n", out), out
+    describe.main(describe.Describe(data=str(data), sheet=data.parent / "sheet.png"))
+    assert "version 2 is gone: it held 1001\n" in capsys.readouterr().out
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_copies_on_other_nodes_are_deleted(idle_head: Cluster, data: Path, tmp_path: Path) -> None:
+def test_copies_on_other_nodes_are_deleted(
+    idle_head: Cluster, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two nodes on this machine, each with a cache of its own."""
-    found = at(data)
-    found.open()
+    at(data).open()
     for node in ("one", "two"):
         shutil.copytree(tmp_path / "cache", tmp_path / node)
         idle_head.add_node(num_cpus=1, env_vars={"FACEGAN_CACHE": str(tmp_path / node)})
     idle_head.wait_for_nodes()
-    assert [count for _, count in on_other_nodes(remove_copies, [found.sha256], [])] == [1, 1]
-    for node in ("one", "two"):
+    monkeypatch.setenv("RAY_ADDRESS", idle_head.address)
+    remove_clip(StorageURI(str(data)), "1001")
+    assert re.search(r"local copies: 1 on this machine, 1 on node \S+, 1 on node \S+\n", capsys.readouterr().out)
+    for node in ("cache", "one", "two"):
         assert not [path for path in (tmp_path / node / "data").iterdir() if path.is_dir()]
 
 

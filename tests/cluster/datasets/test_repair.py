@@ -152,6 +152,27 @@ def test_a_repair_from_one_of_two_sources_says_what_is_still_broken(
     assert "bad      clip 1001: " in capsys.readouterr().out
 
 
+def test_a_lost_manifest_and_a_lost_record_name_commands_that_work(
+    clips: Path, data: Path, source: Path, ingest_job: Job, tmp_path: Path
+) -> None:
+    planned = existing(StorageURI(str(data)))
+    (data / MANIFEST).unlink()
+    with pytest.raises(UserError, match="put the data set back, or make a new version with") as refused:
+        planned.manifest()
+    ingest_job(*[str(source) if word == "CLIPS" else word for word in command_in(str(refused.value))], "--size", 32)
+    assert existing(StorageURI(str(data))) == planned
+    # Another source is added, for which the records of the first are read.
+    other = tmp_path / "other"
+    shutil.copytree(clips / "1003", other / "1003")
+    (other / "split.json").write_text('{"train": ["1003"]}')
+    next((data / "clips").glob("1001-*.json")).unlink()
+    with pytest.raises(UserError, match=r"clip 1001: .*json is missing although the manifest names it") as refused:
+        ingest_job("--source", other, "--data", data, "--size", 32)
+    ingest_job(*command_in(str(refused.value)))
+    ingest_job("--source", other, "--data", data, "--size", 32)
+    assert len(existing(StorageURI(str(data))).manifest().clips) == 4
+
+
 def test_a_repair_with_other_crops_is_refused(data: Path, source: Path, ingest_job: Job) -> None:
     with pytest.raises(UserError, match="size 32 there, 64 here"):
         ingest_job("--data", data, "--source", source, "--repair", True, "--size", 64)

@@ -9,10 +9,21 @@ import numpy as np
 import pytest
 
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.listing import A_FOLDER, DANGLING, EMPTY, LONG_NAME, LOOP, NO_FILE, ODD_NAME, IngestedSource, SourceFile
+from facegan.data.listing import (
+    A_FOLDER,
+    DANGLING,
+    EMPTY,
+    FORBIDDEN,
+    LONG_NAME,
+    LOOP,
+    NO_FILE,
+    ODD_NAME,
+    IngestedSource,
+    SourceFile,
+)
 from facegan.data.local_copy import ingest_folder
 from facegan.data.manifest import read_quarantine
-from facegan.data.sources import NO_CLIP, NO_NUMBER, NOT_NEEDED, OUTSIDE_OF_A_CLIP, clips_in, find_clips, found_in
+from facegan.data.sources import NO_CLIP, NO_NUMBER, NOT_NEEDED, OUTSIDE_OF_A_CLIP, clips_in, find_clips, fingerprint, found_in
 from facegan.errors import UserError
 from tests.facegan.data.videos import face_points, write_pts
 
@@ -157,6 +168,16 @@ def test_nothing_but_refused_clips_is_an_error_that_names_the_first(source: Path
         (source / clip).symlink_to("/nowhere")
     with pytest.raises(UserError, match=r"it holds no clip.*; a: a link to nothing"):
         clips_in(source)
+
+
+def test_a_file_that_this_user_may_not_read_is_named(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests may run as root, who may read everything."""
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, how: not str(path).endswith("000002.pts") and may(path, how))
+    assert refusals(source) == [(f"{clip}/annot/000002.pts", FORBIDDEN, False) for clip in ("a", "b")]
+    before = fingerprint(found_in(source))
+    monkeypatch.undo()
+    assert fingerprint(found_in(source)) != before
 
 
 def test_a_listing_of_a_bucket_is_treated_as_a_folder_is() -> None:

@@ -114,6 +114,9 @@ def test_a_full_disk_is_one_line_with_the_place_and_the_cure(
     with pytest.raises(UserError, match=rf"^{tmp_path}/data/.*: No space left on device, while 0 MB .* FACEGAN_CACHE$"):
         open_data(data_folder)
     assert [path.suffix for path in (tmp_path / "data").iterdir()] == [".lock"]
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "another disk"))
+    assert len(open_data(data_folder).frame) == 42
 
 
 @pytest.mark.parametrize("content", [b"no Parquet file", b""])
