@@ -18,8 +18,8 @@ TOO_LARGE = "the face is too large for the image to be cropped"
 FLAT = "the face is one flat colour"
 _MOST_OF_THE_IMAGE = 4
 """A crop is at most this many times as wide as the image's larger side: beyond that it is padding, which takes gigabytes."""
-_FLAT = 2.0
-"""Standard deviation, in grey levels. A decoder fills frames that it cannot decode with one grey."""
+_FLAT = 4
+"""Difference of grey levels. A decoder fills frames that it cannot decode with one grey."""
 _REACH = 4
 """How far smoothing looks ahead and back, in widths of the Gaussian."""
 
@@ -71,7 +71,9 @@ def crop_face(image: NDArray[np.uint8], points: NDArray[np.float32], square: Squ
 
 def is_flat(image: NDArray[np.uint8]) -> bool:
     """Whether an image [height, width, 3] shows nothing but one colour."""
-    return float(cv2.meanStdDev(image)[1].max()) < _FLAT
+    # One pixel of 64 is enough, and takes a fifth of the time.
+    pixels = image[::8, ::8].reshape(-1, image.shape[2])
+    return int((pixels.max(axis=0) - pixels.min(axis=0)).max()) < _FLAT
 
 
 def smooth_squares(

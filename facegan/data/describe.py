@@ -38,7 +38,7 @@ def describe(data: FaceData, quarantine: list[Quarantined]) -> list[str]:
 
 def _sources(manifest: Manifest) -> Iterator[str]:
     for uri, source in manifest.sources.items():
-        yield f"source   {uri}: {source.counts()}"
+        yield f"source   {uri}, when it was ingested last: {source.counts()}"
         yield from (f"         left out: {line}" for line in source.lines())
 
 

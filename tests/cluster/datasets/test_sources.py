@@ -42,6 +42,7 @@ def test_what_is_left_out_is_printed_kept_and_described(
     kept = existing(StorageURI(str(data))).manifest().sources[str(source)]
     assert [(one.where, one.clip) for one in kept.refused] == [("1001/annot_old", False), ("1004", True)]
     describe.main(describe.Describe(data=str(data), sheet=tmp_path / "sheet.png"))
+    said[0] = said[0].replace(f"{source}:", f"{source}, when it was ingested last:")
     assert "\n".join(said) in capsys.readouterr().out
 
 
