@@ -1,6 +1,5 @@
 """Ingest in one process and create a file when the work begins, for a test that kills it at random moments."""
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -14,21 +13,16 @@ from facegan.data.clip_record import ClipRecord
 from facegan.data.ingest_config import IngestConfig
 
 
-def main() -> None:
+def ingest_alone(clips: Path, folder: Path, started: Path) -> None:
     """The same as cluster.datasets.ingest without Ray, whose start takes longer than the ingest of a few small clips."""
-    source, data = StorageURI(sys.argv[1]), StorageURI(sys.argv[2])
+    source, data = StorageURI(str(clips)), StorageURI(str(folder))
     request = IngestRequest(config=IngestConfig(size=32))
     found = clips_of(source)
-    clips = found.clips
     with tempfile.TemporaryDirectory() as elsewhere:
         # The first clip loads modules for longer than all seven clips take; the kills should hit the ingest itself.
-        list(ingest_clip(clips[0], source, StorageURI(elsewhere), request.config, ""))
-    Path(sys.argv[3]).touch()
+        list(ingest_clip(found.clips[0], source, StorageURI(elsewhere), request.config, ""))
+    started.touch()
     sweep_partials(data)
-    steps = [step for clip in clips for step in ingest_clip(clip, source, data, request.config, "")]
+    steps = [step for clip in found.clips for step in ingest_clip(clip, source, data, request.config, "")]
     records = [step for step in steps if isinstance(step, ClipRecord)]
     publish(records, found, source, data, request)
-
-
-if __name__ == "__main__":
-    main()
