@@ -202,7 +202,7 @@ def test_a_file_where_a_data_set_should_be_is_refused(ablate_error, tmp_path: Pa
     [
         ('{"train": ["1001", "1002"]}', "it has no test clip"),
         ('{"Train": ["1001", "1002"]}', "did you mean 'train'"),
-        ('{"train": ["1001", "1002"], "test": ["1001"]}', "names 1001 twice"),
+        ('{"train": ["1001", "1002"], "test": ["1001"]}', "names 1001 twice: a clip"),
         ('{"train": 3}', "correct or remove it"),
     ],
 )

@@ -161,6 +161,9 @@ def test_another_schema_version_is_named(manifest: Manifest) -> None:
 def test_counts_that_do_not_add_up_are_refused(manifest: Manifest) -> None:
     with pytest.raises(UserError, match="rows is 16: the clips have 15"):
         replace(manifest, rows=16)
+    for wrong in ({}, {"annotation missing": manifest.quarantined + 1}):
+        with pytest.raises(UserError, match="rows and quarantined frames, by reason, must add up to it"):
+            replace(manifest, reasons=wrong)
     with pytest.raises(UserError, match="the counts must add up"):
         replace(make_record("a"), rows=9)
 
