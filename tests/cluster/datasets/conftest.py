@@ -1,5 +1,6 @@
 """Ingest in this process: the same tasks, without the seconds that Ray takes to start."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,3 +33,20 @@ def ingest_job(without_ray: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
     return lambda *arguments: job.main(parse(job.Ingest, "", [str(argument) for argument in arguments]))
+
+
+@pytest.fixture
+def source(clips: Path, tmp_path: Path) -> Path:
+    """Two clips to train on and one to test on, in a folder whose name a shell would split."""
+    folder = tmp_path / "two and one"
+    for clip in ("1001", "1002", "5001"):
+        shutil.copytree(clips / clip, folder / clip)
+    (folder / "split.json").write_text('{"train": ["1001", "1002"], "test": ["5001"]}')
+    return folder
+
+
+@pytest.fixture
+def data(ingest_job: Callable[..., None], source: Path, tmp_path: Path) -> Path:
+    """A data set of these clips, at 32 pixels, which is not the default."""
+    ingest_job("--source", source, "--data", tmp_path / "data", "--size", 32)
+    return tmp_path / "data"

@@ -18,19 +18,10 @@ Job = Callable[..., None]
 
 
 @pytest.fixture
-def source(clips: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "source"
-    for clip in ("1001", "1002", "5001"):
-        shutil.copytree(clips / clip, folder / clip)
-    (folder / "1001" / "annot" / "000002.pts").unlink()
-    (folder / "split.json").write_text('{"train": ["1001", "1002"], "test": ["5001"]}')
-    return folder
-
-
-@pytest.fixture
-def data(ingest_job: Job, source: Path, tmp_path: Path) -> Path:
-    ingest_job("--source", source, "--data", tmp_path / "data", "--size", 32)
-    return tmp_path / "data"
+def source(source: Path) -> Path:
+    """The shared clips, with a frame that is quarantined."""
+    (source / "1001" / "annot" / "000002.pts").unlink()
+    return source
 
 
 def at(data: Path) -> DataSet:

@@ -16,23 +16,6 @@ Job = Callable[..., None]
 MANIFEST = "manifest-000001.json"
 
 
-@pytest.fixture
-def source(clips: Path, tmp_path: Path) -> Path:
-    """Two clips to train on and one to test on, in a folder whose name a shell would split."""
-    folder = tmp_path / "two and one"
-    for clip in ("1001", "1002", "5001"):
-        shutil.copytree(clips / clip, folder / clip)
-    (folder / "split.json").write_text('{"train": ["1001", "1002"], "test": ["5001"]}')
-    return folder
-
-
-@pytest.fixture
-def data(ingest_job: Job, source: Path, tmp_path: Path) -> Path:
-    """A data set of these clips, at 32 pixels, which is not the default."""
-    ingest_job("--source", source, "--data", tmp_path / "data", "--size", 32)
-    return tmp_path / "data"
-
-
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
