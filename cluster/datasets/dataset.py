@@ -60,6 +60,7 @@ class DataSet:
         from facegan.data.face_data import FaceData
         from facegan.data.local_copy import find_copy, local_copy
 
+        self._check_not_removed()
         copy = find_copy(self.sha256, cache_folder())
         if copy is None:
             manifest = self.manifest()
@@ -68,13 +69,14 @@ class DataSet:
             if StorageURI(self.uri).is_remote:
                 size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
                 print(f"data     copying {len(manifest.clips)} clips, {size:.0f} MB, from {self.uri}", flush=True)
-            self._check_not_removed(manifest)
             cure = repair_command(self.uri, manifest.sources)
             copy = local_copy(manifest, cache_folder(), lambda clip, downloads: self._fetch(clip, downloads, cure))
         return FaceData(copy)
 
-    def _check_not_removed(self, manifest: Manifest) -> None:
-        gone = sorted(removed_clips(StorageURI(self.uri)) & {clip.clip for clip in manifest.clips})
+    def _check_not_removed(self) -> None:
+        """Also where there is a local copy: a machine outside of the cluster keeps its own when a clip is removed."""
+        removed = removed_clips(StorageURI(self.uri))
+        gone = sorted(removed & {clip.clip for clip in self.manifest().clips}) if removed else []
         if gone:
             raise UserError(
                 f"--data is {self.uri!r}: version {self.version} is gone: clip {', '.join(gone[:5])} was removed for good; "

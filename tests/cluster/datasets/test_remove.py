@@ -62,6 +62,20 @@ def test_a_removed_clip_is_in_no_file_and_no_copy(
     assert at(tmp_path / "fresh").sha256 == at(data).sha256
 
 
+def test_a_copy_on_a_machine_that_removal_did_not_reach_is_not_opened(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a laptop outside of the cluster."""
+    before = at(data)
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "elsewhere"))
+    before.open()
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    remove_clip(StorageURI(str(data)), "1001")
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "elsewhere"))
+    with pytest.raises(UserError, match="version 1 is gone: clip 1001 was removed for good"):
+        before.open()
+
+
 def test_no_later_ingest_or_repair_brings_it_back(
     data: Path, source: Path, ingest_job: Job, capsys: pytest.CaptureFixture[str]
 ) -> None:
