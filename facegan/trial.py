@@ -69,6 +69,9 @@ def run_trials(
     alone. `report` is told the position of a trial and its metrics at each checkpoint.
     """
     # Start from the last checkpoint, from the warm-up, or from the weights that the seed gives.
+    if _is_first_rank():
+        for trial in trials:
+            trial.storage.claim()
     states: list[TrainState] = []
     for trial in trials:
         shared = next((state.vgg for state in states if state.vgg is not None), None)

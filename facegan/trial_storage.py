@@ -14,6 +14,9 @@ class TrialStorage(Protocol):
     def folder(self) -> TrialFolder:
         """The trial's folder on this node."""
 
+    def claim(self) -> None:
+        """Become the only writer of the trial, once an earlier run of it has ended. Raises UserError if that goes on."""
+
     def fetch_checkpoint(self) -> None:
         """Bring the last checkpoint into the folder, if there is one."""
 
@@ -38,6 +41,9 @@ class LocalStorage:
     def folder(self) -> TrialFolder:
         """The trial's folder."""
         return TrialFolder(self.study / "trials" / self.key)
+
+    def claim(self) -> None:
+        """Nobody else runs it."""
 
     def fetch_checkpoint(self) -> None:
         """It is there already."""

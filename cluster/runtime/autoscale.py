@@ -1,4 +1,4 @@
-"""Ask an autoscaling cluster for GPUs before a study starts, because the number of concurrent trials is fixed at the start."""
+"""Ask an autoscaling cluster for GPUs before a study starts."""
 
 import ray
 
@@ -17,17 +17,24 @@ class _GpuHolder:
 
 
 def wait_for_gpus(wanted: int, minutes: float = _MINUTES) -> None:
-    """Return when the cluster has this many GPUs, or after `minutes` with at least one; UserError if there is none then."""
-    if total("GPU") >= wanted:
+    """Request GPUs, and return when the cluster has the first; UserError if there is none after `minutes`.
+
+    The others are used when they join (`cluster.studies.tune_callbacks.GrowWithCluster`).
+    """
+    if not wanted or total("GPU") >= wanted:
         return
-    print(f"gpus     asking for {wanted}, waiting up to {minutes:g} minutes (`ray status` shows progress)", flush=True)
+    print(
+        f"gpus     asking for {wanted}, waiting up to {minutes:g} minutes for the first (`ray status` shows progress)",
+        flush=True,
+    )
     holders = [ray.remote(num_cpus=0, num_gpus=1)(_GpuHolder).remote() for _ in range(wanted)]
-    running, _ = ray.wait([holder.is_running.remote() for holder in holders], num_returns=wanted, timeout=60 * minutes)
+    running, _ = ray.wait([holder.is_running.remote() for holder in holders], timeout=60 * minutes)
     for holder in holders:
         ray.kill(holder)
     if not running:
         raise UserError(
             f"--gpus is {wanted}: none came in {minutes:g} minutes; `ray status` shows why, such as a quota of 0 or no capacity"
         )
-    short = f"; continuing without the other {wanted - len(running)}" if len(running) < wanted else ""
-    print(f"gpus     {len(running)} are there{short}", flush=True)
+    there = total("GPU")
+    more = f"; the other {wanted - there:g} are used when they join" if there < wanted else ""
+    print(f"gpus     {there:g} of {wanted} are there{more}", flush=True)

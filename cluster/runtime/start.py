@@ -12,6 +12,8 @@ from pathlib import Path
 import ray
 from ray._private.ray_constants import ENABLE_RAY_CLUSTER
 
+from cluster.runtime.session import remove_at_exit
+
 _OBJECT_STORE_BYTES = 200 * 2**20
 _ROOT = Path(__file__).parents[2]
 
@@ -49,7 +51,7 @@ def start_ray(cpus: int | None = None) -> None:
         logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
         # Workers inherit this process's variables. With a runtime_env Ray would start each worker twice.
         with _variables({**environment, "RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
-            ray.init(
+            started = ray.init(
                 address="local",
                 num_cpus=cpus,
                 _node_ip_address="127.0.0.1",
@@ -57,6 +59,7 @@ def start_ray(cpus: int | None = None) -> None:
                 object_store_memory=_OBJECT_STORE_BYTES,
                 **quiet,
             )
+        remove_at_exit(Path(started.address_info["session_dir"]))
         token = Path.home() / ".ray" / "auth_token"
         if token.exists():  # Ray makes it readable for all users
             token.chmod(0o600)

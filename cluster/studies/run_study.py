@@ -17,6 +17,7 @@ from cluster.datasets.prepare import check_usable, describe_data, prepare_data
 from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.patience import when_reachable
 from cluster.studies.progress import show_progress
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
@@ -162,10 +163,10 @@ def _train_and_report(
                 run_trials(plan, store, data)
         measuring.result()
     print("report   drawing the figures", flush=True)
-    store.pull()
-    store.fetch_shown_checkpoints()
+    when_reachable(store.pull)
+    when_reachable(store.fetch_shown_checkpoints)
     summary = write_outputs(plan, store.folder, data.open(), include_faces=shared.include_faces)
-    store.push()
+    when_reachable(store.push)
     return tracker, summary
 
 

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
+from cluster.studies.patience import when_reachable
 from cluster.studies.trial_store import CHECKPOINT, TrialStore, unpack_checkpoint
 from facegan.cache import cache_folder
 from facegan.errors import UserError
@@ -163,12 +164,21 @@ class StudyStore:
     def trial(self, key: str) -> Iterator[TrialStore]:
         """Yield the store of a trial, with a folder on this node to work in."""
         if not self.location.is_remote:
-            yield TrialStore(self.location, TrialFolder(self.folder / "trials" / key))
+            shared = TrialStore(self.location, TrialFolder(self.folder / "trials" / key))
+            try:
+                yield shared
+            finally:
+                shared.release()
             return
         with scratch() as study:
-            tags = {}
-            for entry in self.location.entries(f"trials/{key}/"):
-                tags[entry.key] = entry.tag
-                if not entry.key.endswith(CHECKPOINT):
-                    write_bytes(study / entry.key, self.location.read(entry.key))
+            tags = when_reachable(lambda: self._fetch_trial(key, study))
             yield TrialStore(self.location, TrialFolder(study / "trials" / key), tags)
+
+    def _fetch_trial(self, key: str, study: Path) -> dict[str, str]:
+        """Download a trial's files but its checkpoint; returns the tags of all of them."""
+        tags = {}
+        for entry in self.location.entries(f"trials/{key}/"):
+            tags[entry.key] = entry.tag
+            if not entry.key.endswith(CHECKPOINT):
+                write_bytes(study / entry.key, self.location.read(entry.key))
+        return tags

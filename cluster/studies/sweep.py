@@ -4,7 +4,6 @@ An actor trains one run at a time, or with --runs_together several of a seed. Wh
 """
 
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 
 import torch
 from ray import tune
-from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import BasicVariantGenerator
 
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.autoscale import wait_for_gpus
@@ -25,14 +24,13 @@ from cluster.runtime.waiting import explain_waiting
 from cluster.storage.weights import stage_vgg
 from cluster.studies.asha import AshaPerArm
 from cluster.studies.study_store import StudyStore
+from cluster.studies.tune_callbacks import RETRIES, FailureLines, GrowWithCluster
 from facegan.errors import UserError
 from facegan.scorer import Scorer
 from facegan.study.design.plan import WARM_UP, Plan, Trial
-from facegan.study.folder.trial_folder import FINAL, TrialState, reason_of, trial_folder
+from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
 from facegan.training.train import same_batches
 from facegan.trial import TrialRun, run_trials
-
-_RETRIES = 2
 
 
 def run_sweep(
@@ -105,11 +103,12 @@ def _run(
         warm_ups=warm_ups,
         seconds=None if is_warm_up else plan.budget.seconds,
     )
+    generator = BasicVariantGenerator(max_concurrent=trial_resources.at_once())
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
         param_space={"keys": tune.grid_search(groups)},
         tune_config=tune.TuneConfig(
-            max_concurrent_trials=trial_resources.at_once(),
+            search_alg=generator,
             reuse_actors=True,
             scheduler=AshaPerArm(plan.trials, store, grace_images) if has_candidates else FIFOScheduler(),
             trial_name_creator=lambda group: f"trial_{group.config['keys'][0]}",
@@ -118,9 +117,13 @@ def _run(
         run_config=tune.RunConfig(
             name=f"tune-{plan.id()}-{os.getpid()}",
             storage_path=str((study / "tune").resolve()),
-            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
             # Tune reads result.json to match an error to its trial.
-            callbacks=[JsonLoggerCallback(), FailureLines(_names(todo, plan))],
+            callbacks=[
+                JsonLoggerCallback(),
+                FailureLines(_names(todo, plan)),
+                GrowWithCluster(generator, trial_resources),
+            ],
             verbose=0,
         ),
     )
@@ -138,23 +141,6 @@ def _names(trials: list[Trial], plan: Plan) -> dict[str, str]:
     """What the console calls each trial, by its key."""
     labels = {arm.name: arm.label for arm in plan.arms} | {WARM_UP: "warm-up"}
     return {trial.key: f"{labels.get(trial.arm, trial.arm)} seed {trial.seed}" for trial in trials}
-
-
-class FailureLines(tune.Callback):  # type: ignore[misc]
-    """Prints each failure of a trial in a line, in place of Tune's traces; `names` has the name of each trial by its key."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-
-    def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
-        self._say(trial, f"failed {trial.num_failures} of {_RETRIES + 1} times, starts again from its checkpoint")
-
-    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
-        self._say(trial, f"failed {trial.num_failures} of {_RETRIES + 1} times, is given up")
-
-    def _say(self, trial: TuneTrial, what: str) -> None:
-        names, error = ", ".join(self._names[key] for key in trial.config["keys"]), trial.get_error()
-        print(f"trial    {names} {what}: {reason_of(error) if error else 'the reason could not be written'}", flush=True)
 
 
 def _states(trials: list[Trial], study: Path) -> list[TrialState]:

@@ -6,11 +6,15 @@ can therefore continue on any node from what it published last.
 
 import tarfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from cluster.storage.objects import AlreadyThere, Entry, Unreachable
 from cluster.storage.uri import StorageURI
+from cluster.studies.patience import when_reachable
 from facegan.errors import UserError
 from facegan.files import write_bytes
 from facegan.study.folder.trial_folder import STATE, TrialFolder
@@ -18,7 +22,8 @@ from facegan.study.folder.trial_folder import STATE, TrialFolder
 CHECKPOINT = "checkpoint.tar"
 """The object of a trial that holds its checkpoint."""
 _PUBLISH_EVERY_SECONDS = 10.0
-_PATIENCE_SECONDS, _PAUSE_SECONDS = 3600.0, 5.0
+# A worker whose driver was killed ends within seconds, one on a node that has lost its cluster within a minute.
+_CLAIM_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -33,27 +38,51 @@ class TrialStore:
     _sent: dict[str, int] = field(default_factory=dict)
     """Modification times of the files at their last upload."""
     _published: float = 0.0
+    _lock: FileLock | None = None
+
+    def claim(self) -> None:
+        """Wait until an earlier run of this trial has ended, which may outlive its driver. Raises UserError after two minutes.
+
+        In a bucket nothing needs to be waited for: there each write names the object that it replaces.
+        """
+        if self.location.is_remote:
+            return
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        # Held by the process: the operating system releases it when that is killed.
+        lock = FileLock(self.folder.path / ".writer.lock", thread_local=False)
+        try:
+            lock.acquire(timeout=_CLAIM_SECONDS)
+        except Timeout:
+            raise UserError(
+                f"{self.folder.path} is still written by another run of this trial; end that process, and run the same "
+                "command again"
+            ) from None
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let another run write the trial."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def fetch_checkpoint(self) -> None:
         """Download the trial's last checkpoint into the folder, if there is one."""
         if self.location.is_remote:
             prefix = f"trials/{self.folder.path.name}/{CHECKPOINT}"
-            for entry in self.location.entries(prefix):  # one or none
-                unpack_checkpoint(self.location, entry, self.folder.path)
+            when_reachable(lambda: _fetch(self.location, prefix, self.folder))
 
     def study_file(self, name: str) -> Path:
         """The path of a file of the whole study, downloaded if it exists."""
         path = self.folder.path.parent.parent / name
-        if self.location.is_remote and not path.exists() and self.location.exists(name):
-            write_bytes(path, self.location.read(name))
+        if self.location.is_remote and not path.exists() and when_reachable(lambda: self.location.exists(name)):
+            write_bytes(path, when_reachable(lambda: self.location.read(name)))
         return path
 
     def checkpoint_of(self, key: str) -> Path:
         """The checkpoint folder of another trial of the study, downloaded if it exists."""
         other = TrialFolder(self.folder.path.parent / key)
         if self.location.is_remote:
-            for entry in self.location.entries(f"trials/{key}/{CHECKPOINT}"):  # one or none
-                unpack_checkpoint(self.location, entry, other.path)
+            when_reachable(lambda: _fetch(self.location, f"trials/{key}/{CHECKPOINT}", other))
         return other.checkpoint
 
     def publish(self, *, now: bool) -> None:
@@ -64,17 +93,11 @@ class TrialStore:
         """
         if not self.location.is_remote or not (now or time.monotonic() - self._published > _PUBLISH_EVERY_SECONDS):
             return
-        began = time.monotonic()
-        while True:
-            try:
+        if now:
+            when_reachable(self._send)
+        else:
+            with suppress(Unreachable):
                 self._send()
-                break
-            except Unreachable:
-                if not now:
-                    break
-                if time.monotonic() - began > _PATIENCE_SECONDS:
-                    raise
-            time.sleep(_PAUSE_SECONDS)
         self._published = time.monotonic()
 
     def _send(self) -> None:
@@ -118,6 +141,11 @@ class TrialStore:
             archive.add(self.folder.checkpoint, self.folder.checkpoint.name)
         self._replace(packed)
         self._sent[str(state)] = changed
+
+
+def _fetch(location: StorageURI, prefix: str, trial: TrialFolder) -> None:
+    for entry in location.entries(prefix):  # one or none
+        unpack_checkpoint(location, entry, trial.path)
 
 
 def unpack_checkpoint(location: StorageURI, entry: Entry, trial: Path) -> None:

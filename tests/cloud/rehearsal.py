@@ -89,8 +89,10 @@ class Runbook:
 
     def study_with_a_worker_taken_away(self) -> None:
         """Two spot workers come; AWS takes one back while both train."""
-        job = self.submit(f"{STUDY} --study $STORE/studies/one --images 4000 --gpus 2")
-        self.until(lambda: "2 are there" in self.logs(job), 900, "two workers")
+        # A worker has room for one of these trials, so that the second one is used only if the study grows with its cluster.
+        job = self.submit(f"{STUDY} --study $STORE/studies/one --images 4000 --gpus 2 --cpus_per_trial 5")
+        self.until(lambda: "of 2 are there" in self.logs(job), 900, "the first worker")
+        self.until(lambda: len(self.region.instances) == 3, 900, "two workers")
         workers = [host for host in self.region.instances.values() if host is not self.host("m7i.large")]
         for worker in workers:
             assert worker.run("readlink /scratch") == "/opt/dlami/nvme/scratch\n"

@@ -1,4 +1,4 @@
-"""A Ray that a job starts here listens on loopback only, reports to nobody, and leaves the environment as it was."""
+"""A Ray that a job starts here listens on loopback only, reports to nobody, and leaves nothing behind."""
 
 import os
 import subprocess
@@ -27,23 +27,35 @@ print(*sorted(added & {"PYTHONPATH", "PYTHONWARNINGS", "RAY_USAGE_STATS_ENABLED"
 mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
 listening = [c.laddr for p in mine for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
 print(len(listening), *{address.ip.removeprefix("::ffff:") for address in listening})
+print(ray._private.worker._global_node.get_session_dir_path())
+sys.stdout.flush()
+if len(sys.argv) > 1:
+    os.kill(os.getpid(), 9)
 """
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The job as a user starts it: without the variable that tests/conftest.py sets."""
+    without = ("RAY_ADDRESS", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "PYTHONPATH", "RAY_USAGE_STATS_ENABLED")
+    environment = {name: value for name, value in os.environ.items() if name not in without}
+    command = [sys.executable, "-c", JOB, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_local_ray_listens_on_loopback_only(tmp_path: Path) -> None:
-    """As a user starts it: without the variable that tests/conftest.py sets."""
-    without = ("RAY_ADDRESS", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "PYTHONPATH", "RAY_USAGE_STATS_ENABLED")
-    environment = {name: value for name, value in os.environ.items() if name not in without}
-    command = [sys.executable, "-c", JOB]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+def test_a_local_ray_listens_on_loopback_only_and_leaves_no_session(tmp_path: Path) -> None:
+    killed = run("killed")
+    left = Path(killed.stdout.splitlines()[-1])
+    assert killed.returncode == -9 and (left / "logs").exists()
+    done = run()
     assert done.returncode == 0, done.stderr[-2000:]
-    *_, worker, added, listening = done.stdout.splitlines()
+    *_, worker, added, listening, session = done.stdout.splitlines()
     assert worker == f"0 {ROOT / 'facegan' / '__init__.py'}"
     assert added == "added"
     count, *addresses = listening.split()
     assert int(count) >= 5 and set(addresses) == {"127.0.0.1"}
+    assert Path(session) != left and not Path(session).exists() and not left.exists()
 
 
 def test_ray_imported_before_cluster_is_refused() -> None:

@@ -1,8 +1,10 @@
 """Uploads of a trial of a remote study: a trial killed between any two of them continues on another node."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -153,8 +155,38 @@ def test_a_second_job_on_a_study_is_told_who_holds_it(tmp_path: Path) -> None:
     assert not (store.folder / ".driver").exists()
 
 
+WRITER = """
+import sys, time
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
+with StudyStore(StorageURI(sys.argv[1])).trial("key") as trial:
+    trial.claim()
+    print("writes", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_trial_waits_for_an_earlier_run_of_it_that_outlived_its_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StudyStore(StorageURI(str(tmp_path / "study")))
+    late = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "study")], stdout=subprocess.PIPE)
+    assert late.stdout is not None and late.stdout.readline() == b"writes\n"
+    with monkeypatch.context() as impatient:
+        impatient.setattr("cluster.studies.trial_store._CLAIM_SECONDS", 0.1)
+        with pytest.raises(UserError, match="is still written by another run of this trial"), store.trial("key") as trial:
+            trial.claim()
+    threading.Timer(0.5, late.kill).start()
+    with store.trial("key") as trial:
+        trial.claim()
+        assert late.wait(10) == -signal.SIGKILL
+    late.communicate()
+    with store.trial("key") as trial:  # released at the end of the block
+        trial.claim()
+
+
 def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
-    moto: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    moto: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("cluster.studies.trial_store._PUBLISH_EVERY_SECONDS", -1.0)
     with proxy_to(moto) as proxy:
@@ -173,8 +205,19 @@ def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
 
             # The server answers again after the first pause.
             clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: setattr(proxy, "always", Fault()))
-            monkeypatch.setattr("cluster.studies.trial_store.time", clock)
+            monkeypatch.setattr("cluster.studies.patience.time", clock)
             trial.folder.append_row(MetricsRow(24, 1.0, 0.0, {}))
             trial.publish(now=True)
         monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
         assert found_by_another_node(store) == ([8, 16, 24], 8, 16)
+
+        # Down again while the trial starts on another node.
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        proxy.always = Fault(status=503)
+        assert found_by_another_node(store) == ([8, 16, 24], 8, 16)
+        proxy.always = Fault(status=503)
+        with store.trial("other") as trial:
+            proxy.always = Fault(status=503)
+            assert (trial.checkpoint_of("key") / "state.json").read_text() == "8"
+    said = capsys.readouterr().out
+    assert said.count("storage  waiting for it: ") == said.count("storage  answers again") == 4

@@ -1,0 +1,73 @@
+"""What the driver does at events of Ray Tune: say what failed, and use nodes that join later."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.search import BasicVariantGenerator
+
+from cluster.runtime.resource_flags import TrialResources
+from facegan.study.folder.trial_folder import reason_of
+
+RETRIES = 2
+"""How often a trial that failed is started again. The loss of its node is no failure."""
+_LOOK_EVERY_SECONDS = 5.0
+# How Ray says that an actor died with its node; it is the only place where the driver finds it.
+_NODE_DIED = "its node has died"
+
+
+class FailureLines(tune.Callback):  # type: ignore[misc]
+    """Prints each failure of a trial in a line, in place of Tune's traces; `names` has the name of each trial by its key.
+
+    A trial that lost its node starts again without being counted as failed, however often that happens.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
+        error = _last_error(trial)
+        if _NODE_DIED in error:
+            trial.run_metadata.num_failures -= 1
+            self._say(trial, "lost its node, starts again from its checkpoint on another one")
+        else:
+            self._say(trial, f"failed {self._times(trial)}, starts again from its checkpoint: {_reason(error)}")
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
+        self._say(trial, f"failed {self._times(trial)}, is given up: {_reason(_last_error(trial))}")
+
+    def _times(self, trial: TuneTrial) -> str:
+        return f"{trial.num_failures} of {RETRIES + 1} times"
+
+    def _say(self, trial: TuneTrial, what: str) -> None:
+        print(f"trial    {', '.join(self._names[key] for key in trial.config['keys'])} {what}", flush=True)
+
+
+class GrowWithCluster(tune.Callback):  # type: ignore[misc]
+    """Keeps the number of trials at once at what the cluster has room for, as nodes join and leave."""
+
+    def __init__(self, trials: BasicVariantGenerator, resources: TrialResources) -> None:
+        self._trials, self._resources = trials, resources
+        self._looked = time.monotonic()
+
+    def on_step_begin(self, iteration: int, trials: list[TuneTrial], **_: object) -> None:
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_EVERY_SECONDS:
+            self._looked = now
+            self._trials.max_concurrent = self._resources.at_most()
+
+
+def _last_error(trial: TuneTrial) -> str:
+    """What Tune wrote of a trial's last failure on this machine; empty if it could not, as on a full disk."""
+    # get_error() of the trial reads the copy in the study's folder, which may not be there yet.
+    try:
+        text = Path(trial.error_file).read_text(errors="replace")
+    except OSError:
+        return ""
+    return text.rpartition("Failure # ")[2]
+
+
+def _reason(error: str) -> str:
+    return reason_of(Exception(error)) if error else "the reason could not be written"

@@ -1,0 +1,80 @@
+"""Nodes that join or are lost while a study runs. Each node is a raylet of this machine."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from cluster.datasets.dataset import existing
+from cluster.runtime.resource_flags import TrialResources
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
+from cluster.studies.sweep import run_sweep
+from facegan.config import Config
+from facegan.study.design.arms import choose_design
+from facegan.study.design.plan import Plan, make_plan
+from facegan.study.folder.trial_folder import TrialFolder, trial_folder
+from tests.planning import PLANNED_DATA
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+def plan(config: Config, *arms: str) -> Plan:
+    design = choose_design("figure2", config, names=arms)
+    return make_plan(
+        config, design.arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit=""
+    )
+
+
+def sweep(study: Plan, folder: Path, data_folder: Path) -> None:
+    store, data = StudyStore(StorageURI(str(folder))), existing(StorageURI(str(data_folder)))
+    run_sweep(study, store, data, TrialResources(cpus_per_trial=1, gpus_per_trial=0), 8)
+
+
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def running(folders: list[TrialFolder]) -> int:
+    return sum(folder.state().state == "RUNNING" for folder in folders)
+
+
+def test_a_node_that_joins_later_is_used(idle_head: Cluster, tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+    idle_head.add_node(num_cpus=1)
+    study = plan(tiny.override({"images": 6400, "report_every": 64, "checkpoint_every": 640}), "no_pixel", "no_feature", "full")
+    folders = [trial_folder(tmp_path, trial) for trial in study.trials]
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(sweep, study, tmp_path, data_folder)
+        until(lambda: running(folders) == 1 or ended.done())
+        idle_head.add_node(num_cpus=1)
+        until(lambda: running(folders) == 2 or ended.done())
+        assert not ended.done()
+        ended.result()
+    assert [folder.state().state for folder in folders] == ["COMPLETED"] * 3
+
+
+def test_three_lost_nodes_are_no_failure_of_a_trial(
+    idle_head: Cluster, tiny: Config, data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = plan(tiny.override({"images": 6400, "report_every": 64, "checkpoint_every": 640}), "full")
+    folder = trial_folder(tmp_path, study.trials[0])
+    node = idle_head.add_node(num_cpus=1)
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(sweep, study, tmp_path, data_folder)
+        for _ in range(3):
+            before = folder.state().images
+            until(lambda before=before: folder.state().images > before or ended.done())
+            assert not ended.done()
+            os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+            node = idle_head.add_node(num_cpus=1)
+        ended.result()
+    assert folder.state().state == "COMPLETED"
+    assert capfd.readouterr().out.count("full seed 0 lost its node, starts again from its checkpoint on another one") == 3
