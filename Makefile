@@ -4,6 +4,8 @@ PRESET ?= demo
 SOURCE ?=
 ARGS ?=
 CLUSTER ?= infra/cluster.yaml
+# What a checkout needs besides the packages of the jobs; cluster nodes set it to nothing.
+EXTRAS ?= [dev]
 MARKS ?= not gpu and not ray and not s3 and not browser and not slow and not integration
 
 # Two test processes, each with whole files, in the order of pyproject's testpaths, which puts the long ones first. A job that a
@@ -24,7 +26,7 @@ setup: $(DONE)  ## install the locked packages into .venv
 $(DONE): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.$(EXTRAS)'
 	touch $@
 
 ablate: $(DONE)  ## the study of Figure 2 on synthetic faces: PRESET=demo|hour|poster SOURCE=<300VW folder> ARGS='...'

@@ -4,7 +4,6 @@ Ray and torch are imported inside functions: they take seconds, and a wrong plan
 """
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from cluster.datasets.prepare import check_usable, describe_data, prepare_data
 from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.code_commit import code_commit
 from cluster.studies.patience import when_reachable
 from cluster.studies.progress import show_progress
 from cluster.studies.study_store import StudyStore
@@ -127,7 +127,7 @@ def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int], auto_preci
         seeds=seeds,
         candidates=request.candidates,
         data=describe_data(data),
-        commit=_commit(),
+        commit=code_commit(),
         factors=request.factors,
         budget=request.budget,
         analysis=request.analysis,
@@ -168,15 +168,6 @@ def _train_and_report(
     summary = write_outputs(plan, store.folder, data.open(), include_faces=shared.include_faces)
     when_reachable(store.push)
     return tracker, summary
-
-
-def _commit() -> str:
-    folder = Path(__file__).parent
-    try:
-        git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return git.stdout.strip()
 
 
 def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:

@@ -14,8 +14,8 @@ from facegan.study.folder.trial_folder import reason_of
 RETRIES = 2
 """How often a trial that failed is started again. The loss of its node is no failure."""
 _LOOK_EVERY_SECONDS = 5.0
-# How Ray says that an actor died with its node; it is the only place where the driver finds it.
-_NODE_DIED = "its node has died"
+# How Ray says that an actor died with its node, or without it; it is the only place where the driver finds it.
+_NODE_DIED, _PROCESS_DIED = "its node has died", "its worker process has died"
 
 
 class FailureLines(tune.Callback):  # type: ignore[misc]
@@ -70,4 +70,6 @@ def _last_error(trial: TuneTrial) -> str:
 
 
 def _reason(error: str) -> str:
+    if _PROCESS_DIED in error:
+        return "its process ended without an error, as when it is killed or the node has no memory left"
     return reason_of(Exception(error)) if error else "the reason could not be written"

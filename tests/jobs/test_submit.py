@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.readme import command
 from tests.serving import free_port, wait_for_answer
 
 pytestmark = pytest.mark.ray
@@ -38,12 +40,12 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     environment = jobs_in(scratch).environment() | token | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     environment["PATH"] = f"{ROOT / '.venv' / 'bin'}:{environment['PATH']}"
-    command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}", "--num-cpus=2"]
-    command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--temp-dir={scratch}"]
+    start = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}", "--num-cpus=2"]
+    start += ["--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--temp-dir={scratch}"]
     # The agent that accepts jobs has a fixed default port and does not start if another Ray uses it.
-    command += [f"--dashboard-agent-listen-port={free_port()}", "--object-store-memory=200000000", "--disable-usage-stats"]
+    start += [f"--dashboard-agent-listen-port={free_port()}", "--object-store-memory=200000000", "--disable-usage-stats"]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        start, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
         wait_for_answer(f"http://127.0.0.1:{port}/api/version", process, lambda: "no log")
@@ -55,40 +57,51 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
 
 
 def submit(head: Head, job: list[str], *options: str) -> "subprocess.CompletedProcess[str]":
-    """Run `ray job submit`, again while no agent is available: the agent starts later than the dashboard."""
+    """Run `ray job submit`."""
+    return run(["ray", "job", "submit", "--address", head.address, *options, "--", *job], head.environment)
+
+
+def run(command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command, again while no agent is available: the agent starts later than the dashboard."""
     deadline = time.monotonic() + 120
     while True:
-        done = subprocess.run(
-            ["ray", "job", "submit", "--address", head.address, *options, "--", *job],
-            cwd=ROOT,
-            env=head.environment,
-            capture_output=True,
-            text=True,
-            timeout=400,
-        )
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
         if "No available agent" not in done.stdout + done.stderr or time.monotonic() > deadline:
             return done
         time.sleep(2)
 
 
-def test_a_submitted_study_runs_to_its_report(head: Head, clips: Path, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_run_a_study_to_its_report(
+    head: Head, clips: Path, jobs_in: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """As in README.md, in a shell that knows nothing of the cluster. Only addresses and sizes differ."""
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text(head.environment["RAY_AUTH_TOKEN"])
+    (tmp_path / ".ray" / "auth_token").chmod(0o600)
+    environment = {name: value for name, value in head.environment.items() if not name.startswith("RAY_AUTH")}
     smallest = jobs_in(tmp_path).command("ablate")[2:]
-    where = ["--source", str(clips), "--data", str(tmp_path / "data"), "--study", str(tmp_path / "study")]
-    job = ["python", "jobs/ablate.py", *smallest, *where, "--arms", "no_consistency", "full"]
-    done = submit(head, job)
+    where = command("README.md", "export RAY_AUTH_MODE")
+    asked = command("README.md", "ray job submit")
+    for old, new in (("http://127.0.0.1:8265", head.address), ("s3://bucket/facegan", str(tmp_path)), (" --gpus 4", "")):
+        assert old in where + asked
+        where, asked = where.replace(old, new), asked.replace(old, new)
+    small = ["--source", str(clips), "--vgg.weights", "random", *smallest, "--arms", "no_consistency", "full"]
+    script = f"{where}\n{asked} {shlex.join(small)}"
+    done = run(["bash", "-ec", script], environment | {"HOME": str(tmp_path)})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "succeeded" in done.stdout + done.stderr
     assert "joining" in done.stdout
-    summary = json.loads((tmp_path / "study" / "summary.json").read_text())
+    study = tmp_path / "studies" / "one"
+    summary = json.loads((study / "summary.json").read_text())
     assert [t["state"] for t in summary["trials"]] == ["COMPLETED"] * 2
-    assert (tmp_path / "study" / "report.html").exists()
-    assert os.path.exists(tmp_path / "mlflow.db")
+    assert (study / "report.html").exists()
+    assert os.path.exists(tmp_path / "studies" / "mlflow.db")
 
 
 def ray_job(head: Head, *words: str) -> str:
     """Run another subcommand of `ray job`."""
-    command = ["ray", "job", *words, "--address", head.address]
-    done = subprocess.run(command, env=head.environment, capture_output=True, text=True, timeout=100, check=True)
+    told = ["ray", "job", *words, "--address", head.address]
+    done = subprocess.run(told, env=head.environment, capture_output=True, text=True, timeout=100, check=True)
     return done.stdout + done.stderr
 
 

@@ -42,7 +42,7 @@ def test_rays_schema_rejects_an_unknown_field(config: dict[str, Any]) -> None:
         validate_config(prepare_config(config))
 
 
-@pytest.mark.parametrize("name", ["head", "gpu_spot", "gpu_on_demand"])
+@pytest.mark.parametrize("name", ["head", "gpu_spot", "gpu_a10g_spot", "gpu_on_demand"])
 def test_ec2_model_accepts_every_field_of_a_node(config: dict[str, Any], name: str) -> None:
     assert validation_errors(node_configs(config)[name]) == []
 
@@ -132,8 +132,9 @@ def test_gpu_demand_starts_spot_nodes(config: dict[str, Any]) -> None:
     assert added(config, 3, refusal()) == {"gpu_spot": 3}
 
 
-def test_refused_spot_starts_on_demand_nodes(config: dict[str, Any]) -> None:
-    assert added(config, 2, refusal("gpu_spot")) == {"gpu_on_demand": 2}
+def test_refused_spot_starts_the_other_type_and_then_on_demand_nodes(config: dict[str, Any]) -> None:
+    assert added(config, 2, refusal("gpu_spot")) == {"gpu_a10g_spot": 2}
+    assert added(config, 2, refusal("gpu_spot", "gpu_a10g_spot")) == {"gpu_on_demand": 2}
 
 
 def test_rays_own_scorer_requests_refused_spot_again(config: dict[str, Any]) -> None:

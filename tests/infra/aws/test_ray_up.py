@@ -17,7 +17,7 @@ from infra.aws.stack import CLUSTER
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROOT = CLUSTER.parent.parent
-KINDS = ["head", "gpu_spot", "gpu_on_demand"]
+KINDS = ["head", "gpu_spot", "gpu_a10g_spot", "gpu_on_demand"]
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,9 @@ def test_instance_types_are_those_of_the_cluster_file(requests: dict[str, dict[s
     assert requests[kind]["InstanceType"] == written["InstanceType"]
 
 
-def test_only_gpu_spot_requests_the_spot_market(requests: dict[str, dict[str, str]]) -> None:
+def test_only_spot_types_request_the_spot_market(requests: dict[str, dict[str, str]]) -> None:
     markets = {kind: call.get("InstanceMarketOptions.MarketType") for kind, call in requests.items()}
-    assert markets == {"head": None, "gpu_spot": "spot", "gpu_on_demand": None}
+    assert markets == {"head": None, "gpu_spot": "spot", "gpu_a10g_spot": "spot", "gpu_on_demand": None}
     assert requests["gpu_spot"]["InstanceMarketOptions.SpotOptions.SpotInstanceType"] == "one-time"
 
 
