@@ -17,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-.PHONY: help setup ablate warm-up test test-fast lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
+.PHONY: help setup ablate warm-up test test-fast faults lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -41,6 +41,9 @@ test: $(DONE)  ## all tests except those that need a GPU
 
 test-fast: $(DONE)  ## the unmarked tests: CPU, no network, under a minute
 	$(BIN)/python $(PYTEST) -m '$(MARKS)'
+
+faults: $(DONE)  ## kill, cut, fill and damage a small study in every way of jobs/README.md: half an hour, root
+	$(BIN)/python -m tests.faults
 
 lint: $(DONE)  ## format check, lint and types
 	$(BIN)/ruff format --check .

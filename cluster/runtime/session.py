@@ -1,16 +1,25 @@
-"""The folder of a Ray that was started on this machine, with its logs and sockets: removed when its job ends.
+"""A Ray that was started on this machine for one job: its folder goes with the job, and the job ends with its processes.
 
-Ray keeps such folders for ever, a megabyte for each start.
+Ray keeps such folders, with logs and sockets, for ever, a megabyte for each start. A driver whose Ray was killed would wait for
+a minute, and then end with a dump of its memory addresses.
 """
 
 import atexit
+import os
 import shutil
+import sys
+import threading
+import time
 from pathlib import Path
 
 import ray
+import ray._private.worker
 from filelock import FileLock, Timeout
+from ray._private.node import Node
 
 _LOCK = "facegan.lock"
+_LOOK_EVERY_SECONDS = 1.0
+_VITAL = ("gcs_server", "raylet")
 
 
 def remove_at_exit(session: Path) -> None:
@@ -40,3 +49,25 @@ def _remove_if_ended(path: Path) -> None:
         return
     lock.release()
     shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def end_with_ray() -> None:
+    """End this process with a line and exit code 1 if one of the processes ends that Ray cannot do without."""
+    threading.Thread(target=_end_with_ray, args=(ray._private.worker._global_node,), name="ray", daemon=True).start()
+
+
+def _end_with_ray(node: Node) -> None:
+    while True:
+        time.sleep(_LOOK_EVERY_SECONDS)
+        dead = [name for name, _ in node.dead_processes() if name in _VITAL]
+        if not ray.is_initialized():  # ended by the job itself
+            return
+        if dead:
+            print(
+                f"Ray's {' and '.join(dead)} ended unexpectedly, as when it is killed or the machine has no memory left; "
+                "run the same command again to continue",
+                file=sys.stderr,
+                flush=True,
+            )
+            # No clean end: each part of it would wait for a Ray that is gone.
+            os._exit(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import ray
 from ray._private.ray_constants import ENABLE_RAY_CLUSTER
 
-from cluster.runtime.session import remove_at_exit
+from cluster.runtime.session import end_with_ray, remove_at_exit
 
 _OBJECT_STORE_BYTES = 200 * 2**20
 _ROOT = Path(__file__).parents[2]
@@ -60,6 +60,7 @@ def start_ray(cpus: int | None = None) -> None:
                 **quiet,
             )
         remove_at_exit(Path(started.address_info["session_dir"]))
+        end_with_ray()
         token = Path.home() / ".ray" / "auth_token"
         if token.exists():  # Ray makes it readable for all users
             token.chmod(0o600)

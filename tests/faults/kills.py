@@ -1,8 +1,13 @@
 """Processes of a study that are killed with SIGKILL, one after another."""
 
+import random
 import signal
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from mlflow import MlflowClient
 
 from tests.faults.lab import Study
 
@@ -54,3 +59,48 @@ def _different(one: Any, other: Any) -> list[str]:
     if isinstance(one, dict):
         return [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
     return [] if one == other else ["all"]
+
+
+def kill_in_each_phase(study: Study, chance: random.Random) -> list[str]:
+    """Kill a process at a random moment of ingest, of training, of scoring and of the conclusion; then run the job to its end.
+
+    Returns what was killed when. Asserts that no run is left running, and none is in MLflow twice.
+    """
+    told = []
+    for phase, began in _PHASES.items():
+        if study.job is None or study.job.poll() is not None:
+            study.start()
+        study.until(lambda began=began: began(study))
+        time.sleep(chance.uniform(0, _LONGEST_DELAY))
+        assert study.job is not None
+        if study.job.poll() is not None:
+            told.append(f"{phase}: had ended")
+            continue
+        which = chance.choice(("driver", "worker")) if phase == "training" else "driver"
+        if which == "worker" and not study.is_running("worker"):
+            which = "driver"
+        study.kill(which)
+        told.append(f"{phase}: {which}")
+    if study.job is None or study.job.poll() is not None:
+        study.start()
+    assert study.end() == 0, study.console.read_text()[-3000:]
+    assert set(study.states()) == {"COMPLETED"}
+    client = MlflowClient(f"sqlite:///{study.folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("facegan")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 1 + len(study.states()) and {run.info.status for run in runs} == {"FINISHED"}
+    for run in runs:
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "loss/generator")]
+        assert len(set(steps)) == len(steps)
+    return told
+
+
+_LONGEST_DELAY = 2.0
+_PHASES: dict[str, Callable[[Study], bool]] = {
+    "ingest": lambda study: bool(study.said("ingest ")) or bool(study.trained()),
+    "training": lambda study: sum(study.kept().values()) > 0,
+    "scoring": lambda study: any(images == study.length() for images in study.trained().values()),
+    "conclusion": lambda study: bool(study.said("report ")),
+}
+"""How to see that each phase has begun."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
 from tests.jobs.conftest import Jobs
 
 LENGTH = ("--images", "320", "--checkpoint_every", "32")
@@ -30,6 +32,8 @@ class Study:
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of its jobs, besides those of this process."""
+    location: str = ""
+    """Where the study is, if not in the folder `study`."""
     job: "subprocess.Popen[bytes] | None" = None
     _seen: set[psutil.Process] = field(default_factory=set)
 
@@ -44,15 +48,15 @@ class Study:
 
     @property
     def study(self) -> Path:
-        """The study's folder, which may not exist yet."""
-        return self.folder / "study"
+        """The study's folder, or the driver's copy of a study in a bucket; it may not exist yet."""
+        return StudyStore(StorageURI(self.location)).folder if self.location else self.folder / "study"
 
     def start(self) -> None:
         """Start the job; the same command each time."""
         jobs = Jobs(self.folder)
         with self.console.open("ab") as sink:
             self.job = subprocess.Popen(
-                jobs.command("ablate", "--study", str(self.study), *self.arguments),
+                jobs.command("ablate", "--study", self.location or str(self.study), *self.arguments),
                 cwd=self.folder,
                 env=jobs.environment() | dict(self.environment),
                 stdout=sink,
@@ -71,6 +75,11 @@ class Study:
                 assert condition(), f"{'it ended' if ended else 'nothing happened'}: {self.console.read_text()[-3000:]}"
             time.sleep(0.02)
         return time.monotonic() - began
+
+    def said(self, start: str) -> str:
+        """The last line of the console that starts like this; empty if there is none."""
+        lines = [line for line in self.console.read_text(errors="replace").splitlines() if line.startswith(start)]
+        return lines[-1] if lines else ""
 
     def end(self, seconds: float = 600) -> int:
         """Wait for the job's end; returns its exit code."""
@@ -95,6 +104,14 @@ class Study:
         if self.job is not None and self.job.poll() is None:
             self._seen.update(psutil.Process(self.job.pid).children(recursive=True))
         return [process for process in self._seen if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+    def is_running(self, which: str) -> bool:
+        """Whether there is such a process."""
+        return any(_NAMES[which] in " ".join(process.cmdline()) for process in self.processes())
+
+    def length(self) -> int:
+        """Images of a whole run."""
+        return int(self.arguments[self.arguments.index("--images") + 1])
 
     def trained(self) -> dict[str, int]:
         """Images of the last row of each trial."""

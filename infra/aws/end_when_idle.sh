@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Power the head off once it has had neither a job nor an SSH connection, such as a tunnel, for some minutes; see the runbook.
+# AWS terminates a head that powers off (infra/cluster.yaml). Before that, mlflow-backup.service saves MLflow's database.
+set -euo pipefail
+
+minutes=${1:?end_when_idle.sh: minutes, such as 60}
+systemctl is-active --quiet end-when-idle.timer && exit 0
+# The brackets keep pgrep from finding the shell that calls it.
+read -r -d '' check << 'CHECK' || true
+since=${IDLE_SINCE:-/run/idle-since}
+if pgrep -f '[J]obSupervisor' > /dev/null || [ -n "$(ss --no-header --tcp --numeric state established 'sport = :22')" ]; then
+  rm -f "$since"
+elif [ ! -e "$since" ]; then
+  touch "$since"
+elif [ $(($(date +%s) - $(stat --format=%Y "$since"))) -ge $((60 * $0)) ]; then
+  poweroff
+fi
+CHECK
+sudo systemd-run --quiet --unit=end-when-idle --on-active=5min --on-unit-active=5min --timer-property=AccuracySec=1s \
+  bash -c "$check" "$minutes"

@@ -1,0 +1,135 @@
+"""Servers that do not answer, disks that are full, files that are damaged, losses that are not finite."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from moto.server import ThreadedMotoServer
+from ray.cluster_utils import Cluster
+
+from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
+from tests.cluster.storage.s3_environment import s3_client, s3_environment
+from tests.cluster.tracking.test_reconnecting import server as mlflow_server
+from tests.faults.kills import Outcome
+from tests.faults.lab import Study
+from tests.serving import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def bucket() -> Iterator[Proxy]:
+    """An S3 server with a bucket `lab`, behind a proxy that this process and its children use."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        with proxy_to(f"http://{host}:{port}") as proxy, s3_environment(proxy.url):
+            s3_client().create_bucket(Bucket="lab")
+            yield proxy
+    finally:
+        server.stop()
+
+
+def storage_fails(study: Study, proxy: Proxy, fault: Fault, seconds: float) -> Outcome:
+    """Let all requests to the study's storage fail for some seconds while it trains."""
+    study.start()
+    study.until(lambda: sum(study.trained().values()) > 0)
+    proxy.always = fault
+    time.sleep(seconds)
+    proxy.always = Fault()
+    before = sum(study.trained().values())
+    took = study.until(lambda: sum(study.trained().values()) > before)
+    code = study.end()
+    return Outcome(study.said("sync ") or study.said("storage ") or f"exit code {code}", took, 0)
+
+
+def mlflow_dies(study: Study) -> Outcome:
+    """Kill the MLflow server while the study trains; start it again afterwards, and the same command."""
+    port = free_port()
+    study.environment = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
+    with mlflow_server(port, study.folder):
+        study.start()
+        study.until(lambda: sum(study.trained().values()) > 0)
+    assert study.end() == 0
+    said = study.said("MLflow ")
+    with mlflow_server(port, study.folder):
+        began = time.monotonic()
+        study.start()
+        assert study.end() == 0
+    assert "NOT COMPLETE" in said and "NOT COMPLETE" not in study.said("MLflow ")
+    return Outcome(said, time.monotonic() - began, 0)
+
+
+def disk_is_full(study: Study) -> Outcome:
+    """Give the study a disk of one megabyte, then a larger one, and run the same command. Needs root."""
+    study.study.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "faults", str(study.study)], check=True)
+    try:
+        study.start()
+        assert study.end() == 1
+        said = study.console.read_text().splitlines()[-1]
+        kept = sum(study.kept().values())
+        subprocess.run(["mount", "-o", "remount,size=200m", str(study.study)], check=True)
+        before = study.trained()
+        study.start()
+        took = study.until(lambda: study.trained() != before)
+        assert study.end() == 0
+        shown = study.folder / "kept"
+        subprocess.run(["cp", "-a", str(study.study), str(shown)], check=True)
+    finally:
+        subprocess.run(["umount", str(study.study)], check=True)
+    study.study.rmdir()
+    shown.rename(study.study)
+    return Outcome(said, took, sum(before.values()) - kept)
+
+
+def a_shard_is_damaged(study: Study, data: Path) -> Outcome:
+    """Flip a byte of a clip before this machine has a copy of it; run the printed cure, and the same command."""
+    shard = next(iter(sorted((data / "clips").glob("*.parquet"))))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    study.start()
+    code = study.end()
+    said = study.console.read_text().splitlines()[-1]
+    assert code in (1, 2), said
+    began = time.monotonic()
+    cure = next(line for line in study.console.read_text().splitlines() if "repair it with " in line)
+    words = shlex.split(cure.rpartition("repair it with ")[2])
+    subprocess.run([sys.executable, str(ROOT / words[0]), *words[1:]], cwd=study.folder, check=True, capture_output=True)
+    study.start()
+    took = study.until(lambda: sum(study.trained().values()) > 0) + time.monotonic() - began
+    assert study.end() == 0
+    return Outcome(said, took, 0)
+
+
+def a_node_is_lost(study: Study) -> Outcome:
+    """A node of a cluster dies while it trains, and another one joins."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "dashboard_port": free_port()})
+    try:
+        node = cluster.add_node(num_cpus=1)
+        study.environment = {"RAY_ADDRESS": cluster.address}
+        study.start()
+        study.until(lambda: sum(study.kept().values()) > 0)
+        os.kill(node.all_processes["raylet"][0].process.pid, 9)
+        trained, kept, resumed = study.trained(), study.kept(), study.resumed()
+        cluster.add_node(num_cpus=1)
+        took = study.until(lambda: study.resumed() != resumed and sum(study.trained().values()) > sum(kept.values()))
+        assert study.end() == 0
+    finally:
+        cluster.shutdown()
+    return Outcome(study.said("trial "), took, sum(trained[key] - kept.get(key, 0) for key in trained))
+
+
+def a_term_is_not_finite(study: Study) -> Outcome:
+    """A weight beyond float32 in one of two arms."""
+    study.start()
+    assert study.end() == 0
+    assert sorted(study.states()) == ["COMPLETED", "DIVERGED"]
+    return Outcome(study.said("  DIVERGED").strip(), 0, 0)
