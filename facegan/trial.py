@@ -153,6 +153,7 @@ class _Writer:
         """Write one report; at a checkpoint also the checkpoint, a sample grid and the validation score, which is returned."""
         row = MetricsRow(progress.images, progress.seconds, time.time(), progress.metrics)
         if not progress.at_checkpoint:
+            self.storage.check_claim()
             self.folder.append_row(row)
             self.write_state("RUNNING", now=False)
             return {}
@@ -160,6 +161,7 @@ class _Writer:
         held_out = self._scorer.validation(self.state.config, self.storage.study_file)
         validation, images = held_out.score(image_generator(self.state.result, self.state.config, self.state.device))
         grid = _grid(held_out, images)
+        self.storage.check_claim()
         cv2.imwrite(str(self.folder.samples / f"{progress.images:09d}.png"), grid[:, :, ::-1])
         self.folder.append_row(replace(row, metrics={**row.metrics, **validation}))
         checkpoint.save(self.state, self.folder.checkpoint)
@@ -170,8 +172,10 @@ class _Writer:
 
     def finish(self, *, score: bool) -> None:
         """Score the final generator on the test people and close the trial."""
-        if score:
-            self.folder.write_scores(self._scorer.card(self.state, self.storage.study_file))
+        card = self._scorer.card(self.state, self.storage.study_file) if score else None
+        self.storage.check_claim()
+        if card is not None:
+            self.folder.write_scores(card)
         self.write_state("COMPLETED")
 
 

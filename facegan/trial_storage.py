@@ -15,7 +15,10 @@ class TrialStorage(Protocol):
         """The trial's folder on this node."""
 
     def claim(self) -> None:
-        """Become the only writer of the trial, once an earlier run of it has ended. Raises UserError if that goes on."""
+        """Become the writer of the trial. An earlier run of it, which may have outlived its driver, is one no longer."""
+
+    def check_claim(self) -> None:
+        """Raise UserError if another run has become the writer since `claim`."""
 
     def fetch_checkpoint(self) -> None:
         """Bring the last checkpoint into the folder, if there is one."""
@@ -43,6 +46,9 @@ class LocalStorage:
         return TrialFolder(self.study / "trials" / self.key)
 
     def claim(self) -> None:
+        """Nobody else runs it."""
+
+    def check_claim(self) -> None:
         """Nobody else runs it."""
 
     def fetch_checkpoint(self) -> None:

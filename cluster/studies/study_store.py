@@ -164,11 +164,7 @@ class StudyStore:
     def trial(self, key: str) -> Iterator[TrialStore]:
         """Yield the store of a trial, with a folder on this node to work in."""
         if not self.location.is_remote:
-            shared = TrialStore(self.location, TrialFolder(self.folder / "trials" / key))
-            try:
-                yield shared
-            finally:
-                shared.release()
+            yield TrialStore(self.location, TrialFolder(self.folder / "trials" / key))
             return
         with scratch() as study:
             tags = when_reachable(lambda: self._fetch_trial(key, study))

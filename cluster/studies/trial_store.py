@@ -4,13 +4,12 @@ Objects are replaced atomically, a trial's state last, and a checkpoint is one o
 can therefore continue on any node from what it published last.
 """
 
+import secrets
 import tarfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from cluster.storage.objects import AlreadyThere, Entry, Unreachable
 from cluster.storage.uri import StorageURI
@@ -22,8 +21,6 @@ from facegan.study.folder.trial_folder import STATE, TrialFolder
 CHECKPOINT = "checkpoint.tar"
 """The object of a trial that holds its checkpoint."""
 _PUBLISH_EVERY_SECONDS = 10.0
-# A worker whose driver was killed ends within seconds, one on a node that has lost its cluster within a minute.
-_CLAIM_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -38,32 +35,27 @@ class TrialStore:
     _sent: dict[str, int] = field(default_factory=dict)
     """Modification times of the files at their last upload."""
     _published: float = 0.0
-    _lock: FileLock | None = None
+    _token: bytes = b""
 
     def claim(self) -> None:
-        """Wait until an earlier run of this trial has ended, which may outlive its driver. Raises UserError after two minutes.
+        """Become the writer of the trial, in place of an earlier run that may have outlived its driver or its node.
 
-        In a bucket nothing needs to be waited for: there each write names the object that it replaces.
+        In a bucket this needs no file: there each upload names the object that it replaces.
         """
-        if self.location.is_remote:
-            return
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        # Held by the process: the operating system releases it when that is killed.
-        lock = FileLock(self.folder.path / ".writer.lock", thread_local=False)
-        try:
-            lock.acquire(timeout=_CLAIM_SECONDS)
-        except Timeout:
-            raise UserError(
-                f"{self.folder.path} is still written by another run of this trial; end that process, and run the same "
-                "command again"
-            ) from None
-        self._lock = lock
+        if not self.location.is_remote:
+            self._token = secrets.token_hex(8).encode()
+            write_bytes(self._writer, self._token)
 
-    def release(self) -> None:
-        """Let another run write the trial."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+    def check_claim(self) -> None:
+        """Raise UserError if another run has become the writer since `claim`."""
+        if self._token and self._writer.read_bytes() != self._token:
+            raise UserError(
+                f"{self.folder.path} is written by another run of this trial: this run ends, the other one continues"
+            )
+
+    @property
+    def _writer(self) -> Path:
+        return self.folder.path / ".writer"
 
     def fetch_checkpoint(self) -> None:
         """Download the trial's last checkpoint into the folder, if there is one."""

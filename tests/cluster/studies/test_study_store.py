@@ -1,10 +1,8 @@
 """Uploads of a trial of a remote study: a trial killed between any two of them continues on another node."""
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +10,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
+from facegan.config import Config
+from facegan.data.face_data import FaceData
 from facegan.errors import UserError
 from facegan.study.folder.trial_folder import MetricsRow
+from facegan.trial import TrialRun, run_trial
 from tests.cluster.storage.proxy import Fault, proxy_to
 
 pytestmark = pytest.mark.s3
@@ -155,34 +157,23 @@ def test_a_second_job_on_a_study_is_told_who_holds_it(tmp_path: Path) -> None:
     assert not (store.folder / ".driver").exists()
 
 
-WRITER = """
-import sys, time
-from cluster.storage.uri import StorageURI
-from cluster.studies.study_store import StudyStore
-with StudyStore(StorageURI(sys.argv[1])).trial("key") as trial:
-    trial.claim()
-    print("writes", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_trial_waits_for_an_earlier_run_of_it_that_outlived_its_driver(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_outlived_its_driver_ends_once_another_one_has_the_trial(
+    tiny: Config, data: FaceData, tmp_path: Path
 ) -> None:
-    store = StudyStore(StorageURI(str(tmp_path / "study")))
-    late = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "study")], stdout=subprocess.PIPE)
-    assert late.stdout is not None and late.stdout.readline() == b"writes\n"
-    with monkeypatch.context() as impatient:
-        impatient.setattr("cluster.studies.trial_store._CLAIM_SECONDS", 0.1)
-        with pytest.raises(UserError, match="is still written by another run of this trial"), store.trial("key") as trial:
-            trial.claim()
-    threading.Timer(0.5, late.kill).start()
-    with store.trial("key") as trial:
-        trial.claim()
-        assert late.wait(10) == -signal.SIGKILL
-    late.communicate()
-    with store.trial("key") as trial:  # released at the end of the block
-        trial.claim()
+    """The late run stops at its next row, and leaves nothing in the rows of the other one."""
+    store, config = StudyStore(StorageURI(str(tmp_path / "study"))), tiny.override({"images": 64, "report_every": 8})
+    with store.trial("key") as late, store.trial("key") as other, store.trial("whole") as alone:
+
+        def take_over(metrics: dict[str, float]) -> None:
+            if metrics["images"] == 32:
+                run_trial(TrialRun(config, other), data, torch.device("cpu"), lambda _: None)
+
+        with pytest.raises(UserError, match="written by another run of this trial: this run ends"):
+            run_trial(TrialRun(config, late), data, torch.device("cpu"), take_over)
+        run_trial(TrialRun(config, alone), data, torch.device("cpu"), lambda _: None)
+        assert other.folder.state().state == "COMPLETED"
+        assert [row.images for row in other.folder.rows()] == list(range(8, 65, 8))
+        assert other.folder.scores() == alone.folder.scores()
 
 
 def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
