@@ -5,10 +5,10 @@ set -euo pipefail
 
 minutes=${1:?end_when_idle.sh: minutes, such as 60}
 systemctl is-active --quiet end-when-idle.timer && exit 0
-# The brackets keep pgrep from finding the shell that calls it.
+# A job is seen by its driver, and by Ray's process for it. The brackets keep pgrep from finding the shell that calls it.
 read -r -d '' check << 'CHECK' || true
 since=${IDLE_SINCE:-/run/idle-since}
-if pgrep -f '[J]obSupervisor' > /dev/null || [ -n "$(ss --no-header --tcp --numeric state established 'sport = :22')" ]; then
+if pgrep -f '[j]obs/[a-z_/]*\.py|[J]obSupervisor' > /dev/null || [ -n "$(ss --no-header --tcp --numeric state established 'sport = :22')" ]; then
   rm -f "$since"
 elif [ ! -e "$since" ]; then
   touch "$since"

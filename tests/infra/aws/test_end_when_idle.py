@@ -1,6 +1,7 @@
 """The head that ends itself: the real script, with other programs in place of those that need AWS."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -29,14 +30,14 @@ def head(tmp_path: Path) -> Path:
 
 def run(head: Path, command: list[str]) -> None:
     environment = os.environ | {"FAKES": str(head), "PATH": f"{head}:{os.environ['PATH']}", "IDLE_SINCE": str(head / "since")}
-    subprocess.run(command, env=environment, check=True)
+    subprocess.run(command, env=environment, check=True, start_new_session=True)
 
 
-def check(head: Path, *, job: bool = False, connections: str = "") -> None:
-    """What the timer does, with a job and SSH connections or without."""
+def check(head: Path, *, job: bool = False, connections: str = "", beside: str = "") -> None:
+    """What the timer does, with a job and SSH connections or without, and other processes of its session."""
     (head / "no_job").write_text("0" if job else "1")
     (head / "connections").write_text(connections)
-    run(head, (head / "timer").read_text().split("\0")[:-1])
+    run(head, ["bash", "-c", f'{beside} "$@"', "-", *(head / "timer").read_text().split("\0")[:-1]])
 
 
 def age(head: Path, minutes: float) -> None:
@@ -63,19 +64,22 @@ def test_a_job_or_a_tunnel_starts_the_hour_anew(head: Path, busy: dict[str, obje
     assert not (head / "off").exists()
 
 
-def test_the_shell_of_the_check_is_no_job(head: Path) -> None:
-    """With the real pgrep, whose pattern is in that shell's own command line."""
-    (head / "pgrep").unlink()
-    check(head)
-    assert (head / "since").exists()
+@pytest.fixture
+def real_pgrep(head: Path) -> Path:
+    """The real pgrep, of the processes of its own session: jobs of other tests may run on this machine."""
+    (head / "pgrep").write_text(f'#!/bin/bash\nexec {shutil.which("pgrep")} --session 0 "$@"\n')
+    return head
 
 
-def test_a_job_is_found_by_the_name_of_its_process(head: Path) -> None:
-    (head / "pgrep").unlink()
-    named = subprocess.Popen(["bash", "-c", "exec -a ray::JobSupervisor sleep 30"])
-    try:
-        check(head)
-        assert not (head / "since").exists()
-    finally:
-        named.kill()
-        named.wait()
+def test_the_shell_of_the_check_is_no_job(real_pgrep: Path) -> None:
+    """Although the pattern is in its command line."""
+    check(real_pgrep)
+    assert (real_pgrep / "since").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["python jobs/ablate.py", "/home/ubuntu/venv/bin/python jobs/bench/step.py", "ray::JobSupervisor"]
+)
+def test_a_job_is_found_by_the_name_of_its_process(real_pgrep: Path, name: str) -> None:
+    check(real_pgrep, beside=f"(exec -a '{name}' sleep 30) & trap 'kill %1' EXIT; sleep 0.2;")
+    assert not (real_pgrep / "since").exists()
