@@ -155,7 +155,11 @@ class _Writer:
         if not progress.at_checkpoint:
             self.storage.check_claim()
             self.folder.append_row(row)
-            self.write_state("RUNNING", now=False)
+            # A checkpoint of its own, without the validation that all runs make at the same images.
+            save_now = self.storage.node_ends()
+            if save_now:
+                checkpoint.save(self.state, self.folder.checkpoint)
+            self.write_state("RUNNING", now=save_now)
             return {}
         # Prepared when it is needed for the first time: the first rows come earlier.
         held_out = self._scorer.validation(self.state.config, self.storage.study_file)

@@ -23,6 +23,9 @@ class TrialStorage(Protocol):
     def fetch_checkpoint(self) -> None:
         """Bring the last checkpoint into the folder, if there is one."""
 
+    def node_ends(self) -> bool:
+        """Whether this node is about to be taken away, so that what is not saved now may be lost."""
+
     def study_file(self, name: str) -> Path:
         """A file of the whole study, fetched if it exists."""
 
@@ -53,6 +56,10 @@ class LocalStorage:
 
     def fetch_checkpoint(self) -> None:
         """It is there already."""
+
+    def node_ends(self) -> bool:
+        """A machine of one's own is not taken away."""
+        return False
 
     def study_file(self, name: str) -> Path:
         """A file of the study's folder."""

@@ -13,6 +13,10 @@ from cluster.studies.study_store import StudyStore
 from facegan.study.design.plan import WARM_UP, Trial
 from facegan.trial import TrialRun, run_trial
 
+_SILENT_SECONDS = 600
+"""How long workers wait for one that does not answer before all of them start again from the checkpoint. Scoring, during which
+the others wait for the first one, must take less."""
+
 
 def run_data_parallel(
     trial: Trial, store: StudyStore, data: DataSet, *, workers: int, gpu: bool, warm_up: Trial | None = None
@@ -25,7 +29,7 @@ def run_data_parallel(
         _worker,
         train_loop_config={"trial": trial, "warm_up": warm_up and warm_up.key, "store": store, "data": data},
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
-        torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo"),
+        torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=_SILENT_SECONDS),
         run_config=ray.train.RunConfig(
             name="ray-train",
             storage_path=str((store.folder / "trials" / trial.key).resolve()),

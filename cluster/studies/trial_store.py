@@ -4,6 +4,7 @@ Objects are replaced atomically, a trial's state last, and a checkpoint is one o
 can therefore continue on any node from what it published last.
 """
 
+import os
 import secrets
 import tarfile
 import time
@@ -52,6 +53,11 @@ class TrialStore:
             raise UserError(
                 f"{self.folder.path} is written by another run of this trial: this run ends, the other one continues"
             )
+
+    def node_ends(self) -> bool:
+        """Whether there is the file that FACEGAN_NOTICE names, which infra/aws/spot_notice.sh makes."""
+        notice = os.environ.get("FACEGAN_NOTICE")
+        return bool(notice) and Path(str(notice)).exists()
 
     @property
     def _writer(self) -> Path:

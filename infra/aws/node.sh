@@ -33,6 +33,7 @@ sudo tee /etc/facegan.env > /dev/null << ENV
 AWS_DEFAULT_REGION=$region
 FACEGAN_CACHE=/scratch/facegan
 TORCH_HOME=/scratch/torch
+FACEGAN_NOTICE=/scratch/preemption-notice
 RAY_AUTH_MODE=token
 ENV
 sudo chown "$USER:" /etc/facegan.env  # infra/aws/stage_weights.py adds FACEGAN_STORE

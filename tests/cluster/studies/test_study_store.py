@@ -14,10 +14,11 @@ import torch
 
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
+from cluster.studies.trial_store import TrialStore
 from facegan.config import Config
 from facegan.data.face_data import FaceData
 from facegan.errors import UserError
-from facegan.study.folder.trial_folder import MetricsRow
+from facegan.study.folder.trial_folder import MetricsRow, TrialFolder
 from facegan.trial import TrialRun, run_trial
 from tests.cluster.storage.proxy import Fault, proxy_to
 
@@ -136,6 +137,7 @@ HOLDER = """
 import sys, time
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
+from cluster.studies.trial_store import TrialStore
 with StudyStore(StorageURI(sys.argv[1])).only_driver():
     print("held", flush=True)
     time.sleep(60)
@@ -174,6 +176,43 @@ def test_a_run_that_outlived_its_driver_ends_once_another_one_has_the_trial(
         assert other.folder.state().state == "COMPLETED"
         assert [row.images for row in other.folder.rows()] == list(range(8, 65, 8))
         assert other.folder.scores() == alone.folder.scores()
+
+
+def test_after_a_notice_each_report_is_saved_and_the_rows_are_the_same(
+    tiny: Config, data: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS gives two minutes before it takes a spot node back."""
+    store, config = StudyStore(StorageURI(str(tmp_path / "study"))), tiny.override({"images": 48, "report_every": 8})
+    monkeypatch.setenv("FACEGAN_NOTICE", str(tmp_path / "notice"))
+    with store.trial("key") as trial, store.trial("whole") as whole:
+        run_trial(TrialRun(config, whole), data, torch.device("cpu"), lambda _: None)
+
+        class Taken(Exception):
+            """The node is gone."""
+
+        real = TrialFolder.append_row
+
+        def append(self: TrialFolder, row: MetricsRow) -> None:
+            if row.images == 32:
+                raise Taken
+            real(self, row)
+
+        def notice(metrics: dict[str, float]) -> None:
+            if metrics["images"] == 16:
+                (tmp_path / "notice").touch()
+
+        monkeypatch.setattr(TrialFolder, "append_row", append)
+        with pytest.raises(Taken):
+            run_trial(TrialRun(config, trial), data, torch.device("cpu"), notice)
+        monkeypatch.setattr(TrialFolder, "append_row", real)
+        assert '"images": 24' in (trial.folder.checkpoint / "state.json").read_text()
+        (tmp_path / "notice").unlink()
+        run_trial(TrialRun(config, trial), data, torch.device("cpu"), lambda _: None)
+
+        def rows(of: TrialStore) -> list[dict[str, float]]:
+            return [{k: v for k, v in row.metrics.items() if k != "images_per_second"} for row in of.folder.rows()]
+
+        assert rows(trial) == rows(whole) and trial.folder.scores() == whole.folder.scores()
 
 
 def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
