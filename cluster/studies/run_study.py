@@ -16,12 +16,12 @@ from cluster.datasets.prepare import check_usable, describe_data, prepare_data
 from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
-from cluster.studies.code_commit import code_commit
 from cluster.studies.patience import when_reachable
 from cluster.studies.progress import show_progress
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
+from facegan.code_commit import code_commit
 from facegan.data.manifest import manifest_key
 from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name

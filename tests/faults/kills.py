@@ -61,30 +61,44 @@ def _different(one: Any, other: Any) -> list[str]:
     return [] if one == other else ["all"]
 
 
+_LONGEST_DELAY = 2.0
+_PHASES: dict[str, Callable[[Study], bool]] = {
+    "ingest": lambda study: bool(study.said("ingest ")),
+    "training": lambda study: sum(study.kept().values()) > 0,
+    "scoring": lambda study: any(images == study.length() for images in study.trained().values()),
+    "conclusion": lambda study: bool(study.said("report ")),
+}
+"""How to see that each phase has begun."""
+
+
 def kill_in_each_phase(study: Study, chance: random.Random) -> list[str]:
     """Kill a process at a random moment of ingest, of training, of scoring and of the conclusion; then run the job to its end.
 
     Returns what was killed when. Asserts that no run is left running, and none is in MLflow twice.
     """
     told = []
-    for phase, began in _PHASES.items():
-        if study.job is None or study.job.poll() is not None:
-            study.start()
-        study.until(lambda began=began: began(study))
+    for phase, has_begun in _PHASES.items():
+        _start_if_ended(study)
+        study.until(lambda has_begun=has_begun: has_begun(study))
         time.sleep(chance.uniform(0, _LONGEST_DELAY))
-        assert study.job is not None
-        if study.job.poll() is not None:
-            told.append(f"{phase}: had ended")
-            continue
-        which = chance.choice(("driver", "worker")) if phase == "training" else "driver"
-        if which == "worker" and not study.is_running("worker"):
-            which = "driver"
-        study.kill(which)
-        told.append(f"{phase}: {which}")
-    if study.job is None or study.job.poll() is not None:
-        study.start()
+        which = chance.choice(("driver", "worker")) if study.is_running("worker") else "driver"
+        how = signal.SIGINT if which == "driver" and phase == "ingest" else signal.SIGKILL
+        study.kill(which, how)
+        told.append(f"{phase}: {which} {how.name}")
+    _start_if_ended(study)
     assert study.end() == 0, study.console.read_text()[-3000:]
     assert set(study.states()) == {"COMPLETED"}
+    _check_mlflow(study)
+    return told
+
+
+def _start_if_ended(study: Study) -> None:
+    if study.job is None or study.job.poll() is not None:
+        study.start()
+
+
+def _check_mlflow(study: Study) -> None:
+    """Each run is there once and has ended, and no value was sent twice."""
     client = MlflowClient(f"sqlite:///{study.folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")
     assert experiment is not None
@@ -93,14 +107,3 @@ def kill_in_each_phase(study: Study, chance: random.Random) -> list[str]:
     for run in runs:
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "loss/generator")]
         assert len(set(steps)) == len(steps)
-    return told
-
-
-_LONGEST_DELAY = 2.0
-_PHASES: dict[str, Callable[[Study], bool]] = {
-    "ingest": lambda study: bool(study.said("ingest ")) or bool(study.trained()),
-    "training": lambda study: sum(study.kept().values()) > 0,
-    "scoring": lambda study: any(images == study.length() for images in study.trained().values()),
-    "conclusion": lambda study: bool(study.said("report ")),
-}
-"""How to see that each phase has begun."""

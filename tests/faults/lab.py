@@ -138,17 +138,21 @@ class Study:
         """The states of the trials that have one."""
         return [str(json.loads(path.read_text())["state"]) for path in sorted(self.study.glob("trials/*/state.json"))]
 
-    def results(self) -> dict[str, Any]:
-        """Rows and scores of each trial, and the answers of the study, without what depends on the clock."""
-        trials = {}
+    def trials(self) -> dict[str, Any]:
+        """Rows and scores of each trial, without what depends on the clock."""
+        found = {}
         for folder in sorted((self.study / "trials").iterdir()):
             lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
             rows = [(row["images"], {k: v for k, v in row["metrics"].items() if k != "images_per_second"}) for row in lines]
             scores = folder / "scores.json"
-            trials[folder.name] = (rows, json.loads(scores.read_text()) if scores.exists() else None)
+            found[folder.name] = (rows, json.loads(scores.read_text()) if scores.exists() else None)
+        return found
+
+    def results(self) -> dict[str, Any]:
+        """Rows, scores and states of all trials, and the answers of the study."""
         summary = json.loads((self.study / "summary.json").read_text())
         states = [(trial["key"], trial["state"]) for trial in summary["trials"]]
-        return {"trials": trials, "claims": summary["claims"], "states": states}
+        return {"trials": self.trials(), "claims": summary["claims"], "states": states}
 
     def left_behind(self) -> list[str]:
         """Processes, locks and temporary files of jobs that have ended. Waits for processes for half a minute."""

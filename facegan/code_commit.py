@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[1]
 # A cluster's nodes have these and .git, not the rest of the checkout (infra/cluster.yaml).
 _CODE = ("facegan", "cluster", "jobs", "pyproject.toml", "constraints.txt")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.studies.code_commit import code_commit
+from facegan.code_commit import code_commit
 
 MOUNTED = ("facegan", "cluster", "jobs", "pyproject.toml", "constraints.txt")
 
