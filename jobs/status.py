@@ -1,0 +1,56 @@
+"""Say how far a study is, from its folder or bucket alone: arms, trials, rate, time left, failures. Needs no cluster."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import tyro
+
+from cluster.cli.command_line import run_job
+from cluster.storage.uri import storage_uri
+from cluster.studies.study_store import StudyStore
+from facegan.errors import UserError
+from facegan.report.status_table import status_lines
+from facegan.study.folder.study_folder import read_plan
+from facegan.study.folder.study_status import StudyStatus, study_status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Arguments of jobs/status.py."""
+
+    study: Annotated[str, tyro.conf.Positional] = ""
+    """Study folder or s3://bucket/prefix."""
+    watch: float = 0
+    """Seconds between two looks, until the study has ended; 0: look once."""
+    json: bool = False
+    """Print one JSON object for each look, in place of a table."""
+
+
+def main(args: Status) -> None:
+    """Print the status, once or until the study has ended."""
+    if not args.study:
+        raise UserError("the study is missing: jobs/status.py <folder or s3://bucket/prefix>")
+    if args.watch < 0:
+        raise UserError(f"--watch is {args.watch:g}: seconds between two looks, or 0 to look once")
+    store = StudyStore(storage_uri("the study", args.study))
+    store.location.check()
+    while True:
+        store.pull()
+        status = study_status(read_plan(store.folder, "the study", location=args.study), store.folder)
+        if args.json:
+            print(json.dumps(asdict(status)), flush=True)
+        else:
+            print("\n".join(status_lines(status)), end="\n\n" if args.watch else "\n", flush=True)
+        if not args.watch or _has_ended(status):
+            return
+        time.sleep(args.watch)
+
+
+def _has_ended(status: StudyStatus) -> bool:
+    return all(trial.state not in ("PENDING", "RUNNING") for trial in status.trials)
+
+
+if __name__ == "__main__":
+    run_job(main, Status, __doc__)
