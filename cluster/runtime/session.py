@@ -70,4 +70,5 @@ def _end_with_ray(node: Node) -> None:
                 flush=True,
             )
             # No clean end: each part of it would wait for a Ray that is gone.
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
             os._exit(1)

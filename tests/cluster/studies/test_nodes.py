@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +104,15 @@ def test_rays_command_keeps_new_work_from_the_node(idle_head: Cluster) -> None:
     ask = ray.remote(num_cpus=1)(lambda: ray.get_runtime_context().get_node_id())
     assert ray.get(ask.remote(), timeout=60) == node.node_id
     options = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "test", "--deadline-remaining-seconds", "110"]
-    command = ["ray", "drain-node", "--address", idle_head.address, "--node-id", node.node_id, *options]
+    command = [
+        str(Path(sys.executable).parent / "ray"),
+        "drain-node",
+        "--address",
+        idle_head.address,
+        "--node-id",
+        node.node_id,
+        *options,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     time.sleep(2)
     other = idle_head.add_node(num_cpus=1)

@@ -1,15 +1,21 @@
-"""A worker of a data-parallel run that hangs: the others do not wait for ever, and the run ends as if nothing had happened."""
+"""A worker of a data-parallel run that hangs: the others do not wait for ever, and the run ends as if nothing had happened.
+
+It takes minutes, so only `make faults` runs it.
+"""
 
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
+import ray
 import torch
 
 from cluster.datasets.dataset import existing
+from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI
 from cluster.studies.data_parallel import run_data_parallel
 from cluster.studies.study_store import StudyStore
@@ -21,7 +27,19 @@ from facegan.study.folder.trial_folder import trial_folder
 from facegan.trial import TrialRun, run_trial
 from tests.planning import PLANNED_DATA
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # Ray Train warns of what Ray Data deprecates
+]
+
+
+@pytest.fixture(autouse=True)
+def local_ray() -> Iterator[None]:
+    """Ray on this machine."""
+    start_ray()
+    yield
+    ray.shutdown()
 
 
 def workers() -> list[psutil.Process]:
@@ -42,7 +60,7 @@ def test_a_worker_that_hangs_is_replaced(
         ended = pool.submit(run_data_parallel, trial, store, existing(StorageURI(str(data_folder))), workers=2, gpu=False)
         while not (folder.state().images >= 64 and workers()) and not ended.done():
             time.sleep(0.02)
-        assert not ended.done()
+        assert not ended.done(), folder.state()
         hanging = workers()[0]
         hanging.send_signal(signal.SIGSTOP)
         try:
