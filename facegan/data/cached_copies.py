@@ -1,6 +1,5 @@
 """Removal of this machine's local copies of a data set, when a clip of it may no longer be kept."""
 
-import json
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -8,6 +7,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from facegan.cache import cache_folder
+from facegan.data.clip_record import file_key
+from facegan.data.local_copy import COPIED_MANIFEST
+from facegan.data.manifest import read_manifest
+from facegan.errors import UserError
 
 
 def remove_copies(hashes: Collection[str], files: Collection[str]) -> int:
@@ -39,7 +42,7 @@ def remove_copies(hashes: Collection[str], files: Collection[str]) -> int:
 def _holds(folder: Path, files: Collection[str]) -> bool:
     """Whether a copy has one of the files. A copy whose manifest cannot be read is not used by any process, and counts."""
     try:
-        clips = json.loads((folder / "manifest.json").read_bytes())["clips"]
-        return any(clip["file"] in files for clip in clips)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        manifest = read_manifest(lambda key: (folder / key).read_bytes(), COPIED_MANIFEST, str(folder))
+    except (OSError, UserError):
         return True
+    return not {file_key(key) for key in manifest.clips.texts("key")}.isdisjoint(files)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.data.batch import Batch, Triplets
-from facegan.data.local_copy import copy_of_folder
-from facegan.data.manifest import parse_manifest
+from facegan.data.local_copy import COPIED_MANIFEST, copy_of_folder
+from facegan.data.manifest import read_manifest
 from facegan.data.shards import decode_image
 from facegan.landmarks.points import mirror
 
@@ -24,8 +24,8 @@ class FaceData:
     """
 
     def __init__(self, folder: Path) -> None:
-        content = (folder / "manifest.json").read_bytes()
-        self.manifest = parse_manifest(content, str(folder), "remove this local copy, so that it is made again")
+        cure = "remove this local copy, so that it is made again"
+        self.manifest = read_manifest(lambda key: (folder / key).read_bytes(), COPIED_MANIFEST, str(folder), cure)
         self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
         # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
         self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))

@@ -4,8 +4,7 @@ images.bin    the encoded images one after the other
 offsets.npy   [rows + 1] where each image begins, and the end
 points.npy    [rows, 68, 2] landmarks in crop pixels
 frames.npy    [rows] frame numbers of the source
-boxes.npy     [rows, 3] left, top and side of the crop in source pixels
-manifest.json the manifest that it is a copy of
+manifest.json the manifest that it is a copy of, and beside it the clip table that the manifest names
 
 Images inside Parquet pages would have to be decoded into the memory of each process; these files need not.
 """
@@ -25,16 +24,16 @@ from numpy.typing import NDArray
 
 from facegan.cache import cache_folder
 from facegan.data.clip_record import CLIPS, record_key
+from facegan.data.clip_table import ManifestClip
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.listing import IngestedSource
 from facegan.data.manifest import (
     Manifest,
-    ManifestClip,
     make_manifest,
     manifest_hash,
     manifest_key,
     newest_version,
-    parse_manifest,
+    read_manifest,
     repair_command,
     to_bytes,
 )
@@ -46,6 +45,8 @@ from facegan.landmarks.points import POINTS
 
 _FETCHES = 16
 """Clips that are fetched at a time."""
+
+COPIED_MANIFEST = "manifest.json"
 
 _FOREIGN = "it was written by another program; ingest its clips into another place with jobs/ingest.py"
 
@@ -65,7 +66,7 @@ def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
     except (UserError, FileNotFoundError):
         raise
     except OSError as error:
-        size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
+        size = manifest.clips.total("file_bytes") / 1e6
         raise UserError(
             f"{folder}: {error.strerror or error}, while {size:.0f} MB of the data set were copied there; correct this, or "
             "name another disk with the environment variable FACEGAN_CACHE"
@@ -86,7 +87,8 @@ def _make_copy(manifest: Manifest, folder: Path, fetch: Fetch) -> None:
             with replacing(folder) as partial:
                 partial.mkdir()
                 _unpack(clips, files, partial)
-                (partial / "manifest.json").write_bytes(to_bytes(manifest))
+                (partial / manifest.clips.file.file).write_bytes(manifest.clips.content)
+                (partial / COPIED_MANIFEST).write_bytes(to_bytes(manifest))
             shutil.rmtree(downloads, ignore_errors=True)
 
 
@@ -111,25 +113,24 @@ def _is_whole(folder: Path) -> bool:
     """Whether a copy is complete. It appears in one rename, so the size of the images is checked only against later damage."""
     try:
         end = int(np.load(folder / "offsets.npy", mmap_mode="r")[-1])
-        return (folder / "images.bin").stat().st_size == end and (folder / "manifest.json").exists()
+        return (folder / "images.bin").stat().st_size == end and (folder / COPIED_MANIFEST).exists()
     except (FileNotFoundError, ValueError):
         return False
 
 
 def _unpack(clips: list[ManifestClip], files: list[Path], into: Path) -> None:
     """Write the arrays of some Parquet files in their order, with the images of one row group in memory at a time."""
-    sizes, points, frames, boxes = [], [], [], []
+    sizes, points, frames = [], [], []
     with (into / "images.bin").open("wb") as sink:
         for clip, file in zip(clips, files, strict=True):
             for group in _row_groups(clip, file):
                 sizes.append(_append_images(group.column("image"), sink))
                 points.append(_flat(group.column("landmarks")).reshape(-1, POINTS, 2))
-                boxes.append(_flat(group.column("crop_box")).reshape(-1, 3))
                 frames.append(group.column("frame").to_numpy())
         sink.flush()
         os.fsync(sink.fileno())
     np.save(into / "offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64))
-    for name, parts in (("points", points), ("frames", frames), ("boxes", boxes)):
+    for name, parts in (("points", points), ("frames", frames)):
         np.save(into / f"{name}.npy", np.concatenate(parts))
 
 
@@ -162,7 +163,7 @@ def read_newest(folder: Path) -> Manifest:
     version = newest_version(os.listdir(folder)) if folder.is_dir() else 0
     if not version:
         raise UserError(f"--data is {str(folder)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
-    return parse_manifest((folder / manifest_key(version)).read_bytes(), str(folder))
+    return read_manifest(lambda key: (folder / key).read_bytes(), manifest_key(version), str(folder))
 
 
 def checked_file(folder: Path, clip: ManifestClip, cure: str) -> Path:
@@ -197,8 +198,9 @@ def ingest_folder(clips: list[ClipSource], source: Path, folder: Path, config: I
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     records = [write_clip(clip, source, folder / CLIPS, config, content_hash(clip, source)) for clip in clips]
     facts = IngestedSource(fingerprint(FoundClips(clips, [])), len(clips), [])
-    manifest, table = make_manifest(records, config, synthetic=synthetic, sources={str(source): facts})
-    (folder / manifest.quarantine.file).write_bytes(table)
+    manifest, tables = make_manifest(records, config, synthetic=synthetic, sources={str(source): facts})
+    for key, content in tables.items():
+        (folder / key).write_bytes(content)
     for record in records:
         (folder / record_key(record.key)).write_bytes(record.to_json())
     (folder / manifest_key(1)).write_bytes(to_bytes(manifest))
