@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.dataset import existing
+from cluster.storage.objects import Unreachable
 from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
 
@@ -95,6 +96,24 @@ def test_a_manifest_that_cannot_be_read_is_replaced_by_a_new_version(
     ingest_job(*command, "--size", 32)
     assert (data / "manifest-000002.json").read_bytes() == whole
     ingest_job("--data", data, "--verify", True)
+
+
+@pytest.mark.parametrize("key", ["manifest-", "clips-"])
+def test_storage_that_cannot_be_read_is_no_damage(
+    key: str, data: Path, source: Path, ingest_job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repair would write a new version, without the clips of other sources."""
+    read, before = StorageURI.read, bytes_of(data)
+
+    def refused(uri: StorageURI, name: str) -> bytes:
+        if name.startswith(key):
+            raise Unreachable("the server does not answer")
+        return read(uri, name)
+
+    monkeypatch.setattr(StorageURI, "read", refused)
+    with pytest.raises(Unreachable):
+        ingest_job("--data", data, "--source", source, "--size", 32, "--repair", True)
+    assert bytes_of(data) == before
 
 
 def test_a_data_set_of_schema_4_is_named_and_repaired_without_making_its_clips_again(
