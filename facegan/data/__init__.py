@@ -6,8 +6,10 @@ Ingest: `listing` reads a folder, `sources` finds its clips and `split` says wha
 clips a version of a data set, whose tables are `clip_table` and `quarantine` (`table_file`: both as Parquet files); `describe`
 prints what is in it.
 
-Training: `local_copy` unpacks a data set for memory mapping; `face_data` reads rows; `sampling` chooses the frames of a step;
-`batch` holds them; `resident` keeps all frames on the device. `cached_copies` removes local copies.
+Training: `local_copy` unpacks a data set for memory mapping, or `fetched_frames` reads clips that `clip_cache` fetches when
+they are needed and keeps while there is room (both read the files of clips through `clip_files`); `face_data` reads rows;
+`sampling` chooses the frames of a step; `batch` holds them; `resident` keeps all frames on the device. `cached_copies` removes
+local copies.
 
 Another format of annotations or videos belongs in `clip_reader` or `frames`; another layout of folders in `sources`.
 """

@@ -1,4 +1,4 @@
-"""Removal of this machine's local copies of a data set, when a clip of it may no longer be kept."""
+"""Removal of this machine's local copies of a data set, and of its kept clips, when a clip may no longer be kept."""
 
 import shutil
 from collections.abc import Collection
@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from facegan.cache import cache_folder
+from facegan.data.clip_cache import clips_folder, remove_clip
 from facegan.data.clip_record import file_key
 from facegan.data.local_copy import COPIED_MANIFEST
 from facegan.data.manifest import read_manifest
@@ -17,7 +18,8 @@ def remove_copies(hashes: Collection[str], files: Collection[str]) -> int:
     """Remove the copies of versions whose manifests have these hashes, and all others that hold one of the Parquet files.
 
     `files` are names inside a data set, which are made from a clip's content: another data set with the same clip is copied
-    under other hashes. Returns the number of copies that were removed. A process that has one open keeps reading what it has
+    under other hashes. Clips that are kept without the rest of their data set count as one copy. Returns the number of copies
+    that were removed. A process that has one open keeps reading what it has
     mapped until it ends. Raises OSError if a copy cannot be deleted.
     """
     home = cache_folder() / "data"
@@ -34,9 +36,10 @@ def remove_copies(hashes: Collection[str], files: Collection[str]) -> int:
                         shutil.rmtree(path)
             removed += 1
     for file in files:
-        for download in home.glob(f"*.downloads/{Path(file).name}*"):
+        for download in (*home.glob(f"*.downloads/{Path(file).name}*"), *clips_folder().glob(f"downloads/{Path(file).name}*")):
             download.unlink()
-    return removed
+    # Listed, not made one by one: `any` would stop at the first.
+    return removed + any([remove_clip(Path(file).stem) for file in files])
 
 
 def _holds(folder: Path, files: Collection[str]) -> bool:

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from facegan.data.clip_files import checked_file
 from facegan.data.clip_table import ManifestClip
 from facegan.data.face_data import open_data
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import checked_file, find_copy, ingest_folder, local_copy, read_newest
+from facegan.data.local_copy import find_copy, ingest_folder, local_copy, read_newest
 from facegan.data.manifest import manifest_hash
 from facegan.data.sources import clips_in
 from facegan.data.table_file import table_file, to_parquet
@@ -130,7 +131,9 @@ def test_a_full_disk_is_one_line_with_the_place_and_the_cure(
         return opened(Path("/dev/full") if path.name == "images.bin" else path, *how, **options)
 
     monkeypatch.setattr(Path, "open", on_full_disk)
-    with pytest.raises(UserError, match=rf"^{tmp_path}/data/.*: No space left on device, while 0 MB .* FACEGAN_CACHE$"):
+    with pytest.raises(
+        UserError, match=rf"^{tmp_path}/data/.*: No space left on device, while 0 MB .* FACEGAN_CACHE, .* FACEGAN_CACHE_GB$"
+    ):
         open_data(data_folder)
     assert [path.suffix for path in (tmp_path / "data").iterdir()] == [".lock"]
     monkeypatch.setattr(Path, "open", opened)
