@@ -30,7 +30,7 @@ REFERENCES = "references.json"
 DISCRIMINATION = "discrimination.json"
 """How well the identity evaluator distinguishes the test people."""
 MANIFEST = "manifest.json"
-"""Copy of the data set's manifest."""
+"""Copy of the data set's manifest, which names the table of its clips by its hash."""
 
 
 def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: bool) -> Summary:

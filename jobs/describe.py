@@ -43,7 +43,7 @@ def main(args: Describe) -> None:
     from facegan.report.sheets import contact_sheet
 
     data = data_set.open()
-    quarantine = data_set.quarantine()
+    quarantine = data_set.quarantine().rows()
     print(f"{uri}: version {data_set.version}, sha256 {data_set.sha256[:12]}")
     for line in [*version_lines(uri, data_set.version), *describe(data, quarantine)]:
         print(line)

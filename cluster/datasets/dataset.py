@@ -1,27 +1,27 @@
 """One version of a data set on storage, and this node's copy of it."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.datasets.removed import removed_clips
 from cluster.storage.local_copy import WrongContent
+from cluster.storage.objects import Unreachable
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
-from facegan.data.clip_record import Quarantined
+from facegan.data.clip_table import ManifestClip
 from facegan.data.manifest import (
     Manifest,
-    ManifestClip,
     manifest_hash,
     manifest_key,
     newest_version,
-    parse_manifest,
-    read_quarantine,
+    read_manifest,
     rebuild_command,
     repair_command,
 )
+from facegan.data.quarantine import QuarantineTable
+from facegan.data.table_file import checked
 from facegan.errors import UserError
 from facegan.study.design.plan import Plan
 
@@ -43,47 +43,49 @@ class DataSet:
     def manifest(self) -> Manifest:
         """The manifest, read from storage. Raises UserError if it is missing, damaged or of another schema."""
         try:
-            content = StorageURI(self.uri).read(manifest_key(self.version))
+            return read_manifest(StorageURI(self.uri).read, manifest_key(self.version), self.uri)
         except FileNotFoundError:
             missing = manifest_key(self.version)
             raise UserError(
                 f"--data is {self.uri!r}: {missing} is missing; put the data set back, or {rebuild_command(self.uri)}"
             ) from None
-        return parse_manifest(content, self.uri)
 
     def open(self) -> "FaceData":
-        """The data, from this node's copy, which the first process of the node downloads.
+        """The data, from this node's copy, which the first process of the node downloads, or from the clips that it keeps.
 
         Raises UserError if the data on storage has changed, is damaged or incomplete.
         """
         # Imported here, since torch takes longer to load than a wrong flag may take to be refused.
-        from facegan.data.face_data import FaceData
-        from facegan.data.local_copy import find_copy, local_copy
+        from facegan.data.face_data import FaceData, fits, open_version
+        from facegan.data.local_copy import find_copy
 
         self._check_not_removed()
         copy = find_copy(self.sha256, cache_folder())
-        if copy is None:
-            manifest = self.manifest()
-            if manifest_hash(manifest) != self.sha256:
-                raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
-            if StorageURI(self.uri).is_remote:
-                size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
-                print(f"data     copying {len(manifest.clips)} clips, {size:.0f} MB, from {self.uri}", flush=True)
-            cure = repair_command(self.uri, manifest.sources)
-            copy = local_copy(manifest, cache_folder(), lambda clip, downloads: self._fetch(clip, downloads, cure))
-        return FaceData(copy)
+        if copy is not None:
+            return FaceData.of_copy(copy)
+        manifest = self.manifest()
+        if manifest_hash(manifest) != self.sha256:
+            raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
+        remote = StorageURI(self.uri).is_remote
+        about = f"{len(manifest.clips)} clips, {manifest.clips.total('file_bytes') / 1e6:.0f} MB, from {self.uri}"
+        if not fits(manifest, downloads=remote):
+            print(f"data     fetching clips when they are needed, since FACEGAN_CACHE_GB is too small: {about}", flush=True)
+        elif remote:
+            print(f"data     copying {about}", flush=True)
+        cure = repair_command(self.uri, manifest.sources)
+        return open_version(manifest, lambda clip, downloads: self._fetch(clip, downloads, cure), downloads=remote)
 
     def _check_not_removed(self) -> None:
         """Also where there is a local copy: a machine outside of the cluster keeps its own when a clip is removed."""
         removed = removed_clips(StorageURI(self.uri))
-        gone = sorted(removed & {clip.clip for clip in self.manifest().clips}) if removed else []
+        gone = sorted(removed & set(self.manifest().clips.texts("clip"))) if removed else []
         if gone:
             raise UserError(
                 f"--data is {self.uri!r}: version {self.version} is gone: clip {', '.join(gone[:5])} was removed for good; "
                 f"use the newest version in a new study, --data {self.uri}"
             )
 
-    def quarantine(self) -> list[Quarantined]:
+    def quarantine(self) -> QuarantineTable:
         """The rejected frames. Raises UserError if their table is missing or is not what was written."""
         manifest = self.manifest()
         table, cure = manifest.quarantine, repair_command(self.uri, manifest.sources)
@@ -91,27 +93,33 @@ class DataSet:
             content = StorageURI(self.uri).read(table.file)
         except FileNotFoundError:
             raise UserError(f"--data: {self.uri}/{table.file} is missing although the manifest names it; {cure}") from None
-        if hashlib.sha256(content).hexdigest() != table.sha256:
-            raise UserError(f"--data: {self.uri}/{table.file} is not what was written (its sha256 differs); {cure}")
-        return read_quarantine(content)
+        try:
+            return QuarantineTable(checked(content, table))
+        except UserError as damage:
+            raise UserError(f"--data: {self.uri}/{table.file} is damaged: {damage}; {cure}") from None
 
     def _fetch(self, clip: ManifestClip, downloads: Path, cure: str) -> Path:
-        from facegan.data.local_copy import checked_file
+        from facegan.data.clip_files import checked_file
 
         location = StorageURI(self.uri)
         if not location.is_remote:
             return checked_file(location.folder, clip, cure)
         local = downloads / Path(clip.file).name
         where = f"--data: clip {clip.clip}: {location}/{clip.file}"
-        sizes = {entry.key: entry.size for entry in location.entries(clip.file)}
-        if clip.file not in sizes:
-            raise UserError(f"{where} is missing although the manifest names it; {cure}")
-        if sizes[clip.file] != clip.file_bytes:
-            raise UserError(f"{where} has {sizes[clip.file]} bytes, {clip.file_bytes} were ingested; {cure}")
         try:
             location.download(clip.file, local, size=clip.file_bytes, sha256=clip.sha256)
-        except WrongContent:
-            raise UserError(f"{where} is not the file that was ingested (its sha256 differs); {cure}") from None
+        except FileNotFoundError:
+            raise UserError(f"{where} is missing although the manifest names it; {cure}") from None
+        except Unreachable:
+            raise
+        except UserError as refused:
+            # Only now, since each request to a server costs time.
+            sizes = {entry.key: entry.size for entry in location.entries(clip.file)}
+            if sizes.get(clip.file, clip.file_bytes) != clip.file_bytes:
+                raise UserError(f"{where} has {sizes[clip.file]} bytes, {clip.file_bytes} were ingested; {cure}") from None
+            if isinstance(refused, WrongContent):
+                raise UserError(f"{where} is not the file that was ingested (its sha256 differs); {cure}") from None
+            raise
         return local
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,7 +142,7 @@ def newest(location: StorageURI) -> DataSet | None:
     version = newest_number(location)
     if not version:
         return None
-    manifest = parse_manifest(location.read(manifest_key(version)), str(location))
+    manifest = read_manifest(location.read, manifest_key(version), str(location))
     return DataSet(str(location), version, manifest_hash(manifest))
 
 

@@ -11,7 +11,7 @@ from cluster.datasets.dataset import DataSet, check_image_size, existing
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.storage.uri import storage_uri
 from facegan.config import Config
-from facegan.data.clip_record import SCHEMA_VERSION
+from facegan.data.manifest import SCHEMA_VERSION
 from facegan.study.design.plan import PlannedData
 from facegan.synthetic.config import GENERATOR_VERSION, SyntheticConfig, is_synthetic
 

@@ -6,17 +6,19 @@ from cluster.datasets.removed import files_of_clip, removed_clips
 from cluster.datasets.source import is_rendered
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import ClipRecord, record_from_json
+from facegan.data.clip_record import ClipRecord
+from facegan.data.clip_table import ClipTable
 from facegan.data.listing import IngestedSource, Refused
 from facegan.data.manifest import (
+    DamagedManifest,
     Manifest,
     make_manifest,
     manifest_hash,
     manifest_key,
-    parse_manifest,
-    repair_command,
+    read_manifest,
     to_bytes,
 )
+from facegan.data.quarantine import QuarantineTable
 from facegan.data.sources import FoundClips, fingerprint
 from facegan.errors import UserError
 
@@ -38,14 +40,15 @@ def publish(
         found = read_version(data, number, request)
         # Clips of another configuration, which `replace` allows, are not carried over.
         before = found if found and found.ingest == request.config else None
-        kept = _other_records(before, records, data, request) if before else []
-        if before and kept and before.synthetic != synthetic:
+        tables_before = _tables_of(before, number, records, data, request) if before else None
+        if before and tables_before and before.synthetic != synthetic:
             raise UserError(f"--data is {str(data)!r}: rendered and real people would be mixed; name another place")
         sources = {**(before.sources if before else {}), str(source): ingested(clips)}
-        manifest, table = make_manifest([*kept, *records], request.config, synthetic=synthetic, sources=sources)
+        manifest, tables = make_manifest(records, request.config, synthetic=synthetic, sources=sources, before=tables_before)
         same = found is not None and manifest_hash(found) == manifest_hash(manifest)
         if not same or request.repair:
-            data.write(manifest.quarantine.file, table)
+            for key, content in tables.items():
+                data.write(key, content)
         if found and same and _left_out(found) == _left_out(manifest):
             return DataSet(str(data), number, manifest_hash(manifest))
         try:
@@ -78,34 +81,30 @@ def read_version(data: StorageURI, number: int, request: IngestRequest) -> Manif
     """The manifest of a version; None if there is none, or if it cannot be read and `request.repair` is True."""
     if not number:
         return None
-    content = data.read(manifest_key(number))  # storage that cannot be read is no damage
     try:
-        return parse_manifest(content, str(data))
-    except UserError:
+        return read_manifest(data.read, manifest_key(number), str(data))
+    except DamagedManifest:
         if request.repair:
             return None
         raise
 
 
-def _other_records(before: Manifest, records: list[ClipRecord], data: StorageURI, request: IngestRequest) -> list[ClipRecord]:
-    """The records of the clips that are in a version and not among `records`.
+def _tables_of(
+    before: Manifest, number: int, records: list[ClipRecord], data: StorageURI, request: IngestRequest
+) -> tuple[ClipTable, QuarantineTable] | None:
+    """The tables of a version; None if each of its clips is among `records`.
 
-    Raises UserError if a clip in both has other files now, unless `request.replace` is True, or if a record is broken.
+    Raises UserError if a clip in both has other files now, unless `request.replace` is True, or if the quarantine table is
+    broken.
     """
-    mine = {record.clip: record for record in records}
-    changed = [c.clip for c in before.clips if c.clip in mine and c.source_sha256 != mine[c.clip].source_sha256]
+    mine = {record.clip: record.source_sha256 for record in records}
+    in_both = before.clips.sources_of(mine)
+    changed = [clip for clip, sha256 in in_both.items() if mine[clip] != sha256]
     if changed and not request.replace:
         raise UserError(
             f"--data is {str(data)!r}: clip {', '.join(changed[:5])} has changed since it was ingested; name another place, or "
             f"make a new version with {request.flags}replace True"
         )
-    cure = repair_command(str(data), before.sources)
-    return [_read_record(data, c.clip, c.record, cure) for c in before.clips if c.clip not in mine]
-
-
-def _read_record(data: StorageURI, clip: str, key: str, cure: str) -> ClipRecord:
-    where = f"--data: clip {clip}: {data}/{key}"
-    try:
-        return record_from_json(data.read(key), where, cure)
-    except FileNotFoundError:
-        raise UserError(f"{where} is missing although the manifest names it; {cure}") from None
+    if len(in_both) == len(before.clips):
+        return None  # so that a broken quarantine table can be repaired
+    return before.clips, DataSet(str(data), number, manifest_hash(before)).quarantine()

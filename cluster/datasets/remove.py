@@ -7,7 +7,7 @@ from cluster.datasets.removed import files_of_clip, mark_removed, readable_versi
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
-from facegan.data.manifest import Manifest, manifest_hash, manifest_key, parse_manifest, to_bytes, without_clip
+from facegan.data.manifest import Manifest, manifest_hash, manifest_key, read_manifest, to_bytes, without_clip
 from facegan.errors import UserError, did_you_mean
 
 
@@ -21,7 +21,7 @@ def remove_clip(data: StorageURI, clip: str) -> None:
     number = newest_number(data)
     if not number:
         raise UserError(f"--data is {str(data)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
-    newest = parse_manifest(data.read(manifest_key(number)), str(data))
+    newest = read_manifest(data.read, manifest_key(number), str(data))
     versions = readable_versions(data, number)
     _check_clip(clip, newest, versions, data)
     mark_removed(data, clip)  # first, so that no ingest that runs beside this brings it back
@@ -43,11 +43,11 @@ def remove_clip(data: StorageURI, clip: str) -> None:
 
 
 def _holds(manifest: Manifest, clip: str) -> bool:
-    return any(entry.clip == clip for entry in manifest.clips)
+    return clip in manifest.clips.texts("clip")
 
 
 def _check_clip(clip: str, newest: Manifest, versions: dict[int, Manifest], data: StorageURI) -> None:
-    names = {entry.clip for manifest in versions.values() for entry in manifest.clips}
+    names = {name for manifest in versions.values() for name in manifest.clips.texts("clip")}
     if clip not in names | removed_clips(data) and ("/" in clip or not files_of_clip(data, clip)):
         raise UserError(f"--remove is {clip!r}: no version of {data} has this clip; {did_you_mean(clip, sorted(names))}")
     if not any(entry.rows for entry in newest.clips if entry.clip != clip):
@@ -58,12 +58,13 @@ def _publish_without(data: StorageURI, clip: str) -> DataSet:
     """The newest version, if it lacks the clip; otherwise the next one, written without it."""
     while True:
         number = newest_number(data)
-        made = DataSet(str(data), number, manifest_hash(parse_manifest(data.read(manifest_key(number)), str(data))))
-        before = made.manifest()
+        before = read_manifest(data.read, manifest_key(number), str(data))
+        made = DataSet(str(data), number, manifest_hash(before))
         if not _holds(before, clip):
             return made
-        manifest, table = without_clip(before, clip, made.quarantine())
-        data.write(manifest.quarantine.file, table)
+        manifest, tables = without_clip(before, clip, made.quarantine())
+        for key, content in tables.items():
+            data.write(key, content)
         try:
             data.write(manifest_key(number + 1), to_bytes(manifest), only_if_absent=True)
         except AlreadyThere:

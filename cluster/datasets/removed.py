@@ -6,7 +6,7 @@ from contextlib import suppress
 from cluster.storage.uri import StorageURI
 from facegan.data.clip_record import CLIPS
 from facegan.data.listing import Refused
-from facegan.data.manifest import Manifest, manifest_key, parse_manifest
+from facegan.data.manifest import Manifest, manifest_key, read_manifest
 from facegan.data.sources import FoundClips
 from facegan.errors import UserError
 
@@ -37,7 +37,7 @@ def readable_versions(data: StorageURI, newest: int) -> dict[int, Manifest]:
     for version in range(1, newest + 1):
         # One that is damaged or of another schema is reported by `version_lines`.
         with suppress(FileNotFoundError, UserError):
-            found[version] = parse_manifest(data.read(manifest_key(version)), str(data))
+            found[version] = read_manifest(data.read, manifest_key(version), str(data))
     return found
 
 
@@ -47,7 +47,7 @@ def version_lines(data: StorageURI, newest: int) -> list[str]:
     for version in range(1, newest):
         if version not in versions:
             lines.append(f"version {version} cannot be checked: its manifest is missing or cannot be read")
-        elif held := sorted({entry.clip for entry in versions[version].clips} & gone):
+        elif held := sorted(gone.intersection(versions[version].clips.texts("clip"))):
             lines.append(f"version {version} is gone: it held {', '.join(held)}")
     return lines
 

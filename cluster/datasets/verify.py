@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from cluster.datasets.dataset import existing
 from cluster.storage.objects import Entry
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import CLIPS, record_from_json
-from facegan.data.manifest import Manifest, ManifestClip, repair_command
+from facegan.data.clip_record import CLIPS
+from facegan.data.clip_table import ManifestClip
+from facegan.data.manifest import Manifest, repair_command
 from facegan.errors import UserError
 
 _AT_A_TIME = 8
@@ -42,7 +43,7 @@ def verify(data: StorageURI) -> None:
             f"--data is {str(data)!r}: {len(bad)} of its files, of {clips} of {len(manifest.clips)} clips, are not what was "
             f"ingested; {cure}"
         )
-    size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
+    size = manifest.clips.total("file_bytes") / 1e6
     print(
         f"data     {data}: version {found.version}, {len(manifest.clips)} clips, {size:.1f} MB: every file is what was ingested"
     )
@@ -65,17 +66,6 @@ def _bad_files_of(clip: ManifestClip, data: StorageURI, listed: dict[str, Entry]
             yield BadFile(clip.clip, clip.file, f"it has {found.size} bytes, {clip.file_bytes} were ingested")
         elif data.sha256(found) != clip.sha256:
             yield BadFile(clip.clip, clip.file, "its sha256 differs")
-    if clip.record not in listed:
-        yield BadFile(clip.clip, clip.record, "it is missing")
-        return
-    try:
-        record = record_from_json(data.read(clip.record), "it", "repair it")
-    except UserError as damage:
-        yield BadFile(clip.clip, clip.record, str(damage).removeprefix("it ").removesuffix("; repair it"))
-        return
-    same = (record.clip, record.sha256, record.rows, len(record.quarantined))
-    if same != (clip.clip, clip.sha256, clip.rows, clip.quarantined):
-        yield BadFile(clip.clip, clip.record, "it is of another file than the manifest")
 
 
 def _bad_table(manifest: Manifest, data: StorageURI) -> Iterator[BadFile]:

@@ -1,6 +1,5 @@
-"""Removal of this machine's local copies of a data set, when a clip of it may no longer be kept."""
+"""Removal of this machine's local copies of a data set, and of its kept clips, when a clip may no longer be kept."""
 
-import json
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -8,13 +7,19 @@ from pathlib import Path
 from filelock import FileLock
 
 from facegan.cache import cache_folder
+from facegan.data.clip_cache import clips_folder, remove_clip
+from facegan.data.clip_record import file_key
+from facegan.data.local_copy import COPIED_MANIFEST
+from facegan.data.manifest import read_manifest
+from facegan.errors import UserError
 
 
 def remove_copies(hashes: Collection[str], files: Collection[str]) -> int:
     """Remove the copies of versions whose manifests have these hashes, and all others that hold one of the Parquet files.
 
     `files` are names inside a data set, which are made from a clip's content: another data set with the same clip is copied
-    under other hashes. Returns the number of copies that were removed. A process that has one open keeps reading what it has
+    under other hashes. Clips that are kept without the rest of their data set count as one copy. Returns the number of copies
+    that were removed. A process that has one open keeps reading what it has
     mapped until it ends. Raises OSError if a copy cannot be deleted.
     """
     home = cache_folder() / "data"
@@ -31,15 +36,16 @@ def remove_copies(hashes: Collection[str], files: Collection[str]) -> int:
                         shutil.rmtree(path)
             removed += 1
     for file in files:
-        for download in home.glob(f"*.downloads/{Path(file).name}*"):
+        for download in (*home.glob(f"*.downloads/{Path(file).name}*"), *clips_folder().glob(f"downloads/{Path(file).name}*")):
             download.unlink()
-    return removed
+    # Listed, not made one by one: `any` would stop at the first.
+    return removed + any([remove_clip(Path(file).stem) for file in files])
 
 
 def _holds(folder: Path, files: Collection[str]) -> bool:
     """Whether a copy has one of the files. A copy whose manifest cannot be read is not used by any process, and counts."""
     try:
-        clips = json.loads((folder / "manifest.json").read_bytes())["clips"]
-        return any(clip["file"] in files for clip in clips)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        manifest = read_manifest(lambda key: (folder / key).read_bytes(), COPIED_MANIFEST, str(folder))
+    except (OSError, UserError):
         return True
+    return not {file_key(key) for key in manifest.clips.texts("key")}.isdisjoint(files)

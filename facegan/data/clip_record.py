@@ -15,8 +15,8 @@ from facegan.data.split import SplitName
 from facegan.errors import UserError
 from facegan.records import parse_record
 
-SCHEMA_VERSION = 4
-"""Version of the Parquet columns, of the records and of the manifests."""
+CLIP_VERSION = 4
+"""Version of the Parquet columns and of the records, a part of the names of both."""
 
 CLIPS = "clips"
 """Folder of a data set that holds the Parquet files and the records of its clips."""
@@ -91,7 +91,7 @@ def record_from_json(content: bytes, name: str, cure: str) -> ClipRecord:
 
 def clip_key(clip: ClipSource, source_sha256: str, config: IngestConfig) -> str:
     """`<clip>-<hash>`: the name of the files made from this clip, whose content has this hash, with this configuration."""
-    depends_on = [SCHEMA_VERSION, clip.clip, clip.person, clip.category, source_sha256, asdict(config)]
+    depends_on = [CLIP_VERSION, clip.clip, clip.person, clip.category, source_sha256, asdict(config)]
     return f"{clip.clip}-{hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
@@ -108,8 +108,3 @@ def record_key(clip_key: str) -> str:
 def downloaded_key(clip: ClipSource) -> str:
     """Path, inside a data set, of the content's hash of a clip in a bucket, by the ETags that it had then."""
     return f"{CLIPS}/{clip.clip}-{tag_hash(clip)[:12]}.sha256"
-
-
-def is_clip_file(path: str, suffix: str) -> bool:
-    """Whether a path names a file directly in the folder of clips, and none outside of the data set."""
-    return path.startswith(f"{CLIPS}/") and path.endswith(suffix) and bool(_PLAIN_NAME.fullmatch(path[len(CLIPS) + 1 :]))

@@ -32,7 +32,7 @@ def describe(data: FaceData, quarantine: list[Quarantined]) -> list[str]:
         "",
         *_sizes(manifest),
         "",
-        *_landmarks(data.points, data.size),
+        *_landmarks(np.asarray(data.points), data.size),
     ]
 
 

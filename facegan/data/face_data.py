@@ -1,7 +1,6 @@
 """A data set in memory: its images, landmarks and clips by row."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -9,34 +8,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facegan.cache import cache_folder, cache_limit
 from facegan.data.batch import Batch, Triplets
-from facegan.data.local_copy import copy_of_folder
-from facegan.data.manifest import parse_manifest
+from facegan.data.clip_cache import ClipCache
+from facegan.data.clip_files import Fetch, checked_file
+from facegan.data.fetched_frames import FetchedFrames
+from facegan.data.local_copy import COPIED_MANIFEST, CopiedFrames, find_copy, local_copy, read_newest
+from facegan.data.manifest import Manifest, manifest_hash, read_manifest, repair_command
 from facegan.data.shards import decode_image
 from facegan.landmarks.points import mirror
 
 
 class FaceData:
-    """A data set, read from a local copy (see `facegan.data.local_copy`) that all processes of the machine map into memory.
+    """A data set, read from `frames`: a local copy of all of it, or clips that are fetched when they are needed.
 
     `size` is the side of the crops in pixels; `points` [rows, 68, 2] are landmarks in crop pixels; `frame` [rows] are frame
-    numbers of the source. Raises UserError if the copy's manifest is damaged.
+    numbers of the source.
     """
 
-    def __init__(self, folder: Path) -> None:
-        content = (folder / "manifest.json").read_bytes()
-        self.manifest = parse_manifest(content, str(folder), "remove this local copy, so that it is made again")
-        self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
-        # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
-        self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
+    def __init__(self, manifest: Manifest, frames: CopiedFrames | FetchedFrames) -> None:
+        self.manifest, self.frames = manifest, frames
+        self.points, self.frame = frames.points, frames.frame
         self.size = self.manifest.ingest.size
         self.synthetic = self.manifest.synthetic
-        self._people = {clip.clip: clip.person for clip in self.manifest.clips}
-        self._rows: dict[str, NDArray[np.int64]] = {}
-        start = 0
-        for clip in self.manifest.clips:
-            self._rows[clip.clip] = np.arange(start, start + clip.rows)
-            start += clip.rows
+        clips = manifest.clips
+        self._people = dict(zip(clips.texts("clip"), clips.texts("person"), strict=True))
+
+    @classmethod
+    def of_copy(cls, folder: Path) -> "FaceData":
+        """The data in a local copy. Raises UserError if the copy's manifest is damaged."""
+        cure = "remove this local copy, so that it is made again"
+        manifest = read_manifest(lambda key: (folder / key).read_bytes(), COPIED_MANIFEST, str(folder), cure)
+        return cls(manifest, CopiedFrames(folder))
 
     def person_of(self, clip: str) -> str:
         """The person in a clip."""
@@ -48,14 +51,21 @@ class FaceData:
         Validation takes `validation_fraction` of the training people, at least one if it is above 0, evenly spread over the
         order of their clips. All clips of a person are in one part.
         """
-        names = [c.clip for c in self.manifest.clips if c.rows and (c.split == "test") == (part == "test")]
+        rows, splits = self.manifest.clips.numbers("rows"), self.manifest.clips.texts("split")
+        end = np.cumsum(rows)
+        spans = {
+            name: (stop - count, stop)
+            for name, split, count, stop in zip(self._people, splits, rows, end, strict=True)
+            if count and (split == "test") == (part == "test")
+        }
+        names = list(spans)
         if part != "test":
             people = list(dict.fromkeys(self._people[name] for name in names))
             count = round(len(people) * validation_fraction) if len(people) > 1 else 0
             count = max(count, 1) if validation_fraction and len(people) > 1 else count
             held_out = {people[int((i + 0.5) * len(people) / count)] for i in range(count)}
             names = [name for name in names if (self._people[name] in held_out) == (part == "validation")]
-        return {name: self._rows[name] for name in names}
+        return {name: np.arange(*spans[name]) for name in names}
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """The image of a row: [size, size, 3] uint8 RGB."""
@@ -63,7 +73,7 @@ class FaceData:
 
     def encoded(self, row: int) -> NDArray[np.uint8]:
         """The image of a row as it is stored: the bytes of a JPEG or PNG file, [bytes] uint8."""
-        return self._bytes[self._offsets[row] : self._offsets[row + 1]]
+        return self.frames.encoded(row)
 
     def batch(self, triplets: Triplets) -> Batch:
         """The batch of some triplets, decoded and mirrored. Third frames need no image."""
@@ -91,11 +101,26 @@ class FaceData:
         return torch.from_numpy(points)
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    """A read-only array over a file, in memory that all processes of the machine share."""
-    return np.asarray(np.load(path, mmap_mode="r"))
+def open_version(manifest: Manifest, fetch: Fetch, *, downloads: bool) -> FaceData:
+    """A version of a data set, from the machine's copy; without one, as `fits` says, from a new copy or clip by clip.
+
+    Raises UserError if a clip's file is missing or is not what was ingested.
+    """
+    if find_copy(manifest_hash(manifest), cache_folder()) or fits(manifest, downloads=downloads):
+        return FaceData.of_copy(local_copy(manifest, cache_folder(), fetch))
+    limit = cache_limit()
+    assert limit is not None, "without a limit everything fits"
+    return FaceData(manifest, FetchedFrames(manifest, ClipCache(limit, fetch)))
+
+
+def fits(manifest: Manifest, *, downloads: bool) -> bool:
+    """Whether a copy of the data set, and the downloads that it is made from, stay below FACEGAN_CACHE_GB."""
+    limit = cache_limit()
+    return limit is None or manifest.clips.total("file_bytes") * (2 if downloads else 1) <= limit
 
 
 def open_data(folder: Path) -> FaceData:
-    """The newest version of a data set in a folder, through the local copy. Raises UserError if there is none."""
-    return FaceData(copy_of_folder(folder))
+    """The newest version of a data set in a folder. Raises UserError if there is none."""
+    manifest = read_newest(folder)
+    cure = repair_command(str(folder), manifest.sources)
+    return open_version(manifest, lambda clip, _: checked_file(folder, clip, cure), downloads=False)

@@ -4,53 +4,44 @@ images.bin    the encoded images one after the other
 offsets.npy   [rows + 1] where each image begins, and the end
 points.npy    [rows, 68, 2] landmarks in crop pixels
 frames.npy    [rows] frame numbers of the source
-boxes.npy     [rows, 3] left, top and side of the crop in source pixels
-manifest.json the manifest that it is a copy of
+manifest.json the manifest that it is a copy of, and beside it the clip table that the manifest names
 
 Images inside Parquet pages would have to be decoded into the memory of each process; these files need not.
 """
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from facegan.cache import cache_folder
+from facegan.data.clip_files import FETCHES, Fetch, checked_file, row_groups
 from facegan.data.clip_record import CLIPS, record_key
+from facegan.data.clip_table import ManifestClip
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.listing import IngestedSource
 from facegan.data.manifest import (
     Manifest,
-    ManifestClip,
     make_manifest,
     manifest_hash,
     manifest_key,
     newest_version,
-    parse_manifest,
+    read_manifest,
     repair_command,
     to_bytes,
 )
-from facegan.data.shards import SCHEMA, write_clip
+from facegan.data.shards import write_clip
 from facegan.data.sources import ClipSource, FoundClips, content_hash, fingerprint
 from facegan.errors import UserError
-from facegan.files import file_sha256, replacing
+from facegan.files import replacing
 from facegan.landmarks.points import POINTS
 
-_FETCHES = 16
-"""Clips that are fetched at a time."""
-
-_FOREIGN = "it was written by another program; ingest its clips into another place with jobs/ingest.py"
-
-Fetch = Callable[[ManifestClip, Path], Path]
-"""From a clip of the manifest and a folder for downloads to a local Parquet file whose hash was checked."""
+COPIED_MANIFEST = "manifest.json"
 
 
 def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
@@ -65,10 +56,10 @@ def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
     except (UserError, FileNotFoundError):
         raise
     except OSError as error:
-        size = sum(clip.file_bytes for clip in manifest.clips) / 1e6
+        size = manifest.clips.total("file_bytes") / 1e6
         raise UserError(
             f"{folder}: {error.strerror or error}, while {size:.0f} MB of the data set were copied there; correct this, or "
-            "name another disk with the environment variable FACEGAN_CACHE"
+            "name another disk with the environment variable FACEGAN_CACHE, or the space to use with FACEGAN_CACHE_GB"
         ) from None
     return folder
 
@@ -86,13 +77,14 @@ def _make_copy(manifest: Manifest, folder: Path, fetch: Fetch) -> None:
             with replacing(folder) as partial:
                 partial.mkdir()
                 _unpack(clips, files, partial)
-                (partial / "manifest.json").write_bytes(to_bytes(manifest))
+                (partial / manifest.clips.file.file).write_bytes(manifest.clips.content)
+                (partial / COPIED_MANIFEST).write_bytes(to_bytes(manifest))
             shutil.rmtree(downloads, ignore_errors=True)
 
 
 def _fetch_all(clips: list[ManifestClip], downloads: Path, fetch: Fetch) -> list[Path]:
-    """The files of the clips in their order, several fetched at a time: one alone waits for storage most of the time."""
-    with ThreadPoolExecutor(_FETCHES, "fetch") as pool:
+    """The files of the clips in their order, several fetched at a time."""
+    with ThreadPoolExecutor(FETCHES, "fetch") as pool:
         # `map` cancels what has not begun when one cannot be fetched.
         return list(pool.map(lambda clip: fetch(clip, downloads), clips))
 
@@ -111,39 +103,25 @@ def _is_whole(folder: Path) -> bool:
     """Whether a copy is complete. It appears in one rename, so the size of the images is checked only against later damage."""
     try:
         end = int(np.load(folder / "offsets.npy", mmap_mode="r")[-1])
-        return (folder / "images.bin").stat().st_size == end and (folder / "manifest.json").exists()
+        return (folder / "images.bin").stat().st_size == end and (folder / COPIED_MANIFEST).exists()
     except (FileNotFoundError, ValueError):
         return False
 
 
 def _unpack(clips: list[ManifestClip], files: list[Path], into: Path) -> None:
     """Write the arrays of some Parquet files in their order, with the images of one row group in memory at a time."""
-    sizes, points, frames, boxes = [], [], [], []
+    sizes, points, frames = [], [], []
     with (into / "images.bin").open("wb") as sink:
         for clip, file in zip(clips, files, strict=True):
-            for group in _row_groups(clip, file):
+            for group in row_groups(clip, file):
                 sizes.append(_append_images(group.column("image"), sink))
                 points.append(_flat(group.column("landmarks")).reshape(-1, POINTS, 2))
-                boxes.append(_flat(group.column("crop_box")).reshape(-1, 3))
                 frames.append(group.column("frame").to_numpy())
         sink.flush()
         os.fsync(sink.fileno())
     np.save(into / "offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64))
-    for name, parts in (("points", points), ("frames", frames), ("boxes", boxes)):
+    for name, parts in (("points", points), ("frames", frames)):
         np.save(into / f"{name}.npy", np.concatenate(parts))
-
-
-def _row_groups(clip: ManifestClip, file: Path) -> Iterator[Any]:
-    """The row groups of a file whose hash was checked, which another program may have written nevertheless."""
-    with pa.memory_map(str(file)) as source:
-        try:
-            parquet = pq.ParquetFile(source)
-        except pa.ArrowException:
-            raise UserError(f"--data: clip {clip.clip}: {clip.file} is no Parquet file; {_FOREIGN}") from None
-        if not parquet.schema_arrow.equals(SCHEMA) or parquet.metadata.num_rows != clip.rows:
-            raise UserError(f"--data: clip {clip.clip}: {clip.file} has other columns or rows than the manifest; {_FOREIGN}")
-        for number in range(parquet.num_row_groups):
-            yield from parquet.read_row_group(number).combine_chunks().to_batches()
 
 
 def _append_images(column: Any, sink: BinaryIO) -> NDArray[np.int64]:
@@ -157,29 +135,39 @@ def _flat(column: Any) -> NDArray[Any]:
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False))
 
 
+class CopiedFrames:
+    """Images, landmarks and frame numbers by row, from a local copy that all processes of the machine map into memory.
+
+    `points` [rows, 68, 2] are landmarks in crop pixels, `frame` [rows] the frame numbers of the source.
+    """
+
+    ahead = 0
+    """Samples to expect before they are read: everything is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
+        # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
+        self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
+
+    def encoded(self, row: int) -> NDArray[np.uint8]:
+        """The image of a row as it is stored: the bytes of a JPEG or PNG file, [bytes] uint8."""
+        return self._bytes[self._offsets[row] : self._offsets[row + 1]]
+
+    def expect(self, rows: NDArray[np.int64]) -> None:
+        """Nothing is to be fetched."""
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """A read-only array over a file, in memory that all processes of the machine share."""
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
 def read_newest(folder: Path) -> Manifest:
     """The newest manifest of a data set in a folder. Raises UserError if the folder is not a data set."""
     version = newest_version(os.listdir(folder)) if folder.is_dir() else 0
     if not version:
         raise UserError(f"--data is {str(folder)!r}: no data set (it has no manifest); make one with jobs/ingest.py")
-    return parse_manifest((folder / manifest_key(version)).read_bytes(), str(folder))
-
-
-def checked_file(folder: Path, clip: ManifestClip, cure: str) -> Path:
-    """The Parquet file of a clip in a data set's folder; `cure` tells the user what to do if it is broken.
-
-    Raises UserError if it is missing, if it cannot be read or if its hash is another.
-    """
-    path = folder / clip.file
-    try:
-        digest = file_sha256(path)
-    except FileNotFoundError:
-        raise UserError(f"--data: clip {clip.clip}: {path} is missing although the manifest names it; {cure}") from None
-    except OSError as error:
-        raise UserError(f"--data: clip {clip.clip}: {path} cannot be read ({error.strerror or error}); {cure}") from None
-    if digest != clip.sha256:
-        raise UserError(f"--data: clip {clip.clip}: {path} is not the file that was ingested (its sha256 differs); {cure}")
-    return path
+    return read_manifest(lambda key: (folder / key).read_bytes(), manifest_key(version), str(folder))
 
 
 def copy_of_folder(folder: Path) -> Path:
@@ -197,8 +185,9 @@ def ingest_folder(clips: list[ClipSource], source: Path, folder: Path, config: I
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     records = [write_clip(clip, source, folder / CLIPS, config, content_hash(clip, source)) for clip in clips]
     facts = IngestedSource(fingerprint(FoundClips(clips, [])), len(clips), [])
-    manifest, table = make_manifest(records, config, synthetic=synthetic, sources={str(source): facts})
-    (folder / manifest.quarantine.file).write_bytes(table)
+    manifest, tables = make_manifest(records, config, synthetic=synthetic, sources={str(source): facts})
+    for key, content in tables.items():
+        (folder / key).write_bytes(content)
     for record in records:
         (folder / record_key(record.key)).write_bytes(record.to_json())
     (folder / manifest_key(1)).write_bytes(to_bytes(manifest))

@@ -1,79 +1,76 @@
 """The manifests of a data set: one file a version, never changed once written. The highest version is the current one.
 
-manifest-000001.json        the clips of version 1, and how they were made
-clips/<clip>-<hash>.parquet crops and landmarks of a clip
-clips/<clip>-<hash>.json    the clip's record (`ClipRecord`)
+manifest-000001.json        what version 1 was made from and how, its totals, and the names of its two tables
+clips-<hash>.parquet        its clips (`facegan.data.clip_table`)
 quarantine-<hash>.parquet   clip, frame, reason and file of every frame that was read but not written
+clips/<clip>-<hash>.parquet crops and landmarks of a clip
+clips/<clip>-<hash>.json    the clip's record (`ClipRecord`), which an ingest that was stopped goes on from; no reader needs it
 
 The hash of a manifest names the data in plans and results. This module imports PyArrow only where a table is read or written.
 """
 
 import hashlib
-import io
 import json
 import re
 import shlex
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass
 
-from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, file_key, is_clip_file, record_key
+from facegan.data.clip_record import ClipRecord
+from facegan.data.clip_table import ClipTable
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.listing import IngestedSource
-from facegan.data.split import SplitName, check_people
+from facegan.data.quarantine import QuarantineTable
+from facegan.data.table_file import TableFile, checked
 from facegan.errors import UserError
 from facegan.records import from_json, parse_record
 
+SCHEMA_VERSION = 5
+"""Version of the manifests and of their tables. Clips have one of their own, so that they need not be made again."""
+
 _MANIFEST_NAME = re.compile(r"manifest-(\d{6})\.json")
-_QUARANTINE_NAME = re.compile(r"quarantine-[0-9a-f]{12}\.parquet")
+
+ReadFile = Callable[[str], bytes]
+"""From a path inside a data set to the file's content; raises FileNotFoundError if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestClip:
-    """A clip of a data set. `file` and `record` are paths inside the data set; `file` is empty if no frame could be used."""
-
-    file: str
-    clip: str
-    person: str
-    split: SplitName
-    category: str
-    source_sha256: str
-    rows: int
-    file_bytes: int
-    image_bytes: int
-    sha256: str
-    frames_read: int
-    quarantined: int
-    record: str
-
-    def __post_init__(self) -> None:
-        if self.file and not is_clip_file(self.file, ".parquet"):
-            raise UserError(f"file is {self.file!r}: clips/<name>.parquet")
-        if not is_clip_file(self.record, ".json"):
-            raise UserError(f"record is {self.record!r}: clips/<name>.json")
-        if min(self.rows, self.file_bytes, self.image_bytes, self.quarantined) < 0 or bool(self.rows) != bool(self.file):
-            raise UserError(f"clip {self.clip!r} has {self.rows} rows in {self.file!r}: rows and a file, or neither")
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineTable:
-    """The Parquet file, inside a data set, that lists the quarantined frames."""
-
-    file: str
-    sha256: str
-
-    def __post_init__(self) -> None:
-        if not _QUARANTINE_NAME.fullmatch(self.file):
-            raise UserError(f"quarantine.file is {self.file!r}: quarantine-<hash>.parquet")
+class DamagedManifest(UserError):
+    """A manifest, or the clip table that it names, is damaged, missing or of another version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One version of a data set. Its clips are in the order of their names, and rows are counted in this order.
+    """One version of a data set, in memory.
 
     `sources` has what was found at the location of each source; `reasons` counts the quarantined frames by reason.
-    Raises UserError if the counts do not add up, a clip is named twice, or a person is in training and test clips.
     """
+
+    synthetic: bool
+    sources: dict[str, IngestedSource]
+    ingest: IngestConfig
+    reasons: dict[str, int]
+    quarantine: TableFile
+    clips: ClipTable
+
+    @property
+    def frames_read(self) -> int:
+        """Number of frames that were read: those written and those quarantined."""
+        return self.clips.total("frames_read")
+
+    @property
+    def rows(self) -> int:
+        """Number of frames that were written."""
+        return self.clips.total("rows")
+
+    @property
+    def quarantined(self) -> int:
+        """Number of frames that were read but not written."""
+        return self.quarantine.rows
+
+
+@dataclass(frozen=True, slots=True)
+class _ManifestFile:
+    """A manifest as it is stored. Raises UserError if the counts do not add up."""
 
     schema_version: int
     synthetic: bool
@@ -83,20 +80,13 @@ class Manifest:
     rows: int
     quarantined: int
     reasons: dict[str, int]
-    quarantine: QuarantineTable
-    clips: list[ManifestClip]
+    quarantine: TableFile
+    clips: TableFile
 
     def __post_init__(self) -> None:
-        for name in ("frames_read", "rows", "quarantined"):
-            total = sum(getattr(clip, name) for clip in self.clips)
-            if getattr(self, name) != total:
-                raise UserError(f"{name} is {getattr(self, name)}: the clips have {total}")
-        if self.frames_read != self.rows + self.quarantined or self.quarantined != sum(self.reasons.values()):
+        by_reason = sum(self.reasons.values())
+        if self.frames_read != self.rows + self.quarantined or not self.quarantined == by_reason == self.quarantine.rows:
             raise UserError(f"frames_read is {self.frames_read}: rows and quarantined frames, by reason, must add up to it")
-        names = [clip.clip for clip in self.clips]
-        if sorted(set(names)) != names:
-            raise UserError("clips are not in the order of their names, each once")
-        check_people(((clip.clip, clip.person, clip.split == "train") for clip in self.clips), "clips")
 
 
 def manifest_key(version: int) -> str:
@@ -110,88 +100,62 @@ def newest_version(keys: Iterable[str]) -> int:
 
 
 def make_manifest(
-    records: Iterable[ClipRecord], config: IngestConfig, *, synthetic: bool, sources: dict[str, IngestedSource]
-) -> tuple[Manifest, bytes]:
-    """A manifest of some clips, and the content of the quarantine table that it names."""
-    ordered = sorted(records, key=lambda record: record.clip)
-    table = _quarantine_table(row for record in ordered for row in record.quarantined)
-    digest = _sha256(table)
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        synthetic=synthetic,
-        sources=sources,
-        # As it will be read again: 2 becomes 2.0, which changes the hash.
-        ingest=from_json(IngestConfig, asdict(config)),
-        frames_read=sum(record.frames_read for record in ordered),
-        rows=sum(record.rows for record in ordered),
-        quarantined=sum(len(record.quarantined) for record in ordered),
-        reasons=dict(sorted(Counter(row.reason for record in ordered for row in record.quarantined).items())),
-        quarantine=QuarantineTable(f"quarantine-{digest[:12]}.parquet", digest),
-        clips=[
-            ManifestClip(
-                file=file_key(record.key) if record.rows else "",
-                clip=record.clip,
-                person=record.person,
-                split=record.split,
-                category=record.category,
-                source_sha256=record.source_sha256,
-                rows=record.rows,
-                file_bytes=record.file_bytes,
-                image_bytes=record.image_bytes,
-                sha256=record.sha256,
-                frames_read=record.frames_read,
-                quarantined=len(record.quarantined),
-                record=record_key(record.key),
-            )
-            for record in ordered
-        ],
-    )
-    return manifest, table
+    records: Collection[ClipRecord],
+    config: IngestConfig,
+    *,
+    synthetic: bool,
+    sources: dict[str, IngestedSource],
+    before: tuple[ClipTable, QuarantineTable] | None = None,
+) -> tuple[Manifest, dict[str, bytes]]:
+    """A manifest of some clips, and the content of each file that it names.
 
-
-def without_clip(manifest: Manifest, clip: str, quarantine: Iterable[Quarantined]) -> tuple[Manifest, bytes]:
-    """A manifest without one of its clips, and the content of the quarantine table that it names.
-
-    `quarantine` are the rows of the manifest's own table.
+    `before` are the tables of a version whose clips are kept, except those that are among the records.
     """
-    clips = [entry for entry in manifest.clips if entry.clip != clip]
-    rows = [row for row in quarantine if row.clip != clip]
-    table = _quarantine_table(rows)
-    digest = _sha256(table)
-    kept = replace(
-        manifest,
-        frames_read=sum(entry.frames_read for entry in clips),
-        rows=sum(entry.rows for entry in clips),
-        quarantined=len(rows),
-        reasons=dict(sorted(Counter(row.reason for row in rows).items())),
-        quarantine=QuarantineTable(f"quarantine-{digest[:12]}.parquet", digest),
-        clips=clips,
-    )
-    return kept, table
+    if before:
+        clips, quarantine = before[0].updated(records), before[1].updated(records)
+    else:
+        clips, quarantine = ClipTable.of_records(records), QuarantineTable.of_records(records)
+    # As it will be read again: 2 becomes 2.0, which changes the hash.
+    config = from_json(IngestConfig, asdict(config))
+    return _made(clips, quarantine, config, synthetic, sources)
 
 
-def _quarantine_table(quarantined: Iterable[Quarantined]) -> bytes:
-    """A Parquet file with one row per quarantined frame; equal rows give equal bytes."""
-    import pyarrow as pa  # not needed to read a manifest
-    import pyarrow.parquet as pq
+def without_clip(manifest: Manifest, clip: str, quarantine: QuarantineTable) -> tuple[Manifest, dict[str, bytes]]:
+    """A manifest without one of its clips, and the content of each file that it names.
 
-    schema = pa.schema([("clip", pa.string()), ("frame", pa.int32()), ("reason", pa.string()), ("where", pa.string())])
-    rows = [asdict(row) for row in quarantined]
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema), sink)
-    return sink.getvalue()
+    `quarantine` is the manifest's own table.
+    """
+    kept = manifest.clips.without({clip}), quarantine.without({clip})
+    return _made(*kept, manifest.ingest, manifest.synthetic, manifest.sources)
 
 
-def read_quarantine(content: bytes) -> list[Quarantined]:
-    """The rows of a quarantine table."""
-    import pyarrow.parquet as pq
-
-    return [Quarantined(**row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
+def _made(
+    clips: ClipTable, quarantine: QuarantineTable, config: IngestConfig, synthetic: bool, sources: dict[str, IngestedSource]
+) -> tuple[Manifest, dict[str, bytes]]:
+    manifest = Manifest(synthetic, sources, config, quarantine.reasons(), quarantine.file, clips)
+    if manifest.frames_read != manifest.rows + manifest.quarantined:
+        raise UserError(f"frames_read is {manifest.frames_read}: rows and quarantined frames must add up to it")
+    return manifest, {quarantine.file.file: quarantine.content, clips.file.file: clips.content}
 
 
 def to_bytes(manifest: Manifest) -> bytes:
     """The manifest as it is stored; equal manifests give equal bytes."""
-    return (json.dumps(asdict(manifest), indent=1) + "\n").encode()
+    return (json.dumps(asdict(_file_of(manifest)), indent=1) + "\n").encode()
+
+
+def _file_of(manifest: Manifest) -> _ManifestFile:
+    return _ManifestFile(
+        schema_version=SCHEMA_VERSION,
+        synthetic=manifest.synthetic,
+        sources=manifest.sources,
+        ingest=manifest.ingest,
+        frames_read=manifest.frames_read,
+        rows=manifest.rows,
+        quarantined=manifest.quarantined,
+        reasons=manifest.reasons,
+        quarantine=manifest.quarantine,
+        clips=manifest.clips.file,
+    )
 
 
 def repair_command(data: str, sources: Iterable[str]) -> str:
@@ -206,30 +170,50 @@ def rebuild_command(data: str) -> str:
     return f"make a new version with {command} and the other flags that it was made with"
 
 
-def parse_manifest(content: bytes, data: str, cure: str = "") -> Manifest:
-    """The manifest in some bytes. `data` names the data set in messages, `cure` tells the user what to do.
+def read_manifest(read: ReadFile, key: str, data: str, cure: str = "") -> Manifest:
+    """The manifest in the file `key`. `data` names the data set in messages, `cure` tells the user what to do.
 
-    Raises UserError if the content is damaged, of another version or without a single row.
+    Raises FileNotFoundError if there is no such file, and DamagedManifest if its content or its clip table is damaged, of
+    another version or without a single row. Errors of `read` pass.
     """
     cure = cure or rebuild_command(data)
+    found = _parsed(read(key), data, cure)
+    where = f"--data is {data!r}: its clip table {found.clips.file}"
+    try:
+        content = read(found.clips.file)
+    except FileNotFoundError:
+        raise DamagedManifest(f"{where} is missing; {cure}") from None
+    try:
+        clips = ClipTable(checked(content, found.clips))
+    except UserError as reason:
+        raise DamagedManifest(f"{where} is damaged: {reason}; {cure}") from None
+    made = Manifest(found.synthetic, found.sources, found.ingest, found.reasons, found.quarantine, clips)
+    if (made.frames_read, made.rows, clips.file) != (found.frames_read, found.rows, found.clips):
+        raise DamagedManifest(
+            f"--data is {data!r}: its manifest is damaged: it has {found.frames_read} frames read and {found.rows} rows of "
+            f"{found.clips.rows} clips, its clip table {made.frames_read} and {made.rows} of {len(clips)}; {cure}"
+        )
+    return made
+
+
+def _parsed(content: bytes, data: str, cure: str) -> _ManifestFile:
     try:
         version = json.loads(content)["schema_version"]
     except (ValueError, LookupError, TypeError, RecursionError):
         version = None  # parse_record says what is wrong
     if type(version) is int and version != SCHEMA_VERSION:
-        raise UserError(f"--data is {data!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; {cure}")
-    manifest = parse_record(Manifest, content, f"--data is {data!r}: its manifest", cure)
-    if not manifest.rows:
-        raise UserError(f"--data is {data!r}: its manifest names no frame; {cure}")
-    return manifest
+        raise DamagedManifest(f"--data is {data!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; {cure}")
+    try:
+        found = parse_record(_ManifestFile, content, f"--data is {data!r}: its manifest", cure)
+    except UserError as damage:
+        raise DamagedManifest(str(damage)) from None
+    if not found.rows:
+        raise DamagedManifest(f"--data is {data!r}: its manifest names no frame; {cure}")
+    return found
 
 
 def manifest_hash(manifest: Manifest) -> str:
     """SHA-256 of what was ingested and how; the locations of the sources do not count."""
-    content = asdict(manifest)
+    content = asdict(_file_of(manifest))
     del content["sources"]
-    return _sha256(json.dumps(content, sort_keys=True).encode())
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

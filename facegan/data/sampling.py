@@ -47,12 +47,24 @@ def sample(clips: list[NDArray[np.int64]], seed: int, step: int, batch: int, fli
 def batches(data: FaceData, config: Config, first_step: int, rank: int, world: int, pin: bool) -> Generator[Batch, None, None]:
     """The batches of a rank from a step on, endless, decoded ahead in threads; in pinned memory if `pin` is True."""
     clips = training_clips(data, config)
+    # If this machine does not hold the whole data set, clips are fetched this many batches before they are decoded.
+    ahead_of_use = -(-data.frames.ahead * world // config.optim.batch)
+
+    def triplets(step: int) -> Triplets:
+        return sample(clips, config.seed, step, config.optim.batch, config.data.flip).part(rank, world)
+
+    def expect(step: int) -> None:
+        chosen = triplets(step)
+        data.frames.expect(np.concatenate([chosen.source, chosen.target, chosen.third]))
 
     def load(step: int) -> Batch:
-        triplets = sample(clips, config.seed, step, config.optim.batch, config.data.flip).part(rank, world)
-        batch = data.batch(triplets)
+        if ahead_of_use:
+            expect(step + ahead_of_use)
+        batch = data.batch(triplets(step))
         return Batch(*(getattr(batch, n).pin_memory() for n in Batch.__slots__)) if pin else batch
 
+    for step in range(first_step, first_step + ahead_of_use):
+        expect(step)
     # One thread per batch ahead: a single one decodes fewer images per second than a large GPU trains on.
     with ThreadPoolExecutor(PREFETCH, "input") as pool:
         ahead = [pool.submit(load, first_step + i) for i in range(PREFETCH)]

@@ -12,6 +12,8 @@ from facegan.inference import Images
 
 _CANDIDATES = 40
 """Frames per clip, evenly spread, among which a frame with a given pose, or the largest change of pose, is searched."""
+_EXPECTED_ROWS = 16
+"""Images whose clips are fetched side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def _largest_changes(data: FaceData, rows: NDArray[np.int64], count: int) -> lis
 
     A pair and its reverse are two pairs.
     """
+    if not count:
+        return []  # without reading landmarks, for which a clip might have to be fetched
     few = _spread(rows)
     shapes = _poses(data.points[few])
     change = np.square(shapes[:, None] - shapes[None]).sum(axis=2)
@@ -147,4 +151,9 @@ def _poses(points: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def images_of(data: FaceData, rows: NDArray[np.int64]) -> Images:
     """The images [n, size, size, 3] of some rows [n]."""
-    return np.array([data.image(row) for row in rows], np.uint8).reshape(-1, data.size, data.size, 3)
+    images = []
+    for start in range(0, len(rows), _EXPECTED_ROWS):
+        some = rows[start : start + _EXPECTED_ROWS]
+        data.frames.expect(some)
+        images += [data.image(row) for row in some]
+    return np.array(images, np.uint8).reshape(-1, data.size, data.size, 3)

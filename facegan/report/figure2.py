@@ -56,8 +56,9 @@ def choose_rows(data: FaceData, rows: int) -> Pairs:
 def _pair_with_most_motion(data: FaceData, rows: NDArray[np.int64], place: int) -> NDArray[np.int64]:
     rng = np.random.default_rng([2, place])
     pairs = np.stack([rng.choice(rows, size=2, replace=False) for _ in range(_DRAWS_PER_CLIP)])
-    centred = data.points - data.points.mean(axis=1, keepdims=True)
-    motion = np.linalg.norm(centred[pairs[:, 0]] - centred[pairs[:, 1]], axis=-1).mean(axis=-1)
+    points = data.points[pairs]
+    centred = points - points.mean(axis=2, keepdims=True)
+    motion = np.linalg.norm(centred[:, 0] - centred[:, 1], axis=-1).mean(axis=-1)
     return np.asarray(pairs[motion.argmax()], np.int64)
 
 

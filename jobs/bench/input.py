@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -85,7 +86,7 @@ def _rendered(scratch: Path, args: argparse.Namespace) -> Path:
 
 
 def _about(args: argparse.Namespace, copy: Path) -> dict[str, Any]:
-    manifest = FaceData(copy).manifest
+    manifest = FaceData.of_copy(copy).manifest
     images = sum(clip.image_bytes for clip in manifest.clips)
     return {"rows": manifest.rows, "image_bytes": images, "ingest": asdict(manifest.ingest), "batch": args.batch}
 
@@ -155,25 +156,25 @@ def _timed(
 
 
 def _ours(copy: Path, args: argparse.Namespace) -> Iterator[Any]:
-    data = FaceData(copy)
+    data = FaceData.of_copy(copy)
     yield from batches(data, _config(args, data), 0, 0, 1, pin=False)
 
 
 def _resident(copy: Path, args: argparse.Namespace) -> Iterator[Any]:
-    data = FaceData(copy)
+    data = FaceData.of_copy(copy)
     yield from resident_batches(data, _config(args, data), 0, 0, 1, torch.device("cpu"))
 
 
 def _loader(
     kind: Callable[..., Any], folder: Path, copy: Path, scratch: Path, args: argparse.Namespace, workers: int
 ) -> Iterator[list[Sample]]:
-    data = FaceData(copy)
+    data = FaceData.of_copy(copy)
     clips = [[int(row) for row in rows] for rows in training_clips(data, _config(args, data))]
     if kind is Dataset2019:
-        made = kind(_as_files(data, scratch / "jpegs"), clips, data.points, data.size, 10**7)
+        made = kind(_as_files(data, scratch / "jpegs"), clips, np.asarray(data.points), data.size, 10**7)
     else:
         files = [folder / clip.file for clip in read_newest(folder).clips if clip.rows]
-        made = kind(files, clips, data.points, 10**7)
+        made = kind(files, clips, np.asarray(data.points), 10**7)
     yield from DataLoader(made, batch_size=args.batch, num_workers=workers)
 
 
@@ -200,11 +201,11 @@ def _memory(copy: Path, args: argparse.Namespace, workers: int) -> dict[str, flo
 def _held(copy: Path, barrier: Any) -> int:
     """Proportional set size that the data added: a page that n processes map counts as 1/n in each."""
     cv2.setNumThreads(1)
-    FaceData(copy).image(0)  # the libraries' own buffers are not the data's
+    FaceData.of_copy(copy).image(0)  # the libraries' own buffers are not the data's
     barrier.wait()
     before = _proportional_bytes()
     barrier.wait()
-    data = FaceData(copy)
+    data = FaceData.of_copy(copy)
     for row in range(len(data.frame)):
         data.image(row)
     barrier.wait()

@@ -107,7 +107,7 @@ def _scores(scratch: Path, data: Path, key: str, config: Config, seed: int) -> d
     """Train and score one run in a process of its own; the mean over people of each headline metric."""
     torch.set_num_threads(1)
     storage = LocalStorage(scratch / "study", key)
-    run_trial(TrialRun(config.override({"seed": seed}), storage), FaceData(data), torch.device("cpu"), lambda _: None)
+    run_trial(TrialRun(config.override({"seed": seed}), storage), FaceData.of_copy(data), torch.device("cpu"), lambda _: None)
     card = storage.folder.scores()
     assert card is not None, f"{key} was not scored: {storage.folder.state()}"
     return {metric: float("nan") if (mean := card[metric].mean) is None else mean for metric in HEADLINES}

@@ -96,6 +96,27 @@ def test_the_benchmark_of_gradient_diagnostics_measures_a_loop_with_and_without(
     assert found["step"]["peak_gib"] >= found["step"]["peak_gib_without"] > 0
 
 
+@pytest.mark.slow
+def test_the_benchmark_of_large_data_sets_measures_each_part(tmp_path: Path) -> None:
+    arguments = ["--clips", "20", "30", "--trained_clips", "12", "--batches", "3", "--latency", "0", "--bandwidth", "1000"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "jobs" / "bench" / "scale.py"), *arguments, "--out", str(tmp_path / "out.json")],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert set(found["manifest"]) == {"20", "30"}
+    assert set(found["manifest"]["20"]) == {"bytes", "write", "open", "begin", "extend"}
+    ways = found["training"]["ways"]
+    assert set(ways) == {"complete copy", "75 %", "50 %", "25 %"}
+    assert ways["complete copy"]["first_batch_mb"] == pytest.approx(found["training"]["megabytes"])
+    assert ways["complete copy"]["mb_per_sample"] == 0 and all(way["samples_per_second"] > 0 for way in ways.values())
+
+
 @pytest.mark.parametrize("batch", [1, 3, 48, 64, 250])
 def test_the_step_benchmark_starts_at_any_batch_size(batch: int) -> None:
     """64 is its default on a GPU, and was refused: gradient_diagnostics_every stayed at 400."""

@@ -1,11 +1,16 @@
 """One version of a data set on storage."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from cluster.datasets.dataset import existing
 from cluster.storage.uri import StorageURI
+from facegan.config import Config
+from facegan.data.sampling import batches
 from facegan.errors import UserError
 
 
@@ -18,3 +23,44 @@ def test_a_data_set_that_has_moved_is_named_and_its_cure_works(data_folder: Path
         moved.manifest()
     away.rename(here)
     assert moved.manifest() == planned.manifest()
+
+
+@pytest.mark.s3
+@pytest.mark.slow
+def test_a_bucket_is_trained_from_clip_by_clip_where_it_does_not_fit(
+    moto: str,
+    source: Path,
+    ingest_job: Callable[..., None],
+    tiny: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bucket = StorageURI("s3://faces/part")
+    ingest_job("--source", source, "--data", bucket, "--size", 32)
+    whole = existing(bucket).open()
+    for limit, said in (
+        ("0.00003", "fetching clips when they are needed, since FACEGAN_CACHE_GB is too small: 3 clips, 0 MB"),
+        ("1", ""),
+    ):
+        monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / limit))
+        monkeypatch.setenv("FACEGAN_CACHE_GB", limit)
+        capsys.readouterr()
+        part = existing(bucket).open()
+        assert said in capsys.readouterr().out and bool(part.frames.ahead) == bool(said)
+        feeds = [batches(data, tiny, 0, 0, 1, pin=False) for data in (whole, part)]
+        for _ in range(5):
+            a, b = (next(feed) for feed in feeds)
+            assert all(torch.equal(getattr(a, name), getattr(b, name)) for name in a.__slots__)
+    clips = tmp_path / "0.00003" / "clips"
+    assert not [path for path in (clips / "downloads").iterdir() if path.suffix == ".parquet"], "downloads are not kept"
+    assert list(clips.glob("*.arrow")) and not (tmp_path / "0.00003" / "data").exists()
+    for clip in part.manifest.clips:
+        bucket.write(clip.file, b"x")
+    shutil.rmtree(clips)
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "0.00003"))
+    monkeypatch.setenv("FACEGAN_CACHE_GB", "0.00003")
+    with pytest.raises(
+        UserError, match=r"clip 1001: s3://faces/part/clips/1001-.* has 1 bytes, \d+ were ingested; repair it with"
+    ):
+        existing(bucket).open().image(0)

@@ -1,5 +1,6 @@
 """Damaged data sets: what --verify reports, what --repair mends, and that every command in a message works."""
 
+import json
 import re
 import shlex
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.dataset import existing
+from cluster.storage.objects import Unreachable
 from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
 
@@ -40,8 +42,6 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "flipped": (flip, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: its sha256 differs"),
     "cut": (cut, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: it has \d+ bytes, \d+ were ingested"),
     "deleted": (Path.unlink, "*.parquet", r"clip 1001: clips/1001-.*\.parquet: it is missing"),
-    "record cut": (cut, "*.json", r"clip 1001: clips/1001-.*\.json: .*not valid JSON"),
-    "record deleted": (Path.unlink, "*.json", r"clip 1001: clips/1001-.*\.json: it is missing"),
 }
 
 
@@ -77,14 +77,17 @@ def test_a_reader_names_the_command_that_repairs_the_file(damage: str, data: Pat
     assert len(existing(StorageURI(str(data))).open().frame) == 18
 
 
-@pytest.mark.parametrize("damage", ["cut", "another schema", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "another schema", "empty", "table flipped", "table deleted"])
 def test_a_manifest_that_cannot_be_read_is_replaced_by_a_new_version(
     damage: str, data: Path, source: Path, ingest_job: Job
 ) -> None:
     path = data / MANIFEST
     whole = path.read_bytes()
     kinds = {"cut": whole[:300], "another schema": re.sub(rb'version": \d+', b'version": 1', whole), "empty": b"{}"}
-    path.write_bytes(kinds[damage])
+    path.write_bytes(kinds.get(damage, whole))
+    if damage.startswith("table"):
+        (table,) = data.glob("clips-*.parquet")
+        flip(table) if damage == "table flipped" else table.unlink()
     with pytest.raises(UserError, match=r"make a new version with jobs/ingest\.py") as refused:
         ingest_job("--data", data, "--verify", True)
     with pytest.raises(UserError, match=r"make a new version with jobs/ingest\.py"):
@@ -93,6 +96,43 @@ def test_a_manifest_that_cannot_be_read_is_replaced_by_a_new_version(
     ingest_job(*command, "--size", 32)
     assert (data / "manifest-000002.json").read_bytes() == whole
     ingest_job("--data", data, "--verify", True)
+
+
+@pytest.mark.parametrize("key", ["manifest-", "clips-"])
+def test_storage_that_cannot_be_read_is_no_damage(
+    key: str, data: Path, source: Path, ingest_job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repair would write a new version, without the clips of other sources."""
+    read, before = StorageURI.read, bytes_of(data)
+
+    def refused(uri: StorageURI, name: str) -> bytes:
+        if name.startswith(key):
+            raise Unreachable("the server does not answer")
+        return read(uri, name)
+
+    monkeypatch.setattr(StorageURI, "read", refused)
+    with pytest.raises(Unreachable):
+        ingest_job("--data", data, "--source", source, "--size", 32, "--repair", True)
+    assert bytes_of(data) == before
+
+
+def test_a_data_set_of_schema_4_is_named_and_repaired_without_making_its_clips_again(
+    data: Path, source: Path, ingest_job: Job
+) -> None:
+    """Version 4 listed the clips in the manifest."""
+    manifest = existing(StorageURI(str(data))).manifest()
+    clips = [{"file": clip.file, "clip": clip.clip, "record": clip.file.replace("parquet", "json")} for clip in manifest.clips]
+    stored = json.loads((data / MANIFEST).read_text())
+    (data / MANIFEST).write_text(json.dumps(stored | {"schema_version": 4, "clips": clips}))
+    next(data.glob("clips-*.parquet")).unlink()
+    files = {path: path.stat().st_mtime_ns for path in (data / "clips").iterdir()}
+    with pytest.raises(UserError, match="made with schema 4, this program reads 5; make a new version with") as refused:
+        existing(StorageURI(str(data)))
+    command = [str(source) if word == "CLIPS" else word for word in command_in(str(refused.value))]
+    ingest_job(*command, "--size", 32)
+    assert {path: path.stat().st_mtime_ns for path in (data / "clips").iterdir()} == files
+    assert existing(StorageURI(str(data))).version == 2
+    assert existing(StorageURI(str(data))).manifest() == manifest
 
 
 def test_a_flipped_shard_is_not_published_again_after_its_manifest_is_deleted(
@@ -135,21 +175,45 @@ def test_a_repair_from_one_of_two_sources_says_what_is_still_broken(
     assert "bad      clip 1001: " in capsys.readouterr().out
 
 
-def test_a_lost_manifest_and_a_lost_record_name_commands_that_work(
-    clips: Path, data: Path, source: Path, ingest_job: Job, tmp_path: Path
-) -> None:
+def test_a_lost_manifest_names_a_command_that_works(data: Path, source: Path, ingest_job: Job) -> None:
     planned = existing(StorageURI(str(data)))
     (data / MANIFEST).unlink()
     with pytest.raises(UserError, match="put the data set back, or make a new version with") as refused:
         planned.manifest()
     ingest_job(*[str(source) if word == "CLIPS" else word for word in command_in(str(refused.value))], "--size", 32)
     assert existing(StorageURI(str(data))) == planned
-    # Another source is added, for which the records of the first are read.
+
+
+def test_a_data_set_is_extended_without_the_records_of_its_clips(
+    clips: Path, data: Path, ingest_job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is there, the manifest and its two tables are read, however many clips they list."""
     other = tmp_path / "other"
     shutil.copytree(clips / "1003", other / "1003")
     (other / "split.json").write_text('{"train": ["1003"]}')
-    next((data / "clips").glob("1001-*.json")).unlink()
-    with pytest.raises(UserError, match=r"clip 1001: .*json is missing although the manifest names it") as refused:
+    for record in (data / "clips").glob("100[12]-*.json"):
+        record.unlink()
+    read, keys = StorageURI.read, set()
+
+    def counted(uri: StorageURI, key: str) -> bytes:
+        keys.add(key)
+        return read(uri, key)
+
+    monkeypatch.setattr(StorageURI, "read", counted)
+    ingest_job("--source", other, "--data", data, "--size", 32)
+    assert {key.split("-")[0] for key in keys if "1003-" not in key} == {"manifest", "clips", "quarantine"}
+    made = existing(StorageURI(str(data)))
+    assert (made.version, made.manifest().clips.texts("clip")) == (2, ["1001", "1002", "1003", "5001"])
+
+
+def test_a_damaged_quarantine_table_stops_an_extension_and_its_cure_works(
+    clips: Path, data: Path, ingest_job: Job, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(clips / "1003", other / "1003")
+    (other / "split.json").write_text('{"train": ["1003"]}')
+    flip(next(data.glob("quarantine-*")))
+    with pytest.raises(UserError, match=r"quarantine-.* is damaged: it is not what was written") as refused:
         ingest_job("--source", other, "--data", data, "--size", 32)
     ingest_job(*command_in(str(refused.value)))
     ingest_job("--source", other, "--data", data, "--size", 32)

@@ -22,7 +22,7 @@ from facegan.data.listing import (
     SourceFile,
 )
 from facegan.data.local_copy import ingest_folder
-from facegan.data.manifest import read_quarantine
+from facegan.data.quarantine import QuarantineTable
 from facegan.data.sources import NO_CLIP, NO_NUMBER, NOT_NEEDED, OUTSIDE_OF_A_CLIP, clips_in, find_clips, fingerprint, found_in
 from facegan.errors import UserError
 from tests.facegan.data.videos import face_points, write_pts
@@ -156,7 +156,7 @@ def test_an_annotation_that_cannot_be_read_costs_one_frame(clips: Path, tmp_path
     bad.unlink()
     bad.mkdir()  # after it was listed
     manifest = ingest_folder(found, source, tmp_path / "data", IngestConfig(size=32), synthetic=True)
-    (row,) = read_quarantine((tmp_path / "data" / manifest.quarantine.file).read_bytes())
+    (row,) = QuarantineTable((tmp_path / "data" / manifest.quarantine.file).read_bytes()).rows()
     assert (row.frame, row.reason) == (3, "annotation cannot be read (Is a directory)")
     assert row.where == "1001/annot/000003.pts"
     assert (manifest.rows, manifest.frames_read) == (5, 6)

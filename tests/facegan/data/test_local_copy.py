@@ -5,17 +5,34 @@ import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from facegan.data.clip_files import checked_file
+from facegan.data.clip_table import ManifestClip
 from facegan.data.face_data import open_data
 from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import checked_file, find_copy, ingest_folder, local_copy, read_newest
-from facegan.data.manifest import ManifestClip, manifest_hash
+from facegan.data.local_copy import find_copy, ingest_folder, local_copy, read_newest
+from facegan.data.manifest import manifest_hash
 from facegan.data.sources import clips_in
+from facegan.data.table_file import table_file, to_parquet
 from facegan.errors import UserError
+
+
+def change_first_clip(folder: Path, **changed: Any) -> None:
+    """Write the clip table and the manifest of a data set anew, with other values for the first clip."""
+    manifest = json.loads((folder / "manifest-000001.json").read_text())
+    table = pq.read_table(folder / manifest["clips"]["file"])
+    first, *others = table.to_pylist()
+    content = to_parquet(pa.Table.from_pylist([first | changed, *others], table.schema))
+    named = table_file("clips", content, len(table))
+    (folder / named.file).write_bytes(content)
+    (folder / "manifest-000001.json").write_text(json.dumps(manifest | {"clips": asdict(named)}))
 
 
 @pytest.mark.parametrize("damage", ["schema", "json", "changed", "missing", "outside"])
@@ -24,22 +41,25 @@ def test_a_changed_or_damaged_data_set_is_refused(data_folder: Path, tmp_path: P
     path = folder / "manifest-000001.json"
     # Another list of reasons makes it another data set, of which this machine has no copy yet.
     manifest = json.loads(path.read_text()) | {"reasons": {"none": 0}}
-    file = folder / manifest["clips"][0]["file"]
+    path.write_text(json.dumps(manifest))
+    clip = read_newest(folder).clips[0]
+    file = folder / clip.file
     if damage == "schema":
-        manifest["schema_version"] = 99
+        path.write_text(json.dumps(manifest | {"schema_version": 99}))
     elif damage == "changed":
         file.write_bytes(file.read_bytes()[:-1] + b"x")
     elif damage == "missing":
         file.unlink()
     elif damage == "outside":
-        manifest["clips"][0]["file"] = "clips/../../secret.parquet"
-    path.write_text("{" if damage == "json" else json.dumps(manifest))
+        change_first_clip(folder, key="../../secret-0123456789ab")
+    elif damage == "json":
+        path.write_text("{")
     said = {
         "schema": "made with schema 99",
         "json": "damaged",
         "changed": "sha256 differs",
         "missing": "is missing",
-        "outside": r"file is .*secret.parquet': clips/<name>.parquet",
+        "outside": r"key is '../../secret-0123456789ab': <clip>-",
     }
     with pytest.raises(UserError, match=said[damage]):
         open_data(folder)
@@ -111,7 +131,9 @@ def test_a_full_disk_is_one_line_with_the_place_and_the_cure(
         return opened(Path("/dev/full") if path.name == "images.bin" else path, *how, **options)
 
     monkeypatch.setattr(Path, "open", on_full_disk)
-    with pytest.raises(UserError, match=rf"^{tmp_path}/data/.*: No space left on device, while 0 MB .* FACEGAN_CACHE$"):
+    with pytest.raises(
+        UserError, match=rf"^{tmp_path}/data/.*: No space left on device, while 0 MB .* FACEGAN_CACHE, .* FACEGAN_CACHE_GB$"
+    ):
         open_data(data_folder)
     assert [path.suffix for path in (tmp_path / "data").iterdir()] == [".lock"]
     monkeypatch.setattr(Path, "open", opened)
@@ -125,9 +147,7 @@ def test_a_file_of_another_program_is_named(data_folder: Path, tmp_path: Path, c
     manifest = read_newest(folder)
     clip = manifest.clips[0]
     (folder / clip.file).write_bytes(content)
-    described = json.loads((folder / "manifest-000001.json").read_text())
-    described["clips"][0] |= {"sha256": hashlib.sha256(content).hexdigest(), "file_bytes": len(content)}
-    (folder / "manifest-000001.json").write_text(json.dumps(described))
+    change_first_clip(folder, sha256=hashlib.sha256(content).hexdigest(), file_bytes=max(len(content), 1))
     with pytest.raises(UserError, match=f"clip {clip.clip}: {clip.file} is no Parquet file; it was written by another"):
         open_data(folder)
 

@@ -10,19 +10,23 @@ from typing import Any
 
 import pytest
 
-from facegan.data.clip_record import SCHEMA_VERSION, ClipRecord, Quarantined, record_from_json
+from facegan.data.clip_record import ClipRecord, Quarantined, record_from_json
+from facegan.data.clip_table import ClipTable
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.listing import IngestedSource, Refused
 from facegan.data.local_copy import read_newest
 from facegan.data.manifest import (
+    SCHEMA_VERSION,
+    DamagedManifest,
     Manifest,
     make_manifest,
     manifest_hash,
     newest_version,
-    parse_manifest,
-    read_quarantine,
+    read_manifest,
     to_bytes,
+    without_clip,
 )
+from facegan.data.quarantine import QuarantineTable
 from facegan.errors import UserError
 
 WRONG_VALUES: list[Any] = [
@@ -96,22 +100,58 @@ def fuzz(content: bytes, parse: Callable[[bytes], Any], start: str, seed: int) -
     return accepted
 
 
+RECORDS = [make_record("b"), make_record("a", 0), make_record("c", 2)]
+
+
+def made(
+    records: list[ClipRecord], before: tuple[ClipTable, QuarantineTable] | None = None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """A manifest of some records, and its tables."""
+    return make_manifest(records, IngestConfig(), synthetic=False, sources={"s": SOURCE}, before=before)
+
+
+def parsed(content: bytes, tables: dict[str, bytes]) -> Manifest:
+    """The manifest in these bytes, beside these tables."""
+
+    def read(key: str) -> bytes:
+        if key not in {"m", *tables}:
+            raise FileNotFoundError(key)
+        return content if key == "m" else tables[key]
+
+    return read_manifest(read, "m", "set")
+
+
 @pytest.fixture(scope="module")
 def manifest() -> Manifest:
-    return make_manifest(
-        [make_record("b"), make_record("a", 0), make_record("c", 2)], IngestConfig(), synthetic=False, sources={"s": SOURCE}
-    )[0]
+    return made(RECORDS)[0]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_mutated_manifest_is_read_or_refused_in_one_line(manifest: Manifest, seed: int) -> None:
-    accepted = fuzz(to_bytes(manifest), lambda content: parse_manifest(content, "set"), "--data is 'set': ", seed)
-    assert 0 < len(accepted) < 200, "some changes do no harm, such as another category"
+def test_a_mutated_manifest_is_read_or_refused_in_one_line(seed: int) -> None:
+    manifest, tables = made(RECORDS)
+    accepted = fuzz(to_bytes(manifest), lambda content: parsed(content, tables), "--data is 'set': ", seed)
+    assert 0 < len(accepted) < 200, "some changes do no harm, such as another source"
     for found in accepted:
         assert isinstance(found, Manifest) and isinstance(found.ingest, IngestConfig)
-        assert found.rows == sum(clip.rows for clip in found.clips) > 0
-        for path in [found.quarantine.file, *(p for clip in found.clips for p in (clip.file, clip.record))]:
+        assert found.clips == manifest.clips and found.rows == 15
+        for path in [found.quarantine.file, *(clip.file for clip in found.clips)]:
             assert not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+
+
+@pytest.mark.parametrize("kind", ["clips", "quarantine"])
+def test_a_damaged_table_is_refused_and_a_missing_one_too(kind: str) -> None:
+    manifest, tables = made(RECORDS)
+    (name,) = (name for name in tables if name.startswith(kind))
+    flipped = tables[name][:-1] + bytes([tables[name][-1] ^ 1])
+    if kind == "quarantine":  # which only those read that need it
+        assert parsed(to_bytes(manifest), {n: c for n, c in tables.items() if n != name}) == manifest
+        with pytest.raises(UserError, match="no Parquet file that can be read"):
+            QuarantineTable(flipped)
+        return
+    with pytest.raises(DamagedManifest, match=r"clips-.*parquet is damaged: it is not what was written .*; make a new version"):
+        parsed(to_bytes(manifest), tables | {name: flipped})
+    with pytest.raises(DamagedManifest, match=r"clips-.*parquet is missing; make a new version"):
+        parsed(to_bytes(manifest), {})
 
 
 def test_a_mutated_clip_record_is_read_or_refused_in_one_line() -> None:
@@ -125,8 +165,10 @@ def test_a_mutated_clip_record_is_read_or_refused_in_one_line() -> None:
         assert "/" not in record.key and "\\" not in record.key
 
 
-def test_manifests_and_records_survive_a_round_trip(manifest: Manifest) -> None:
-    assert parse_manifest(to_bytes(manifest), "set") == manifest
+def test_manifests_and_records_survive_a_round_trip() -> None:
+    manifest, tables = made(RECORDS)
+    assert parsed(to_bytes(manifest), tables) == manifest
+    assert len(to_bytes(manifest)) < 2000, "the clips are in their table"
     record = make_record("a", 2)
     assert record_from_json(record.to_json(), "x", "") == record
 
@@ -137,33 +179,54 @@ def test_the_hash_ignores_the_place_of_the_source_and_nothing_else(manifest: Man
     again, _ = make_manifest([make_record("a", 0), make_record("c", 2), make_record("b")], IngestConfig(crop_scale=2),
                              synthetic=False, sources={})  # fmt: skip
     assert manifest_hash(again) == manifest_hash(manifest), "neither the order nor 2 instead of 2.0 matters"
+    for changed in ({"sha256": "2" * 64}, {"person": "other"}, {"category": "x"}, {"image_bytes": 51}):
+        other, _ = made([*RECORDS[:2], replace(RECORDS[2], **changed)])
+        assert manifest_hash(other) != manifest_hash(manifest), changed
+
+
+def test_a_version_that_is_extended_or_reduced_is_the_one_made_at_once() -> None:
+    whole, tables = made(RECORDS)
+    before, of_before = made([RECORDS[2], replace(RECORDS[0], sha256="5" * 64)])
+    quarantine = QuarantineTable(of_before[before.quarantine.file])
+    assert made(RECORDS[:2], before=(before.clips, quarantine)) == (whole, tables)
+    smaller = without_clip(whole, "b", QuarantineTable(tables[whole.quarantine.file]))
+    assert smaller == made([RECORDS[1], RECORDS[2]])
+    assert smaller[0].reasons == {"annotation missing": 2}
 
 
 def test_the_quarantine_table_lists_every_rejected_frame() -> None:
     records = [make_record("b", 2), make_record("a", 1)]
-    made, table = make_manifest(records, IngestConfig(), synthetic=False, sources={})
-    assert read_quarantine(table) == [*records[1].quarantined, *records[0].quarantined]
-    assert (made.quarantined, made.reasons) == (3, {"annotation missing": 3})
+    manifest, tables = made(records)
+    rows = QuarantineTable(tables[manifest.quarantine.file]).rows()
+    assert rows == [*records[1].quarantined, *records[0].quarantined]
+    assert (manifest.quarantined, manifest.reasons) == (3, {"annotation missing": 3})
 
 
 def test_a_manifest_without_a_frame_is_refused() -> None:
-    empty, _ = make_manifest([], IngestConfig(), synthetic=False, sources={})
+    empty, tables = made([])
     with pytest.raises(UserError, match="names no frame"):
-        parse_manifest(to_bytes(empty), "set")
+        parsed(to_bytes(empty), tables)
 
 
 def test_another_schema_version_is_named(manifest: Manifest) -> None:
-    newer = to_bytes(replace(manifest, schema_version=SCHEMA_VERSION + 1))
+    newer = to_bytes(manifest).replace(b'version": %d' % SCHEMA_VERSION, b'version": %d' % (SCHEMA_VERSION + 1))
     with pytest.raises(UserError, match=f"made with schema {SCHEMA_VERSION + 1}, this program reads {SCHEMA_VERSION}"):
-        parse_manifest(newer, "set")
+        parsed(newer, {})
 
 
-def test_counts_that_do_not_add_up_are_refused(manifest: Manifest) -> None:
-    with pytest.raises(UserError, match="rows is 16: the clips have 15"):
-        replace(manifest, rows=16)
-    for wrong in ({}, {"annotation missing": manifest.quarantined + 1}):
-        with pytest.raises(UserError, match="rows and quarantined frames, by reason, must add up to it"):
-            replace(manifest, reasons=wrong)
+def test_counts_that_do_not_add_up_are_refused() -> None:
+    manifest, tables = made(RECORDS)
+    content = json.loads(to_bytes(manifest))
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"rows": 16, "frames_read": 19}, "19 frames read and 16 rows of 3 clips, its clip table 18 and 15 of 3"),
+        ({"rows": 16}, "rows and quarantined frames, by reason, must add up to it"),
+        ({"reasons": {}}, "rows and quarantined frames, by reason, must add up to it"),
+        ({"quarantine": content["quarantine"] | {"rows": 4}}, "rows and quarantined frames, by reason, must add up to it"),
+        ({"clips": content["clips"] | {"rows": 4}}, "15 rows of 4 clips, its clip table 18 and 15 of 3"),
+    ]
+    for changed, said in wrong:
+        with pytest.raises(DamagedManifest, match=said):
+            parsed(json.dumps(content | changed).encode(), tables)
     with pytest.raises(UserError, match="the counts must add up"):
         replace(make_record("a"), rows=9)
 
@@ -178,9 +241,9 @@ def test_the_newest_version_is_the_highest_number(data_folder: Path) -> None:
 @pytest.mark.parametrize("depth", [900, 100_000])
 def test_deep_json_is_refused_in_one_line(depth: int, manifest: Manifest) -> None:
     deep = b"[" * depth + b"]" * depth
-    for content in (deep, b'{"schema_version": 4, "clips": ' + deep + b"}", to_bytes(manifest).replace(b'"train"', deep, 1)):
+    for content in (deep, b'{"schema_version": 5, "clips": ' + deep + b"}", to_bytes(manifest).replace(b'"s"', deep, 1)):
         with pytest.raises(UserError, match="its manifest is damaged") as refused:
-            parse_manifest(content, "set")
+            parsed(content, {})
         assert len(str(refused.value)) < 400
         with pytest.raises(UserError, match="is damaged"):
             record_from_json(content, "record", "ingest it")

@@ -156,7 +156,7 @@ def test_people_change_the_fingerprint_and_the_data(clips: Path, tmp_path: Path,
     split = json.loads((source / "split.json").read_text())
     (source / "split.json").write_text(json.dumps(split | {"people": {"1001": "ann"}}))
     assert fingerprint(found_in(source)) != before
-    assert make({"1001": "ann"}).manifest.clips[0].record != data.manifest.clips[0].record
+    assert make({"1001": "ann"}).manifest.clips[0].key != data.manifest.clips[0].key
 
 
 def test_sources_that_put_a_person_on_both_sides_make_no_manifest() -> None:

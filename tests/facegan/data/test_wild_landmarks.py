@@ -10,7 +10,8 @@ import pytest
 from facegan.data.crop import FLAT, TOO_LARGE
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.local_copy import ingest_folder
-from facegan.data.manifest import Manifest, read_quarantine
+from facegan.data.manifest import Manifest
+from facegan.data.quarantine import QuarantineTable
 from facegan.data.sources import clips_in
 from facegan.landmarks.plausible import APART, EXCHANGED, ONE_PLACE
 from facegan.landmarks.points import read_pts
@@ -27,7 +28,7 @@ def ingest_one(
     (source / "split.json").write_text('{"train": ["1001"]}')
     (source / "1001" / "annot" / "000003.pts").write_text(annotation)
     manifest = ingest_folder(clips_in(source), source, into, IngestConfig(size=32, crop_smoothing=smoothing), synthetic=True)
-    rows = read_quarantine((into / manifest.quarantine.file).read_bytes())
+    rows = QuarantineTable((into / manifest.quarantine.file).read_bytes()).rows()
     return manifest, [(row.frame, row.reason, row.where) for row in rows]
 
 
@@ -63,7 +64,7 @@ def test_a_crop_is_bounded_by_the_image_and_a_flat_one_is_no_face(tmp_path: Path
     manifest = ingest_folder(
         clips_in(tmp_path), tmp_path, tmp_path / "data", IngestConfig(size=32, crop_scale=5), synthetic=False
     )
-    rows = read_quarantine((tmp_path / "data" / manifest.quarantine.file).read_bytes())
+    rows = QuarantineTable((tmp_path / "data" / manifest.quarantine.file).read_bytes()).rows()
     assert [(row.frame, row.reason, row.where) for row in rows] == [
         (2, TOO_LARGE, "001/annot/2.pts"),
         (3, FLAT, "001/pictures"),

@@ -212,7 +212,7 @@ def test_sequences_are_consecutive_and_avoid_gaps_and_the_source(data: FaceData,
         choose_sequences(data, Pairs(rows[2:3], rows[5:], rows[5:], pairs.clip[:1], np.zeros(1, bool)), 2)[0].rows.tolist()
         == rows[3:5].tolist()
     )
-    frames = data.frame.copy()
+    frames = np.array(data.frame)
     first = clips[pairs.clip[0]]
     frames[first] = [1, 2, 9, 20, 30, 40]
     monkeypatch.setattr(data, "frame", frames)
@@ -223,7 +223,7 @@ def test_sequences_are_consecutive_and_avoid_gaps_and_the_source(data: FaceData,
 
 def test_poses_are_compared_without_position_and_size(data: FaceData, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, theirs = data.clips("test", 0.0).values()
-    points = data.points.copy()
+    points = np.array(data.points)
     points[theirs[3]] = 0.5 * points[mine[0]] + 7
     monkeypatch.setattr(data, "points", points)
     assert of_another_person(data, mine[:1], list(data.clips("test", 0.0))[:1]) == [theirs[3]]

@@ -58,7 +58,8 @@ def test_each_arm_has_its_image_and_viridis_error_in_its_own_column(study: tuple
 
 def test_chosen_pairs_differ_more_than_random_ones(data: FaceData) -> None:
     pairs = choose_rows(data, 6)
-    centred = data.points - data.points.mean(axis=1, keepdims=True)
+    points = np.asarray(data.points)
+    centred = points - points.mean(axis=1, keepdims=True)
     chosen = np.abs(centred[pairs.source] - centred[pairs.target]).mean(axis=(1, 2))
     for motion, clip in zip(chosen, pairs.clip, strict=True):
         rows = data.clips("test", 0.0)[clip]
