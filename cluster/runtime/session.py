@@ -5,6 +5,7 @@ a minute, and then end with a dump of its memory addresses.
 """
 
 import atexit
+import contextlib
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import ray
 import ray._private.worker
 from filelock import FileLock, Timeout
@@ -70,5 +72,7 @@ def _end_with_ray(node: Node) -> None:
                 flush=True,
             )
             # No clean end: each part of it would wait for a Ray that is gone.
-            node.kill_all_processes(check_alive=False, allow_graceful=False)
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             os._exit(1)
