@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ class _Table:
         print("| fault | what the user sees | seconds until work goes on | images trained again | lost |")
         print("|---|---|---|---|---|", flush=True)
         for which in ("worker", "driver", "raylet", "head"):
-            self.row(f"kill -9 of the {which}", lambda study, which=which: self.kill(study, which))
-        self.row("Ctrl-C", lambda study: self.kill(study, "driver", signal.SIGINT))
+            self.row(f"kill -9 of the {which}", partial(self.kill, which=which))
+        self.row("Ctrl-C", partial(self.kill, which="driver", how=signal.SIGINT))
         self.row("a node is lost, another joins", outages.a_node_is_lost)
         self.row("MLflow is killed", outages.mlflow_dies)
         self.row("the disk is full, room is made", outages.disk_is_full)
@@ -64,11 +65,7 @@ class _Table:
         ):
             with outages.bucket() as proxy:
                 where = f"s3://lab/{name.replace(' ', '-')}"
-                self.row(
-                    name,
-                    lambda study, proxy=proxy, fault=fault, s=seconds: outages.storage_fails(study, proxy, fault, s),
-                    location=where,
-                )
+                self.row(name, partial(outages.storage_fails, proxy=proxy, fault=fault, seconds=seconds), location=where)
         self.diverges()
         print(flush=True)
         for number in range(ROUNDS):
@@ -91,8 +88,7 @@ class _Table:
 
     def damage(self) -> None:
         study = _study(self.root, "damage", FULL, environment={"FACEGAN_CACHE": str(self.root / "empty-cache")})
-        # Rendered and ingested by itself, since the damaged data set must have a source to be repaired from.
-        (self.root / "reference" / "data").exists()
+        # With the clips that it was made of, from which it is repaired.
         shutil.copytree(self.root / "reference" / "data", study.folder / "data")
         outcome = outages.a_shard_is_damaged(study, study.folder / "data" / self.data.name)
         print(f"| a shard is damaged | {outcome.seen} | {outcome.seconds:.0f} | 0 | nothing |", flush=True)

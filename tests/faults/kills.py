@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
@@ -79,7 +80,7 @@ def kill_in_each_phase(study: Study, chance: random.Random) -> list[str]:
     told = []
     for phase, has_begun in _PHASES.items():
         _start_if_ended(study)
-        study.until(lambda has_begun=has_begun: has_begun(study))
+        study.until(partial(has_begun, study))
         time.sleep(chance.uniform(0, _LONGEST_DELAY))
         which = chance.choice(("driver", "worker")) if study.is_running("worker") else "driver"
         how = signal.SIGINT if which == "driver" and phase == "ingest" else signal.SIGKILL

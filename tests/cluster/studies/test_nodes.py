@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,10 @@ def test_a_node_that_joins_later_is_used(idle_head: Cluster, tiny: Config, data_
     assert [folder.state().state for folder in folders] == ["COMPLETED"] * 12
 
 
+def _has_more_images(folder: TrialFolder, before: int, ended: "Future[None]") -> bool:
+    return folder.state().images > before or ended.done()
+
+
 @pytest.fixture
 def lost_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Ray that is started after this sees within seconds that a node is lost."""
@@ -89,7 +94,7 @@ def test_lost_nodes_are_no_failures_of_a_trial(
         ended = pool.submit(sweep, study, tmp_path, data_folder)
         for _ in range(2):
             before = folder.state().images
-            until(lambda before=before: folder.state().images > before or ended.done())
+            until(partial(_has_more_images, folder, before, ended))
             assert not ended.done()
             os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
             node = idle_head.add_node(num_cpus=1)
