@@ -36,6 +36,10 @@ class Quarantined:
     reason: str
     where: str
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.frame < 2**31:
+            raise UserError(f"frame is {self.frame}: a number from 0 to 2147483647")
+
 
 @dataclass(frozen=True, slots=True)
 class ClipProgress:

@@ -13,6 +13,7 @@ from facegan.data.batch import Batch, Triplets
 from facegan.data.local_copy import copy_of_folder
 from facegan.data.manifest import parse_manifest
 from facegan.data.shards import decode_image
+from facegan.errors import UserError
 from facegan.landmarks.points import mirror
 
 
@@ -20,15 +21,18 @@ class FaceData:
     """A data set, read from a local copy (see `facegan.data.local_copy`) that all processes of the machine map into memory.
 
     `size` is the side of the crops in pixels; `points` [rows, 68, 2] are landmarks in crop pixels; `frame` [rows] are frame
-    numbers of the source. Raises UserError if the copy's manifest is damaged.
+    numbers of the source. Raises UserError if the copy's manifest is damaged or of another number of rows.
     """
 
     def __init__(self, folder: Path) -> None:
         content = (folder / "manifest.json").read_bytes()
-        self.manifest = parse_manifest(content, str(folder), "remove this local copy, so that it is made again")
+        cure = "remove this local copy, so that it is made again"
+        self.manifest = parse_manifest(content, str(folder), cure)
         self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
         # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
         self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
+        if self.manifest.rows != len(self.points):
+            raise UserError(f"{folder} has {len(self.points)} rows, its manifest {self.manifest.rows}; {cure}")
         self.size = self.manifest.ingest.size
         self.synthetic = self.manifest.synthetic
         self._people = {clip.clip: clip.person for clip in self.manifest.clips}
