@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 PRESET ?= demo
 SOURCE ?=
 ARGS ?=
+INPUTS ?= 100000
 CLUSTER ?= infra/cluster.yaml
 MARKS ?= not gpu and not ray and not s3 and not browser and not slow and not integration
 
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-.PHONY: help setup ablate warm-up test test-fast lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
+.PHONY: help setup ablate warm-up test test-fast faults lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -39,6 +40,9 @@ test: $(DONE)  ## all tests except those that need a GPU
 
 test-fast: $(DONE)  ## the unmarked tests: CPU, no network, under a minute
 	$(BIN)/python $(PYTEST) -m '$(MARKS)'
+
+faults: $(DONE)  ## feed 100,000 damaged files and records to their readers: INPUTS=100000
+	FUZZ_INPUTS=$(INPUTS) $(BIN)/python -m pytest tests/fuzz
 
 lint: $(DONE)  ## format check, lint and types
 	$(BIN)/ruff format --check .
