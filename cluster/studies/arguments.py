@@ -43,6 +43,8 @@ class StudyIngest:
     """Largest share of rejected frames, and of refused clips, from 0 to 1. Above it the job fails."""
     replace: bool = False
     """Write a new version even if clips have changed or the data set was made with other settings."""
+    move_people: bool = False
+    """Allow a person of the data set to move between training and test, as the split of --source now says."""
 
     def request(self, size: int) -> IngestRequest:
         """The request for images of `size` pixels. Raises UserError for a value out of range."""
@@ -61,6 +63,7 @@ class StudyIngest:
             config=config,
             max_quarantined=self.max_quarantined,
             replace=self.replace,
+            move_people=self.move_people,
             landmark_weights=self.landmark_weights,
             flags=_INGEST_FLAGS,
         )

@@ -41,7 +41,7 @@ def test_the_printed_cure_for_a_batch_size_is_accepted() -> None:
 
 
 def test_a_batch_that_no_memory_holds_is_refused() -> None:
-    with pytest.raises(UserError, match="optim.batch is 1000000000: from 1 to 16384"):
+    with pytest.raises(UserError, match=r"optim\.batch is 1000000000: from 1 to 16384"):
         preset("demo").with_batch(10**9)
 
 
