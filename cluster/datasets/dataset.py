@@ -10,7 +10,7 @@ from cluster.storage.local_copy import WrongContent
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
-from facegan.data.clip_record import Quarantined
+from facegan.data.clip_record import ClipRecord, Quarantined, record_from_json
 from facegan.data.manifest import (
     Manifest,
     ManifestClip,
@@ -94,6 +94,23 @@ class DataSet:
         if hashlib.sha256(content).hexdigest() != table.sha256:
             raise UserError(f"--data: {self.uri}/{table.file} is not what was written (its sha256 differs); {cure}")
         return read_quarantine(content)
+
+    def frames_without_face(self) -> dict[str, int]:
+        """By clip: the number of frames in which the detector that checked its landmarks found no face; empty if none did.
+
+        Raises UserError if a record is missing or damaged.
+        """
+        manifest = self.manifest()
+        if manifest.ingest.check_landmarks == "none":
+            return {}
+        return {clip.clip: self._record(clip.record).doubtful for clip in manifest.clips}
+
+    def _record(self, key: str) -> ClipRecord:
+        cure = repair_command(self.uri, self.manifest().sources)
+        try:
+            return record_from_json(StorageURI(self.uri).read(key), f"--data: {self.uri}/{key}", cure)
+        except FileNotFoundError:
+            raise UserError(f"--data: {self.uri}/{key} is missing although the manifest names it; {cure}") from None
 
     def _fetch(self, clip: ManifestClip, downloads: Path, cure: str) -> Path:
         from facegan.data.local_copy import checked_file

@@ -14,7 +14,7 @@ from cluster.studies.study_store import StudyStore
 from facegan.config import Config
 from facegan.data.ingest_config import IngestConfig
 from facegan.errors import UserError
-from facegan.landmarks.finder import FinderName
+from facegan.landmarks.finder import CheckName, FinderName
 from facegan.nets.vgg_weights import weights_name
 from facegan.presets import preset
 from facegan.synthetic.config import SyntheticConfig
@@ -37,6 +37,8 @@ class StudyIngest:
     """Quality of the JPEG files: 1 to 100."""
     landmarks: Literal["annotations", FinderName] = "annotations"
     """annotations: from .pts files; otherwise found in the images by this detector."""
+    check_landmarks: CheckName = "none"
+    """dlib: compare annotations with what this detector sees, about 20 ms a frame, and reject frames that it contradicts."""
     landmark_weights: str = ""
     """Folder or s3://bucket/prefix with face-alignment's two files; by default torch's download folder."""
     max_quarantined: float = 0.2
@@ -56,6 +58,7 @@ class StudyIngest:
                 encoding=self.encoding,
                 jpeg_quality=self.jpeg_quality,
                 landmarks=self.landmarks,
+                check_landmarks=self.check_landmarks,
             )
         except UserError as mistake:
             raise UserError(f"{_INGEST_FLAGS}{mistake}") from None

@@ -15,7 +15,7 @@ from facegan.data.split import SplitName
 from facegan.errors import UserError
 from facegan.records import parse_record
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the Parquet columns, of the records and of the manifests."""
 
 CLIPS = "clips"
@@ -70,10 +70,14 @@ class ClipRecord:
     sha256: str
     frames_read: int
     quarantined: list[Quarantined]
+    doubtful: int
+    """Frames in which the detector that checks landmarks found no face."""
 
     def __post_init__(self) -> None:
         if not _PLAIN_NAME.fullmatch(self.key):
             raise UserError(f"key is {self.key!r}: a file name")
+        if not 0 <= self.doubtful <= self.frames_read:
+            raise UserError(f"clip {self.clip!r} has {self.doubtful} doubtful of {self.frames_read} frames")
         if self.rows < 0 or self.frames_read != self.rows + len(self.quarantined):
             raise UserError(
                 f"clip {self.clip!r} has {self.frames_read} frames read, {self.rows} written and {len(self.quarantined)} "

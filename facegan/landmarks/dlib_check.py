@@ -1,6 +1,6 @@
 """A second opinion on landmarks: dlib looks for a face near them, and its 68 points are compared with theirs.
 
-About 10 ms a frame on one core. dlib finds faces from the front; of others it says nothing.
+It takes about 20 ms a frame on one core. dlib finds faces from the front; of others it says nothing.
 """
 
 from collections.abc import Callable
@@ -10,26 +10,25 @@ import numpy as np
 
 from facegan.landmarks.boxes import bgr_to_rgb
 from facegan.landmarks.dlib_finder import model_file
+from facegan.landmarks.finder import DISAGREES, NO_FACE_NEAR
 from facegan.landmarks.points import EYE_CORNERS, NOSE_TIP, POINTS
 from facegan.landmarks.tracker import Image, Points
 
-DISAGREES = "a detector finds the face elsewhere"
-NO_FACE = "a detector finds no face near the landmarks"
-
-LARGEST_DISTANCE = 0.4
-"""Mean distance of the 68 points from dlib's, relative to the distance of the outer eye corners. On faces that dlib finds its own
-error is 0.05 to 0.15."""
+LARGEST_DISTANCE = 0.3
+"""Mean distance of the 68 points from dlib's, in distances of the outer eye corners. On faces that dlib finds, it is 0.04 to
+0.16."""
 _FACE_SIDE = 100
-"""Side, in pixels, to which the landmarks are scaled; the detector was trained on faces of 80 and finds larger ones too."""
+"""Pixels to which the landmarks are scaled. The detector was trained on faces of 80 and finds larger ones too."""
 _NEIGHBOURHOOD = 4
 """Side of the part of the image that is searched, in sizes of the landmarks: a face above or below them is inside."""
 
-Check = Callable[[Image, Points], str]
-"""From a BGR image [height, width, 3] and points [68, 2] in its pixels to DISAGREES, NO_FACE, or '' if a detector agrees."""
 
+def dlib_check() -> Callable[[Image, Points], str]:
+    """The check by dlib's frontal face detector and its 68-point predictor.
 
-def dlib_check() -> Check:
-    """The check by dlib's frontal face detector and its 68-point predictor."""
+    It takes a BGR image [height, width, 3] and points [68, 2] in its pixels, and returns DISAGREES, NO_FACE_NEAR, or '' if
+    dlib agrees.
+    """
     import dlib  # not installed where nothing is checked
 
     detector = dlib.get_frontal_face_detector()
@@ -39,7 +38,7 @@ def dlib_check() -> Check:
         near, moved = _near(image, points)
         faces = detector(near, 0)
         if not faces:
-            return NO_FACE
+            return NO_FACE_NEAR
         found = [predictor(near, face) for face in faces]
         others = [np.array([(shape.part(i).x, shape.part(i).y) for i in range(POINTS)], np.float32) for shape in found]
         # The nearest: a second person in the picture is no disagreement.

@@ -183,7 +183,7 @@ def test_a_damaged_plan_is_refused(ablate_error, data_folder: Path, tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 4}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 5}'])
 def test_a_damaged_manifest_is_refused(ablate_error, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / MANIFEST).write_text(content)

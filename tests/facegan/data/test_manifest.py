@@ -48,6 +48,7 @@ def make_record(clip: str, quarantined: int = 1) -> ClipRecord:
         sha256="1" * 64,
         frames_read=5 + quarantined,
         quarantined=[Quarantined(clip, n + 1, "annotation missing", f"{clip}/annot/{n}.pts") for n in range(quarantined)],
+        doubtful=0,
     )
 
 
@@ -178,7 +179,7 @@ def test_the_newest_version_is_the_highest_number(data_folder: Path) -> None:
 @pytest.mark.parametrize("depth", [900, 100_000])
 def test_deep_json_is_refused_in_one_line(depth: int, manifest: Manifest) -> None:
     deep = b"[" * depth + b"]" * depth
-    for content in (deep, b'{"schema_version": 4, "clips": ' + deep + b"}", to_bytes(manifest).replace(b'"train"', deep, 1)):
+    for content in (deep, b'{"schema_version": 5, "clips": ' + deep + b"}", to_bytes(manifest).replace(b'"train"', deep, 1)):
         with pytest.raises(UserError, match="its manifest is damaged") as refused:
             parse_manifest(content, "set")
         assert len(str(refused.value)) < 400
