@@ -21,7 +21,8 @@ class FaceData:
     """A data set, read from a local copy (see `facegan.data.local_copy`) that all processes of the machine map into memory.
 
     `size` is the side of the crops in pixels; `points` [rows, 68, 2] are landmarks in crop pixels; `frame` [rows] are frame
-    numbers of the source. Raises UserError if the copy's manifest is damaged or of another number of rows.
+    numbers of the source; `boxes` [rows, 3] are left, top and side of the crops in its pixels. Raises UserError if the copy's
+    manifest is damaged or of another number of rows.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,7 +31,8 @@ class FaceData:
         self.manifest = parse_manifest(content, str(folder), cure)
         self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
         # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
-        self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
+        arrays = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames", "boxes"))
+        self._offsets, self.points, self.frame, self.boxes = arrays
         if self.manifest.rows != len(self.points):
             raise UserError(f"{folder} has {len(self.points)} rows, its manifest {self.manifest.rows}; {cure}")
         self.size = self.manifest.ingest.size
