@@ -38,7 +38,7 @@ class StudyIngest:
     landmarks: Literal["annotations", FinderName] = "annotations"
     """annotations: from .pts files; otherwise found in the images by this detector."""
     check_landmarks: CheckName = "none"
-    """dlib: compare annotations with what this detector sees, about 20 ms a frame, and reject frames that it contradicts."""
+    """dlib: compare annotations with what this detector sees, about 30 ms a frame, and reject frames that it contradicts."""
     landmark_weights: str = ""
     """Folder or s3://bucket/prefix with face-alignment's two files; by default torch's download folder."""
     max_quarantined: float = 0.2

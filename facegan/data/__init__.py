@@ -3,8 +3,8 @@
 Ingest: `listing` reads a folder, `sources` finds its clips and `split` says what they are for; `frames` decodes a video;
 `clip_reader` adds landmarks and rejects bad frames, `jumps` those that leave the face for one frame, and `cross_check` those
 that a detector contradicts; `crop` cuts out the face; `shards` writes one Parquet file per clip (`ingest_config` says how,
-`clip_record` what became of it); `manifest` makes the clips a version of a data set; `describe` prints what is in it, and `doubt`
-says which clips to look at first.
+`clip_record` what became of it); `manifest` makes the clips a version of a data set; `describe` prints what is in it, and
+`doubt` says which clips to look at first.
 
 Training: `local_copy` unpacks a data set for memory mapping; `face_data` reads rows; `sampling` chooses the frames of a step;
 `batch` holds them; `resident` keeps all frames on the device. `cached_copies` removes local copies.

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facegan.data.sources import IMAGES
@@ -51,7 +52,7 @@ def claimed_frames(video: Path) -> int:
     if video.is_dir():
         return len(_pictures(video))
     try:
-        with av.open(str(video)) as container:
+        with _opened(video) as container:
             stream = container.streams.video[0]
             # A header without a number of frames has a length in microseconds.
             length = (container.duration or 0) * (stream.average_rate or 0) / 1_000_000
@@ -77,12 +78,16 @@ def decode(video: Path) -> Iterator[Frame | BadFrame]:
 def _video(path: Path) -> Iterator[NDArray[np.uint8] | str]:
     """The image of each frame, or the reason why it has none."""
     try:
-        with av.open(str(path)) as container:
+        with _opened(path) as container:
             times = _times(container)
-        with av.open(str(path)) as container:
+        with _opened(path) as container:
             yield from _in_order(_decoded_frames(container), times)
     except (av.error.FFmpegError, OSError, IndexError):
         return  # what the header claims beyond this is missing
+
+
+def _opened(path: Path) -> InputContainer:
+    return av.open(str(path), metadata_errors="ignore")  # a title that is no UTF-8 is no reason to refuse a video
 
 
 def _times(container: InputContainer) -> list[int]:
@@ -92,7 +97,7 @@ def _times(container: InputContainer) -> list[int]:
     return known if len(set(known)) == len(times) else []
 
 
-def _packets(container: InputContainer) -> Iterator[Packet]:
+def _packets(container: InputContainer) -> Iterator["Packet[VideoStream]"]:
     """The packets of the video, up to the first place that cannot be read."""
     with suppress(av.error.FFmpegError):
         yield from (packet for packet in container.demux(container.streams.video[0]) if packet.size)
@@ -104,6 +109,8 @@ def _decoded_frames(container: InputContainer) -> Iterator[tuple[int | None, NDA
     A frame is damaged if the decoder reports an error in it, and so are those after it until one that needs no other.
     """
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        return  # no known codec
     # One thread, so that an error belongs to the packet at which it is raised. Without `explode` MJPEG's errors are not told.
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"err_detect": "explode"}
@@ -142,7 +149,7 @@ def _image(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8
     """[height, width, 3] uint8 BGR, turned as the video's metadata says."""
     # The interpolation of colour that OpenCV uses.
     plain = reformatter.reformat(frame, format="bgr24", interpolation=Interpolation.BICUBIC)
-    image = plain.to_ndarray()
+    image = np.asarray(plain.to_ndarray(), np.uint8)
     quarters = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 

@@ -24,7 +24,7 @@ class IngestConfig:
     landmarks: Literal["annotations", FinderName] = "annotations"
     """annotations: from .pts files; otherwise found in the images by this detector."""
     check_landmarks: CheckName = "none"
-    """dlib: compare annotations with what this detector sees, about 20 ms a frame. Frames in which it finds the face elsewhere,
+    """dlib: compare annotations with what this detector sees, about 30 ms a frame. Frames in which it finds the face elsewhere,
     by more than 0.3 of the distance of the outer eye corners, are rejected; those in which it finds none are counted."""
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """A second opinion on landmarks: dlib looks for a face near them, and its 68 points are compared with theirs.
 
-It takes about 20 ms a frame on one core. dlib finds faces from the front; of others it says nothing.
+It takes about 30 ms a frame on one core. dlib finds faces from the front; of others it says nothing.
 """
 
 from collections.abc import Callable

@@ -133,7 +133,8 @@ def damaged(draw: st.DrawFn, content: bytes) -> Any:
 
 def _place(draw: st.DrawFn, whole: dict[str, Any]) -> tuple[Any, Any]:
     """A container and one of its keys; all keys of a level are equally likely, so that long lists do not get all changes."""
-    parent, key = whole, ""
+    parent: Any = whole
+    key: Any = ""
     while isinstance(parent[key], dict | list) and parent[key] and draw(st.integers(0, 9)):
         parent = parent[key]
         key = draw(st.sampled_from(list(parent) if isinstance(parent, dict) else range(len(parent))))

@@ -77,8 +77,8 @@ def test_frames_without_a_face_are_kept_and_counted(found_faces: Path, tmp_path:
 def test_the_distance_is_relative_to_the_eyes() -> None:
     face = face_points(100, 100, 80)
     apart = float(np.linalg.norm(face[EYE_CORNERS[1]] - face[EYE_CORNERS[0]]))
-    assert distance(face + np.float32([apart, 0]), face) == pytest.approx(1)
-    assert distance(2 * face + np.float32([2 * apart, 0]), 2 * face) == pytest.approx(1)
+    assert distance(face + np.array([apart, 0], np.float32), face) == pytest.approx(1)
+    assert distance(2 * face + np.array([2 * apart, 0], np.float32), 2 * face) == pytest.approx(1)
 
 
 def test_a_detector_does_not_check_itself() -> None:

@@ -8,9 +8,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facegan.data.frames import DAMAGED, UNDECODABLE, BadFrame, Frame, claimed_frames, decode
+from tests.known import known
 
 FRAMES, SIDE = 60, 96
 CODECS = {"mjpeg.avi": "mjpeg", "mpeg4.mp4": "mpeg4", "h264.mp4": "libx264", "mpeg4.avi": "mpeg4"}
@@ -29,6 +31,7 @@ def write(path: Path, codec: str) -> Path:
     """A video of the scene with a frame that needs no other every 12 frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options={"g": "12"})
+        assert isinstance(stream, VideoStream)
         stream.width = stream.height = SIDE
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for image in scene():
@@ -37,11 +40,16 @@ def write(path: Path, codec: str) -> Path:
     return path
 
 
+def places(path: Path) -> list[tuple[int, int]]:
+    """Where each frame begins in the file, and its bytes."""
+    with av.open(str(path)) as container:
+        return [(known(packet.pos), packet.size) for packet in container.demux(video=0) if packet.size]
+
+
 def flip_bits(path: Path, into: Path, seed: int, bits: int = 30) -> Path:
     """A copy in which bits of the frames are flipped; the header and the index stay whole."""
     content, rng = bytearray(path.read_bytes()), random.Random(seed)
-    with av.open(str(path)) as container:
-        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    packets = places(path)
     for _ in range(bits):
         position, size = rng.choice(packets)
         content[position + rng.randrange(size)] ^= 1 << rng.randrange(8)
@@ -78,8 +86,7 @@ def test_a_lost_frame_moves_no_number(tmp_path: Path) -> None:
     """The bytes of one frame are overwritten; the frames after it keep their annotations."""
     video = write(tmp_path / "clip.avi", "mjpeg")
     whole = list(decode(video))
-    with av.open(str(video)) as container:
-        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    packets = places(video)
     content = bytearray(video.read_bytes())
     position, size = packets[9]
     content[position : position + size] = bytes(size)
@@ -115,3 +122,18 @@ def test_a_picture_whose_file_is_cut_off_is_damaged(suffix: str, tmp_path: Path)
     second.write_bytes(second.read_bytes()[: second.stat().st_size * 2 // 3])
     first, bad = decode(tmp_path)
     assert isinstance(first, Frame) and isinstance(bad, BadFrame)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_damage_anywhere_in_the_file_gives_frames_or_reasons(name: str, tmp_path: Path) -> None:
+    """Also in headers, indices and titles."""
+    video = write(tmp_path / name, CODECS[name])
+    content, rng, damaged = video.read_bytes(), random.Random(7), tmp_path / f"damaged-{name}"
+    for _ in range(40):
+        changed = bytearray(content)
+        for _ in range(rng.choice((1, 10, 200))):
+            changed[rng.choice((rng.randrange(600), -1 - rng.randrange(600), rng.randrange(len(content))))] = rng.randrange(256)
+        damaged.write_bytes(changed[: rng.choice((len(content), rng.randrange(len(content))))])
+        frames = list(decode(damaged))
+        assert [frame.number for frame in frames] == list(range(1, len(frames) + 1))
+        assert 0 <= claimed_frames(damaged) <= len(content) // 16

@@ -37,7 +37,7 @@ def moved(root: Path, frames: range, by: float) -> None:
     for frame in frames:
         file = root / "1003" / "annot" / f"{frame:06d}.pts"
         points = read_pts(file)
-        write_pts(file, points + np.float32([0, by * np.ptp(points, axis=0).max()]))
+        write_pts(file, points + np.array([0, by * np.ptp(points, axis=0).max()], np.float32))
 
 
 def test_whole_clips_are_not_in_doubt(data: FaceData) -> None:
@@ -53,7 +53,7 @@ def test_landmarks_that_leave_the_face_for_several_frames_are_named(
     data, quarantine = ingested(lambda root: moved(root, range(3, 5), 0.6))
     assert quarantine == [], "which side of a jump is wrong cannot be seen"
     worst, *others = clips_by_doubt(data, quarantine, {})
-    assert (worst.clip, worst.doubt) == ("1003", pytest.approx(4 / 6)) and not any(one.doubt for one in others)
+    assert worst.clip == "1003" and worst.doubt == pytest.approx(4 / 6) and not any(one.doubt for one in others)
     assert worst.reasons == ("the landmarks jump 2 times by over 0.3 of the face's size; 4 frames lie beyond",)
 
 
