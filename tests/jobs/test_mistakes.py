@@ -138,7 +138,7 @@ def test_a_data_set_of_another_schema_is_refused(ablate_error, data_folder: Path
     folder = shutil.copytree(data_folder, tmp_path / "set")
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 0}))
-    assert "made with schema 0, this program reads 4" in ablate_error(
+    assert "made with schema 0, this program reads 5" in ablate_error(
         "--data", str(folder), "--start", "random", "--data.size", "32"
     )
 
