@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 PRESET ?= demo
 SOURCE ?=
 ARGS ?=
+INPUTS ?= 100000
 CLUSTER ?= infra/cluster.yaml
 # What a checkout needs besides the packages of the jobs; cluster nodes set it to nothing.
 EXTRAS ?= [dev]
@@ -42,7 +43,9 @@ test: $(DONE)  ## all tests except those that need a GPU
 test-fast: $(DONE)  ## the unmarked tests: CPU, no network, under a minute
 	$(BIN)/python $(PYTEST) -m '$(MARKS)'
 
-faults: $(DONE)  ## kill, cut, fill and damage a small study in every way of jobs/README.md: half an hour, root
+faults: $(DONE)  ## damaged files and records, then kills, cuts and full disks: an hour, root; INPUTS=100000
+	FUZZ_INPUTS=$(INPUTS) $(BIN)/python -m pytest tests/fuzz
+	$(BIN)/python -m pytest tests/faults/hanging_worker.py
 	$(BIN)/python -m tests.faults
 
 lint: $(DONE)  ## format check, lint and types

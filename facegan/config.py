@@ -5,7 +5,6 @@ override and the MLflow parameter. Its metrics are `loss/triple_consistency` and
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -30,6 +29,10 @@ class Term:
 
 def _term(weight: float, label: str, short: str, *groups: Group) -> Any:
     return field(default=weight, metadata={"term": Term(label, short, groups)})
+
+
+_SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-12, 1e12
+"""Weights of terms are multiplied in float32, in which 1e-46 is 0 and 1e39 is infinite."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +62,9 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         for term, weight in self.weights().items():
-            if not math.isfinite(weight) or weight < 0:
-                raise UserError(f"loss.{term} is {weight}: a weight is a finite number >= 0 (0 leaves the term out)")
+            if not (weight == 0 or _SMALLEST_WEIGHT <= weight <= _LARGEST_WEIGHT):
+                allowed = f"0, which leaves the term out, or from {_SMALLEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}"
+                raise UserError(f"loss.{term} is {weight}: a weight is a finite number, {allowed}")
         if not any(self.weights().values()):
             raise UserError("loss: every weight is 0, so there is nothing to train; set at least one above 0")
 
@@ -111,6 +115,10 @@ class DataConfig:
             raise UserError(f"data.validation_fraction is {self.validation_fraction}: between 0 and 0.5")
 
 
+_WIDEST = 256
+"""Channels. A generator of this width has 500 M parameters, which with Adam take 8 GB."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
     """Sizes of the two networks, and the form of the landmark maps."""
@@ -131,8 +139,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("generator_width", "discriminator_width"):
-            if not 4 <= getattr(self, name) <= 1024:
-                raise UserError(f"model.{name} is {getattr(self, name)}: from 4 to 1024")
+            if not 4 <= getattr(self, name) <= _WIDEST:
+                raise UserError(f"model.{name} is {getattr(self, name)}: from 4 to {_WIDEST}")
         if not 0.3 <= self.map_sigma <= 8:
             raise UserError(f"model.map_sigma is {self.map_sigma}: between 0.3 and 8 pixels")
         if self.first_layer == "sparse" and self.maps != "points":
@@ -155,8 +163,8 @@ class VggConfig:
     """Seed of random weights."""
 
     def __post_init__(self) -> None:
-        if self.width < 4:
-            raise UserError(f"vgg.width is {self.width}: at least 4; 64 is VGG-19")
+        if not 4 <= self.width <= 64:
+            raise UserError(f"vgg.width is {self.width}: from 4 to 64, which is VGG-19")
         if not 0 <= self.seed <= MAX_SEED:
             raise UserError(f"vgg.seed is {self.seed}: from 0 to {MAX_SEED}")
         if self.weights != "random" and self.width != 64:

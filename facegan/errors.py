@@ -4,7 +4,18 @@ import difflib
 
 
 class UserError(ValueError):
-    """A mistake of the user: one line with the value, what is allowed and the cure. Jobs print it and exit with code 2."""
+    """A mistake of the user: one line with the value, what is allowed and the cure. Jobs print it and exit with code 2.
+
+    Characters that cannot be printed, such as a line break in a name that the message quotes, are escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """A text in one line, with what cannot be printed or encoded as UTF-8 escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def did_you_mean(name: str, allowed: list[str]) -> str:

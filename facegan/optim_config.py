@@ -5,6 +5,9 @@ from typing import Literal
 
 from facegan.errors import UserError
 
+_LARGEST_BATCH = 16_384
+"""Images. At 128 pixels they take 0.8 GB as bytes, before any activation."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimConfig:
@@ -38,7 +41,7 @@ class OptimConfig:
         for name in ("generator_lr", "discriminator_lr"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"optim.{name} is {getattr(self, name)}: between 0 and 1")
-        if self.batch < 1:
-            raise UserError(f"optim.batch is {self.batch}: at least 1")
+        if not 1 <= self.batch <= _LARGEST_BATCH:
+            raise UserError(f"optim.batch is {self.batch}: from 1 to {_LARGEST_BATCH}")
         if not 0 <= self.average < 1:
             raise UserError(f"optim.average is {self.average}: at least 0 and below 1, such as 0.999; 0 keeps no average")

@@ -56,7 +56,8 @@ def parse_record(kind: type[R], content: bytes, name: str, cure: str) -> R:
 def from_json(kind: type[R], value: Any, where: str = "") -> R:
     """A JSON value as `kind`: a dataclass, a builtin type, Literal, X | None, list, tuple or dict of these.
 
-    Raises BadRecord if a name is missing or unknown, or if a value has another type. Integers are accepted as floats.
+    Raises BadRecord if a name is missing or unknown, if a value has another type, or if a text cannot be printed in one line.
+    Integers are accepted as floats.
     """
     found: R = _convert(kind, value, where)
     return found
@@ -87,6 +88,9 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             raise _wrong(where, value, "a finite number") from None
     if kind is float and isinstance(value, float) and not math.isfinite(value):
         raise _wrong(where, value, "a finite number")
+    # Texts of records are names and sentences, which are printed and become parts of paths.
+    if kind is str and isinstance(value, str) and not value.isprintable():
+        raise _wrong(where, value, "one line of text that can be printed")
     if type(value) is not kind:
         raise _wrong(where, value, f"a value of type {getattr(kind, '__name__', kind)}")
     return value

@@ -1,4 +1,4 @@
-"""Describe a data set and draw a contact sheet of its faces with landmarks.
+"""Describe a data set, rank its clips by doubt, and draw a contact sheet of its faces with landmarks.
 
 The sheet shows real people if the data set does: do not publish it.
 """
@@ -22,7 +22,7 @@ class Describe:
     sheet: Path = Path("contact_sheet.png")
     """PNG file to draw the contact sheet into."""
     people: int = 12
-    """Clips on the sheet, evenly spaced among all."""
+    """Clips on the sheet: up to half of them the most doubtful, the others evenly spaced among all."""
 
 
 def main(args: Describe) -> None:
@@ -40,14 +40,17 @@ def main(args: Describe) -> None:
     import cv2
 
     from facegan.data.describe import describe
+    from facegan.data.doubt import clips_by_doubt, doubt_lines
     from facegan.report.sheets import contact_sheet
 
     data = data_set.open()
     quarantine = data_set.quarantine().rows()
     print(f"{uri}: version {data_set.version}, sha256 {data_set.sha256[:12]}")
-    for line in [*version_lines(uri, data_set.version), *describe(data, quarantine)]:
+    doubts = clips_by_doubt(data, quarantine, data_set.frames_without_face())
+    for line in [*version_lines(uri, data_set.version), *describe(data, quarantine), "", *doubt_lines(doubts)]:
         print(line)
-    cv2.imwrite(str(args.sheet), contact_sheet(data, args.people)[:, :, ::-1])
+    doubtful = [one.clip for one in doubts if one.doubt]
+    cv2.imwrite(str(args.sheet), contact_sheet(data, args.people, first=doubtful)[:, :, ::-1])
     print(f"\nsheet    {args.sheet}")
 
 

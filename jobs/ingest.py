@@ -33,6 +33,8 @@ class Ingest:
     """Largest share of rejected frames, from 0 to 1. Above it the job fails and writes no new version."""
     replace: bool = False
     """Write a new version even if clips have changed or the data set was made with other settings."""
+    move_people: bool = False
+    """Allow a person of the data set to move between training and test, as the split of --source now says."""
     verify: bool = False
     """Only check that every file of the data set's newest version is what was ingested: each bad one is named, exit code 2."""
     repair: bool = False
@@ -57,6 +59,7 @@ def main(args: Ingest) -> None:
         max_quarantined=args.max_quarantined,
         replace=args.replace,
         repair=args.repair,
+        move_people=args.move_people,
         landmark_weights=args.landmark_weights,
     )
     data = storage_uri("--data", args.data)

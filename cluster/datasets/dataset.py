@@ -98,6 +98,13 @@ class DataSet:
         except UserError as damage:
             raise UserError(f"--data: {self.uri}/{table.file} is damaged: {damage}; {cure}") from None
 
+    def frames_without_face(self) -> dict[str, int]:
+        """By clip: the number of frames in which the detector that checked its landmarks found no face; empty if none did."""
+        manifest = self.manifest()
+        if manifest.ingest.check_landmarks == "none":
+            return {}
+        return dict(zip(manifest.clips.texts("clip"), manifest.clips.numbers("doubtful").tolist(), strict=True))
+
     def _fetch(self, clip: ManifestClip, downloads: Path, cure: str) -> Path:
         from facegan.data.clip_files import checked_file
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from cluster.datasets.dataset import DataSet, newest_number
 from cluster.datasets.ingest_request import IngestRequest
+from cluster.datasets.moved_people import check_nobody_moves
 from cluster.datasets.progress import show_ingest_progress
 from cluster.datasets.publish import ingested, publish, read_version
 from cluster.datasets.removed import REMOVED, without_removed
@@ -32,8 +33,9 @@ _GPUS_PER_TASK = 0.5
 def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> DataSet:
     """Make the data set or extend it by the clips that it lacks, and print the progress.
 
-    Returns the version that holds the clips. Raises UserError if there are no clips, if too many frames are bad, or if the
-    data set was made with another configuration or from other files of these clips and `request.replace` is False.
+    Returns the version that holds the clips. Raises UserError if there are no clips, if too many frames are bad, if the data
+    set was made with another configuration or from other files of these clips and `request.replace` is False, or if a person
+    moves between training and test and `request.move_people` is False.
     """
     data.check()
     found = without_removed(clips_of(source), data)
@@ -44,6 +46,7 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
     if manifest is not None:
         request = _with_configuration_of(manifest, request)
         _check_configuration(manifest, data, request)
+        check_nobody_moves(manifest, found.clips, str(source), request)
         same = _is_ingested(manifest, source, found) and manifest.ingest == request.config
         if same and not request.repair:
             print(f"data     {data}: {manifest.rows} frames are there already (version {number})", flush=True)

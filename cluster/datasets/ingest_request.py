@@ -13,14 +13,16 @@ class IngestRequest:
 
     `max_quarantined` is the share of bad frames, and of refused clips, in [0, 1], above which the job fails. `replace` allows a
     new version in which clips changed or were ingested with another configuration. `repair` does clips anew whose files are
-    broken, and replaces a manifest that cannot be read. `landmark_weights` is a folder or URI, or '' for the default. `flags`
-    is what the job's flags for these values begin with. Raises UserError for a value out of range.
+    broken, and replaces a manifest that cannot be read. `move_people` allows people to move between training and test.
+    `landmark_weights` is a folder or URI, or '' for the default. `flags` is what the job's flags for these values begin with.
+    Raises UserError for a value out of range.
     """
 
     config: IngestConfig
     max_quarantined: float = 0.2
     replace: bool = False
     repair: bool = False
+    move_people: bool = False
     landmark_weights: str = ""
     flags: str = "--"
 

@@ -14,6 +14,7 @@ from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_landmark_weights
 from facegan.data.clip_record import ClipProgress, ClipRecord, clip_key, downloaded_key, file_key, record_from_json, record_key
+from facegan.data.cross_check import Check
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.shards import writing_clip
 from facegan.data.sources import ClipSource, content_hash
@@ -49,7 +50,7 @@ def ingest_clip(
         key = clip_key(clip, source_sha256, config)
         finder = finder_of(config, landmark_weights)
         reported = time.monotonic()
-        for step in writing_clip(clip, root, folder, config, source_sha256, finder):
+        for step in writing_clip(clip, root, folder, config, source_sha256, finder, check_of(config)):
             if isinstance(step, ClipRecord):
                 _publish(step, folder / f"{key}.parquet", data)
                 yield step
@@ -109,3 +110,12 @@ def finder_of(config: IngestConfig, weights: str) -> LandmarkFinder | None:
     entry = FINDERS[config.landmarks]
     folder = stage_landmark_weights(weights) if weights and entry.takes_weights else None
     return entry.build(assigned_device().type, folder)
+
+
+def check_of(config: IngestConfig) -> Check | None:
+    """The detector that checks annotations; None if none does."""
+    if config.check_landmarks == "none":
+        return None
+    from facegan.landmarks.dlib_check import dlib_check  # loads 100 MB, which is not needed otherwise
+
+    return dlib_check()

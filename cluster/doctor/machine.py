@@ -102,27 +102,27 @@ def _one_gpu(index: int) -> CheckResult:
 
 
 def video() -> CheckResult:
-    """OpenCV: write a small video and read it."""
+    """Write a small video with OpenCV and read it with PyAV, as ingest does."""
     try:
         import cv2
     except ImportError as error:
         return fail("video", f"cv2 cannot be imported ({error}): on Debian apt-get install libgl1 libglib2.0-0")
+    import av
     import numpy as np
+
+    from facegan.data.frames import decode
 
     frame = np.full((32, 32, 3), 127, np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/tiny.avi"
-        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 32))
+        path = Path(folder, "tiny.avi")
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 32))
         for _ in range(3):
             writer.write(frame)
         writer.release()
-        reader, read = cv2.VideoCapture(path), 0
-        while reader.read()[0]:
-            read += 1
-        reader.release()
+        read = len(list(decode(path)))
     if read != 3:
-        return fail("video", f"OpenCV {cv2.__version__} read {read} of the 3 frames that it wrote: rm -rf .venv && make setup")
-    return ok("video", f"OpenCV {cv2.__version__} writes and reads videos")
+        return fail("video", f"PyAV {av.__version__} read {read} of the 3 frames: rm -rf .venv && make setup")
+    return ok("video", f"OpenCV {cv2.__version__} writes and PyAV {av.__version__} reads videos")
 
 
 def cache_disk() -> CheckResult:

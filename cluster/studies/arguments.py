@@ -14,7 +14,7 @@ from cluster.studies.study_store import StudyStore
 from facegan.config import Config
 from facegan.data.ingest_config import IngestConfig
 from facegan.errors import UserError
-from facegan.landmarks.finder import FinderName
+from facegan.landmarks.finder import CheckName, FinderName
 from facegan.nets.vgg_weights import weights_name
 from facegan.presets import preset
 from facegan.synthetic.config import SyntheticConfig
@@ -37,12 +37,16 @@ class StudyIngest:
     """Quality of the JPEG files: 1 to 100."""
     landmarks: Literal["annotations", FinderName] = "annotations"
     """annotations: from .pts files; otherwise found in the images by this detector."""
+    check_landmarks: CheckName = "none"
+    """dlib: compare annotations with what this detector sees, about 30 ms a frame, and reject frames that it contradicts."""
     landmark_weights: str = ""
     """Folder or s3://bucket/prefix with face-alignment's two files; by default torch's download folder."""
     max_quarantined: float = 0.2
     """Largest share of rejected frames, and of refused clips, from 0 to 1. Above it the job fails."""
     replace: bool = False
     """Write a new version even if clips have changed or the data set was made with other settings."""
+    move_people: bool = False
+    """Allow a person of the data set to move between training and test, as the split of --source now says."""
 
     def request(self, size: int) -> IngestRequest:
         """The request for images of `size` pixels. Raises UserError for a value out of range."""
@@ -54,6 +58,7 @@ class StudyIngest:
                 encoding=self.encoding,
                 jpeg_quality=self.jpeg_quality,
                 landmarks=self.landmarks,
+                check_landmarks=self.check_landmarks,
             )
         except UserError as mistake:
             raise UserError(f"{_INGEST_FLAGS}{mistake}") from None
@@ -61,6 +66,7 @@ class StudyIngest:
             config=config,
             max_quarantined=self.max_quarantined,
             replace=self.replace,
+            move_people=self.move_people,
             landmark_weights=self.landmark_weights,
             flags=_INGEST_FLAGS,
         )

@@ -1,6 +1,6 @@
 """Clips of data sets on this machine's disk, for a machine that cannot hold all of them: the latest used ones stay.
 
-<cache>/clips/<clip>-<hash>.<hash>.arrow   images, landmarks and frame numbers of a clip, as an Arrow file without compression
+<cache>/clips/<clip>-<hash>.<hash>.arrow   what is read of a clip (`_COLUMNS`), as an Arrow file without compression
 
 A clip is the smallest unit: the hash of its file can be checked, it takes one request, and several batches may use it. Its name
 holds the hash of its Parquet file, so data sets and their versions share the clips that they have in common. All processes of
@@ -25,7 +25,7 @@ from facegan.data.shards import SCHEMA
 from facegan.errors import UserError
 from facegan.files import replacing
 
-_COLUMNS = ["image", "landmarks", "frame"]
+_COLUMNS = ["image", "landmarks", "frame", "crop_box"]
 _SUFFIX = ".arrow"
 _KEPT = 7 / 8
 """Share of the limit that is left after room was made."""

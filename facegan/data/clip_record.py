@@ -15,11 +15,14 @@ from facegan.data.split import SplitName
 from facegan.errors import UserError
 from facegan.records import parse_record
 
-CLIP_VERSION = 4
+CLIP_VERSION = 5
 """Version of the Parquet columns and of the records, a part of the names of both."""
 
 CLIPS = "clips"
 """Folder of a data set that holds the Parquet files and the records of its clips."""
+
+MOST = 2**40
+"""No clip has as many frames or bytes, so that totals do not overflow."""
 
 _PLAIN_NAME = re.compile(r"[^/\\\x00-\x1f]+")
 
@@ -35,6 +38,10 @@ class Quarantined:
     frame: int
     reason: str
     where: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.frame < 2**31:
+            raise UserError(f"frame is {self.frame}: a number from 0 to 2147483647")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +73,18 @@ class ClipRecord:
     sha256: str
     frames_read: int
     quarantined: list[Quarantined]
+    doubtful: int
+    """Frames in which the detector that checks landmarks found no face."""
 
     def __post_init__(self) -> None:
         if not _PLAIN_NAME.fullmatch(self.key):
             raise UserError(f"key is {self.key!r}: a file name")
-        if self.rows < 0 or self.frames_read != self.rows + len(self.quarantined):
+        for name in ("rows", "file_bytes", "image_bytes", "frames_read"):
+            if not 0 <= getattr(self, name) < MOST:
+                raise UserError(f"clip {self.clip!r}: {name} is {getattr(self, name)}: a number from 0 to 2^40")
+        if not 0 <= self.doubtful <= self.frames_read:
+            raise UserError(f"clip {self.clip!r} has {self.doubtful} doubtful of {self.frames_read} frames")
+        if self.frames_read != self.rows + len(self.quarantined):
             raise UserError(
                 f"clip {self.clip!r} has {self.frames_read} frames read, {self.rows} written and {len(self.quarantined)} "
                 "quarantined: the counts must add up"

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.data.clip_record import ClipRecord, file_key
+from facegan.data.clip_record import MOST, ClipRecord, file_key
 from facegan.data.split import SplitName, check_people
 from facegan.data.table_file import TableFile, from_parquet, in_order, only_clips, table_file, to_parquet, without_clips
 from facegan.errors import UserError
 
 _TEXTS = ("clip", "person", "split", "category", "source_sha256", "key", "sha256")
-_NUMBERS = ("rows", "file_bytes", "image_bytes", "frames_read")
-_MOST = 2**40
-"""No clip has as many frames or bytes, so that totals do not overflow."""
+_NUMBERS = ("rows", "file_bytes", "image_bytes", "frames_read", "doubtful")
 _AT_A_TIME = 1000
 """Clips that are made into objects at a time."""
 
@@ -39,6 +37,7 @@ class ManifestClip:
     file_bytes: int
     image_bytes: int
     frames_read: int
+    doubtful: int
 
     @property
     def file(self) -> str:
@@ -145,10 +144,13 @@ def _check_values(table: Any) -> None:
         ("split", pc.is_in(table["split"], value_set=pa.array(["train", "test"])), "train or test"),
         ("source_sha256", is_hash("source_sha256"), "64 hexadecimal digits"),
         *(
-            (name, pc.and_(pc.greater_equal(table[name], 0), pc.less(table[name], _MOST)), "a number from 0 to 2^40")
+            (name, pc.and_(pc.greater_equal(table[name], 0), pc.less(table[name], MOST)), "a number from 0 to 2^40")
             for name in _NUMBERS
         ),
-        ("rows", pc.less_equal(table["rows"], table["frames_read"]), "at most the number of frames that were read"),
+        *(
+            (name, pc.less_equal(table[name], table["frames_read"]), "at most the number of frames that were read")
+            for name in ("rows", "doubtful")
+        ),
         (
             "sha256",
             pc.if_else(filled, is_hash("sha256"), pc.equal(table["sha256"], "")),

@@ -16,6 +16,7 @@ from facegan.data.fetched_frames import FetchedFrames
 from facegan.data.local_copy import COPIED_MANIFEST, CopiedFrames, find_copy, local_copy, read_newest
 from facegan.data.manifest import Manifest, manifest_hash, read_manifest, repair_command
 from facegan.data.shards import decode_image
+from facegan.errors import UserError
 from facegan.landmarks.points import mirror
 
 
@@ -23,12 +24,12 @@ class FaceData:
     """A data set, read from `frames`: a local copy of all of it, or clips that are fetched when they are needed.
 
     `size` is the side of the crops in pixels; `points` [rows, 68, 2] are landmarks in crop pixels; `frame` [rows] are frame
-    numbers of the source.
+    numbers of the source; `boxes` [rows, 3] are left, top and side of the crops in its pixels.
     """
 
     def __init__(self, manifest: Manifest, frames: CopiedFrames | FetchedFrames) -> None:
         self.manifest, self.frames = manifest, frames
-        self.points, self.frame = frames.points, frames.frame
+        self.points, self.frame, self.boxes = frames.points, frames.frame, frames.boxes
         self.size = self.manifest.ingest.size
         self.synthetic = self.manifest.synthetic
         clips = manifest.clips
@@ -36,10 +37,13 @@ class FaceData:
 
     @classmethod
     def of_copy(cls, folder: Path) -> "FaceData":
-        """The data in a local copy. Raises UserError if the copy's manifest is damaged."""
+        """The data in a local copy. Raises UserError if the copy's manifest is damaged, or of another number of rows."""
         cure = "remove this local copy, so that it is made again"
         manifest = read_manifest(lambda key: (folder / key).read_bytes(), COPIED_MANIFEST, str(folder), cure)
-        return cls(manifest, CopiedFrames(folder))
+        frames = CopiedFrames(folder)
+        if manifest.rows != len(frames.points):
+            raise UserError(f"{folder} has {len(frames.points)} rows, its manifest {manifest.rows}; {cure}")
+        return cls(manifest, frames)
 
     def person_of(self, clip: str) -> str:
         """The person in a clip."""

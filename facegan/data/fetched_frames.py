@@ -24,9 +24,9 @@ They take space on the disk even if the cache has removed them meanwhile."""
 class FetchedFrames:
     """Images, landmarks and frame numbers by row, through a cache of clips.
 
-    `points` [rows, 68, 2] are landmarks in crop pixels, `frame` [rows] the frame numbers of the source, `ahead` the number of
-    samples that a reader should `expect` before it reads them. Reading a row raises UserError if its clip is missing on storage
-    or is not what was ingested.
+    `points` [rows, 68, 2] are landmarks in crop pixels, `frame` [rows] the frame numbers of the source, `boxes` [rows, 3] left,
+    top and side of the crops in its pixels, `ahead` the number of samples that a reader should `expect` before it reads them.
+    Reading a row raises UserError if its clip is missing on storage or is not what was ingested.
     """
 
     def __init__(self, manifest: Manifest, cache: ClipCache) -> None:
@@ -42,6 +42,7 @@ class FetchedFrames:
         self._lock = threading.Lock()
         self.points = FetchedColumn(self, "landmarks", (POINTS, 2), np.float32)
         self.frame = FetchedColumn(self, "frame", (), np.int32)
+        self.boxes = FetchedColumn(self, "crop_box", (3,), np.int32)
 
     def __len__(self) -> int:
         return int(self._first[-1])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from facegan.errors import UserError
-from facegan.landmarks.finder import FinderName
+from facegan.landmarks.finder import CheckName, FinderName
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +23,9 @@ class IngestConfig:
     """Quality of the JPEG files: 1 to 100."""
     landmarks: Literal["annotations", FinderName] = "annotations"
     """annotations: from .pts files; otherwise found in the images by this detector."""
+    check_landmarks: CheckName = "none"
+    """dlib: compare annotations with what this detector sees, about 30 ms a frame. Frames in which it finds the face elsewhere,
+    by more than 0.3 of the distance of the outer eye corners, are rejected; those in which it finds none are counted."""
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 16:
@@ -33,3 +36,7 @@ class IngestConfig:
             raise UserError(f"crop_smoothing is {self.crop_smoothing}: between 0 and 10 frames")
         if not 1 <= self.jpeg_quality <= 100:
             raise UserError(f"jpeg_quality is {self.jpeg_quality}: between 1 and 100")
+        if self.check_landmarks != "none" and self.landmarks != "annotations":
+            raise UserError(
+                f"check_landmarks is {self.check_landmarks!r} with landmarks {self.landmarks!r}: only annotations are checked"
+            )

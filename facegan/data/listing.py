@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from facegan.errors import printable
+
 DANGLING = "a link to nothing"
 LOOP = "a link to a folder that it lies in"
 A_FOLDER = "a folder, not a file"
@@ -71,8 +73,8 @@ def storable(key: str) -> str:
 
 def shown(name: str) -> str:
     """A name in characters that can be printed in one line and stored as UTF-8."""
-    decoded = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in decoded)
+    # A byte of a file's name that is not UTF-8 is a surrogate from \udc80 to \udcff.
+    return printable("".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in name))
 
 
 def files_of(folder: Path, suffixes: Collection[str]) -> tuple[list[SourceFile], list[Refused]]:

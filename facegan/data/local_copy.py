@@ -4,6 +4,7 @@ images.bin    the encoded images one after the other
 offsets.npy   [rows + 1] where each image begins, and the end
 points.npy    [rows, 68, 2] landmarks in crop pixels
 frames.npy    [rows] frame numbers of the source
+boxes.npy     [rows, 3] left, top and side of the crops in pixels of the source
 manifest.json the manifest that it is a copy of, and beside it the clip table that the manifest names
 
 Images inside Parquet pages would have to be decoded into the memory of each process; these files need not.
@@ -110,17 +111,18 @@ def _is_whole(folder: Path) -> bool:
 
 def _unpack(clips: list[ManifestClip], files: list[Path], into: Path) -> None:
     """Write the arrays of some Parquet files in their order, with the images of one row group in memory at a time."""
-    sizes, points, frames = [], [], []
+    sizes, points, frames, boxes = [], [], [], []
     with (into / "images.bin").open("wb") as sink:
         for clip, file in zip(clips, files, strict=True):
             for group in row_groups(clip, file):
                 sizes.append(_append_images(group.column("image"), sink))
                 points.append(_flat(group.column("landmarks")).reshape(-1, POINTS, 2))
                 frames.append(group.column("frame").to_numpy())
+                boxes.append(_flat(group.column("crop_box")).reshape(-1, 3))
         sink.flush()
         os.fsync(sink.fileno())
     np.save(into / "offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64))
-    for name, parts in (("points", points), ("frames", frames)):
+    for name, parts in (("points", points), ("frames", frames), ("boxes", boxes)):
         np.save(into / f"{name}.npy", np.concatenate(parts))
 
 
@@ -138,7 +140,8 @@ def _flat(column: Any) -> NDArray[Any]:
 class CopiedFrames:
     """Images, landmarks and frame numbers by row, from a local copy that all processes of the machine map into memory.
 
-    `points` [rows, 68, 2] are landmarks in crop pixels, `frame` [rows] the frame numbers of the source.
+    `points` [rows, 68, 2] are landmarks in crop pixels, `frame` [rows] the frame numbers of the source, `boxes` [rows, 3] left,
+    top and side of the crops in its pixels.
     """
 
     ahead = 0
@@ -147,7 +150,8 @@ class CopiedFrames:
     def __init__(self, folder: Path) -> None:
         self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
         # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
-        self._offsets, self.points, self.frame = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames"))
+        arrays = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames", "boxes"))
+        self._offsets, self.points, self.frame, self.boxes = arrays
 
     def encoded(self, row: int) -> NDArray[np.uint8]:
         """The image of a row as it is stored: the bytes of a JPEG or PNG file, [bytes] uint8."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from facegan.data.clip_reader import ClipReader, LocatedFrame
 from facegan.data.clip_record import ClipProgress, ClipRecord, Quarantined, clip_key
 from facegan.data.crop import FLAT, TOO_LARGE, Square, crop_face, face_square, fits, is_flat, smooth_squares
+from facegan.data.cross_check import Check, CrossCheck
 from facegan.data.ingest_config import IngestConfig
 from facegan.data.jumps import reject_jumps
 from facegan.data.sources import ClipSource
@@ -51,20 +52,28 @@ def write_clip(clip: ClipSource, root: Path, into: Path, config: IngestConfig, s
 
 
 def writing_clip(
-    clip: ClipSource, root: Path, into: Path, config: IngestConfig, source_sha256: str, finder: LandmarkFinder | None
+    clip: ClipSource,
+    root: Path,
+    into: Path,
+    config: IngestConfig,
+    source_sha256: str,
+    finder: LandmarkFinder | None,
+    check: Check | None = None,
 ) -> Iterator[ClipProgress | ClipRecord]:
     """Ingest one clip into `<into>/<key>.parquet`; yield the progress after each row group, and the record at the end.
 
-    A clip without a good frame leaves no file. `finder` is None if the landmarks come from annotations.
+    A clip without a good frame leaves no file. `finder` is None if the landmarks come from annotations, `check` if no detector
+    checks these.
     """
+    assert (check is None) == (config.check_landmarks == "none"), f"check_landmarks is {config.check_landmarks}"
     assert (finder is None) == (config.landmarks == "annotations"), f"landmarks are {config.landmarks}, finder is {finder}"
-    reader = ClipReader(clip, root, finder)
+    reader, cross_check = ClipReader(clip, root, finder), CrossCheck(check, clip.clip)
     quarantined: list[Quarantined] = []
     key = clip_key(clip, source_sha256, config)
     parquet = into / f"{key}.parquet"
     rows = image_bytes = 0
     with pq.ParquetWriter(parquet, SCHEMA, compression="none", use_dictionary=False, write_statistics=False) as writer:
-        good = _rows(clip, reader, config, quarantined)
+        good = _rows(clip, reader, cross_check, config, quarantined)
         while group := list(islice(good, ROWS_PER_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, SCHEMA), row_group_size=ROWS_PER_GROUP)
             rows += len(group)
@@ -86,14 +95,15 @@ def writing_clip(
         sha256=digest,
         frames_read=reader.frames_read(),
         quarantined=quarantined,
+        doubtful=cross_check.doubtful,
     )
 
 
 def _rows(
-    clip: ClipSource, reader: ClipReader, config: IngestConfig, quarantined: list[Quarantined]
+    clip: ClipSource, reader: ClipReader, cross_check: CrossCheck, config: IngestConfig, quarantined: list[Quarantined]
 ) -> Iterator[dict[str, Any]]:
     """The row of each good frame; the bad ones are added to `quarantined`."""
-    for square, frame in smooth_squares(_squares(reader, config), config.crop_smoothing):
+    for square, frame in smooth_squares(_squares(reader, cross_check, config), config.crop_smoothing):
         if isinstance(frame, Quarantined):
             quarantined.append(frame)
             continue
@@ -116,9 +126,11 @@ def _rows(
         }
 
 
-def _squares(reader: ClipReader, config: IngestConfig) -> Iterator[tuple[int, Square | None, LocatedFrame | Quarantined]]:
+def _squares(
+    reader: ClipReader, cross_check: CrossCheck, config: IngestConfig
+) -> Iterator[tuple[int, Square | None, LocatedFrame | Quarantined]]:
     """The square of each frame that can be cropped; the others have none, so that they do not move the smoothed squares."""
-    for frame in reject_jumps(reader.read(), reader.clip.clip):
+    for frame in cross_check.passed(reject_jumps(reader.read(), reader.clip.clip)):
         if isinstance(frame, Quarantined):
             yield frame.frame, None, frame
             continue

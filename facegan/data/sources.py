@@ -8,6 +8,7 @@ Files and folders whose names begin with a dot belong to the system and are not 
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def clips_in(folder: Path) -> list[ClipSource]:
 
 def found_in(folder: Path) -> FoundClips:
     """What a folder holds. Raises UserError if there is no clip, if one is not in the split, or if the split is damaged."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir raises OSError for a name that is too long
         raise UserError(
             f"--source is {str(folder)!r}: no such folder; give one in the 300VW layout (<id>/vid.avi, <id>/annot) or of videos"
         )

@@ -59,7 +59,7 @@ def read_split(content: bytes, file: str) -> Split:
         ids = [clip for clip, _ in named]
         twice = sorted({clip for clip in ids if ids.count(clip) > 1})
         raise UserError(f"{file} names {', '.join(twice[:5])} twice: a clip is for training or for testing")
-    if not isinstance(people, dict) or not all(isinstance(person, str) and person for person in people.values()):
+    if not isinstance(people, dict) or not all(_is_name(person) for person in people.values()):
         raise UserError(f'{file}: "people" is not {{"<clip>": "<person>"}}; write a name for each clip, or leave "people" out')
     unknown = sorted(set(people) - set(categories))
     if unknown:
@@ -67,6 +67,10 @@ def read_split(content: bytes, file: str) -> Split:
     split = Split(categories, people)
     check_people(((clip, split.person_of(clip), category == "train") for clip, category in named), file)
     return split
+
+
+def _is_name(person: object) -> bool:
+    return isinstance(person, str) and bool(person.strip()) and person.isprintable()
 
 
 def check_people(clips: Iterable[tuple[str, str, bool]], where: str) -> None:

@@ -13,6 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 FinderName = Literal["dlib", "face-alignment"]
+CheckName = Literal["none", "dlib"]
+"""What gives a second opinion on annotations (`facegan.landmarks.dlib_check`)."""
+
+DISAGREES = "a detector finds the face elsewhere"
+NO_FACE_NEAR = "a detector finds no face near the landmarks"
 
 
 class LandmarkFinder(Protocol):

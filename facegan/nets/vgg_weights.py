@@ -1,5 +1,6 @@
 """The file of VGG-19's weights, and its name in results. Imports torch only to find or download the public file."""
 
+import os
 from pathlib import Path
 
 from facegan.cache import local_weights
@@ -18,7 +19,7 @@ def weights_file(config: VggConfig) -> Path:
     """
     if config.weights != "imagenet":
         path = local_weights(config.weights)
-        if not path.is_file():
+        if not os.path.isfile(path):  # Path.is_file raises OSError for a name that is too long
             raise UserError(f"vgg.weights is {config.weights!r}: no such file; give VGG-19's weights, 'imagenet' or 'random'")
         return path
     import torch  # takes seconds, and plans and flags are read without it

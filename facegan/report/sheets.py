@@ -1,7 +1,7 @@
 """Sheets of images drawn with OpenCV alone: samples during training, a contact sheet, landmarks as lines."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -14,13 +14,15 @@ Image = NDArray[np.uint8]
 """[height, width, 3] RGB."""
 
 _TILE = 96
+_SHEET_TILE = 128
+"""On smaller pictures lines over a face hide it."""
 _GAP = 3
 _TITLE = 26
 _LABEL = 118
 _PAPER = (255, 255, 255)
 _INK = (30, 30, 30)
 _LINE = (245, 240, 200)
-_DOT = (0, 255, 120)
+_OVERLAY = (0, 255, 120)
 _SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws at."""
 
@@ -66,29 +68,33 @@ def sample_grid(
     return sheet
 
 
-def contact_sheet(data: FaceData, people: int = 12, frames: int = 8) -> Image:
-    """Clips in rows and their frames in columns, both evenly spaced; every second frame has its landmarks."""
+def contact_sheet(data: FaceData, people: int = 12, frames: int = 8, first: Sequence[str] = ()) -> Image:
+    """Clips in rows and their frames in columns, both evenly spaced, with the landmarks as lines on every frame.
+
+    The clips named by `first` that have frames come first, in this order, in up to half of the rows.
+    """
     clips = [(part, name, rows) for part in ("train", "test") for name, rows in data.clips(part, 0.0).items()]
-    chosen = [clips[i] for i in _evenly_spaced(len(clips), people)]
-    scale, top = _enlargement(data.size), 2 * _TITLE
+    named = {clip[1]: clip for clip in clips}
+    chosen = [named.pop(name) for name in first if name in named][: (people + 1) // 2]
+    others = [clip for clip in clips if all(clip is not one for one in chosen)]
+    chosen += [others[i] for i in _evenly_spaced(len(others), people - len(chosen))]
+    scale, top = _enlargement(data.size, _SHEET_TILE), 2 * _TITLE
     sheet = _blank(len(chosen), frames, data.size * scale, left=_LABEL, top=top)
     kind = "SYNTHETIC faces, rendered by a program" if data.synthetic else "Frames of real people: do not redistribute"
     _write(sheet, f"{kind}. {len(clips)} clips, {len(data.points)} frames of {data.size} px.", _GAP + 2, 18)
-    _write(sheet, "Each row is a clip with evenly spaced frames; every second frame has its 68 landmarks.", _GAP + 2, 40)
+    _write(sheet, "Each row is a clip with evenly spaced frames; the lines are their landmarks.", _GAP + 2, 40)
     for r, (part, name, rows) in enumerate(chosen):
         middle = top + r * (data.size * scale + _GAP) + data.size * scale // 2
         _write(sheet, name[:12], _GAP + 2, middle - 4)
         _write(sheet, part, _GAP + 2, middle + 16)
         for c, i in enumerate(_evenly_spaced(len(rows), frames)):
-            _place(sheet, _frame(data, int(rows[i]), scale, dots=c % 2 == 1), r, c, left=_LABEL, top=top)
+            _place(sheet, _frame(data, int(rows[i]), scale), r, c, left=_LABEL, top=top)
     return sheet
 
 
-def _frame(data: FaceData, row: int, scale: int, *, dots: bool) -> Image:
+def _frame(data: FaceData, row: int, scale: int) -> Image:
     tile = _enlarged(data.image(row), scale)
-    if dots:
-        for x, y in np.round(enlarged_points(data.points[row], scale) * 2**_SHIFT).astype(int):
-            cv2.circle(tile, (int(x), int(y)), 12, _DOT, -1, cv2.LINE_AA, _SHIFT)
+    draw_landmarks(tile, enlarged_points(data.points[row], scale), _OVERLAY)
     return tile
 
 
@@ -97,8 +103,8 @@ def _evenly_spaced(count: int, wanted: int) -> list[int]:
     return [int(i) for i in np.linspace(0, count - 1, min(wanted, count)).round()]
 
 
-def _enlargement(size: int) -> int:
-    return max(1, math.ceil(_TILE / size))
+def _enlargement(size: int, least: int = _TILE) -> int:
+    return max(1, math.ceil(least / size))
 
 
 def _enlarged(tile: Image, scale: int) -> Image:

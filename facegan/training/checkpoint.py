@@ -8,6 +8,7 @@ A run that is loaded goes on exactly as if it had never been interrupted. Whatev
 saved, so another optimizer needs no change here.
 """
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,12 @@ from facegan.files import replacing, write_json
 from facegan.nets.generator import Generator, build_generator
 from facegan.nets.vgg import Vgg19
 from facegan.records import read_record
-from facegan.training.state import TrainState, new_state
+from facegan.training.state import NETWORKS, TrainState, new_state
 
 _STATE = "state.json"
 _GENERATOR, _DISCRIMINATOR, _AVERAGE = "generator.safetensors", "discriminator.safetensors", "average.safetensors"
+_MOST_SECONDS = 1e10
+"""Three centuries; later sums must not overflow."""
 _CURE = "remove its checkpoint folder, and training starts over"
 
 
@@ -42,13 +45,25 @@ class _OptimizerRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """state.json."""
+    """state.json. Raises UserError for progress that a run of its configuration cannot have."""
 
     images: int
     seconds: float
     passes: dict[str, int]
     optimizers: dict[str, _OptimizerRecord]
     config: Config
+
+    def __post_init__(self) -> None:
+        batch, images = self.config.optim.batch, self.config.images
+        if not 0 <= self.images <= images or self.images % batch:
+            raise UserError(f"images is {self.images}: a multiple of optim.batch ({batch}), from 0 to {images}")
+        if not 0 <= self.seconds <= _MOST_SECONDS:
+            raise UserError(f"seconds is {self.seconds}: from 0 to {_MOST_SECONDS:g}")
+        for network, passes in self.passes.items():
+            if network not in NETWORKS or not 0 <= passes < 2**63:
+                raise UserError(f"passes has {passes} of {network!r}: a count of {', '.join(NETWORKS)}")
+        if set(self.passes) != set(NETWORKS):
+            raise UserError(f"passes has {', '.join(self.passes) or 'none'}: counts of {', '.join(NETWORKS)}")
 
 
 def save(state: TrainState, folder: Path) -> None:
@@ -185,13 +200,15 @@ def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], recor
     for key, value in {**record.values, **tensors}.items():
         index, _, name = key.partition("/")
         entries.setdefault(int(index), {})[name] = value
-    # JSON has no tuples: hyperparameters such as Adam's betas take the type that a new optimizer gives them.
     fresh = optimizer.state_dict()["param_groups"]
-    groups = [
-        {name: tuple(value) if isinstance(new.get(name), tuple) else value for name, value in saved.items()}
-        for saved, new in zip(record.param_groups, fresh, strict=True)
-    ]
-    optimizer.load_state_dict({"state": entries, "param_groups": groups})
+    for saved, new in zip(record.param_groups, fresh, strict=True):
+        # JSON has no tuples, which hyperparameters such as Adam's betas are.
+        other = [name for name, value in saved.items() if value != json.loads(json.dumps(new.get(name)))]
+        if other:
+            raise ValueError(f"hyperparameter {other[0]} is not what the configuration says")
+    if not set(entries) <= {number for group in fresh for number in group["params"]}:
+        raise ValueError("a state of no parameter")
+    optimizer.load_state_dict({"state": entries, "param_groups": fresh})
     # Moments in another memory layout than their weights would be summed in another order.
     for parameter, entry in optimizer.state.items():
         for name, value in entry.items():

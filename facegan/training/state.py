@@ -17,6 +17,9 @@ from facegan.training.memory import keep_freed_memory
 from facegan.training.parallel import wrap
 from facegan.training.precision import choose_precision
 
+NETWORKS = ("generator", "discriminator", "vgg")
+"""What passes are counted of."""
+
 
 @dataclass
 class TrainState:
@@ -41,7 +44,7 @@ class TrainState:
     """Images seen so far, over all ranks."""
     seconds: float = 0.0
     """Training time so far, without checkpoints and scoring."""
-    passes: dict[str, int] = field(default_factory=lambda: {"generator": 0, "discriminator": 0, "vgg": 0})
+    passes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NETWORKS, 0))
     """Images that each network was applied to so far, over all ranks."""
 
     @property

@@ -92,6 +92,7 @@ def _record(number: int, shard: Path | None = None) -> ClipRecord:
         sha256=file_sha256(shard) if shard else digest,
         frames_read=FRAMES + 1,
         quarantined=[Quarantined(clip, 5, "annotation missing", f"{clip}/annot/000005.pts")],
+        doubtful=0,
     )
 
 

@@ -40,6 +40,11 @@ def test_the_printed_cure_for_a_batch_size_is_accepted() -> None:
     assert preset("demo").override({"optim.batch": 48, **values}).optim.batch == 48
 
 
+def test_a_batch_that_no_memory_holds_is_refused() -> None:
+    with pytest.raises(UserError, match=r"optim\.batch is 1000000000: from 1 to 16384"):
+        preset("demo").with_batch(10**9)
+
+
 def test_an_override_changes_only_what_it_names() -> None:
     changed, base = Config().override({"loss.triple_consistency": 0.0}).flat(), Config().flat()
     assert {name for name in base if changed[name] != base[name]} == {"loss.triple_consistency"}
@@ -51,6 +56,11 @@ def test_an_override_changes_only_what_it_names() -> None:
         ("loss.pixl", 1.0, "did you mean 'pixel'"),
         ("loss.pixel", -1.0, "loss.pixel is -1.0"),
         ("loss.pixel", float("nan"), "finite"),
+        ("loss.pixel", 1e39, "loss.pixel is 1e.39: a weight is"),
+        ("loss.pixel", 1e-46, "loss.pixel is 1e-46: a weight is"),
+        ("model.generator_width", 257, "from 4 to 256"),
+        ("vgg.width", 65, "from 4 to 64"),
+        ("vgg.weights", "two\nlines", "one line of text"),
         ("loss.pixel", "ten", "type float"),
         ("loss", 1.0, "a group"),
         ("seed.x", 1, "a single value"),

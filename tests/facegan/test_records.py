@@ -52,6 +52,8 @@ def test_what_was_written_is_read_with_its_types() -> None:
         (("count",), True, "count is True: it takes a value of type int"),
         (("count",), 3.0, "count is 3.0"),
         (("flag",), 1, "flag is 1: it takes a value of type bool"),
+        (("inner", "name"), "two\nlines", "inner.name is 'two.+: it takes one line of text"),
+        (("inner", "name"), "\ud800", "inner.name is .+: it takes one line of text"),
         (("inner",), [], r"inner is \[\]: it takes an object"),
         (("inner", "kind"), "c", "inner.kind is 'c': it takes one of a, b"),
         (("inner", "share"), "half", "inner.share is 'half'"),
@@ -105,3 +107,7 @@ def test_content_that_is_no_record_is_one_line_with_its_name(content: bytes) -> 
     with pytest.raises(UserError, match=r"^here is damaged") as caught:
         parse_record(Outer, content, "here", "make it again")
     assert "\n" not in str(caught.value)
+
+
+def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    assert str(UserError("clip 'a\nb\u2028\ud800' has no frame")) == r"clip 'a\nb\u2028\ud800' has no frame"

@@ -64,7 +64,7 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--loss.pixel", "0"], "switches pixel, which is off"),
         ("ablate", ["--preset", "demmo"], "did you mean 'demo'"),
         ("ablate", ["--loss.pixl", "1"], "--loss.pixel"),
-        ("ablate", ["--loss.pixel", "-1"], "loss.pixel is -1.0: a weight is a finite number >= 0"),
+        ("ablate", ["--loss.pixel", "-1"], "loss.pixel is -1.0: a weight is a finite number, 0,"),
         ("ablate", ["--loss.pixel", "much"], "'much'"),
         ("ablate", ["--images", "100"], "images is 100: a multiple of optim.batch (8)"),
         ("ablate", ["--seeds", "0", "0"], "different whole numbers"),
@@ -183,7 +183,7 @@ def test_a_damaged_plan_is_refused(ablate_error, data_folder: Path, tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 4}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 5}'])
 def test_a_damaged_manifest_is_refused(ablate_error, tmp_path: Path, content: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / MANIFEST).write_text(content)

@@ -9,13 +9,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-from facegan.errors import UserError
+from facegan.errors import UserError, did_you_mean
 from facegan.metrics.table import HEADLINES, METRICS
 
 LEVEL = 0.05
 """The probability, over all tests of a study, of deciding anything wrongly."""
 FIRST_LOOK = 3
 """Seeds of the first look. The spread of two seeds has one degree of freedom and next to never decides."""
+MOST_SEEDS = 1000
+"""Seeds of a study; each look at it is a step of an integration."""
+_LEAST_LEVEL, _LARGEST_EFFECT = 1e-9, 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,16 @@ class AnalysisPlan:
     def __post_init__(self) -> None:
         if list(self.looks) != sorted(set(self.looks)) or any(seeds < 1 for seeds in self.looks):
             raise UserError(f"looks is {self.looks}: rising numbers of seeds")
+        if len(self.looks) > MOST_SEEDS or any(seeds > MOST_SEEDS for seeds in self.looks):
+            raise UserError(f"looks is up to {self.looks[-1]}: at most {MOST_SEEDS} seeds")
+        if not _LEAST_LEVEL <= self.level <= 0.5:
+            raise UserError(f"level is {self.level}: a probability from {_LEAST_LEVEL:g} to 0.5")
+        for metric in (*self.metrics, *self.smallest_effects, *(name for claim in self.claims for name in claim.metrics)):
+            if metric not in METRICS:
+                raise UserError(f"analysis has the metric {metric!r}: {did_you_mean(metric, list(METRICS))}")
+        for metric, effect in self.smallest_effects.items():
+            if not 0 < effect <= _LARGEST_EFFECT:
+                raise UserError(f"smallest_effects.{metric} is {effect}: above 0, at most {_LARGEST_EFFECT:g}")
 
     def digest(self) -> str:
         """Twelve hex digits; equal analyses have equal digests."""

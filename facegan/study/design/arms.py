@@ -35,6 +35,8 @@ class Factor:
 
     def __post_init__(self) -> None:
         _check_terms(f"factor {self.name!r}", self.terms)
+        if not self.terms:
+            raise UserError(f"factor {self.name!r} has no terms: at least one of {', '.join(TERMS)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ _NO_LIMIT = 1_000_000_000
 """Training images of a run with a budget in seconds, which it never reaches."""
 _MAX_SECONDS = 10_000_000.0
 """Four months."""
+_MAX_GFLOP = 1e18
+"""30 years of 1 PFLOP/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,18 @@ class Budget:
     """With kind 'flops': compute by arm."""
     passes_per_image: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """With kind 'flops': network passes by arm and network."""
+
+    def __post_init__(self) -> None:
+        if (self.kind == "seconds") != (self.seconds is not None) or (self.kind == "flops") != (self.gflop is not None):
+            raise UserError(f"budget.kind is {self.kind!r}: with 'seconds' seconds, with 'flops' gflop, with 'images' neither")
+        if self.seconds is not None and not 0 < self.seconds <= _MAX_SECONDS:
+            raise UserError(f"budget.seconds is {self.seconds:g}: above 0, at most {_MAX_SECONDS:,.0f}")
+        for arm, gflop in {**self.gflop_per_image, **({} if self.gflop is None else {"all": self.gflop})}.items():
+            if not 0 < gflop <= _MAX_GFLOP:
+                raise UserError(f"budget of {arm!r} is {gflop} GFLOP: above 0, at most {_MAX_GFLOP:g}")
+        for arm, passes in self.passes_per_image.items():
+            if not all(0 <= number <= _MAX_GFLOP for number in passes.values()):
+                raise UserError(f"budget.passes_per_image of {arm!r} is {dict(passes)}: numbers from 0 to {_MAX_GFLOP:g}")
 
     def images(self, base: Config, arm: str) -> int:
         """Training images of a run of an arm, in whole batches; with a budget in seconds more than it will reach."""

@@ -25,6 +25,9 @@ WARM_UP = "warm_up"
 _NOT_IN_A_TRIAL = ("report", "study", "synthetic", "presets.py", "packing.py", "flops.py", "outputs.py", "served_generator.py")
 """Parts of facegan that cannot change the result of a trial."""
 
+MOST_CANDIDATES = 10_000
+"""Of an arm, in a search."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -34,6 +37,10 @@ class Trial:
     arm: str
     candidate: int
     config: Config
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.candidate < MOST_CANDIDATES:
+            raise UserError(f"candidate is {self.candidate}: from 0 to {MOST_CANDIDATES - 1}")
 
     @property
     def seed(self) -> int:
@@ -53,6 +60,10 @@ class PlannedData:
     """Whether its faces are rendered."""
     rows: int
     quarantined: int
+
+    def __post_init__(self) -> None:
+        if self.version < 1 or self.rows < 1 or self.quarantined < 0:
+            raise UserError(f"data has version {self.version}, {self.rows} rows and {self.quarantined} quarantined frames")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from facegan.files import write_json
 from facegan.records import read_record
 from facegan.study.design.plan import Plan, trial_key
 from facegan.study.design.two_level import alias_table, resolution
+from facegan.study.folder.plan_check import contradiction
 from facegan.study.folder.trial_folder import SCORES, trial_folder
 
 PLAN = "plan.json"
@@ -54,19 +55,12 @@ def _read(folder: Path) -> Plan | None:
     if file is None:
         return None
     plan = file.plan
+    reason = contradiction(plan)
+    if reason:
+        raise UserError(f"{folder / PLAN} is damaged: {reason}; {cure}")
     keys = [trial_key(trial.config, plan.vgg, plan.data, plan.code, plan.budget) for trial in plan.trials]
     if plan.id() != file.id or keys != [trial.key for trial in plan.trials]:
         raise UserError(f"{folder / PLAN} is damaged: its keys do not belong to its content; {cure}")
-    arms = {arm.name for arm in plan.arms}
-    if len(arms) < len(plan.arms):
-        raise UserError(f"{folder / PLAN} is damaged: two arms have one name; {cure}")
-    unknown = sorted({trial.arm for trial in plan.trials} - arms)
-    if unknown:
-        raise UserError(f"{folder / PLAN} is damaged: trials of the unknown arm {unknown[0]!r}; {cure}")
-    if len({tuple(arm.levels) for arm in plan.arms}) > 1:
-        raise UserError(f"{folder / PLAN} is damaged: its arms have levels of different factors; {cure}")
-    if plan.budget.gflop is not None and not arms <= set(plan.budget.gflop_per_image) & set(plan.budget.passes_per_image):
-        raise UserError(f"{folder / PLAN} is damaged: its budget lacks an arm; {cure}")
     if file != _plan_file(plan):
         raise UserError(f"{folder / PLAN} is damaged: what follows from its plan is not what it says; {cure}")
     return plan

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from facegan.errors import UserError
+from facegan.errors import UserError, printable
 from facegan.files import replacing, write_json
 from facegan.metrics.card import Card
 from facegan.records import parse_record, read_record
@@ -85,7 +85,7 @@ class TrialFolder:
 
     def write_state(self, state: State, *, images: int, seconds: float, passes: dict[str, int], error: str = "") -> None:
         """Replace state.json."""
-        write_json(self.path / STATE, TrialState(state, images, seconds, passes, error))
+        write_json(self.path / STATE, TrialState(state, images, seconds, passes, printable(error)))
 
     def write_failure(self, error: Exception) -> None:
         """Set the state to FAILED with the reason, and keep the progress."""

@@ -15,13 +15,13 @@ from jobs.ablate import main as ablate
     [
         ("--seed 1.5", "--seed is '1.5': it takes INT; --help lists all flags"),
         ("--loss.pixel x", "--loss.pixel is 'x': it takes FLOAT; --help lists all flags"),
-        ("--optim.batch 0", "optim.batch is 0: at least 1; --help lists all flags"),
+        ("--optim.batch 0", "optim.batch is 0: from 1 to 16384; --help lists all flags"),
         (
             "--optim.bacth 8",
             "Unrecognized options: --optim.bacth, 8; did you mean --optim.batch? --help lists all flags",
         ),
         ("--data.size 100000000", "data.size is 100000000: a multiple of 16, from 32 to 1024; --help lists all flags"),
-        ("--model.generator_width 2000", "model.generator_width is 2000: from 4 to 1024; --help lists all flags"),
+        ("--model.generator_width 2000", "model.generator_width is 2000: from 4 to 256; --help lists all flags"),
         ("--synthetic.seed -1", "synthetic.seed is -1: from 0 to 4294967295; --help lists all flags"),
         ("--synthetic.people 4001", "synthetic.people is 4001: from 2 to 4000; --help lists all flags"),
         ("--images 999999999999999999999996", "images is 999999999999999999999996: at most 1000000000000"),

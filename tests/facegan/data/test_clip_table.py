@@ -36,7 +36,7 @@ def test_clips_are_in_order_and_every_way_of_reading_them_agrees() -> None:
         table[3]
     assert table[1] == ManifestClip(
         clip="b", person="b", split="train", category="train", source_sha256="0" * 64, key="b-0123456789ab",
-        sha256="1" * 64, rows=5, file_bytes=100, image_bytes=50, frames_read=6
+        sha256="1" * 64, rows=5, file_bytes=100, image_bytes=50, frames_read=6, doubtful=0
     )  # fmt: skip
     assert (table[1].file, table[1].quarantined) == ("clips/b-0123456789ab.parquet", 1)
     assert np.array_equal(table.numbers("frames_read"), [5, 6, 7]) and table.total("frames_read") == 18

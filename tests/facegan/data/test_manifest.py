@@ -52,6 +52,7 @@ def make_record(clip: str, quarantined: int = 1) -> ClipRecord:
         sha256="1" * 64,
         frames_read=5 + quarantined,
         quarantined=[Quarantined(clip, n + 1, "annotation missing", f"{clip}/annot/{n}.pts") for n in range(quarantined)],
+        doubtful=0,
     )
 
 

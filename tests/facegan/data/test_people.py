@@ -137,6 +137,7 @@ def test_discrimination_compares_people_not_clips(make: Make) -> None:
         ('["a"]', '"people" is not'),
         ('{"a": 3}', '"people" is not'),
         ('{"a": ""}', '"people" is not'),
+        (r'{"a": "two\nlines"}', '"people" is not'),
         ("null", '"people" is not'),
         ('{"z": "x"}', "\"people\" names 'z', not in the split"),
         ('{"a": "x", "c": "x"}', "person 'x' is in training clip 'a' and in test clip 'c'"),

@@ -91,7 +91,8 @@ def test_every_damaged_frame_is_quarantined_with_its_reason(clips: Path, tmp_pat
     }
     assert 1 <= clip["1002"].rows <= 4
     assert set(reasons["1002"]) == set(range(clip["1002"].rows + 1, 7))
-    assert set(reasons["1002"].values()) == {"video ends before this frame"}
+    # The file ends within a frame, or between two.
+    assert set(reasons["1002"].values()) - {"frame cannot be decoded"} == {"video ends before this frame"}
     assert reasons["1004"] == dict.fromkeys(range(1, 7), "video missing or unreadable") == reasons["5001"]
     assert reasons["1005"] == {0: "annotation belongs to no frame", 7: "video ends before this frame"}
     where = {(row["clip"], row["frame"]): row["where"] for row in table}

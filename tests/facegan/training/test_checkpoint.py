@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,35 @@ def test_a_state_that_lacks_a_field_is_refused_in_one_line(tiny: Config, tmp_pat
     del saved["config"]["optim"]["batch"]
     path.write_text(json.dumps(saved))
     with pytest.raises(UserError, match=r"state\.json is damaged .*config\.optim lacks the field 'batch'") as caught:
+        checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda saved: saved.update(images=36), "images is 36: a multiple of optim.batch .4., from 0 to 32"),
+        (lambda saved: saved.update(images=3), "images is 3"),
+        (lambda saved: saved.update(seconds=-1.0), "seconds is -1.0"),
+        (lambda saved: saved["passes"].pop("vgg"), "counts of generator, discriminator, vgg"),
+        (lambda saved: saved["passes"].update(vgg=-1), "passes has -1 of 'vgg'"),
+        (
+            lambda saved: saved["optimizers"]["generator"]["param_groups"][0].update(betas=[5, 5]),
+            "damaged or of other networks",
+        ),
+        (lambda saved: saved["optimizers"]["generator"]["param_groups"][0].update(lr=9.0), "damaged or of other networks"),
+        (lambda saved: saved["optimizers"]["generator"]["values"].update({"99/step": 1}), "damaged or of other networks"),
+    ],
+)
+def test_a_state_that_no_run_can_have_is_refused_in_one_line(
+    change: Callable[[Any], Any], says: str, tiny: Config, tmp_path: Path
+) -> None:
+    checkpoint.save(new_state(tiny, CPU), tmp_path / "checkpoint")
+    path = tmp_path / "checkpoint" / "state.json"
+    saved = json.loads(path.read_text())
+    change(saved)
+    path.write_text(json.dumps(saved))
+    with pytest.raises(UserError, match=says) as caught:
         checkpoint.load(tmp_path / "checkpoint", tiny, CPU)
     assert "\n" not in str(caught.value)
 

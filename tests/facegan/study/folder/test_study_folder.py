@@ -88,7 +88,17 @@ def test_a_folder_with_other_files_is_refused(tiny: Config, tmp_path: Path) -> N
         (lambda plan: plan["arms"][0]["levels"].update(pixel=2), "level of 'pixel' is not 1 or -1"),
         (lambda plan: plan["arms"].pop(), "unknown arm 'full'"),
         (lambda plan: plan["trials"][0]["config"].update(seed=7), "keys do not belong to its content"),
-        (lambda plan: plan["budget"].update(gflop=1.0), "its budget lacks an arm"),
+        (lambda plan: plan["budget"].update(gflop=1.0), "budget.kind is 'images'"),
+        (lambda plan: plan["budget"].update(kind="flops", gflop=1.0), "its budget lacks an arm"),
+        (lambda plan: plan["budget"].update(kind="flops", gflop=1.0, gflop_per_image={"full": 0.0}), "of 'full' is 0.0 GFLOP"),
+        (lambda plan: plan["trials"].clear(), "it has no trial"),
+        (lambda plan: plan["trials"].append(plan["trials"][0]), "two trials of arm"),
+        (lambda plan: plan["trials"][0].update(candidate=-1), "candidate is -1"),
+        (lambda plan: plan["data"].update(rows=-1), "-1 rows"),
+        (lambda plan: plan["analysis"].update(looks=[3, 10**9]), "at most 1000 seeds"),
+        (lambda plan: plan["analysis"].update(level=0.0), "level is 0.0"),
+        (lambda plan: plan["analysis"].update(metrics=["beauty"]), "the metric 'beauty'"),
+        (lambda plan: plan.update(design="two\nlines"), "one line of text"),
     ],
 )
 def test_an_inconsistent_plan_is_refused(

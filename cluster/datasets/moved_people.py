@@ -1,0 +1,31 @@
+"""People who would change sides between training and test in an existing data set."""
+
+from collections.abc import Iterable
+
+from cluster.datasets.ingest_request import IngestRequest
+from facegan.data.manifest import Manifest
+from facegan.data.sources import ClipSource
+from facegan.errors import UserError
+
+_EXAMPLES = 3
+_SIDES = {"train": "training", "test": "test"}
+
+
+def check_nobody_moves(manifest: Manifest, clips: Iterable[ClipSource], source: str, request: IngestRequest) -> None:
+    """Raise UserError if a person or a clip of a version is on the other side of the split now, unless the request allows it.
+
+    A model that was trained on the version has seen those who move to test.
+    """
+    side_of_clip = {clip.clip: clip.split for clip in manifest.clips}
+    side_of_person = {clip.person: clip.split for clip in manifest.clips}
+    moved = []
+    for clip in clips:
+        before = side_of_clip.get(clip.clip) or side_of_person.get(clip.person, clip.split)
+        if before != clip.split:
+            moved.append(f"{clip.person!r} (clip {clip.clip}) from {_SIDES[before]} to {_SIDES[clip.split]}")
+    if moved and not request.move_people:
+        rest = f"; and {len(moved) - _EXAMPLES} more clips" if len(moved) > _EXAMPLES else ""
+        raise UserError(
+            f"--source is {source!r}: its split moves person {'; and '.join(moved[:_EXAMPLES])}{rest}; correct the split, or "
+            f"allow it with {request.flags}move_people True"
+        )

@@ -1,0 +1,41 @@
+"""Whether the parts of a plan belong together, so that it can be run and analysed."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from facegan.study.design.plan import Plan
+
+
+def contradiction(plan: Plan) -> str:
+    """The first thing in a plan that does not fit the rest of it, in words; '' if all does."""
+    return next(_contradictions(plan), "")
+
+
+def _contradictions(plan: Plan) -> Iterator[str]:
+    names = [arm.name for arm in plan.arms]
+    if not plan.trials:
+        yield "it has no trial"
+    if len(set(names)) < len(names):
+        yield "two arms have one name"
+    unknown = sorted({trial.arm for trial in plan.trials} - set(names))
+    if unknown:
+        yield f"trials of the unknown arm {unknown[0]!r}"
+    twice, count = Counter((trial.arm, trial.seed, trial.candidate) for trial in plan.trials).most_common(1)[0]
+    if count > 1:
+        yield f"two trials of arm {twice[0]!r}, seed {twice[1]} and candidate {twice[2]}"
+    yield from _contradictions_of_design(plan)
+    budget = plan.budget
+    if budget.gflop is not None and not set(names) <= set(budget.gflop_per_image) & set(budget.passes_per_image):
+        yield "its budget lacks an arm"
+
+
+def _contradictions_of_design(plan: Plan) -> Iterator[str]:
+    levels = {tuple(arm.levels) for arm in plan.arms}
+    if len(levels) > 1:
+        yield "its arms have levels of different factors"
+    factors = [factor.name for factor in plan.factors]
+    if factors and levels not in ({()}, {tuple(factors)}):
+        yield "its arms have levels of other factors than it has"
+    terms = [term for factor in plan.factors for term in factor.terms]
+    if len(set(terms)) < len(terms) or len(set(factors)) < len(factors):
+        yield "two of its factors have one name or one term"
