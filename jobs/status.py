@@ -12,8 +12,8 @@ from cluster.storage.uri import storage_uri
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.report.status_table import status_lines
+from facegan.study.analysis.study_status import StudyStatus, study_status
 from facegan.study.folder.study_folder import read_plan
-from facegan.study.folder.study_status import StudyStatus, study_status
 
 
 @dataclass(frozen=True, kw_only=True)

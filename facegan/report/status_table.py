@@ -3,7 +3,7 @@
 from collections import Counter
 
 from facegan.report.formatting import duration
-from facegan.study.folder.study_status import StudyStatus, TrialStatus
+from facegan.study.analysis.study_status import StudyStatus, TrialStatus
 
 _COLUMNS = ["arm", "trained", "images/s", "best score", "trials"]
 _ORDER = ("COMPLETED", "STOPPED", "DIVERGED", "RUNNING", "FAILED", "PENDING")

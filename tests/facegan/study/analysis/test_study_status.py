@@ -9,10 +9,10 @@ import pytest
 from facegan.config import Config
 from facegan.report.status_table import status_lines
 from facegan.study.analysis.model_selection import SELECTION
+from facegan.study.analysis.study_status import study_status
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget
 from facegan.study.design.plan import Plan, Trial, make_plan
-from facegan.study.folder.study_status import study_status
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.planning import PLANNED_DATA
 
