@@ -51,6 +51,8 @@ class ManifestClip:
             raise UserError(f"file is {self.file!r}: clips/<name>.parquet")
         if not is_clip_file(self.record, ".json"):
             raise UserError(f"record is {self.record!r}: clips/<name>.json")
+        if max(self.rows, self.file_bytes, self.image_bytes, self.quarantined) >= 2**63:
+            raise UserError(f"clip {self.clip!r} has counts of 2^63 and more")
         if min(self.rows, self.file_bytes, self.image_bytes, self.quarantined) < 0 or bool(self.rows) != bool(self.file):
             raise UserError(f"clip {self.clip!r} has {self.rows} rows in {self.file!r}: rows and a file, or neither")
 

@@ -27,6 +27,7 @@ from facegan.data.manifest import (
     to_bytes,
     without_clip,
 )
+from facegan.errors import UserError
 from tests.fuzz.inputs import damaged, inputs, value_or_one_line
 
 Copy = tuple[Path, bytes]
@@ -111,3 +112,11 @@ def test_any_record_is_used_or_refused_in_one_line(record: bytes, drawn: st.Data
 def test_what_was_written_is_used(copy: Copy, record: bytes) -> None:
     use_manifest(copy[0])
     assert use_record(record).quarantined == 2
+
+
+@pytest.mark.parametrize("field", ["file_bytes", "image_bytes"])
+def test_a_count_that_is_no_float_is_refused(copy: Copy, field: str) -> None:
+    values = json.loads(copy[1])
+    values["clips"][0][field] = 10**400
+    with pytest.raises(UserError, match=r"counts of 2\^63"):
+        parse_manifest(json.dumps(values).encode(), "/data")
