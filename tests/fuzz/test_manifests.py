@@ -120,3 +120,10 @@ def test_a_count_that_is_no_float_is_refused(copy: Copy, field: str) -> None:
     values["clips"][0][field] = 10**400
     with pytest.raises(UserError, match=r"counts of 2\^63"):
         parse_manifest(json.dumps(values).encode(), "/data")
+
+
+def test_crops_of_a_size_that_nothing_trains_on_are_refused(copy: Copy) -> None:
+    values = json.loads(copy[1])
+    values["ingest"]["size"] = 10**400
+    with pytest.raises(UserError, match="a multiple of 16, from 32 to 1024"):
+        parse_manifest(json.dumps(values).encode(), "/data")
