@@ -12,7 +12,7 @@ class IngestConfig:
     """How clips become rows of a data set. Raises UserError for a value out of range."""
 
     size: int = 128
-    """Side of the crops, pixels: a multiple of 16, at least 32."""
+    """Side of the crops, pixels: a multiple of 16, from 32 to 1024."""
     crop_scale: float = 2.0
     """Side of the crop, relative to the larger side of the landmarks: 1 to 5."""
     crop_smoothing: float = 0.0
@@ -28,8 +28,8 @@ class IngestConfig:
     by more than 0.3 of the distance of the outer eye corners, are rejected; those in which it finds none are counted."""
 
     def __post_init__(self) -> None:
-        if self.size < 32 or self.size % 16:
-            raise UserError(f"size is {self.size}: a multiple of 16, at least 32")
+        if not 32 <= self.size <= 1024 or self.size % 16:
+            raise UserError(f"size is {self.size}: a multiple of 16, from 32 to 1024")
         if not 1 <= self.crop_scale <= 5:
             raise UserError(f"crop_scale is {self.crop_scale}: between 1 and 5; 300VW's crops are 2.0 to 2.5")
         if not 0 <= self.crop_smoothing <= 10:

@@ -32,6 +32,7 @@ from facegan.data.manifest import (
 )
 from facegan.data.quarantine import QuarantineTable
 from facegan.data.table_file import to_parquet
+from facegan.errors import UserError
 from tests.fuzz.inputs import damaged, inputs, value_or_one_line
 
 Copy = tuple[Path, bytes]
@@ -143,3 +144,16 @@ def test_any_record_is_used_or_refused_in_one_line(record: bytes, drawn: st.Data
 def test_what_was_written_is_used(copy: Copy, record: bytes) -> None:
     use_manifest(copy[0])
     assert use_record(record).quarantined == 2
+
+
+@pytest.mark.parametrize("field", ["file_bytes", "image_bytes"])
+def test_a_count_that_no_table_holds_is_refused(record: bytes, field: str) -> None:
+    with pytest.raises(UserError, match=rf"{field} is 1000+: a number from 0 to 2\^40"):
+        use_record(json.dumps({**json.loads(record), field: 10**400}).encode())
+
+
+def test_crops_of_a_size_that_nothing_trains_on_are_refused(copy: Copy) -> None:
+    values = json.loads(copy[1])
+    values["ingest"]["size"] = 10**400
+    with pytest.raises(UserError, match="a multiple of 16, from 32 to 1024"):
+        read_manifest({"manifest": json.dumps(values).encode()}.__getitem__, "manifest", "/data")
