@@ -1,6 +1,6 @@
 """Scores as lines of text for the console: of a study, of evaluated checkpoints, of the candidates of a search."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from facegan.metrics.card import Card
@@ -60,11 +60,17 @@ def study_table(summary: Summary) -> list[str]:
     """The main scores of a study: reference rows first, then the arms."""
     rows = {**summary.references, **{arm.label: arm.scores for arm in summary.arms}}
     shown = [name for name, metric in METRICS.items() if metric.console]
-    lines = [" " * 17 + "".join(f"{metric.replace('_', ' '):>20}" for metric in shown)]
+    width = label_width(rows)
+    lines = [" " * (width + 2) + "".join(f"{metric.replace('_', ' '):>20}" for metric in shown)]
     for name, scores in rows.items():
         means = [scores[metric].mean if metric in scores else None for metric in shown]
-        lines.append(f"  {name:<15}" + "".join(f"{formatted(m, v):>20}" for m, v in zip(shown, means, strict=True)))
+        lines.append(f"  {name:<{width}}" + "".join(f"{formatted(m, v):>20}" for m, v in zip(shown, means, strict=True)))
     return lines
+
+
+def label_width(labels: Iterable[str]) -> int:
+    """The width of the first column: that of the longest label, and at least 15."""
+    return max(15, *(len(label) for label in labels))
 
 
 def candidate_table(study: Path, plan: Plan) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from facegan.metrics.table import display_name
-from facegan.report.score_table import study_table
+from facegan.report.score_table import label_width, study_table
 from facegan.study.conclusions.claim_records import NOT_ESTIMABLE
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan
@@ -43,7 +43,8 @@ def analysis_line(summary: Summary) -> str:
 
 def result_lines(summary: Summary) -> list[str]:
     """The main scores, the verdict on each arm and the answers to the claims."""
-    verdicts = [f"  {arm.label:<15} {arm.verdict.split(':')[0]}" for arm in summary.arms]
+    width = label_width(arm.label for arm in summary.arms)
+    verdicts = [f"  {arm.label:<{width}} {arm.verdict.split(':')[0]}" for arm in summary.arms]
     unanswered = [claim for claim in summary.claims if claim.answer == NOT_ESTIMABLE]
     claims = [f"\n  {claim.question}\n  {claim.sentence}" for claim in summary.claims if claim not in unanswered]
     if unanswered:

@@ -1,5 +1,6 @@
 """Scores as lines of text: reference rows first, dashes where nothing was measured, candidates in order."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from facegan.config import Config
@@ -20,6 +21,16 @@ def test_the_table_of_a_study_has_references_first_and_dashes_for_arms_without_s
     means = [summary.arms[0].scores[metric].mean for metric in shown]
     assert lines[2][17:].split() == [f"{mean:.{METRICS[m].digits}f}" for m, mean in zip(shown, means, strict=True)]
     assert lines[3][17:].split() == ["-"] * len(shown)
+
+
+def test_a_long_label_shifts_all_columns(tiny: Config, tmp_path: Path) -> None:
+    plan = make_study(tmp_path, tiny)
+    long = "without self_consistency+triple_consistency+perceptual"
+    plan = replace(plan, arms=(replace(plan.arms[0], label=long), *plan.arms[1:]))
+    finish_trial(tmp_path, plan.trials[0], planted_card(22.0, 0.15, 0.4))
+    lines = study_table(summarise_study(tmp_path, plan, REFERENCES))
+    assert len({len(line) for line in lines}) == 1
+    assert any(line.startswith(f"  {long} ") for line in lines)
 
 
 def test_candidates_are_listed_by_their_last_validation_error(tiny: Config, tmp_path: Path) -> None:
