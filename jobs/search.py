@@ -16,7 +16,7 @@ from cluster.studies.arguments import StudyArguments, check_candidates, check_no
 from cluster.studies.run_study import StudyRequest, run_study
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
-from facegan.report.score_table import candidate_table
+from facegan.report.score_table import candidate_table, saved_by_stopping
 from facegan.study.analysis.model_selection import SELECTED_BY, SELECTION
 from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan
@@ -57,7 +57,8 @@ def main(args: Search) -> None:
         trial_resources=args.trial_resources,
     )
     study, plan = run_study(request, search)
-    print(f"\nless is better: the sum of {SELECTED_BY}")
+    print(f"\n{saved_by_stopping(study, plan)}")
+    print(f"less is better: the sum of {SELECTED_BY}")
     print(f"candidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
     for row in candidate_table(study, plan):
         print(f"  {row}")

@@ -73,6 +73,14 @@ def label_width(labels: Iterable[str]) -> int:
     return max(15, *(len(label) for label in labels))
 
 
+def saved_by_stopping(study: Path, plan: Plan) -> str:
+    """How many images the trials trained on, of those that all of them would have without early stopping."""
+    states = [trial_folder(study, trial).state() for trial in plan.trials]
+    done, whole = sum(state.images for state in states), sum(trial.config.images for trial in plan.trials)
+    stopped = sum(state.state == "STOPPED" for state in states)
+    return f"{done} of {whole} images trained, {done / whole:.0%}: {stopped} of {len(states)} candidates stopped early"
+
+
 def candidate_table(study: Path, plan: Plan) -> list[str]:
     """The candidates of a search, the best on validation clips first; those without a score last."""
     rows = []
