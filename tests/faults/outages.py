@@ -1,6 +1,5 @@
 """Servers that do not answer, disks that are full, files that are damaged, losses that are not finite."""
 
-import os
 import shlex
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from moto.server import ThreadedMotoServer
 from ray.cluster_utils import Cluster
 
@@ -111,18 +111,26 @@ def a_shard_is_damaged(study: Study, data: Path) -> Outcome:
 
 def a_node_is_lost(study: Study) -> Outcome:
     """A node of a cluster dies while it trains, and another one joins."""
+    frozen: list[psutil.Process] = []
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "dashboard_port": free_port()})
     try:
         node = cluster.add_node(num_cpus=1)
         study.environment = {"RAY_ADDRESS": cluster.address}
         study.start()
         study.until(lambda: sum(study.kept().values()) > 0)
-        os.kill(node.all_processes["raylet"][0].process.pid, 9)
+        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+        # A worker whose raylet is killed would go on for a while, which one on a lost node does not.
+        frozen = raylet.children(recursive=True)
+        for process in frozen:
+            process.suspend()
+        raylet.kill()
         trained, kept, resumed = study.trained(), study.kept(), study.resumed()
         cluster.add_node(num_cpus=1)
         took = study.until(lambda: study.resumed() != resumed and sum(study.trained().values()) > sum(kept.values()))
         assert study.end() == 0
     finally:
+        for process in frozen:
+            process.kill()
         cluster.shutdown()
     return Outcome(study.said("trial "), took, sum(trained[key] - kept.get(key, 0) for key in trained))
 
