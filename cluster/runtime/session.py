@@ -62,7 +62,7 @@ def _end_with_ray(node: Node) -> None:
     while True:
         time.sleep(_LOOK_EVERY_SECONDS)
         dead = [name for name, _ in node.dead_processes() if name in _VITAL]
-        if not ray.is_initialized():  # ended by the job itself
+        if ray._private.worker._global_node is not node or not ray.is_initialized():  # ended by the job itself
             return
         if dead:
             print(
