@@ -100,7 +100,7 @@ def test_figures_and_report_are_artifacts_and_files(client: MlflowClient, ablate
     artifacts = {a.path for a in client.list_artifacts(runs(client)[0].info.run_id)}
     files = {"report.html", "figure2.png", "losses.png", "contact_sheet.png", "plan.json", "summary.json", "manifest.json"}
     assert files <= artifacts
-    assert all((ablated[0].study() / name).stat().st_size > 1000 for name in files)
+    assert all((ablated[0].study() / name).stat().st_size > 500 for name in files)
 
 
 def test_figure2_shows_every_tile_in_its_column(ablated: tuple[Any, str]) -> None:

@@ -40,6 +40,7 @@ REFUSALS = {
         ("ingest", ["--source", "nowhere", "--data", "data"], "no such folder"),
         ("ingest", ["--source", ".", "--data", "data"], "holds no clip"),
         ("report", ["--study", "nowhere"], "no study"),
+        ("status", ["nowhere"], "no study"),
         ("warm_up", ["--out", "nowhere"], "no such folder"),
     ],
     "bad value": [
@@ -56,6 +57,8 @@ REFUSALS = {
         ("evaluate", ["--checkpoint", "x", "--pairs_per_clip", "0"], "--pairs_per_clip is 0"),
         ("ingest", ["--source", "x", "--data", "y", "--max_quarantined", "2"], "--max_quarantined is 2.0"),
         ("report", [], "--study is missing"),
+        ("status", [], "the study is missing"),
+        ("status", ["x", "--watch", "-1"], "--watch is -1"),
         ("warm_up", ["--images", "7"], "a multiple of optim.batch"),
     ],
 }
