@@ -31,7 +31,7 @@ def _term(weight: float, label: str, short: str, *groups: Group) -> Any:
     return field(default=weight, metadata={"term": Term(label, short, groups)})
 
 
-_SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-12, 1e12
+_SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-12, 1e38
 """Weights of terms are multiplied in float32, in which 1e-46 is 0 and 1e39 is infinite."""
 
 

@@ -94,7 +94,7 @@ class _Table:
         print(f"| a shard is damaged | {outcome.seen} | {outcome.seconds:.0f} | 0 | nothing |", flush=True)
 
     def diverges(self) -> None:
-        arguments = ("--data", str(self.data), "--arms", "no_pixel", "full", "--loss.pixel", "1e39", *LENGTH)
+        arguments = ("--data", str(self.data), *FULL, "--loss.pixel", "1e38")
         outcome = outages.a_term_is_not_finite(_study(self.root, "diverges", arguments))
         print(f"| a term is not finite | {outcome.seen} | - | 0 | that run |", flush=True)
 

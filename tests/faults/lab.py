@@ -155,8 +155,11 @@ class Study:
         return {"trials": self.trials(), "claims": summary["claims"], "states": states}
 
     def left_behind(self) -> list[str]:
-        """Processes, locks and temporary files of jobs that have ended. Waits for processes for half a minute."""
-        deadline = time.monotonic() + 30
+        """Processes, locks and temporary files of jobs that have ended.
+
+        Agents of a Ray whose head and raylet were killed try for a minute to tell the head, so they are waited for.
+        """
+        deadline = time.monotonic() + 120
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.2)
         unfinished = ("*?.partial", ".partial/*", "*.previous", ".driver")
