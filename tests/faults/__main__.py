@@ -87,10 +87,11 @@ class _Table:
         return outcome
 
     def damage(self) -> None:
-        study = _study(self.root, "damage", FULL, environment={"FACEGAN_CACHE": str(self.root / "empty-cache")})
-        # With the clips that it was made of, from which it is repaired.
-        shutil.copytree(self.root / "reference" / "data", study.folder / "data")
-        outcome = outages.a_shard_is_damaged(study, study.folder / "data" / self.data.name)
+        # A data set that is named: one that is made from clips in the same job is repaired by it without a word.
+        copy = shutil.copytree(self.data, self.root / "damaged")
+        environment = {"FACEGAN_CACHE": str(self.root / "empty-cache")}
+        study = _study(self.root, "damage", ("--data", str(copy), *FULL), environment=environment)
+        outcome = outages.a_shard_is_damaged(study, copy)
         print(f"| a shard is damaged | {outcome.seen} | {outcome.seconds:.0f} | 0 | nothing |", flush=True)
 
     def diverges(self) -> None:
