@@ -63,8 +63,8 @@ class LossConfig:
     def __post_init__(self) -> None:
         for term, weight in self.weights().items():
             if not (weight == 0 or _SMALLEST_WEIGHT <= weight <= _LARGEST_WEIGHT):
-                allowed = f"0, which leaves the term out, or from {_SMALLEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}"
-                raise UserError(f"loss.{term} is {weight}: a weight is a finite number, {allowed}")
+                allowed = f"from {_SMALLEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}, or 0, which leaves the term out"
+                raise UserError(f"loss.{term} is {weight}: a weight is {allowed}")
         if not any(self.weights().values()):
             raise UserError("loss: every weight is 0, so there is nothing to train; set at least one above 0")
 

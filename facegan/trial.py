@@ -96,7 +96,7 @@ def run_trials(
         if isinstance(news, Diverged):
             ends[place] = "DIVERGED"
             if writers:
-                writers[place].write_state("DIVERGED", str(news))
+                writers[place].diverge(str(news))
             continue
         is_last = _is_over(states[place], seconds)
         progress = replace(news, at_checkpoint=news.at_checkpoint or is_last)
@@ -173,6 +173,11 @@ class _Writer:
         self.folder.write_conditions(peak_memory_bytes=max((peak for peak in peaks if peak), default=None))
         self.write_state("RUNNING")
         return validation
+
+    def diverge(self, reason: str) -> None:
+        """Close the trial without scores."""
+        self.storage.check_claim()
+        self.write_state("DIVERGED", reason)
 
     def finish(self, *, score: bool) -> None:
         """Score the final generator on the test people and close the trial."""

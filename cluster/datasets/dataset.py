@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.datasets.removed import removed_clips
 from cluster.storage.local_copy import WrongContent
 from cluster.storage.objects import Unreachable
+from cluster.storage.patience import when_reachable
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
@@ -53,8 +54,12 @@ class DataSet:
     def open(self) -> "FaceData":
         """The data, from this node's copy, which the first process of the node downloads, or from the clips that it keeps.
 
-        Raises UserError if the data on storage has changed, is damaged or incomplete.
+        A server that does not answer is waited for, now and when clips are fetched later. Raises UserError if the data on
+        storage has changed, is damaged or incomplete.
         """
+        return when_reachable(self._open)
+
+    def _open(self) -> "FaceData":
         # Imported here, since torch takes longer to load than a wrong flag may take to be refused.
         from facegan.data.face_data import FaceData, fits, open_version
         from facegan.data.local_copy import find_copy
@@ -68,12 +73,20 @@ class DataSet:
             raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
         remote = StorageURI(self.uri).is_remote
         about = f"{len(manifest.clips)} clips, {manifest.clips.total('file_bytes') / 1e6:.0f} MB, from {self.uri}"
-        if not fits(manifest, downloads=remote):
+        later = not fits(manifest, downloads=remote)
+        if later:
             print(f"data     fetching clips when they are needed, since FACEGAN_CACHE_GB is too small: {about}", flush=True)
         elif remote:
             print(f"data     copying {about}", flush=True)
         cure = repair_command(self.uri, manifest.sources)
-        return open_version(manifest, lambda clip, downloads: self._fetch(clip, downloads, cure), downloads=remote)
+
+        def fetch(clip: ManifestClip, downloads: Path) -> Path:
+            return self._fetch(clip, downloads, cure)
+
+        def patient_fetch(clip: ManifestClip, downloads: Path) -> Path:
+            return when_reachable(lambda: fetch(clip, downloads))
+
+        return open_version(manifest, patient_fetch if later else fetch, downloads=remote)
 
     def _check_not_removed(self) -> None:
         """Also where there is a local copy: a machine outside of the cluster keeps its own when a clip is removed."""

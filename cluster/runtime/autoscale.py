@@ -21,7 +21,7 @@ def wait_for_gpus(wanted: int, minutes: float = _MINUTES) -> None:
 
     The others are used when they join (`cluster.studies.tune_callbacks.GrowWithCluster`).
     """
-    if not wanted or total("GPU") >= wanted:
+    if total("GPU") >= wanted:
         return
     print(
         f"gpus     asking for {wanted}, waiting up to {minutes:g} minutes for the first (`ray status` shows progress)",

@@ -14,9 +14,9 @@ from pathlib import Path
 from cluster.datasets.dataset import DataSet
 from cluster.datasets.prepare import check_usable, describe_data, prepare_data
 from cluster.runtime.resource_flags import TrialResources
+from cluster.storage.patience import when_reachable
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
-from cluster.studies.patience import when_reachable
 from cluster.studies.progress import show_progress
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker

@@ -15,9 +15,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cluster.storage.objects import AlreadyThere
+from cluster.storage.patience import when_reachable
 from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
-from cluster.studies.patience import when_reachable
 from cluster.studies.trial_store import CHECKPOINT, TrialStore, unpack_checkpoint
 from facegan.cache import cache_folder
 from facegan.errors import UserError

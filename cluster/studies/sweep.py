@@ -24,7 +24,7 @@ from cluster.runtime.waiting import explain_waiting
 from cluster.storage.weights import stage_vgg
 from cluster.studies.asha import AshaPerArm
 from cluster.studies.study_store import StudyStore
-from cluster.studies.tune_callbacks import RETRIES, FailureLines, GrowWithCluster
+from cluster.studies.tune_callbacks import RETRIES, GrowWithCluster, TrialFailures
 from facegan.errors import UserError
 from facegan.scorer import Scorer
 from facegan.study.design.plan import WARM_UP, Plan, Trial
@@ -72,6 +72,7 @@ def run_sweep(
 
 def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
     with store.trial(trial.key) as failed:
+        failed.claim()
         failed.folder.write_failure(error)
         failed.publish(now=True)
 
@@ -121,7 +122,7 @@ def _run(
             # Tune reads result.json to match an error to its trial.
             callbacks=[
                 JsonLoggerCallback(),
-                FailureLines(_names(todo, plan)),
+                TrialFailures(_names(todo, plan)),
                 GrowWithCluster(generator, trial_resources),
             ],
             verbose=0,

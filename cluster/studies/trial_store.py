@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.storage.objects import AlreadyThere, Entry, Unreachable
+from cluster.storage.patience import when_reachable
 from cluster.storage.uri import StorageURI
-from cluster.studies.patience import when_reachable
 from facegan.errors import UserError
 from facegan.files import write_bytes
 from facegan.study.folder.trial_folder import STATE, TrialFolder
@@ -56,8 +56,8 @@ class TrialStore:
 
     def node_ends(self) -> bool:
         """Whether there is the file that FACEGAN_NOTICE names, which infra/aws/spot_notice.sh makes."""
-        notice = os.environ.get("FACEGAN_NOTICE")
-        return bool(notice) and Path(str(notice)).exists()
+        notice = os.environ.get("FACEGAN_NOTICE", "")
+        return bool(notice) and Path(notice).exists()
 
     @property
     def _writer(self) -> Path:

@@ -18,8 +18,8 @@ _LOOK_EVERY_SECONDS = 5.0
 _NODE_DIED, _PROCESS_DIED = "its node has died", "its worker process has died"
 
 
-class FailureLines(tune.Callback):  # type: ignore[misc]
-    """Prints each failure of a trial in a line, in place of Tune's traces; `names` has the name of each trial by its key.
+class TrialFailures(tune.Callback):  # type: ignore[misc]
+    """Counts failures of trials, and prints each in a line in place of Tune's traces; `names` has the trials' names by key.
 
     A trial that lost its node starts again without being counted as failed, however often that happens.
     """

@@ -1,14 +1,15 @@
 """The commit in a study's record, in a checkout, on a cluster's node and in an image."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from facegan.code_commit import code_commit
 
+ROOT = Path(__file__).parents[2]
 MOUNTED = ("facegan", "cluster", "jobs", "pyproject.toml", "constraints.txt")
 
 
@@ -42,13 +43,24 @@ def test_code_that_was_changed_or_added_makes_it_dirty(checkout: Path) -> None:
     assert code_commit(checkout) == f"{commit}-dirty"
 
 
-def test_a_node_has_the_code_and_git_but_not_the_rest(checkout: Path, tmp_path: Path) -> None:
-    node = tmp_path / "node"
+def rsync(source: Path, target: Path, config: str) -> None:
+    """Copy as `ray up` does with this file."""
+    excluded = yaml.safe_load((ROOT / config).read_text())["rsync_exclude"]
+    slash = "/" if source.is_dir() else ""
+    options = [f"--exclude={pattern}" for pattern in excluded]
+    subprocess.run(["rsync", "-a", *options, f"{source}{slash}", f"{target}{slash}"], check=True)
+
+
+def test_a_node_knows_the_commit_and_no_password_of_a_remote_repository(checkout: Path, tmp_path: Path) -> None:
+    git(checkout, "remote", "add", "origin", "https://me:secret@example.org/facegan.git")
+    aws, onprem = tmp_path / "aws", tmp_path / "onprem"
+    aws.mkdir()
     for name in (*MOUNTED, ".git"):
-        copy = shutil.copytree if (checkout / name).is_dir() else shutil.copy
-        node.mkdir(exist_ok=True)
-        copy(checkout / name, node / name)
-    assert code_commit(node) == git(checkout, "rev-parse", "--short", "HEAD")
+        rsync(checkout / name, aws / name, "infra/cluster.yaml")
+    rsync(checkout, onprem, "infra/onprem/cluster.yaml")
+    for node in (aws, onprem):
+        assert code_commit(node) == git(checkout, "rev-parse", "--short", "HEAD")
+        assert not [path for path in node.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
 
 
 def test_without_git_an_image_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

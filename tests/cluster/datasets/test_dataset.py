@@ -1,8 +1,10 @@
 """One version of a data set on storage."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from cluster.storage.uri import StorageURI
 from facegan.config import Config
 from facegan.data.sampling import batches
 from facegan.errors import UserError
+from tests.cluster.storage.proxy import Fault, proxy_to
 
 
 def test_a_data_set_that_has_moved_is_named_and_its_cure_works(data_folder: Path, tmp_path: Path) -> None:
@@ -64,3 +67,34 @@ def test_a_bucket_is_trained_from_clip_by_clip_where_it_does_not_fit(
         UserError, match=r"clip 1001: s3://faces/part/clips/1001-.* has 1 bytes, \d+ were ingested; repair it with"
     ):
         existing(bucket).open().image(0)
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("limit", ["", "0.00003"], ids=["all of it fits", "a part of it fits"])
+def test_a_server_that_does_not_answer_is_waited_for(
+    moto: str,
+    data_folder: Path,
+    limit: str,
+    tmp_path: Path,
+    pauses: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """While a trial opens its data, and while it fetches clips later."""
+    bucket = StorageURI(f"s3://faces/waited-{limit}")
+    for path in (path for path in data_folder.rglob("*") if path.is_file()):
+        bucket.write(path.relative_to(data_folder).as_posix(), path.read_bytes())
+    planned = existing(bucket)
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FACEGAN_CACHE_GB", limit)
+    with proxy_to(moto) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        # It answers again after the first pause.
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: setattr(proxy, "always", Fault()))
+        monkeypatch.setattr("cluster.storage.patience.time", clock)
+        proxy.always = Fault(status=503)
+        data = planned.open()
+        assert "storage  waiting for it" in capsys.readouterr().out
+        proxy.always = Fault(status=503)
+        assert data.image(0).shape == (32, 32, 3)
+        assert ("storage  waiting for it" in capsys.readouterr().out) == bool(limit)

@@ -235,7 +235,7 @@ def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
 
             # The server answers again after the first pause.
             clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: setattr(proxy, "always", Fault()))
-            monkeypatch.setattr("cluster.studies.patience.time", clock)
+            monkeypatch.setattr("cluster.storage.patience.time", clock)
             trial.folder.append_row(MetricsRow(24, 1.0, 0.0, {}))
             trial.publish(now=True)
         monkeypatch.setenv("AWS_ENDPOINT_URL", moto)

@@ -1,4 +1,4 @@
-"""Wait for a storage server that does not answer, rather than end a study of many hours."""
+"""Wait for a server that does not answer, rather than end a study of many hours."""
 
 import time
 from collections.abc import Callable
