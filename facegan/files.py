@@ -43,16 +43,26 @@ def replacing(path: Path) -> Iterator[Path]:
     _remove(partial)
     try:
         yield partial
-        if partial.is_dir() and path.exists():
-            previous = path.with_name(f"{path.name}.previous")
+        if not partial.is_dir():
+            os.replace(partial, path)
+            return
+        previous = path.with_name(f"{path.name}.previous")
+        if path.exists():
             _remove(previous)
             os.rename(path, previous)
-            os.rename(partial, path)
-            _remove(previous)
-        else:
-            os.replace(partial, path)
+        os.rename(partial, path)
+        _remove(previous)
     finally:
         _remove(partial)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left of `replacing` in a folder. For the folder's only writer."""
+    for left in list(folder.glob("*.*.partial")):
+        _remove(left)
+    for left in list(folder.glob("*.previous")):
+        if left.with_suffix("").exists():
+            _remove(left)
 
 
 def _remove(path: Path) -> None:

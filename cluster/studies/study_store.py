@@ -21,7 +21,7 @@ from cluster.storage.uri import StorageURI
 from cluster.studies.trial_store import CHECKPOINT, TrialStore, unpack_checkpoint
 from facegan.cache import cache_folder
 from facegan.errors import UserError
-from facegan.files import write_bytes, write_json
+from facegan.files import remove_unfinished, write_bytes, write_json
 from facegan.records import read_record
 from facegan.study.analysis.model_selection import best_trials
 from facegan.study.design.plan import Plan, Trial
@@ -105,6 +105,7 @@ class StudyStore:
                 f"--study is {str(self.location)!r}: another job works on it ({who}); wait until it has ended, or stop it"
             ) from None
         try:
+            remove_unfinished(self.folder)
             since = datetime.now().isoformat(" ", "seconds")
             write_bytes(holder, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
             yield

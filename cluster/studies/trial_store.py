@@ -16,7 +16,7 @@ from cluster.storage.objects import AlreadyThere, Entry, Unreachable
 from cluster.storage.patience import when_reachable
 from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
-from facegan.files import write_bytes
+from facegan.files import remove_unfinished, write_bytes
 from facegan.study.folder.trial_folder import STATE, TrialFolder
 
 CHECKPOINT = "checkpoint.tar"
@@ -41,11 +41,13 @@ class TrialStore:
     def claim(self) -> None:
         """Become the writer of the trial, in place of an earlier run that may have outlived its driver or its node.
 
-        In a bucket this needs no file: there each upload names the object that it replaces.
+        What that run left half written is removed. In a bucket none of this is needed: there each upload names the object that
+        it replaces, and each run works in a folder of its own.
         """
         if not self.location.is_remote:
             self._token = secrets.token_hex(8).encode()
             write_bytes(self._writer, self._token)
+            remove_unfinished(self.folder.path)
 
     def check_claim(self) -> None:
         """Raise UserError if another run has become the writer since `claim`."""

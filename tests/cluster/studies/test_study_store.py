@@ -159,6 +159,17 @@ def test_a_second_job_on_a_study_is_told_who_holds_it(tmp_path: Path) -> None:
     assert not (store.folder / ".driver").exists()
 
 
+def test_a_new_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    store = StudyStore(StorageURI(str(tmp_path)))
+    with store.trial("key") as trial:
+        left = [trial.folder.path / "checkpoint.1.partial", tmp_path / "summary.json.1.partial"]
+        for path in left:
+            path.mkdir(parents=True)
+        with store.only_driver():
+            trial.claim()
+            assert [path for path in left if path.exists()] == []
+
+
 def test_a_run_that_outlived_its_driver_ends_once_another_one_has_the_trial(
     tiny: Config, data: FaceData, tmp_path: Path
 ) -> None:
