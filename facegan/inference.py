@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config
-from facegan.data.batch import to_signed
+from facegan.data.reading.batch import to_signed
 from facegan.landmarks.maps import landmark_input
 from facegan.nets.generator import Generator
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import cv2
 
-from facegan.data.face_data import FaceData
-from facegan.data.manifest import to_bytes
+from facegan.data.reading.face_data import FaceData
+from facegan.data.versions.manifest import to_bytes
 from facegan.files import write_bytes, write_json
 from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination

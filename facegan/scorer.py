@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.inference import image_generator
 from facegan.metrics.card import Card
 from facegan.metrics.evaluation import make_card

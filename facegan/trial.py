@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.files import write_json
 from facegan.inference import Images, image_generator
 from facegan.metrics.validation import Validation

@@ -39,8 +39,8 @@ def main(args: Describe) -> None:
     # torch takes seconds to import, which a wrong flag must not wait for.
     import cv2
 
-    from facegan.data.describe import describe
-    from facegan.data.doubt import clips_by_doubt, doubt_lines
+    from facegan.data.reading.describe import describe
+    from facegan.data.reading.doubt import clips_by_doubt, doubt_lines
     from facegan.report.sheets import contact_sheet
 
     data = data_set.open()

@@ -17,7 +17,7 @@ from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.remove import remove_clip
 from cluster.datasets.verify import verify
 from cluster.storage.uri import storage_uri
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData, open_data
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import ingest_folder
-from facegan.data.sources import clips_in
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.sources import clips_in
+from facegan.data.reading.face_data import FaceData, open_data
+from facegan.data.reading.local_copy import ingest_folder
 from facegan.synthetic.clips import write_synthetic
 
 # Ray reads it when it is imported, which some test files do before the package `cluster`.

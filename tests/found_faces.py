@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import ingest_folder
-from facegan.data.sources import clips_in
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.sources import clips_in
+from facegan.data.reading.local_copy import ingest_folder
 from facegan.synthetic.clips import write_synthetic
 
 

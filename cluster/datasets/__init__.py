@@ -8,6 +8,6 @@ opens a version on any node, and `prepare` turns the flags of a job into a data 
 To bring a data set of videos, no code changes: put the clips in a folder (<clip>.mp4, or <clip>/ with a video or images, and
 <clip>/annot/*.pts if there are landmarks) and name the split in split.json: {"train": [clips], "test": [clips]}. If a person
 has several clips (VoxCeleb), add "people": {"<clip>": "<person>"}; validation, comparisons between people and intervals then
-use people instead of clips. Annotations in another format take one file, `facegan/data/clip_reader.py`, which reads .pts files;
-another layout of folders takes `facegan/data/sources.py` (`find_clips`).
+use people instead of clips. Annotations in another format take one file, `facegan/data/ingest/clip_reader.py`, which reads .pts
+files; another layout of folders takes `facegan/data/ingest/sources.py` (`find_clips`).
 """

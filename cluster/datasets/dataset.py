@@ -11,8 +11,8 @@ from cluster.storage.patience import when_reachable
 from cluster.storage.uri import StorageURI
 from facegan.cache import cache_folder
 from facegan.config import Config
-from facegan.data.clip_table import ManifestClip
-from facegan.data.manifest import (
+from facegan.data.versions.clip_table import ManifestClip
+from facegan.data.versions.manifest import (
     Manifest,
     manifest_hash,
     manifest_key,
@@ -21,13 +21,13 @@ from facegan.data.manifest import (
     rebuild_command,
     repair_command,
 )
-from facegan.data.quarantine import QuarantineTable
-from facegan.data.table_file import checked
+from facegan.data.versions.quarantine import QuarantineTable
+from facegan.data.versions.table_file import checked
 from facegan.errors import UserError
 from facegan.study.design.plan import Plan
 
 if TYPE_CHECKING:
-    from facegan.data.face_data import FaceData  # imports torch
+    from facegan.data.reading.face_data import FaceData  # imports torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class DataSet:
 
     def _open(self) -> "FaceData":
         # Imported here, since torch takes longer to load than a wrong flag may take to be refused.
-        from facegan.data.face_data import FaceData, fits, open_version
-        from facegan.data.local_copy import find_copy
+        from facegan.data.reading.face_data import FaceData, fits, open_version
+        from facegan.data.reading.local_copy import find_copy
 
         self._check_not_removed()
         copy = find_copy(self.sha256, cache_folder())
@@ -119,7 +119,7 @@ class DataSet:
         return dict(zip(manifest.clips.texts("clip"), manifest.clips.numbers("doubtful").tolist(), strict=True))
 
     def _fetch(self, clip: ManifestClip, downloads: Path, cure: str) -> Path:
-        from facegan.data.clip_files import checked_file
+        from facegan.data.reading.clip_files import checked_file
 
         location = StorageURI(self.uri)
         if not location.is_remote:

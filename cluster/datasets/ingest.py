@@ -18,10 +18,10 @@ from cluster.datasets.removed import REMOVED, without_removed
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import ClipProgress, ClipRecord
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.manifest import Manifest, manifest_hash
-from facegan.data.sources import ClipSource, FoundClips, fingerprint
+from facegan.data.ingest.clip_record import ClipProgress, ClipRecord
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.sources import ClipSource, FoundClips, fingerprint
+from facegan.data.versions.manifest import Manifest, manifest_hash
 from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cluster.storage.uri import storage_uri
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 
 

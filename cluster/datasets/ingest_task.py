@@ -13,11 +13,19 @@ from cluster.runtime.device import assigned_device
 from cluster.storage.scratch import scratch
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_landmark_weights
-from facegan.data.clip_record import ClipProgress, ClipRecord, clip_key, downloaded_key, file_key, record_from_json, record_key
-from facegan.data.cross_check import Check
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.shards import writing_clip
-from facegan.data.sources import ClipSource, content_hash
+from facegan.data.ingest.clip_record import (
+    ClipProgress,
+    ClipRecord,
+    clip_key,
+    downloaded_key,
+    file_key,
+    record_from_json,
+    record_key,
+)
+from facegan.data.ingest.cross_check import Check
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.shards import writing_clip
+from facegan.data.ingest.sources import ClipSource, content_hash
 from facegan.errors import UserError
 from facegan.landmarks.finder import FINDERS, LandmarkFinder
 from facegan.training.memory import keep_freed_memory

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from cluster.datasets.ingest_request import IngestRequest
-from facegan.data.manifest import Manifest
-from facegan.data.sources import ClipSource
+from facegan.data.ingest.sources import ClipSource
+from facegan.data.versions.manifest import Manifest
 from facegan.errors import UserError
 
 _EXAMPLES = 3

@@ -11,7 +11,7 @@ from cluster.datasets.dataset import DataSet, check_image_size, existing
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.storage.uri import storage_uri
 from facegan.config import Config
-from facegan.data.manifest import SCHEMA_VERSION
+from facegan.data.versions.manifest import SCHEMA_VERSION
 from facegan.study.design.plan import PlannedData
 from facegan.synthetic.config import GENERATOR_VERSION, SyntheticConfig, is_synthetic
 
@@ -39,7 +39,7 @@ def prepare_data(source: str, data: str, synthetic: SyntheticConfig, request: In
 
 def check_usable(found: DataSet, config: Config) -> None:
     """Raise UserError unless a data set has the right size, people to train on and people to evaluate on. Imports torch."""
-    from facegan.data.sampling import training_clips
+    from facegan.data.reading.sampling import training_clips
     from facegan.metrics.pairs import choose_pairs
 
     check_image_size(found.manifest(), config)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cluster.runtime.ticker import every
-from facegan.data.clip_record import ClipProgress, ClipRecord
-from facegan.data.sources import ClipSource
+from facegan.data.ingest.clip_record import ClipProgress, ClipRecord
+from facegan.data.ingest.sources import ClipSource
 from facegan.report.formatting import duration
 
 _SECONDS_BETWEEN_LINES = 5.0

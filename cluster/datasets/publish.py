@@ -6,10 +6,11 @@ from cluster.datasets.removed import files_of_clip, removed_clips
 from cluster.datasets.source import is_rendered
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import ClipRecord
-from facegan.data.clip_table import ClipTable
-from facegan.data.listing import IngestedSource, Refused
-from facegan.data.manifest import (
+from facegan.data.ingest.clip_record import ClipRecord
+from facegan.data.ingest.listing import IngestedSource, Refused
+from facegan.data.ingest.sources import FoundClips, fingerprint
+from facegan.data.versions.clip_table import ClipTable
+from facegan.data.versions.manifest import (
     DamagedManifest,
     Manifest,
     make_manifest,
@@ -18,8 +19,7 @@ from facegan.data.manifest import (
     read_manifest,
     to_bytes,
 )
-from facegan.data.quarantine import QuarantineTable
-from facegan.data.sources import FoundClips, fingerprint
+from facegan.data.versions.quarantine import QuarantineTable
 from facegan.errors import UserError
 
 _ATTEMPTS = 20

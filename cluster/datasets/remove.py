@@ -7,7 +7,7 @@ from cluster.datasets.removed import files_of_clip, mark_removed, readable_versi
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
-from facegan.data.manifest import Manifest, manifest_hash, manifest_key, read_manifest, to_bytes, without_clip
+from facegan.data.versions.manifest import Manifest, manifest_hash, manifest_key, read_manifest, to_bytes, without_clip
 from facegan.errors import UserError, did_you_mean
 
 
@@ -74,7 +74,7 @@ def _publish_without(data: StorageURI, clip: str) -> DataSet:
 
 def _remove_copies(hashes: list[str], files: list[str]) -> str:
     """Delete local copies here and on the nodes of the cluster that this job runs in; returns what to print."""
-    from facegan.data.cached_copies import remove_copies
+    from facegan.data.reading.cached_copies import remove_copies
 
     here = f"{remove_copies(hashes, files)} on this machine"
     if "RAY_ADDRESS" not in os.environ:

@@ -4,10 +4,10 @@ import re
 from contextlib import suppress
 
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import CLIPS
-from facegan.data.listing import Refused
-from facegan.data.manifest import Manifest, manifest_key, read_manifest
-from facegan.data.sources import FoundClips
+from facegan.data.ingest.clip_record import CLIPS
+from facegan.data.ingest.listing import Refused
+from facegan.data.ingest.sources import FoundClips
+from facegan.data.versions.manifest import Manifest, manifest_key, read_manifest
 from facegan.errors import UserError
 
 _FOLDER = "removed"

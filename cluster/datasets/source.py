@@ -5,9 +5,9 @@ from pathlib import Path
 
 from cluster.storage.objects import Entry
 from cluster.storage.uri import StorageURI, storage_uri
-from facegan.data.listing import Refused, SourceFile, shown
-from facegan.data.sources import ClipSource, FoundClips, find_clips, found_in
-from facegan.data.split import SPLIT_FILE
+from facegan.data.ingest.listing import Refused, SourceFile, shown
+from facegan.data.ingest.sources import ClipSource, FoundClips, find_clips, found_in
+from facegan.data.ingest.split import SPLIT_FILE
 from facegan.errors import UserError
 from facegan.synthetic.config import MARKER
 

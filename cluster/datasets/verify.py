@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from cluster.datasets.dataset import existing
 from cluster.storage.objects import Entry
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import CLIPS
-from facegan.data.clip_table import ManifestClip
-from facegan.data.manifest import Manifest, repair_command
+from facegan.data.ingest.clip_record import CLIPS
+from facegan.data.versions.clip_table import ManifestClip
+from facegan.data.versions.manifest import Manifest, repair_command
 from facegan.errors import UserError
 
 _AT_A_TIME = 8

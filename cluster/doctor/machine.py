@@ -110,7 +110,7 @@ def video() -> CheckResult:
     import av
     import numpy as np
 
-    from facegan.data.frames import decode
+    from facegan.data.ingest.frames import decode
 
     frame = np.full((32, 32, 3), 127, np.uint8)
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ from cluster.runtime.start import start_ray, total
 from cluster.storage.uri import StorageURI
 from cluster.storage.weights import stage_evaluators
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.inference import image_generator
 from facegan.metrics.evaluation import (

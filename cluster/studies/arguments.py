@@ -12,7 +12,7 @@ from cluster.storage.uri import storage_uri
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 from facegan.landmarks.finder import CheckName, FinderName
 from facegan.nets.vgg_weights import weights_name

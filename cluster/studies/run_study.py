@@ -22,7 +22,7 @@ from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
 from facegan.code_commit import code_commit
-from facegan.data.manifest import manifest_key
+from facegan.data.versions.manifest import manifest_key
 from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
 from facegan.report.formatting import duration

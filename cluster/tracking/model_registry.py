@@ -17,8 +17,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import facegan
-from facegan.data.crop import crop_face, face_square
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.crop import crop_face, face_square
+from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.landmarks.points import POINTS
 from facegan.metrics.card import Card
 from facegan.metrics.table import meaning

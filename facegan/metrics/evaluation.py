@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.metrics.card import LARGE_POSE, Card, CategorySummary, Scores, summarise, with_kid
 from facegan.metrics.discrimination import Discrimination, discrimination

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.inference import Generate, Images
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluators import Evaluators

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.files import replacing
 from facegan.inference import Images

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.inference import Images
 from facegan.metrics.card import LARGE_POSE, Scores
 from facegan.metrics.evaluation_set import EvaluationSet, GeneratedImages

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.inference import Images
 

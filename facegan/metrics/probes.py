@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.config import Config
-from facegan.data.batch import to_signed
+from facegan.data.reading.batch import to_signed
 from facegan.landmarks.maps import landmark_input
 from facegan.metrics.card import Scores
 from facegan.metrics.evaluation_set import EvaluationSet

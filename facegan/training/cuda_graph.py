@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from facegan.data.batch import Batch
+from facegan.data.reading.batch import Batch
 from facegan.errors import UserError
 from facegan.training.parallel import rank_and_world
 from facegan.training.passes import StepInput, make_input

@@ -13,7 +13,7 @@ import torch
 from torch import multiprocessing
 
 from facegan.config import Config
-from facegan.data.batch import Batch
+from facegan.data.reading.batch import Batch
 from facegan.errors import UserError
 from facegan.training.state import new_state
 from facegan.training.step import step

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from facegan.data.batch import Batch, to_signed
+from facegan.data.reading.batch import Batch, to_signed
 from facegan.landmarks.maps import landmark_input
 from facegan.losses import FORMULAS, Cycle
 from facegan.nets.weight_copies import WithWeights

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
-from facegan.data.sampling import sample, training_clips
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.sampling import sample, training_clips
 from facegan.training.state import TrainState
 
 _BATCHES = 100

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from facegan import losses
-from facegan.data.batch import Batch
+from facegan.data.reading.batch import Batch
 from facegan.losses import FORMULAS
 from facegan.training.gradient_diagnostics import measure_gradients
 from facegan.training.passes import StepInput, StepPasses, make_input

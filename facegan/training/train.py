@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from facegan.config import Config
-from facegan.data.batch import Batch
-from facegan.data.face_data import FaceData
-from facegan.data.resident import resident_batches
-from facegan.data.sampling import batches
+from facegan.data.reading.batch import Batch
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.resident import resident_batches
+from facegan.data.reading.sampling import batches
 from facegan.errors import UserError
 from facegan.metric_names import GRADIENT_DIAGNOSTICS
 from facegan.training.cuda_graph import GraphedSteps

@@ -27,9 +27,9 @@ from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.ingest_task import ingest_clip
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI
-from facegan.data.crop import face_square
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.sources import ClipSource, clips_in
+from facegan.data.ingest.crop import face_square
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.sources import ClipSource, clips_in
 from facegan.landmarks.points import read_pts
 from facegan.synthetic.clips import format_points, write_synthetic
 from jobs.bench.machine import Parser, machine, positive, run_main, write_results

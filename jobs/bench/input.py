@@ -23,12 +23,12 @@ from torch.utils.data import DataLoader
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
 
-from facegan.data.face_data import FaceData
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import copy_of_folder, ingest_folder, read_newest
-from facegan.data.resident import resident_batches
-from facegan.data.sampling import batches, training_clips
-from facegan.data.sources import clips_in
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.sources import clips_in
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.local_copy import copy_of_folder, ingest_folder, read_newest
+from facegan.data.reading.resident import resident_batches
+from facegan.data.reading.sampling import batches, training_clips
 from facegan.presets import preset
 from facegan.synthetic.clips import write_synthetic
 from jobs.bench.machine import Parser, machine, positive, run_main, write_results

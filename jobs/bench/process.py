@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import Config
-from facegan.data.face_data import open_data
-from facegan.data.sampling import batches
+from facegan.data.reading.face_data import open_data
+from facegan.data.reading.sampling import batches
 from facegan.training.state import TrainState, new_state
 from facegan.training.step import step
 from facegan.training.train import Progress, train

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facegan.config import Config
-from facegan.data.batch import Batch
+from facegan.data.reading.batch import Batch
 from facegan.landmarks.points import POINTS
 from facegan.nets.vgg import IDENTITY_LAYER, PERCEPTUAL_LAYERS, build_vgg
 

@@ -32,17 +32,17 @@ from cluster.datasets.dataset import existing
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.publish import publish
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_files import checked_file
-from facegan.data.clip_record import ClipRecord, Quarantined, file_key
-from facegan.data.clip_table import ManifestClip
-from facegan.data.face_data import open_version
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.listing import IngestedSource
-from facegan.data.local_copy import read_newest
-from facegan.data.manifest import Manifest, make_manifest, manifest_key, to_bytes
-from facegan.data.sampling import batches, sample, training_clips
-from facegan.data.shards import ROWS_PER_GROUP, SCHEMA
-from facegan.data.sources import ClipSource, FoundClips
+from facegan.data.ingest.clip_record import ClipRecord, Quarantined, file_key
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.listing import IngestedSource
+from facegan.data.ingest.shards import ROWS_PER_GROUP, SCHEMA
+from facegan.data.ingest.sources import ClipSource, FoundClips
+from facegan.data.reading.clip_files import checked_file
+from facegan.data.reading.face_data import open_version
+from facegan.data.reading.local_copy import read_newest
+from facegan.data.reading.sampling import batches, sample, training_clips
+from facegan.data.versions.clip_table import ManifestClip
+from facegan.data.versions.manifest import Manifest, make_manifest, manifest_key, to_bytes
 from facegan.files import file_sha256
 from facegan.landmarks.points import POINTS
 from facegan.presets import preset

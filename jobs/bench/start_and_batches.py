@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.config import SHIPPED_SEEDS, Config
-from facegan.data.face_data import FaceData
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import copy_of_folder, ingest_folder
-from facegan.data.sources import clips_in
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.sources import clips_in
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.local_copy import copy_of_folder, ingest_folder
 from facegan.metrics.table import HEADLINES
 from facegan.presets import preset
 from facegan.study.design.arms import choose_design

@@ -20,9 +20,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
 
 from facegan.config import GROUPS, Config, LossConfig
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import ingest_folder
-from facegan.data.sources import clips_in
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.sources import clips_in
+from facegan.data.reading.local_copy import ingest_folder
 from facegan.presets import preset
 from facegan.synthetic.clips import write_synthetic
 from facegan.training.packing import best_packing, measure_packing

@@ -7,7 +7,7 @@ import torch
 
 from facegan import scorer
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.metrics.evaluation_set import prepare_evaluation_set
 from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.metrics.validation import Validation

@@ -8,7 +8,7 @@ import torch
 
 from facegan import trial
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.inference import image_generator
 from facegan.training import checkpoint
 from facegan.training.state import new_state

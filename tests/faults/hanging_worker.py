@@ -20,7 +20,7 @@ from cluster.storage.uri import StorageURI
 from cluster.studies.data_parallel import run_data_parallel
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import trial_folder

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.shards import write_clip
-from facegan.data.sources import ClipSource, clips_in
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.shards import write_clip
+from facegan.data.ingest.sources import ClipSource, clips_in
 from facegan.landmarks.points import POINTS
-from tests.facegan.data.videos import face_points
+from tests.facegan.data.ingest.videos import face_points
 from tests.fuzz.inputs import inputs, value_or_one_line
 
 SIDE = 96

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
-from facegan.data.sampling import sample, training_clips
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.sampling import sample, training_clips
 from facegan.training import checkpoint
 from facegan.training.state import new_state
 from facegan.training.step import steps

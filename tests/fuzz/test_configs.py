@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegan.config import Config, from_dict
-from facegan.data.sampling import sample
+from facegan.data.reading.sampling import sample
 from facegan.nets.discriminator import build_discriminator
 from facegan.nets.generator import build_generator
 from facegan.nets.vgg import Vgg19

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegan.data.clip_record import CLIPS, record_from_json, record_key
-from facegan.data.clip_table import ClipTable
-from facegan.data.describe import describe
-from facegan.data.face_data import FaceData
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.local_copy import copy_of_folder
-from facegan.data.manifest import (
+from facegan.data.ingest.clip_record import CLIPS, record_from_json, record_key
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.reading.describe import describe
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.local_copy import copy_of_folder
+from facegan.data.versions.clip_table import ClipTable
+from facegan.data.versions.manifest import (
     Manifest,
     make_manifest,
     manifest_hash,
@@ -30,8 +30,8 @@ from facegan.data.manifest import (
     to_bytes,
     without_clip,
 )
-from facegan.data.quarantine import QuarantineTable
-from facegan.data.table_file import to_parquet
+from facegan.data.versions.quarantine import QuarantineTable
+from facegan.data.versions.table_file import to_parquet
 from facegan.errors import UserError
 from tests.fuzz.inputs import damaged, inputs, value_or_one_line
 

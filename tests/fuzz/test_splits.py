@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegan.data.clip_record import CLIPS, clip_key, downloaded_key, record_key
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.listing import SourceFile, storable
-from facegan.data.sources import FoundClips, find_clips, fingerprint
+from facegan.data.ingest.clip_record import CLIPS, clip_key, downloaded_key, record_key
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.listing import SourceFile, storable
+from facegan.data.ingest.sources import FoundClips, find_clips, fingerprint
 from tests.fuzz.inputs import damaged, inputs, value_or_one_line
 
 SPLIT = {

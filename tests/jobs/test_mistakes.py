@@ -12,7 +12,7 @@ import ray
 
 from cluster.cli.command_line import parse, run_job
 from facegan.config import Config
-from facegan.data.sources import fingerprint, found_in
+from facegan.data.ingest.sources import fingerprint, found_in
 from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import make_plan

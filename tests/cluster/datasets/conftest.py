@@ -10,8 +10,8 @@ from cluster.datasets import ingest as ingest_module
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.ingest_task import ingest_clip
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import ClipRecord
-from facegan.data.sources import ClipSource
+from facegan.data.ingest.clip_record import ClipRecord
+from facegan.data.ingest.sources import ClipSource
 from jobs import ingest as job
 
 

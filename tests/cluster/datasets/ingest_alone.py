@@ -9,8 +9,8 @@ from cluster.datasets.publish import publish
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
-from facegan.data.clip_record import ClipRecord
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.clip_record import ClipRecord
+from facegan.data.ingest.ingest_config import IngestConfig
 
 
 def ingest_alone(clips: Path, folder: Path, started: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from cluster.datasets.dataset import existing
 from cluster.storage.uri import StorageURI
 from facegan.config import Config
-from facegan.data.sampling import batches
+from facegan.data.reading.sampling import batches
 from facegan.errors import UserError
 from tests.cluster.storage.proxy import Fault, proxy_to
 

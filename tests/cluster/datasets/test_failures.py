@@ -7,7 +7,7 @@ import ray
 
 from cluster.datasets.ingest import _next_step
 from cluster.storage.uri import StorageURI
-from facegan.data.sources import ClipSource
+from facegan.data.ingest.sources import ClipSource
 from facegan.errors import UserError
 
 CLIP = ClipSource("001", "001", "train", "001/vid.avi", ())

@@ -17,7 +17,7 @@ HEAVY = ("torch", "ray", "cv2", "pyarrow", "sklearn", "dlib", "torchmetrics")
         "cluster.datasets.verify",
         "cluster.datasets.remove",
         "facegan.metrics.evaluation_config",
-        "facegan.data.ingest_config",
+        "facegan.data.ingest.ingest_config",
     ],
 )
 def test_modules_behind_flags_import_no_heavy_library(module: str) -> None:

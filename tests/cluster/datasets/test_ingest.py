@@ -19,7 +19,7 @@ from cluster.datasets.ingest import ingest
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.ingest_task import finished
 from cluster.storage.uri import StorageURI
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 from tests.cluster.datasets.ingest_alone import ingest_alone
 from tests.cluster.storage.s3_environment import s3_environment
@@ -140,7 +140,7 @@ import sys
 from cluster.datasets.ingest import ingest
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.storage.uri import StorageURI
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.ingest_config import IngestConfig
 ingest(StorageURI(sys.argv[1]), StorageURI(sys.argv[2]), IngestRequest(config=IngestConfig(size=32)))
 """
 

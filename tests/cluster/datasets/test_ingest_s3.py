@@ -12,7 +12,7 @@ from cluster.datasets.ingest import ingest
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 from tests.cluster.storage.s3_environment import s3_client
 

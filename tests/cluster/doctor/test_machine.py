@@ -13,7 +13,7 @@ import torch
 
 from cluster.doctor import machine
 from cluster.doctor.check_result import CheckResult
-from facegan.data import frames
+from facegan.data.ingest import frames
 from tests.cluster.doctor.failing import failed
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facegan.data.face_data import FaceData, open_data
+from facegan.data.reading.face_data import FaceData, open_data
 from tests.found_faces import write_found_faces
 
 

@@ -22,7 +22,7 @@ from cluster.evaluation.evaluate_checkpoints import (
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.metrics.card import Card, CategorySummary
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling

@@ -20,7 +20,7 @@ from cluster.runtime.start import start_ray
 from cluster.storage import s3_client as s3_client_module
 from cluster.storage.objects import AlreadyThere
 from cluster.storage.uri import StorageURI
-from facegan.data.ingest_config import IngestConfig
+from facegan.data.ingest.ingest_config import IngestConfig
 from tests.cluster.storage.contract import CASES, LARGE, a_stale_tag_replaces_nothing, error_of, sha256
 from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
 from tests.cluster.storage.radosgw import ACCESS_KEY, SECRET_KEY, Radosgw, missing, radosgw

@@ -19,7 +19,7 @@ from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
 from facegan import trial
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design

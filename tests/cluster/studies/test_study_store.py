@@ -16,7 +16,7 @@ from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.trial_store import TrialStore
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.study.folder.trial_folder import MetricsRow, TrialFolder
 from facegan.trial import TrialRun, run_trial

@@ -10,11 +10,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from facegan.data.clip_reader import ClipReader, LocatedFrame
-from facegan.data.clip_record import Quarantined
-from facegan.data.ingest_config import IngestConfig
-from facegan.data.shards import writing_clip
-from facegan.data.sources import clips_in
+from facegan.data.ingest.clip_reader import ClipReader, LocatedFrame
+from facegan.data.ingest.clip_record import Quarantined
+from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.data.ingest.shards import writing_clip
+from facegan.data.ingest.sources import clips_in
 from facegan.errors import UserError
 from facegan.files import file_sha256
 from facegan.landmarks import face_alignment_finder as face_alignment_module

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from facegan.landmarks.plausible import APART, EXCHANGED, NOT_FINITE, ONE_PLACE, UPSIDE_DOWN, why_implausible
 from facegan.landmarks.points import mirror_permutation
-from tests.facegan.data.videos import face_points
+from tests.facegan.data.ingest.videos import face_points
 
 Points = NDArray[np.float32]
 FACE = face_points(200, 150, 100)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facegan.data.face_data import FaceData, open_data
+from facegan.data.reading.face_data import FaceData, open_data
 from tests.found_faces import write_found_faces
 
 

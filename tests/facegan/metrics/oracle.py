@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.metrics.evaluation_config import EvaluatorsConfig
 from facegan.metrics.evaluators import Evaluators
 

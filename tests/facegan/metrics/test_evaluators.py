@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from facegan.config import VggConfig
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.files import file_sha256
 from facegan.metrics.backbones.arcface import TEMPLATE, ArcFace, aligned, arcface_input, five_points, similarity

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluation_set import prepare_evaluation_set

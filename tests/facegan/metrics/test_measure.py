@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.inference import image_generator
 from facegan.landmarks.dlib_finder import model_file
 from facegan.metrics.backbones.dlib_networks import DlibIdentity, DlibLandmarks

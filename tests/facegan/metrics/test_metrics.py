@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.inference import to_bytes
 from facegan.landmarks.points import EYE_CORNERS
 from facegan.metrics.card import GENERATED, LARGE_POSE, TARGETS, Card, MetricSummary, summarise, with_kid

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluation_set import EvaluationSet, GeneratedImages, prepare_evaluation_set
 from facegan.metrics.evaluators import build_evaluators

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.metrics.evaluation_config import Sampling
 from facegan.metrics.evaluation_set import EvaluationSet, prepare_evaluation_set
 from facegan.metrics.probes import LEAST_ERROR, NOISE, first_of_each, probe_generator, rounded, through_jpeg, with_noise

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.metrics.pairs import of_another_person
 from facegan.metrics.validation import Validation, selection_score
 from facegan.study.analysis.model_selection import SELECTION

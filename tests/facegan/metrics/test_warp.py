@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.metrics.image_quality import face_error, face_masks
 from facegan.metrics.pairs import images_of
 from facegan.metrics.warp import warped

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from facegan.training import checkpoint

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.inference import image_generator
 from facegan.metrics.pairs import images_of
 from facegan.report.figure2 import NO_RESULT, choose_rows, figure2, figure2_tiles, write_figure2

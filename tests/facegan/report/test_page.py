@@ -9,7 +9,7 @@ import cv2
 import pytest
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.files import write_json
 from facegan.metrics.table import METRICS
 from facegan.records import read_record

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.metrics.pairs import images_of
 from facegan.report.sheets import contact_sheet, sample_grid
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.training import checkpoint
 from facegan.training.state import TrainState, new_state

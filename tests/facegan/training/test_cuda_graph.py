@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.training import cuda_graph
 from facegan.training.cuda_graph import GraphedSteps
@@ -136,7 +136,7 @@ def test_a_step_that_keeps_an_old_tensor_would_be_noticed(
 ) -> None:
     """The emulation fails for what fails in a graph: here the batch is not copied to where the graph reads it."""
     expected = science(list(Together([new_state(tiny, CPU)], data)))
-    monkeypatch.setattr("facegan.data.batch.Batch.copy_from", lambda self, other: None)
+    monkeypatch.setattr("facegan.data.reading.batch.Batch.copy_from", lambda self, other: None)
     monkeypatch.setattr("facegan.training.train.steps", GraphedSteps(CPU))
     found = science(list(Together([new_state(tiny, CPU)], data)))
     assert found[0] == expected[0] and found[-1] != expected[-1]

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from facegan.config import TERMS, Config
-from facegan.data.face_data import FaceData
-from facegan.data.sampling import batches
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.sampling import batches
 from facegan.losses import FORMULAS
 from facegan.metric_names import GRADIENT_DIAGNOSTICS
 from facegan.training.gradient_diagnostics import measure_gradients, term_gradients

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facegan.config import TERMS, Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.training import precision
 from facegan.training.packing import random_batch
 from facegan.training.precision import choose_precision

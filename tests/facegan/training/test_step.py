@@ -9,9 +9,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import TERMS, Config
-from facegan.data.batch import Batch
-from facegan.data.face_data import FaceData
-from facegan.data.sampling import sample, training_clips
+from facegan.data.reading.batch import Batch
+from facegan.data.reading.face_data import FaceData
+from facegan.data.reading.sampling import sample, training_clips
 from facegan.presets import preset
 from facegan.training.passes import StepPasses, make_input
 from facegan.training.state import TrainState, new_state

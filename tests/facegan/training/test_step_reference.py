@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facegan.config import TERMS, Config
-from facegan.data.batch import Batch
+from facegan.data.reading.batch import Batch
 from facegan.nets.vgg import Vgg19
 from facegan.training.state import TrainState, new_state
 from facegan.training.step import step

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData, open_data
+from facegan.data.reading.face_data import FaceData, open_data
 from facegan.errors import UserError
 from facegan.training import checkpoint
 from facegan.training.state import TrainState, new_state

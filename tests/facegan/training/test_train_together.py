@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.batch import Batch, Triplets
-from facegan.data.face_data import FaceData
+from facegan.data.reading.batch import Batch, Triplets
+from facegan.data.reading.face_data import FaceData
 from facegan.scorer import Scorer
 from facegan.study.folder.trial_folder import TrialFolder
 from facegan.training import checkpoint

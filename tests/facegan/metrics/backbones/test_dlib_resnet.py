@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.landmarks.dlib_finder import model_file
 from facegan.metrics.backbones.dlib_networks import DlibIdentity

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facegan.config import Config
-from facegan.data.face_data import FaceData
+from facegan.data.reading.face_data import FaceData
 from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
