@@ -202,6 +202,8 @@ class Config:
     """Images between two rows of metrics."""
     checkpoint_every: int = 40_000
     """Images between two checkpoints, sample grids and validation scores."""
+    checkpoint_at: tuple[int, ...] = ()
+    """Images at which there are further ones, rising multiples of the batch. A search puts its rungs there."""
     gradient_diagnostics_every: int = 400
     """Images between two gradient diagnostics of the loss (facegan.training.gradient_diagnostics); 0: none."""
 
@@ -219,6 +221,7 @@ class Config:
             given = ", ".join(f"{name} is {value}" for name, value in wrong.items())
             cure = " ".join(f"--{name} {_nearest_multiple(value, batch)}" for name, value in wrong.items())
             raise UserError(f"{given}: a multiple of optim.batch ({batch}), such as {cure}")
+        self._check_checkpoint_at()
         if not 0 <= self.seed <= MAX_SEED:
             raise UserError(f"seed is {self.seed}: from 0 to {MAX_SEED}")
         if self.start == "shipped" and (self.model, self.data.size) != (SHIPPED_MODEL, SHIPPED_SIZE):
@@ -231,14 +234,21 @@ class Config:
                 f"warm_up is {self.warm_up}: without the consistency terms no term of the loss is left; give --warm_up 0"
             )
 
+    def _check_checkpoint_at(self) -> None:
+        images, batch = self.checkpoint_at, self.optim.batch
+        rising = list(images) == sorted(set(images)) and len(images) <= _MOST_CHECKPOINTS
+        if not rising or any(not batch <= number <= _MAX_IMAGES or number % batch for number in images):
+            shown = " ".join(map(str, images[:5]))
+            raise UserError(f"checkpoint_at is {shown}: rising multiples of optim.batch ({batch}), at most {_MOST_CHECKPOINTS}")
+
     def of_warm_up(self) -> "Config":
         """The configuration of the warm-up itself: no consistency terms, and as many images as `warm_up` says."""
         off = {f"loss.{term}": 0.0 for term in GROUPS["consistency"]}
-        return self.override({**off, "images": self.warm_up, "warm_up": 0})
+        return self.override({**off, "images": self.warm_up, "warm_up": 0, "checkpoint_at": []})
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain values, ready for JSON."""
-        return asdict(self)
+        """Nested plain values, as they come back from JSON."""
+        return {**asdict(self), "checkpoint_at": list(self.checkpoint_at)}
 
     def flat(self) -> dict[str, Any]:
         """Every value by its dotted name."""
@@ -263,10 +273,12 @@ class Config:
         """A copy with another batch size; counts of images become the nearest multiples of it."""
         counts = {name: getattr(self, name) for name in _COUNTED_IN_IMAGES}
         rounded = {name: _nearest_multiple(count, batch) if count else 0 for name, count in counts.items()}
-        return self.override({"optim.batch": batch, **rounded})
+        at = sorted({_nearest_multiple(count, batch) for count in self.checkpoint_at})
+        return self.override({"optim.batch": batch, "checkpoint_at": at, **rounded})
 
 
 _MAX_IMAGES = 10**12
+_MOST_CHECKPOINTS = 100
 _COUNTED_IN_IMAGES = ("images", "warm_up", "report_every", "checkpoint_every", "gradient_diagnostics_every")
 _MAY_BE_ZERO = ("warm_up", "gradient_diagnostics_every")
 

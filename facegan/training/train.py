@@ -154,7 +154,8 @@ class _Run:
         return self.state.images >= self.state.config.images
 
     def _at_checkpoint(self) -> bool:
-        return self.state.images % self.state.config.checkpoint_every == 0 or self.is_over()
+        config, images = self.state.config, self.state.images
+        return images % config.checkpoint_every == 0 or images in config.checkpoint_at or self.is_over()
 
     def reports(self) -> bool:
         return self._at_checkpoint() or self.state.images % self.state.config.report_every == 0

@@ -1,0 +1,57 @@
+"""Asynchronous successive halving (ASHA, Li et al. 2020) of the candidates of one arm, rebuilt from what they have written.
+
+ASHA compares by one score. Here candidates are compared by several objectives, by non-dominated rank and crowding
+(`facegan.study.search.pareto`).
+"""
+
+from collections.abc import Iterable
+
+from facegan.study.folder.trial_folder import TrialFolder
+from facegan.study.search.objectives import Measured, measured
+from facegan.study.search.pareto import order
+
+REDUCTION = 3
+"""Of the candidates at a rung, the best one in three goes on to the next, which is after three times as many images."""
+RUNGS = 3
+"""Number of rungs before the end of a run."""
+
+
+def rungs_of(images: int, batch: int) -> tuple[int, ...]:
+    """The rungs of runs of so many images: a third of them, a ninth and a 27th, in whole batches. Short runs have fewer."""
+    wanted = [images / REDUCTION**k for k in range(RUNGS, 0, -1)]
+    return tuple(sorted({max(1, round(rung / batch)) * batch for rung in wanted} - {images}))
+
+
+class Rungs:
+    """What an arm's candidates measured at each rung, and which candidates are to be stopped.
+
+    A candidate is judged once at each rung, by its first measurement there, against those that were there before it. It goes on
+    if it is the first one there, or among the best third of all of them, itself included.
+    """
+
+    def __init__(self, images: Iterable[int]) -> None:
+        self.rungs: dict[int, dict[str, Measured]] = {rung: {} for rung in images}
+        self._stopped: set[str] = set()
+
+    def goes_on(self, candidate: str, found: Measured) -> bool:
+        """Record a measurement of a candidate, and say whether it goes on."""
+        passed = [rung for rung in self.rungs if rung <= found.images]
+        if passed and candidate not in (there := self.rungs[max(passed)]):
+            there[candidate] = found
+            names = list(there)
+            points = [there[name].distances for name in names]
+            best = order(points, [there[name].is_copy for name in names])
+            if best.index(names.index(candidate)) >= max(1.0, len(names) / REDUCTION):
+                self._stopped.add(candidate)
+        return candidate not in self._stopped
+
+    def replay(self, folders: Iterable[TrialFolder]) -> None:
+        """Judge again what these candidates have reported so far, in the order of time.
+
+        A search that was interrupted then goes on with the rungs that it had.
+        """
+        rows = [(row, folder.path.name) for folder in folders for row in folder.rows()]
+        for row, candidate in sorted(rows, key=lambda found: (found[0].time, found[1])):
+            found = measured(row)
+            if found is not None:
+                self.goes_on(candidate, found)
