@@ -46,9 +46,10 @@ def study(tiny: Config, tmp_path_factory: pytest.TempPathFactory, request: pytes
         "seconds": Budget("seconds", 2.5),
         "flops": Budget("flops", None, 32.0, dict.fromkeys(names, 1.0), {key: {"generator": 4.0, "vgg": 0.0} for key in names}),
     }
+    arms = (replace(design.arms[0], changes={"optim.generator_lr": 1e-3, "loss.pixel_form": "l1"}), *design.arms[1:])
     plan = make_plan(
         tiny.override({"warm_up": 8}),
-        design.arms,
+        arms,
         design=design.name,
         preset="demo",
         seeds=(0, 1),

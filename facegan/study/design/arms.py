@@ -1,12 +1,13 @@
 """Factors and arms of a design, and candidates: variations of an arm's loss weights for a search."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 
 from facegan.config import GROUPS, LABELS, TERMS, Config
+from facegan.dotted_names import path_of
 from facegan.errors import UserError, did_you_mean
 from facegan.study.design.two_level import Fraction, Row, add_one, factorial, fraction, leave_one_out
 
@@ -41,7 +42,7 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A combination of factors to train with."""
+    """A combination of factors to train with, or a changed configuration."""
 
     name: str
     """Name on the command line."""
@@ -51,18 +52,25 @@ class Arm:
     """Loss terms that are left out."""
     levels: Row = field(default_factory=dict)
     """Level of each factor of the design, +1 (on) or -1 (off); empty without a design."""
+    changes: Mapping[str, str | bool | int | float] = field(default_factory=dict)
+    """Other values of the configuration, by dotted name such as `loss.pixel`."""
 
     def __post_init__(self) -> None:
         wrong = [factor for factor, level in self.levels.items() if level not in (1, -1)]
         if wrong:
             raise UserError(f"arm {self.name!r}: the level of {wrong[0]!r} is not 1 or -1")
         _check_terms(f"arm {self.name!r}", self.without)
+        for name in self.changes:
+            path_of(name, Config())
         if not (self.name + self.label).isprintable():
             raise UserError(f"arm {self.name!r}: its label {self.label!r} is not one line of text")
 
     def apply(self, config: Config) -> Config:
-        """The configuration with this arm's terms left out."""
-        return config.override({f"loss.{term}": 0.0 for term in self.without})
+        """The configuration with this arm's terms left out, then with its changes.
+
+        Raises UserError if a change is of another type, or if the configuration refuses it.
+        """
+        return config.override({**{f"loss.{term}": 0.0 for term in self.without}, **self.changes})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from facegan.errors import UserError
 from facegan.study.design.plan import Plan
 
 
@@ -24,6 +25,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     if count > 1:
         yield f"two trials of arm {twice[0]!r}, seed {twice[1]} and candidate {twice[2]}"
     yield from _contradictions_of_design(plan)
+    yield from _refused_changes(plan)
     budget = plan.budget
     if budget.gflop is not None and not set(names) <= set(budget.gflop_per_image) & set(budget.passes_per_image):
         yield "its budget lacks an arm"
@@ -39,3 +41,12 @@ def _contradictions_of_design(plan: Plan) -> Iterator[str]:
     terms = [term for factor in plan.factors for term in factor.terms]
     if len(set(terms)) < len(terms) or len(set(factors)) < len(factors):
         yield "two of its factors have one name or one term"
+
+
+def _refused_changes(plan: Plan) -> Iterator[str]:
+    for arm in plan.arms:
+        if arm.changes:
+            try:
+                arm.apply(plan.base)
+            except UserError as refused:
+                yield f"the changes of arm {arm.name!r} are refused: {refused}"

@@ -4,7 +4,7 @@ import pytest
 
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.study.design.arms import candidate, choose_design
+from facegan.study.design.arms import Arm, candidate, choose_design
 from tests.facegan.study.design.designs import GROUPS, active_terms, design
 
 
@@ -111,3 +111,19 @@ def test_candidates_change_active_weights_only_and_reproducibly() -> None:
     assert one.loss.pixel == 0
     assert one.loss.adversarial == base.loss.adversarial
     assert 10 <= one.loss.self_consistency <= 1000
+
+
+def test_changes_of_an_arm_are_applied_after_its_terms_are_left_out() -> None:
+    arm = Arm("changed", "Changed", ("pixel", "identity"), changes={"loss.pixel": 3, "optim.generator_lr": 1e-3})
+    config = arm.apply(Config())
+    assert (config.loss.pixel, config.loss.identity, config.optim.generator_lr) == (3.0, 0.0, 1e-3)
+    assert config.override({"loss.pixel": 10.0, "loss.identity": 1.0, "optim.generator_lr": 2e-4}) == Config()
+
+
+def test_wrong_changes_of_an_arm_are_refused() -> None:
+    with pytest.raises(UserError, match="did you mean 'pixel'"):
+        Arm("changed", "Changed", (), changes={"loss.pixl": 3})
+    with pytest.raises(UserError, match="a group"):
+        Arm("changed", "Changed", (), changes={"loss": 3})
+    with pytest.raises(UserError, match=r"loss\.pixel is 'x'"):
+        Arm("changed", "Changed", (), changes={"loss.pixel": "x"}).apply(Config())

@@ -27,6 +27,12 @@ def set_value(*path: Any, value: Any) -> Callable[[Any], None]:
     [
         (set_value("plan", "arms", 0, "without", value=["bogus"]), "bogus"),
         (set_value("plan", "arms", 0, "label", value="two\nlines"), "one line of text"),
+        (set_value("plan", "arms", 0, "changes", value={"loss.pixl": 5}), "did you mean 'pixel'"),
+        (set_value("plan", "arms", 0, "changes", value={"loss.pixel": [5]}), r"changes\.loss\.pixel is \[5\]"),
+        (
+            set_value("plan", "arms", 0, "changes", value={"loss.pixel": -1}),
+            r"arm .* are refused: loss\.pixel is -1",
+        ),
         (lambda content: content["plan"]["arms"].append(content["plan"]["arms"][0]), "two arms have one name"),
         (set_value("equalised", value="something else"), "what follows from its plan"),
         (set_value("run_order", value=[]), "what follows from its plan"),
