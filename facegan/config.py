@@ -31,7 +31,7 @@ def _term(weight: float, label: str, short: str, *groups: Group) -> Any:
     return field(default=weight, metadata={"term": Term(label, short, groups)})
 
 
-_SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-12, 1e38
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-12, 1e38
 """Weights of terms are multiplied in float32, in which 1e-46 is 0 and 1e39 is infinite."""
 
 
@@ -62,8 +62,8 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         for term, weight in self.weights().items():
-            if not (weight == 0 or _SMALLEST_WEIGHT <= weight <= _LARGEST_WEIGHT):
-                allowed = f"from {_SMALLEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}, or 0, which leaves the term out"
+            if not (weight == 0 or SMALLEST_WEIGHT <= weight <= LARGEST_WEIGHT):
+                allowed = f"from {SMALLEST_WEIGHT:g} to {LARGEST_WEIGHT:g}, or 0, which leaves the term out"
                 raise UserError(f"loss.{term} is {weight}: a weight is {allowed}")
         if not any(self.weights().values()):
             raise UserError("loss: every weight is 0, so there is nothing to train; set at least one above 0")

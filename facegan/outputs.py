@@ -20,6 +20,7 @@ from facegan.report.gradient_figure import write_gradient_figure
 from facegan.report.loss_curves import write_losses_figure
 from facegan.report.page import write_report
 from facegan.report.plane_figure import write_plane_figure
+from facegan.report.search_figure import write_search_figure
 from facegan.report.sheets import contact_sheet
 from facegan.study.conclusions.run_table import write_run_table
 from facegan.study.conclusions.summary import Summary, summarise_study
@@ -58,6 +59,8 @@ def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: boo
     write_effect_figure(study, plan, summary.effects, summary.arms)
     write_figure2(study, plan, data)
     write_losses_figure(study, plan)
+    if summary.search is not None:
+        write_search_figure(study, summary.search)
     write_gradient_figure(study, plan)
     write_report(study, summary, plan.base, include_faces=include_faces)
     return summary

@@ -3,7 +3,6 @@
 Running the same command again completes an interrupted study.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -12,11 +11,10 @@ import tyro
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
-from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
+from cluster.studies.arguments import StudyArguments, check_no_seed, check_seeds, check_start_weights
 from cluster.studies.power import power_lines
 from cluster.studies.run_study import StudyRequest, run_study
 from cluster.studies.study_store import StudyStore
-from facegan.config import SHIPPED_SEEDS, Config
 from facegan.errors import UserError
 from facegan.presets import preset
 from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis, looks_until
@@ -57,10 +55,6 @@ class Ablate:
     seconds: float | None = None
     """Training time per run for --budget seconds, without checkpoints and scoring. A run ends at its first report after this
     time. The number of images depends on the machine, so the result is not bit-reproducible."""
-    candidates: int = 1
-    """Weight sets to try within each arm; the first is the arm's own. ASHA stops the worse ones early."""
-    grace_images: int | None = None
-    """Images that every candidate trains on before ASHA may stop it. By default two checkpoints' worth."""
     runs_together: int = 1
     """Runs of a seed that one process trains together, on batches that are read once. Each has the results that it has alone.
     On a GPU, give it with --optim.cuda_graph True."""
@@ -71,16 +65,12 @@ def main(args: Ablate) -> None:
     """Check the arguments, then run the study."""
     config = args.shared.config
     design = choose_design(args.design, config, factors=args.factors, size=args.fraction, names=args.arms)
-    if args.candidates < 1:
-        raise UserError(f"--candidates is {args.candidates}: at least 1")
-    grace_images = choose_grace_images(config, args.grace_images)
-    if args.candidates > 1:
-        check_candidates(config, grace_images, seconds=args.seconds)
     if args.runs_together < 1:
         raise UserError(f"--runs_together is {args.runs_together}: at least 1")
-    if args.runs_together > 1 and (args.candidates > 1 or args.budget == "seconds"):
-        cause = f"--candidates is {args.candidates}" if args.candidates > 1 else "--budget is seconds"
-        raise UserError(f"--runs_together is {args.runs_together} and {cause}: each run then ends by itself; leave one out")
+    if args.runs_together > 1 and args.budget == "seconds":
+        raise UserError(
+            f"--runs_together is {args.runs_together} and --budget is seconds: each run then ends by itself; leave one out"
+        )
     seeds, analysis = _choose_seeds(args)
     check_no_seed(config)
     if args.budget == "seconds":
@@ -96,14 +86,13 @@ def main(args: Ablate) -> None:
     def train(plan: Plan, store: StudyStore, data: DataSet) -> None:
         from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
 
-        run_sweep(plan, store, data, args.trial_resources, grace_images, args.runs_together)
+        run_sweep(plan, store, data, args.trial_resources, args.runs_together)
 
     request = StudyRequest(
         shared=args.shared,
         design=args.design,
         arms=design.arms,
         seeds=seeds,
-        candidates=args.candidates,
         factors=design.factors,
         budget=budget,
         analysis=analysis,
@@ -118,26 +107,13 @@ def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:
         if args.max_seeds is None:
             raise UserError("--max_seeds is missing: the most seeds of --seeds until-answered, such as --max_seeds 10")
         looks = looks_until(args.max_seeds)
-        _check_start_weights(args.shared.config, range(args.max_seeds), f"--max_seeds is {args.max_seeds}")
+        check_start_weights(args.shared.config, range(args.max_seeds), f"--max_seeds is {args.max_seeds}")
         return tuple(range(looks[0])), default_analysis(looks)
     if args.max_seeds is not None:
         raise UserError(f"--max_seeds is {args.max_seeds}: it goes with --seeds until-answered")
-    if not args.seeds or not all(seed.isdecimal() for seed in args.seeds) or len(set(map(int, args.seeds))) < len(args.seeds):
-        raise UserError(
-            f"--seeds is {' '.join(args.seeds)!r}: different whole numbers >= 0, at least one, or {_UNTIL_ANSWERED} alone"
-        )
-    seeds = tuple(map(int, args.seeds))
-    _check_start_weights(args.shared.config, seeds, f"--seeds is {' '.join(args.seeds)}")
+    seeds = check_seeds(args.seeds, _UNTIL_ANSWERED)
+    check_start_weights(args.shared.config, seeds, f"--seeds is {' '.join(args.seeds)}")
     return seeds, default_analysis()
-
-
-def _check_start_weights(config: Config, seeds: Sequence[int], given: str) -> None:
-    """Raise UserError if two seeds would start from the same shipped weights: their runs would vary too little."""
-    if config.start == "shipped" and len({seed % SHIPPED_SEEDS for seed in seeds}) < len(seeds):
-        raise UserError(
-            f"{given}: start weights are shipped for {SHIPPED_SEEDS} seeds, and seeds that differ by {SHIPPED_SEEDS} share "
-            f"them; give at most {SHIPPED_SEEDS} neighbouring seeds, or train some for each with --start random --warm_up 24000"
-        )
 
 
 def _check_seconds(args: Ablate) -> None:

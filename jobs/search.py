@@ -1,25 +1,28 @@
-"""Search for the weights of the loss: ASHA compares candidates by following, identity and face error on validation clips.
+"""Search for the best weights, or other values, of each arm of a design, then train the best ones again with fresh seeds.
 
-That score does not depend on the weights, so candidates are comparable. The winner's score is optimistic because it was
-selected: train it again with fresh seeds to get an unbiased one.
+ASHA compares the candidates of an arm by three distances on validation people, which do not depend on the values searched. What
+is best there is trained again beside the configured weights: a score that was selected is too good.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
-from cluster.studies.arguments import StudyArguments, check_candidates, check_no_seed, choose_grace_images
-from cluster.studies.run_study import StudyRequest, run_study
+from cluster.studies.arguments import StudyArguments, check_no_seed, check_seeds, check_start_weights
+from cluster.studies.run_study import StudyRequest
 from cluster.studies.study_store import StudyStore
+from facegan.config import Config
 from facegan.errors import UserError
-from facegan.report.score_table import candidate_table, saved_by_stopping
-from facegan.study.analysis.model_selection import SELECTED_BY, SELECTION
-from facegan.study.design.arms import Arm
+from facegan.study.design.arms import choose_design
+from facegan.study.design.candidates import SamplerName, SearchSettings, check_settings
 from facegan.study.design.plan import Plan
+from facegan.study.design.search_space import parse_space
+
+_SEARCH_SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,41 +30,76 @@ class Search:
     """Arguments of jobs/search.py."""
 
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
+    design: str = "figure2"
+    """The design whose arms are searched, as in jobs/ablate.py."""
+    factors: tuple[str, ...] = ()
+    """Factors that the design switches on and off, as in jobs/ablate.py."""
+    fraction: Literal["", "half", "quarter"] = ""
+    """Size of --design fraction, as in jobs/ablate.py."""
+    arms: tuple[str, ...] = ("full",)
+    """Search these arms of the design; all: every arm. Each gets as many candidates and as many images."""
+    space: tuple[str, ...] = ()
+    """What to vary: ranges such as loss.pixel=1..100, choices such as optim.average=0,0.99, or files with one of these a line.
+    By default each active weight but the adversarial one, within a factor of ten."""
+    sampler: SamplerName = "random"
+    """random: log-uniform; grid: both ends and the middle of each range; tpe and nsga2: Optuna proposes a generation at a time
+    from what those before measured."""
     candidates: int = 8
-    """Weight sets to compare. The first is the configured one; the others differ by up to a factor of ten per active weight."""
-    grace_images: int | None = None
-    """Images that every candidate trains on before ASHA may stop it. By default two checkpoints' worth."""
+    """Of each arm. The first one is the arm as configured."""
+    generation: int = 8
+    """Candidates of an arm that tpe and nsga2 propose at a time."""
+    finalists: int = 1
+    """Candidates of each arm to train again: of those that no other one dominates, the best compromises."""
+    seeds: tuple[str, ...] = ("1", "2", "3")
+    """Seeds to train the finalists with. The search has seed 0."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
 
 
 def main(args: Search) -> None:
-    """Check the arguments, run the search and print the candidates, best first."""
-    if args.candidates < 2:
-        raise UserError(f"--candidates is {args.candidates}: at least 2, because one leaves nothing to choose among")
-    grace_images = choose_grace_images(args.shared.config, args.grace_images)
-    check_candidates(args.shared.config, grace_images)
-    check_no_seed(args.shared.config)
+    """Check the arguments, then search, and train the finalists."""
+    config = args.shared.config
+    names = () if args.arms == ("all",) else args.arms
+    design = choose_design(args.design, config, factors=args.factors, size=args.fraction, names=names)
+    settings = SearchSettings(parse_space(args.space, config), args.sampler, args.candidates, args.generation)
+    for arm in design.arms:
+        check_settings(settings, arm.apply(config))
+    if not 1 <= args.finalists <= args.candidates:
+        raise UserError(f"--finalists is {args.finalists}: from 1 to --candidates ({args.candidates})")
+    _check_validation(config)
+    seeds = check_seeds(args.seeds)
+    if _SEARCH_SEED in seeds:
+        raise UserError(
+            f"--seeds is {' '.join(args.seeds)}: other seeds than that of the search ({_SEARCH_SEED}), such as 1 2 3"
+        )
+    check_start_weights(config, seeds, f"--seeds is {' '.join(args.seeds)}")
+    check_no_seed(config)
     args.shared.check()
 
-    def search(plan: Plan, store: StudyStore, data: DataSet) -> None:
-        from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
+    # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
+    from cluster.studies.run_search import run_search
 
-        run_sweep(plan, store, data, args.trial_resources, grace_images)
+    def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
+        from cluster.studies.sweep import run_sweep
+
+        run_sweep(plan, store, data, args.trial_resources)
 
     request = StudyRequest(
         shared=args.shared,
-        design="search",
-        arms=(Arm("search", "Search", ()),),
-        seeds=(0,),
-        candidates=args.candidates,
+        design=args.design,
+        arms=design.arms,
+        seeds=(_SEARCH_SEED,),
+        factors=design.factors,
         trial_resources=args.trial_resources,
+        search=settings,
     )
-    study, plan = run_study(request, search)
-    print(f"\n{saved_by_stopping(study, plan)}")
-    print(f"less is better: the sum of {SELECTED_BY}")
-    print(f"candidates by {SELECTION}, best first (ASHA ended the STOPPED ones)")
-    for row in candidate_table(study, plan):
-        print(f"  {row}")
+    run_search(request, run, args.finalists, seeds)
+
+
+def _check_validation(config: Config) -> None:
+    if not config.data.validation_fraction:
+        raise UserError(
+            "data.validation_fraction is 0: candidates are compared on validation people; hold some out, such as 0.1"
+        )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,6 @@ def main(args: Train) -> None:
         design="single",
         arms=(Arm("single", "Single", ()),),
         seeds=(args.shared.config.seed,),
-        candidates=1,
     )
     run_study(request, run)
 

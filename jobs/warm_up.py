@@ -57,11 +57,10 @@ def main(args: WarmUp) -> None:
         design="figure2",
         arms=design.arms,
         seeds=tuple(range(SHIPPED_SEEDS)),
-        candidates=1,
         factors=design.factors,
         trial_resources=args.trial_resources,
     )
-    study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, 0))
+    study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources))
     summary = read_record(Summary, study / "summary.json", "jobs/report.py makes it again")
     assert summary is not None, "run_study writes it"
     for trial in plan.trials:

@@ -1,5 +1,6 @@
 """The flags that all study jobs share, and checks of flags that need neither Ray nor torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ from cluster.datasets.source import check_source
 from cluster.storage.uri import storage_uri
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
-from facegan.config import Config
+from facegan.config import SHIPPED_SEEDS, Config
 from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 from facegan.landmarks.finder import CheckName, FinderName
@@ -109,36 +110,24 @@ class StudyArguments:
             weights_name(self.config.vgg)
 
 
-def choose_grace_images(config: Config, wanted: int | None) -> int:
-    """The images that ASHA waits for: those wanted, or two checkpoints' worth if the run is as long."""
-    return min(2 * config.checkpoint_every, config.images) if wanted is None else wanted
-
-
-def check_candidates(config: Config, grace_images: int, *, seconds: float | None = None) -> None:
-    """Raise UserError if ASHA cannot compare candidates.
-
-    It needs validation clips, and a grace period that includes the first checkpoint and, unless the budget is in seconds,
-    ends within the run.
-    """
-    if not config.data.validation_fraction:
-        raise UserError(
-            "data.validation_fraction is 0: candidates are compared on validation clips; hold some out, such as 0.1"
-        )
-    if not seconds and config.checkpoint_every > config.images:
-        raise UserError(
-            f"checkpoint_every is {config.checkpoint_every}: at most images ({config.images}), because candidates are compared "
-            f"at checkpoints; such as --checkpoint_every {config.images}"
-        )
-    too_many = not seconds and grace_images > config.images
-    if grace_images < config.checkpoint_every or too_many:
-        most = "" if seconds else f", and at most images ({config.images})"
-        raise UserError(
-            f"--grace_images is {grace_images}: at least checkpoint_every ({config.checkpoint_every}), the first score of a "
-            f"candidate{most}, such as --grace_images {config.checkpoint_every}"
-        )
-
-
 def check_no_seed(config: Config) -> None:
     """Raise UserError if `--seed` was given to a job that takes `--seeds`."""
     if config.seed:
         raise UserError(f"--seed is {config.seed}: this job takes --seeds; give --seeds {config.seed}")
+
+
+def check_seeds(given: Sequence[str], also: str = "") -> tuple[int, ...]:
+    """The seeds of --seeds; `also` is another value that the flag takes. Raises UserError unless they are different numbers."""
+    if not given or not all(seed.isdecimal() for seed in given) or len(set(map(int, given))) < len(given):
+        allowed = f"different whole numbers >= 0, at least one{f', or {also} alone' if also else ''}"
+        raise UserError(f"--seeds is {' '.join(given)!r}: {allowed}")
+    return tuple(map(int, given))
+
+
+def check_start_weights(config: Config, seeds: Sequence[int], given: str) -> None:
+    """Raise UserError if two seeds would start from the same shipped weights: their runs would vary too little."""
+    if config.start == "shipped" and len({seed % SHIPPED_SEEDS for seed in seeds}) < len(seeds):
+        raise UserError(
+            f"{given}: start weights are shipped for {SHIPPED_SEEDS} seeds, and seeds that differ by {SHIPPED_SEEDS} share "
+            f"them; give at most {SHIPPED_SEEDS} neighbouring seeds, or train some for each with --start random --warm_up 24000"
+        )

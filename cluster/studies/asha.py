@@ -7,35 +7,33 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from cluster.studies.study_store import StudyStore
-from facegan.study.analysis.model_selection import SELECTION
-from facegan.study.analysis.rungs import Rungs
 from facegan.study.design.plan import Trial
 from facegan.study.folder.trial_folder import FINAL, trial_folder
+from facegan.study.search.objectives import measured
+from facegan.study.search.rungs import Rungs
 
 
 class AshaPerArm(FIFOScheduler):  # type: ignore[misc]
-    """A scheduler of Tune with the rungs of each arm, which compares validation scores at equal numbers of images.
+    """A scheduler of Tune with the rungs of each arm, which compares what candidates measured at equal numbers of images.
 
-    `trials` are all trials of the study, also those that ended before an interruption: Tune's own ASHA would forget them.
-    Candidates of an arm cost the same per image. Comparing at equal images is therefore fair with a budget of seconds too, and
-    unlike time it is reproducible.
+    `trials` are all trials of the search, also those that ended before an interruption: Tune's own ASHA would forget them.
     """
 
-    def __init__(self, trials: Sequence[Trial], store: StudyStore, grace_images: int) -> None:
+    def __init__(self, trials: Sequence[Trial], store: StudyStore) -> None:
         super().__init__()
-        self._arm = {trial.key: trial.arm for trial in trials}
+        self._trials = {trial.key: trial for trial in trials}
         self._store = store
         self._rungs: dict[str, Rungs] = {}
-        for arm in set(self._arm.values()):
+        for arm in dict.fromkeys(trial.arm for trial in trials):
             candidates = [trial for trial in trials if trial.arm == arm]
-            self._rungs[arm] = Rungs(grace_images, max(trial.config.images for trial in candidates))
+            self._rungs[arm] = Rungs(candidates[0].config.checkpoint_at)
             self._rungs[arm].replay(trial_folder(store.folder, trial) for trial in candidates)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        if SELECTION not in result:  # a trial resumed after its last image reports no score
-            return str(TrialScheduler.CONTINUE)
         (key,) = trial.config["keys"]
-        if self._rungs[self._arm[key]].goes_on(key, int(result["images"]), result[SELECTION]):
+        found = measured(int(result["images"]), result)
+        # A trial resumed after its last image reports no score.
+        if found is None or self._rungs[self._trials[key].arm].goes_on(key, found):
             return str(TrialScheduler.CONTINUE)
         self._write_stopped(key)
         return str(TrialScheduler.STOP)

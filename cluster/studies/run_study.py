@@ -24,6 +24,7 @@ from cluster.tracking.tracker import Tracker
 from facegan.code_commit import code_commit
 from facegan.data.versions.manifest import manifest_key
 from facegan.errors import UserError
+from facegan.files import write_json
 from facegan.nets.vgg_weights import weights_name
 from facegan.report.formatting import duration
 from facegan.report.study_text import look_lines, markdown_answers, plan_lines, result_lines
@@ -33,8 +34,11 @@ from facegan.study.conclusions.summary import Summary
 from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
+from facegan.study.design.candidates import SearchSettings
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import PLAN
+from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.search.results import SEARCH, SearchResult
 from facegan.training.precision import Precision, choose_precision
 
 STUDIES = Path("studies")
@@ -48,15 +52,40 @@ class StudyRequest:
     design: str
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
-    candidates: int
     factors: tuple[Factor, ...] = ()
     budget: Budget = field(default_factory=Budget)
     analysis: AnalysisPlan = field(default_factory=default_analysis)
     trial_resources: TrialResources = field(default_factory=TrialResources)
+    search: SearchSettings | None = None
+    """How each arm's candidates are chosen, in a search."""
+    searched: SearchResult | None = None
+    """The search that the arms' values are from."""
 
 
 RunTrials = Callable[[Plan, StudyStore, DataSet], None]
 """Runs the trials of a plan that have not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStudy:
+    """A study whose arguments have been checked against its data and its location, before its plan is written."""
+
+    request: StudyRequest
+    data: DataSet
+    store: StudyStore
+    precision: Precision
+
+    def plan(self, seeds: Sequence[int]) -> Plan:
+        """Write the plan with these seeds, or extend that of the study that is there."""
+        return self.store.open(_plan(self.request, self.data, seeds, self.precision))
+
+    @property
+    def shown_path(self) -> str:
+        """The study's URI, or its folder relative to the working directory."""
+        folder = self.store.folder
+        if self.store.location.is_remote:
+            return self.store.location.uri
+        return os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
 
 
 def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]:
@@ -65,6 +94,22 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     Exits with code 1 if trials failed, after everything else has been written.
     """
     started = time.monotonic()
+    study = prepare(request)
+    with study.store.only_driver():
+        plan, summary, tracked = _run(study, run_trials)
+
+    # Console
+    print(f"\ndone in {duration(time.monotonic() - started)}; on held-out people:\n")
+    print("\n".join(result_lines(summary)), end="\n\n")
+    print(f"report   {study.shown_path}/report.html")
+    print(f"figures  {study.shown_path}/plane.png  {study.shown_path}/figure2.png  {study.shown_path}/losses.png")
+    print("\n".join(tracked), flush=True)
+    exit_if_trials_failed(plan, study.store)
+    return study.store.folder, plan
+
+
+def prepare(request: StudyRequest) -> PreparedStudy:
+    """Make or find the data set, check the study's location, and start Ray if trials are left. Raises UserError."""
     shared = request.shared
 
     # Data. The VGG-19 weights come first: making the data set can take long, and downloading them can fail.
@@ -88,32 +133,22 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
         existing.base.optim.precision if existing else "auto",
         on_gpu=existing is None and _trains_on_gpus(request.trial_resources),
     )
-    with store.only_driver():
-        plan, summary, tracked = _run(request, run_trials, store, data, precision)
-
-    # Console
-    study = _display_path(store)
-    print(f"\ndone in {duration(time.monotonic() - started)}; on held-out people:\n")
-    print("\n".join(result_lines(summary)), end="\n\n")
-    print(f"report   {study}/report.html")
-    print(f"figures  {study}/plane.png  {study}/figure2.png  {study}/losses.png")
-    print("\n".join(tracked), flush=True)
-    _exit_if_trials_failed(summary)
-    return store.folder, plan
+    return PreparedStudy(request, data, store, precision)
 
 
-def _run(
-    request: StudyRequest, run_trials: RunTrials, store: StudyStore, data: DataSet, precision: Precision
-) -> tuple[Plan, Summary, list[str]]:
+def _run(study: PreparedStudy, run_trials: RunTrials) -> tuple[Plan, Summary, list[str]]:
     """Run the trials, seed by seed in a study that grows, and send the results; with the console's lines about the tracker."""
-    plan = store.open(_plan(request, data, request.seeds, precision))
-    print("\n".join(plan_lines(plan, _display_path(store))), flush=True)
-    tracker, summary = _train_and_report(plan, store, data, run_trials, request.shared)
+    request, store = study.request, study.store
+    plan = study.plan(request.seeds)
+    if request.searched is not None:
+        write_json(store.folder / SEARCH, request.searched)
+    print("\n".join(plan_lines(plan, study.shown_path)), flush=True)
+    tracker, summary = _train_and_report(study, plan, run_trials)
     while seeds := seeds_of_next_look(plan, summary.claims):
-        _exit_if_trials_failed(summary)
+        exit_if_trials_failed(plan, store)
         print("\n".join(look_lines(plan, summary, seeds)), flush=True)
-        plan = store.open(_plan(request, data, seeds, precision))
-        tracker, summary = _train_and_report(plan, store, data, run_trials, request.shared)
+        plan = study.plan(seeds)
+        tracker, summary = _train_and_report(study, plan, run_trials)
     tracked = _send_to_tracker(plan, store, tracker, summary)
     return plan, summary, tracked
 
@@ -125,13 +160,13 @@ def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int], auto_preci
         design=request.design,
         preset=request.shared.preset,
         seeds=seeds,
-        candidates=request.candidates,
         data=describe_data(data),
         commit=code_commit(),
         factors=request.factors,
         budget=request.budget,
         analysis=request.analysis,
         auto_precision=auto_precision,
+        search=request.search,
     )
 
 
@@ -140,13 +175,23 @@ def _trains_on_gpus(asked: TrialResources) -> bool:
     return asked.gpus > 0 or asked.resources()["gpu"] > 0
 
 
-def _train_and_report(
-    plan: Plan, store: StudyStore, data: DataSet, run_trials: RunTrials, shared: StudyArguments
-) -> tuple[Tracker, Summary]:
+def _train_and_report(study: PreparedStudy, plan: Plan, run_trials: RunTrials) -> tuple[Tracker, Summary]:
     """Run the trials of a plan that have not ended, and write all outputs of the study as it then is."""
     from cluster.studies.references import measure_references
     from facegan.outputs import write_outputs
 
+    store, data = study.store, study.data
+    tracker = train(study, plan, run_trials, lambda: measure_references(store, data))
+    print("report   drawing the figures", flush=True)
+    when_reachable(store.fetch_shown_checkpoints)
+    summary = write_outputs(plan, store.folder, data.open(), include_faces=study.request.shared.include_faces)
+    when_reachable(store.push)
+    return tracker, summary
+
+
+def train(study: PreparedStudy, plan: Plan, run_trials: RunTrials, meanwhile: Callable[[], object] = lambda: None) -> Tracker:
+    """Run the trials of a plan that have not ended, and `meanwhile` beside them; returns the tracker of the study."""
+    store, data = study.store, study.data
     todo = store.not_ended(plan.trials)
     if todo:
         from cluster.runtime.shared_paths import check_shared_paths
@@ -157,17 +202,13 @@ def _train_and_report(
     # Both take seconds, in which the first trials start. One after the other, since they take the trials' cores.
     tracker = start_tracker(plan, store.folder, store.location.uri if store.location.is_remote else "")
     with ThreadPoolExecutor(1, "driver") as pool:
-        measuring = pool.submit(measure_references, store, data)
+        beside = pool.submit(meanwhile)
         with show_progress(plan, store, lambda: pool.submit(tracker.sync).result()):
             if todo:
                 run_trials(plan, store, data)
-        measuring.result()
-    print("report   drawing the figures", flush=True)
+        beside.result()
     when_reachable(store.pull)
-    when_reachable(store.fetch_shown_checkpoints)
-    summary = write_outputs(plan, store.folder, data.open(), include_faces=shared.include_faces)
-    when_reachable(store.push)
-    return tracker, summary
+    return tracker
 
 
 def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:
@@ -179,13 +220,6 @@ def _local_files(store: StudyStore, data: DataSet) -> dict[str, Path]:
     if not location.is_remote:
         files["--data"] = location.folder / manifest_key(data.version)
     return files
-
-
-def _display_path(store: StudyStore) -> str:
-    """The study's URI, or its folder relative to the working directory."""
-    if store.location.is_remote:
-        return store.location.uri
-    return os.path.relpath(store.folder) if store.folder.is_relative_to(Path.cwd()) else str(store.folder)
 
 
 def _send_to_tracker(plan: Plan, store: StudyStore, tracker: Tracker, summary: Summary) -> list[str]:
@@ -209,10 +243,12 @@ def _send_to_tracker(plan: Plan, store: StudyStore, tracker: Tracker, summary: S
         return [f"{tracker.name:<8} NOT COMPLETE: {error}"]
 
 
-def _exit_if_trials_failed(summary: Summary) -> None:
-    failed = [trial for trial in summary.trials if trial.state == "FAILED"]
-    for trial in failed:
-        print(f"FAILED   trial {trial.key} ({trial.arm}): {trial.error}", file=sys.stderr)
+def exit_if_trials_failed(plan: Plan, store: StudyStore) -> None:
+    """Name the trials that failed and exit with code 1, if there are any."""
+    states = {trial: trial_folder(store.folder, trial).state() for trial in plan.trials}
+    failed = {trial: state for trial, state in states.items() if state.state == "FAILED"}
+    for trial, state in failed.items():
+        print(f"FAILED   trial {trial.key} ({trial.arm}): {state.error}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} trials failed; run the same command again to retry them", file=sys.stderr)
         sys.exit(1)

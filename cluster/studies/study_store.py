@@ -23,7 +23,7 @@ from facegan.cache import cache_folder
 from facegan.errors import UserError
 from facegan.files import remove_unfinished, write_bytes, write_json
 from facegan.records import read_record
-from facegan.study.analysis.model_selection import best_trials
+from facegan.study.analysis.model_selection import shown_trials
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.study_folder import PLAN, check_study_folder, extended_plan, open_study, read_plan
 from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
@@ -150,7 +150,7 @@ class StudyStore:
             return
         keys = {entry.key for entry in self.location.entries("trials/")}
         plan = read_plan(self.folder)
-        self.fetch_checkpoints(best_trials(plan, self.folder, lambda t: f"trials/{t.key}/{CHECKPOINT}" in keys).values())
+        self.fetch_checkpoints(shown_trials(plan, self.folder, lambda t: f"trials/{t.key}/{CHECKPOINT}" in keys).values())
 
     def fetch_checkpoints(self, trials: Iterable[Trial]) -> None:
         """Download the checkpoints of those trials that have one."""

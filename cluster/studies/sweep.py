@@ -38,12 +38,12 @@ def run_sweep(
     store: StudyStore,
     data: DataSet,
     trial_resources: TrialResources,
-    grace_images: int,
     runs_together: int = 1,
 ) -> None:
     """Run the trials of a plan that have not ended. Afterwards each trial's folder holds its result or its error.
 
-    Up to `runs_together` trials of a seed train in one process; with candidates or a budget of seconds one.
+    Up to `runs_together` trials of a seed train in one process; in a search, or with a budget of seconds, one. The candidates
+    of a search are not scored on test people.
     """
     # The plan's run order keeps factors balanced, so an interrupted study has trained each factor on and off equally often.
     # Starting the longest trials first would save a little time, but leave the short arms for the end.
@@ -56,7 +56,7 @@ def run_sweep(
     seeds = {trial.seed for trial in todo}
     warm_ups = store.not_ended(trial for trial in plan.warm_ups() if trial.seed in seeds)
     if warm_ups:
-        _run(warm_ups, plan, store, data, trial_resources, grace_images, runs_together=1)
+        _run(warm_ups, plan, store, data, trial_resources, runs_together=1)
     ended = {run.seed: trial_folder(store.folder, run).state() for run in plan.warm_ups()}
     branches = []
     for trial in todo:
@@ -67,7 +67,7 @@ def run_sweep(
             reason = f"the warm-up of seed {trial.seed} is {warm_up.state}: {warm_up.error}"
             _write_failure(store, trial, UserError(reason))
     if branches:
-        _run(branches, plan, store, data, trial_resources, grace_images, runs_together)
+        _run(branches, plan, store, data, trial_resources, runs_together)
 
 
 def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
@@ -83,7 +83,6 @@ def _run(
     store: StudyStore,
     data: DataSet,
     trial_resources: TrialResources,
-    grace_images: int,
     runs_together: int,
 ) -> None:
     """Run trials that do not depend on each other."""
@@ -93,7 +92,7 @@ def _run(
         # Measured on the full loss: an arm with fewer terms needs less memory, and its trials would be packed too closely.
         trial_resources = choose_trial_resources(trial_resources, plan.base, study)
     resources = trial_resources.resources()
-    has_candidates = not is_warm_up and any(trial.candidate for trial in plan.trials)
+    is_search = plan.search is not None and not is_warm_up
     warm_ups = {} if is_warm_up else {trial.seed: trial.key for trial in plan.warm_ups()}
     groups = _groups(todo, runs_together)
     trainable = tune.with_parameters(
@@ -103,6 +102,7 @@ def _run(
         trials={trial.key: trial for trial in todo},
         warm_ups=warm_ups,
         seconds=None if is_warm_up else plan.budget.seconds,
+        score=not is_warm_up and not is_search,
     )
     generator = BasicVariantGenerator(max_concurrent=trial_resources.at_once())
     tuner = tune.Tuner(
@@ -111,7 +111,7 @@ def _run(
         tune_config=tune.TuneConfig(
             search_alg=generator,
             reuse_actors=True,
-            scheduler=AshaPerArm(plan.trials, store, grace_images) if has_candidates else FIFOScheduler(),
+            scheduler=AshaPerArm(plan.trials, store) if is_search else FIFOScheduler(),
             trial_name_creator=lambda group: f"trial_{group.config['keys'][0]}",
             trial_dirname_creator=lambda group: group.config["keys"][0],
         ),
@@ -141,7 +141,10 @@ def _run(
 def _names(trials: list[Trial], plan: Plan) -> dict[str, str]:
     """What the console calls each trial, by its key."""
     labels = {arm.name: arm.label for arm in plan.arms} | {WARM_UP: "warm-up"}
-    return {trial.key: f"{labels.get(trial.arm, trial.arm)} seed {trial.seed}" for trial in trials}
+    return {
+        trial.key: f"{labels[trial.arm]} seed {trial.seed}" + (f" candidate {trial.candidate}" if plan.search else "")
+        for trial in trials
+    }
 
 
 def _states(trials: list[Trial], study: Path) -> list[TrialState]:
@@ -166,6 +169,7 @@ def _run_group(
     trials: dict[str, Trial],
     warm_ups: dict[int, str],
     seconds: float | None,
+    score: bool,
 ) -> None:
     """Tune's trainable: run the trials with the keys `config["keys"]` in this actor. `warm_ups` maps seeds to their keys."""
     device = assigned_device()
@@ -179,7 +183,7 @@ def _run_group(
             storage = stack.enter_context(store.trial(trial.key))
             # An actor that takes up the group of one that died has some ended runs.
             if len(config["keys"]) == 1 or storage.folder.state().state not in FINAL:
-                runs.append(TrialRun(trial.config, storage, warm_ups.get(trial.seed), score=trial.arm != WARM_UP))
+                runs.append(TrialRun(trial.config, storage, warm_ups.get(trial.seed), score=score))
         if runs:
             run_trials(runs, scorer.data, device, lambda _, metrics: tune.report(metrics), scorer, seconds=seconds)
 

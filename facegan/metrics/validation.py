@@ -78,8 +78,9 @@ class Validation:
         found = self._evaluators.landmarks.find(images)
         following = self._following(found)
         identity = self._identity(images, found)
-        scores = {"face_error": error, "target_following": following, "identity_kept": identity}
-        scores["selection_score"] = selection_score(following, identity, error / max(self._copied, 1e-9))
+        distance = error / max(self._copied, 1e-9)
+        scores = {"face_error": error, "image_distance": distance, "target_following": following, "identity_kept": identity}
+        scores["selection_score"] = selection_score(following, identity, distance)
         return {f"{self.part}/{name}": value for name, value in scores.items() if np.isfinite(value)}, images
 
     def _following(self, found: NDArray[np.float32]) -> float:

@@ -122,11 +122,11 @@ def _means_of_levels(
 ) -> dict[tuple[int, int], float]:
     """The mean score by the levels of an interaction's two factors, over the arms that have scores."""
     first, second = effect.members[0]
-    levels = {arm.name: arm.levels for arm in plan.arms}
+    levels = {arm.name: arm.levels for arm in plan.arms if arm.levels}
     scores: dict[tuple[int, int], list[float]] = {}
     for arm in arms:
         score = arm.scores.get(metric)
-        if score is not None and score.mean is not None:
+        if arm.name in levels and score is not None and score.mean is not None:
             scores.setdefault((levels[arm.name][first], levels[arm.name][second]), []).append(score.mean)
     return {cell: float(np.mean(values)) for cell, values in scores.items()}
 

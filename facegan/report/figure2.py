@@ -18,7 +18,7 @@ from facegan.errors import UserError
 from facegan.inference import Images, image_generator
 from facegan.metrics.pairs import Pairs, images_of
 from facegan.report.sheets import Image, landmark_tile
-from facegan.study.analysis.model_selection import best_trials
+from facegan.study.analysis.model_selection import shown_trials
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.training.checkpoint import load_generator
@@ -86,7 +86,7 @@ def figure2_tiles(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> lis
 
 
 def _generated(study: Path, plan: Plan, sources: Images, points: NDArray[np.float32]) -> list[Images | None]:
-    shown = best_trials(plan, study)
+    shown = shown_trials(plan, study)
     images: list[Images | None] = []
     for arm in plan.arms:
         if arm.name not in shown:
@@ -149,7 +149,7 @@ def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
         axes.text(left + layout.side / 2, -8, title, ha="center", va="bottom", fontsize=11)
     for row, name in enumerate(choose_rows(data, rows).clip):
         axes.text(-8, layout.top(row) + layout.side / 2, name, ha="right", va="center", fontsize=10)
-    _mark_missing_arms(axes, layout, [arm.name not in best_trials(plan, study) for arm in plan.arms])
+    _mark_missing_arms(axes, layout, [arm.name not in shown_trials(plan, study) for arm in plan.arms])
     _colour_bar(figure, layout)
     where = layout.box(_LEFT, layout.bottom - 14, 0, 0)[:2]
     figure.text(*where, _wrapped(caption, layout.inner[0]), va="top", fontsize=11, linespacing=1.35)
@@ -225,7 +225,7 @@ def _budget(study: Path, plan: Plan) -> str:
 
 
 def _unfinished(study: Path, plan: Plan) -> list[str]:
-    shown, notes = best_trials(plan, study), []
+    shown, notes = shown_trials(plan, study), []
     for arm in plan.arms:
         if arm.name not in shown:
             states = {trial_folder(study, t).state().state for t in plan.trials if t.arm == arm.name}

@@ -15,6 +15,7 @@ from facegan.metrics.discrimination import sentence
 from facegan.metrics.table import HEADLINES, METRICS, display_name, formatted, meaning
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration
+from facegan.report.search_text import best_first, cost_sentence, rung_sentence, values_text
 from facegan.report.study_text import analysis_line
 from facegan.study.analysis.effect_records import StudyEffects, VarianceComponents
 from facegan.study.conclusions.arms import ScoreSummary
@@ -56,7 +57,6 @@ class Difference:
     """The loss weights and images of a trial that are not those of the base configuration."""
 
     arm: str
-    candidate: int
     seed: int
     changed: dict[str, float]
 
@@ -75,6 +75,9 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         signed=_signed,
         p_value=_p_value,
         words=_words,
+        best_first=best_first,
+        rung_sentence=rung_sentence,
+        values_text=values_text,
         display_name=display_name,
     )
     show_faces = summary.data.synthetic or include_faces
@@ -107,6 +110,8 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         analysis_text=analysis_line(summary),
         config=config.flat(),
         differences=_differences(summary, config),
+        search_cost=cost_sentence(summary.search).removeprefix("search").strip() if summary.search else "",
+        searched_values=_searched_values(summary),
         left_out={a.name: [t for t in a.without if config.loss.weights()[t]] for a in summary.study.arms},
         has_errors=any(trial.error for trial in summary.trials),
         versions=_versions(),
@@ -116,7 +121,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
 
 def _images(study: Path, show_faces: bool) -> dict[str, str]:
     """data: URLs of the figures that exist and may be shown."""
-    plots = ("plane", "plane_narrow", "effects", "losses", "losses_images", "gradient_diagnostics")
+    plots = ("search", "plane", "plane_narrow", "effects", "losses", "losses_images", "gradient_diagnostics")
     names = (*plots, "figure2", "contact_sheet") if show_faces else plots
     return {name: _data_url(study / f"{name}.png") for name in names if (study / f"{name}.png").exists()}
 
@@ -177,8 +182,19 @@ def _differences(summary: Summary, config: Config) -> list[Difference]:
         changed = {f"loss.{term}": value for term, value in trial.weights.items() if value != base[term]}
         if trial.planned_images is not None and trial.planned_images != config.images:
             changed["images"] = trial.planned_images
-        rows.append(Difference(trial.arm, trial.candidate, trial.seed, changed))
+        rows.append(Difference(trial.arm, trial.seed, changed))
     return rows
+
+
+def _searched_values(summary: Summary) -> dict[str, str]:
+    """The searched values of each arm that a search has tuned, or has left as configured, in words."""
+    return {
+        row.arm: values_text(candidate.values)
+        for found, tuned in zip(summary.search.arms if summary.search else (), summary.finalists, strict=True)
+        for row in tuned.finalists
+        for candidate in found.candidates
+        if candidate.number == row.number
+    }
 
 
 def _versions() -> dict[str, str]:

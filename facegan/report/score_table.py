@@ -1,15 +1,11 @@
 """Scores as lines of text for the console: of a study, of evaluated checkpoints, of the candidates of a search."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination, sentence
 from facegan.metrics.table import METRICS, formatted
-from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.conclusions.summary import Summary
-from facegan.study.design.plan import Plan
-from facegan.study.folder.trial_folder import trial_folder
 
 _WIDTH = 12
 
@@ -71,25 +67,3 @@ def study_table(summary: Summary) -> list[str]:
 def label_width(labels: Iterable[str]) -> int:
     """The width of the first column: that of the longest label, and at least 15."""
     return max(15, *(len(label) for label in labels))
-
-
-def saved_by_stopping(study: Path, plan: Plan) -> str:
-    """How many images the trials trained on, of those that all of them would have without early stopping."""
-    states = [trial_folder(study, trial).state() for trial in plan.trials]
-    done, whole = sum(state.images for state in states), sum(trial.config.images for trial in plan.trials)
-    stopped = sum(state.state == "STOPPED" for state in states)
-    return f"{done} of {whole} images trained, {done / whole:.0%}: {stopped} of {len(states)} candidates stopped early"
-
-
-def candidate_table(study: Path, plan: Plan) -> list[str]:
-    """The candidates of a search, the best on validation clips first; those without a score last."""
-    rows = []
-    for trial in plan.trials:
-        scores = [row.metrics[SELECTION] for row in trial_folder(study, trial).rows() if SELECTION in row.metrics]
-        score = scores[-1] if scores else float("inf")
-        state = trial_folder(study, trial).state()
-        weights = "  ".join(f"{term} {trial.config.loss.weights()[term]:g}" for term in trial.config.loss.active())
-        rows.append(
-            (score, f"{score:7.2f}  candidate {trial.candidate:<3} {state.state:<9} {state.images:>8} images  {weights}")
-        )
-    return [line for _, line in sorted(rows)]

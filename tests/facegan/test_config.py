@@ -132,7 +132,7 @@ def test_the_poster_preset_holds_the_posters_weights() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_holds_out_validation_clips(name: str) -> None:
-    """Without them no model is registered, candidates are refused, and curves are of test people."""
+    """Without them no model is registered, no search can be made, and curves are of test people."""
     assert preset(name).data.validation_fraction > 0
 
 

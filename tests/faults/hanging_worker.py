@@ -53,7 +53,7 @@ def test_a_worker_that_hangs_is_replaced(
     monkeypatch.setattr("cluster.studies.data_parallel._SILENT_SECONDS", 15)
     config = tiny.override({"images": 640, "checkpoint_every": 32})
     arms = choose_design("figure2", config, names=("full",)).arms
-    plan = make_plan(config, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    plan = make_plan(config, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
     (trial,) = plan.trials
     store, folder = StudyStore(StorageURI(str(tmp_path / "study"))), trial_folder(tmp_path / "study", trial)
     with ThreadPoolExecutor(1) as pool:

@@ -15,7 +15,8 @@ from facegan.nets.vgg import Vgg19
 from facegan.nets.vgg_weights import weights_name
 from facegan.presets import preset
 from facegan.records import parse_record
-from facegan.study.design.arms import candidate, choose_design
+from facegan.study.design.arms import choose_design
+from facegan.study.design.search_space import default_space, grid
 from facegan.training.train import same_batches
 from tests.fuzz.inputs import damaged, inputs, value_or_one_line
 
@@ -33,7 +34,8 @@ def use(config: Config) -> None:
     if config.warm_up:
         config.of_warm_up()
     for arm in choose_design("loo", config).arms:
-        candidate(arm.apply(config), arm.name, 1)
+        changed = arm.apply(config)
+        changed.override(next(iter(grid(default_space(changed)))))
     with torch.device("meta"):
         generator, discriminator = build_generator(config.model), build_discriminator(config.model)
         Vgg19(config.vgg.width)

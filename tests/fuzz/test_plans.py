@@ -53,7 +53,6 @@ def study(tiny: Config, tmp_path_factory: pytest.TempPathFactory, request: pytes
         design=design.name,
         preset="demo",
         seeds=(0, 1),
-        candidates=1,
         data=PLANNED_DATA,
         commit="c",
         factors=design.factors,

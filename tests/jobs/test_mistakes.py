@@ -54,8 +54,6 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--data", "gs://bucket/faces"], "allowed are a folder, file:///folder and s3://bucket/prefix"),
         ("ablate", ["--cpus_per_trial", "0"], "--cpus_per_trial is 0.0"),
         ("ablate", ["--gpus_per_trial", "nan"], "--gpus_per_trial is nan"),
-        ("ablate", ["--candidates", "2", "--grace_images", "0"], "--grace_images is 0"),
-        ("ablate", ["--candidates", "2", "--data.validation_fraction", "0"], "hold some out"),
         ("ablate", ["--arms", "no_pixels"], "did you mean 'no_pixel'"),
         ("ablate", ["--design", "figure3"], "did you mean 'figure2'"),
         ("ablate", ["--design", "loo", "--factors", "pixl"], "did you mean 'pixel'"),
@@ -69,9 +67,7 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--images", "100"], "images is 100: a multiple of optim.batch (8)"),
         ("ablate", ["--seeds", "0", "0"], "different whole numbers"),
         ("ablate", ["--seed", "3"], "--seeds 3"),
-        ("ablate", ["--candidates", "0"], "--candidates is 0"),
         ("ablate", ["--runs_together", "0"], "--runs_together is 0: at least 1"),
-        ("ablate", ["--runs_together", "2", "--candidates", "2"], "--runs_together is 2 and --candidates is 2: each run"),
         ("ablate", ["--runs_together", "2", "--budget", "seconds", "--seconds", "9"], "and --budget is seconds: each run"),
         ("ablate", ["--budget", "steps"], "Expected one of ('images', 'flops', 'seconds')"),
         ("ablate", ["--budget", "seconds"], "--seconds is missing"),
@@ -91,7 +87,7 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--ingest.landmark_weights", "gs://x/y"], "--ingest.landmark_weights is 'gs://x/y': allowed are"),
         ("ablate", ["--data", "x", "--ingest.crop_scale", "3"], "no clips are ingested; leave --ingest... out"),
         ("ablate", ["--crop_smoothing", "0"], "--ingest.crop_smoothing"),
-        ("search", ["--candidates", "1"], "nothing to choose among"),
+        ("search", ["--candidates", "1"], "--candidates is 1: from 2"),
         ("search", ["--data.validation_fraction", "0"], "hold some out"),
         ("train", ["--workers", "3"], "a divisor of optim.batch (8)"),
         ("evaluate", [], "--checkpoint is missing"),
@@ -168,7 +164,7 @@ def test_too_many_bad_frames_name_the_flag_that_allows_them(ablate_error, clips:
 
 def test_a_study_of_another_plan_is_refused(ablate_error, data_folder: Path, tiny: Config, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     arms = choose_design("figure2", Config()).arms
-    other = make_plan(tiny, arms, design="figure2", preset="demo", seeds=[7], candidates=1, data=PLANNED_DATA, commit="")
+    other = make_plan(tiny, arms, design="figure2", preset="demo", seeds=[7], data=PLANNED_DATA, commit="")
     open_study(tmp_path / "study", other)
     answer = ablate_error("--data", str(data_folder), "--start", "random", "--data.size", "32", "--study", "study")
     assert f"it belongs to another plan ({other.id()}" in answer

@@ -11,7 +11,9 @@ import torch
 from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
+from facegan.records import parse_record
 from facegan.study.folder.study_folder import read_plan
+from facegan.study.search.results import SEARCH, SearchResult
 from facegan.trial import TrialRun, run_trial
 
 pytestmark = pytest.mark.ray
@@ -38,28 +40,43 @@ def test_two_workers_compute_the_losses_of_one_process(
             assert two["metrics"][name] == pytest.approx(one.metrics[name], rel=5e-3), name
 
 
-def test_search_ranks_candidates_and_asha_stops_some(jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path) -> None:
+def test_a_search_stops_candidates_and_trains_the_best_again_beside_the_configured_weights(
+    jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path
+) -> None:
+    """Two arms, proposed by TPE in two generations; and the same command again changes nothing."""
     jobs = jobs_in(tmp_path)
-    output = jobs.run(
-        "search",
-        "--data",
-        str(data_folder),
-        "--candidates",
-        "6",
-        "--grace_images",
-        "16",
-        "--images",
-        "96",
-        "--cpus_per_trial",
-        "1",
-    )
-    trials = json.loads((jobs.study() / "summary.json").read_text())["trials"]
-    assert len({json.dumps(t["weights"]) for t in trials}) == 6
-    states = [t["state"] for t in trials]
-    assert set(states) == {"COMPLETED", "STOPPED"}, states
-    assert all(t["images"] == 96 for t in trials if t["state"] == "COMPLETED")
-    assert all(16 <= t["images"] < 96 for t in trials if t["state"] == "STOPPED")
-    table = output[output.index("candidates by validation/selection_score") :].splitlines()[1:]
-    errors = [float(line.split()[0]) for line in table if line.strip()]
-    assert len(errors) == 6
-    assert errors == sorted(errors)
+    flags = ["--data", str(data_folder), "--study", "study", "--cpus_per_trial", "1", "--images", "216"]
+    flags += ["--arms", "full", "no_feature", "--candidates", "6", "--generation", "4", "--sampler", "tpe", "--seeds", "1", "2"]
+    flags += ["--space", "loss.pixel=1..100", "optim.generator_lr=1e-5..1e-2"]
+    output = jobs.run("search", *flags)
+
+    # The search: what ASHA stopped has fewer images, and nobody was scored on test people.
+    study, candidates = tmp_path / "study", tmp_path / "study-candidates"
+    found = parse_record(SearchResult, (study / SEARCH).read_bytes(), "search.json", "")
+    assert found == parse_record(SearchResult, (candidates / SEARCH).read_bytes(), "search.json", "")
+    assert [arm.arm for arm in found.arms] == ["no_feature", "full"] and found.images < found.planned_images
+    for arm in found.arms:
+        assert [c.number for c in arm.candidates] == list(range(6)) and arm.candidates[0].values == {}
+        assert {c.state for c in arm.candidates} == {"COMPLETED", "STOPPED"}
+        assert all((c.images == 216) == (c.state == "COMPLETED") for c in arm.candidates)
+        assert [rung.images for rung in arm.rungs] == [8, 24, 72] and arm.rungs[0].judged == 6 > arm.rungs[0].went_on
+        assert sum(c.is_finalist for c in arm.candidates) == 1
+    assert not list(candidates.glob("trials/*/scores.json"))
+    assert "4 candidates" not in output and "8 candidates have ended, 4 more are proposed" in output
+
+    # The finalists, with other seeds and scored, and the arms as configured.
+    plan = read_plan(study)
+    tuned = [arm for arm in plan.arms if arm.changes]
+    assert plan.seeds == (1, 2) and {"full", "no_feature"} <= {arm.name for arm in plan.arms}
+    assert [arm.name for arm in plan.arms if arm.levels] == [
+        next((arm.name for arm in tuned if arm.name.startswith(f"{name}_")), name) for name in ("no_feature", "full")
+    ]
+    summary = json.loads((study / "summary.json").read_text())
+    assert [trial["state"] for trial in summary["trials"]] == ["COMPLETED"] * 2 * len(plan.arms)
+    assert all(len(row["again"]) == 2 for arm in summary["finalists"] for row in arm["finalists"])
+    assert '<h2 id="search">' in (study / "report.html").read_text() and (study / "search.png").exists()
+
+    # Nothing is trained again.
+    rows = {path: path.stat().st_mtime_ns for path in tmp_path.glob("study*/trials/*/metrics.jsonl")}
+    jobs.run("search", *flags)
+    assert rows == {path: path.stat().st_mtime_ns for path in tmp_path.glob("study*/trials/*/metrics.jsonl")}

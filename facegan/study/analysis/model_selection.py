@@ -1,6 +1,6 @@
-"""The trials that represent an arm: candidates are chosen on validation clips, seeds are never chosen among.
+"""The trials that represent an arm, and the generator to register. The best seed is never chosen.
 
-They are chosen by `SELECTION`, the score of `facegan.metrics.validation`: the distance from the ideal in following and
+Arms are chosen by `SELECTION`, the score of `facegan.metrics.validation`: the distance from the ideal in following and
 identity, plus an image distance. The face error or the identity alone would choose a copy over a generator that follows.
 """
 
@@ -13,29 +13,21 @@ from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
 
 SELECTION = "validation/selection_score"
-"""The metric, in metrics.jsonl, that candidates are chosen by; less is better, 0 is the real target and 2 the source copied."""
+"""The metric, in metrics.jsonl, that generators are chosen by; less is better, 0 is the real target and 2 the source copied."""
 _FOLLOWING = "validation/target_following"
 SELECTED_BY = "the distance from perfect target following and identity kept, and the face error over a copied source's"
 """The two parts of the metric, in words."""
 
 
-def selection_key(study: Path, trial: Trial) -> tuple[bool, float, int]:
-    """The order of an arm's candidates: diverged ones last, then by score on validation clips, then by number."""
+def selection_key(study: Path, trial: Trial) -> tuple[bool, float]:
+    """The order of an arm's seeds: diverged ones last, then by score on validation clips."""
     folder = trial_folder(study, trial)
     scores = [row.metrics[SELECTION] for row in folder.rows() if SELECTION in row.metrics]
-    return folder.state().state == "DIVERGED", scores[-1] if scores else float("inf"), trial.candidate
+    return folder.state().state == "DIVERGED", scores[-1] if scores else float("inf")
 
 
-def best_candidates(study: Path, trials: Sequence[Trial]) -> list[Trial]:
-    """One trial for each seed among these of one arm, the best of its candidates; ordered by seed."""
-    best: dict[int, Trial] = {}
-    for trial in sorted(trials, key=lambda t: selection_key(study, t)):
-        best.setdefault(trial.seed, trial)
-    return [best[seed] for seed in sorted(best)]
-
-
-def best_trials(plan: Plan, study: Path, has_checkpoint: Callable[[Trial], bool] | None = None) -> dict[str, Trial]:
-    """Each arm's trial to show: the best candidate of the lowest seed that has a checkpoint.
+def shown_trials(plan: Plan, study: Path, has_checkpoint: Callable[[Trial], bool] | None = None) -> dict[str, Trial]:
+    """Each arm's trial to show: that of the lowest seed that has a checkpoint.
 
     Checkpoints are looked for in the study folder, unless `has_checkpoint` tells otherwise.
     """
@@ -44,16 +36,14 @@ def best_trials(plan: Plan, study: Path, has_checkpoint: Callable[[Trial], bool]
     for arm in plan.arms:
         ready = [t for t in plan.trials if t.arm == arm.name and has(t)]
         if ready:
-            shown[arm.name] = best_candidates(study, ready)[0]
+            shown[arm.name] = min(ready, key=lambda trial: trial.seed)
     return shown
 
 
 def runs_of_arms(plan: Plan, study: Path) -> dict[str, list[Trial]]:
-    """Each arm's trials that have rows of metrics, one for each seed: the best of its candidates."""
-    return {
-        arm.name: best_candidates(study, [t for t in plan.trials if t.arm == arm.name and trial_folder(study, t).rows()])
-        for arm in plan.arms
-    }
+    """Each arm's trials that have rows of metrics, by seed."""
+    begun = sorted((t for t in plan.trials if trial_folder(study, t).rows()), key=lambda trial: trial.seed)
+    return {arm.name: [trial for trial in begun if trial.arm == arm.name] for arm in plan.arms}
 
 
 def _copies(study: Path, trials: Sequence[Trial]) -> bool:
@@ -75,9 +65,9 @@ def best_generator(plan: Plan, study: Path) -> Trial | None:
     runs = {arm: sorted(trials, key=lambda t: selection_key(study, t)) for arm, trials in runs_of_arms(plan, study).items()}
     keys = {arm: [selection_key(study, trial) for trial in trials] for arm, trials in runs.items() if trials}
     means = {
-        arm: fmean(score for _, score, _ in found)
+        arm: fmean(score for _, score in found)
         for arm, found in keys.items()
-        if not any(diverged or score == float("inf") for diverged, score, _ in found)
+        if not any(diverged or score == float("inf") for diverged, score in found)
     }
     if not means:
         return None

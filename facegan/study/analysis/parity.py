@@ -23,7 +23,6 @@ class ParityRow:
     key: str
     arm: str
     seed: int
-    candidate: int
     state: State
     images: int
     seconds: float
@@ -81,7 +80,6 @@ def _row(study: Path, plan: Plan, trial: Trial) -> ParityRow:
         key=trial.key,
         arm=trial.arm,
         seed=trial.seed,
-        candidate=trial.candidate,
         state=state.state,
         images=state.images,
         seconds=state.seconds,

@@ -9,7 +9,6 @@ import numpy as np
 from facegan.metrics.card import Card, CategorySummary, Scores, summarise
 from facegan.metrics.caveats import Caveat, caveats_of
 from facegan.metrics.table import METRICS
-from facegan.study.analysis.model_selection import best_candidates
 from facegan.study.analysis.runs import Run
 from facegan.study.conclusions.verdict import COPY, WARP, Comparison, Outcome, adjust_over_arms, compare_with, decide_verdict
 from facegan.study.design.arms import Arm
@@ -60,7 +59,7 @@ def summarise_arms(
     """The scores and the verdict of each arm; `references` are the cards of the reference rows."""
     means, smallest = {}, plan.analysis.smallest_effects
     for arm in plan.arms:
-        scored = scored_trials(study, [t for t in plan.trials if t.arm == arm.name], cards)
+        scored = scored_trials([t for t in plan.trials if t.arm == arm.name], cards)
         means[arm.name] = _mean_card([cards[t.key] or {} for t in scored], people)
     copied, warped = (
         adjust_over_arms({arm: compare_with(card, references.get(row), people, smallest) for arm, card in means.items()})
@@ -89,7 +88,7 @@ def _summarise(
         label=arm.label,
         trials_completed=states.count("COMPLETED"),
         trials_planned=len(trials),
-        scored=tuple(t.key for t in scored_trials(study, trials, cards)),
+        scored=tuple(t.key for t in scored_trials(trials, cards)),
         scores=summarise_card(card),
         against_copied_source=copied,
         against_warped_source=warped,
@@ -99,9 +98,9 @@ def _summarise(
     )
 
 
-def scored_trials(study: Path, trials: Sequence[Trial], cards: Cards) -> list[Trial]:
-    """The trials with scores that represent an arm, one for each seed: the best of its candidates on validation clips."""
-    return best_candidates(study, [t for t in trials if cards[t.key]])
+def scored_trials(trials: Sequence[Trial], cards: Cards) -> list[Trial]:
+    """The trials with scores, by seed."""
+    return sorted((trial for trial in trials if cards[trial.key]), key=lambda trial: trial.seed)
 
 
 def summarise_card(card: Card) -> dict[str, ScoreSummary]:
@@ -120,7 +119,7 @@ def runs_of_metric(study: Path, plan: Plan, metric: str, cards: Cards, people: M
     runs = []
     for arm in plan.arms:
         trials = [t for t in plan.trials if t.arm == arm.name]
-        scored = {t.seed: t for t in scored_trials(study, trials, cards)}
+        scored = {t.seed: t for t in scored_trials(trials, cards)}
         for seed in dict.fromkeys(t.seed for t in trials):
             trial = scored.get(seed, next(t for t in trials if t.seed == seed))
             card = cards[trial.key] or {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facegan.files import replacing
-from facegan.study.conclusions.arms import Cards, scored_trials
+from facegan.study.conclusions.arms import Cards
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
 
@@ -14,29 +14,25 @@ RUNS = "runs.parquet"
 def write_run_table(study: Path, plan: Plan, people: Mapping[str, str]) -> None:
     """Write runs.parquet into a study folder. `people` maps clips to their people, by default to themselves.
 
-    Columns: trial, arm, seed, candidate, analysed (whether the trial represents its arm and seed), one level (1 on, -1 off) for
-    each factor as factor_<name>, clip, person, metric, value (null where it could not be measured).
+    Columns: trial, arm, seed, one level (1 on, -1 off) for each factor as factor_<name>, null for an arm outside of the design,
+    clip, person, metric, value (null where it could not be measured).
     """
     import pyarrow as pa  # not needed by those who read a study
     import pyarrow.parquet as pq
 
     cards: Cards = {trial.key: trial_folder(study, trial).scores() for trial in plan.trials}
-    analysed = {
-        trial.key for arm in plan.arms for trial in scored_trials(study, [t for t in plan.trials if t.arm == arm.name], cards)
-    }
     levels = {arm.name: arm.levels for arm in plan.arms}
     factors = [factor.name for factor in plan.factors]
     rows = []
     for trial in plan.trials:
-        run = {"trial": trial.key, "arm": trial.arm, "seed": trial.seed, "candidate": trial.candidate}
-        run |= {"analysed": trial.key in analysed}
+        run = {"trial": trial.key, "arm": trial.arm, "seed": trial.seed}
         run |= {f"factor_{name}": levels[trial.arm].get(name) for name in factors}
         for metric, found in (cards[trial.key] or {}).items():
             for clip, value in found.clips.items():
                 rows.append(run | {"clip": clip, "person": people.get(clip, clip), "metric": metric, "value": value})
     texts = [(name, pa.string()) for name in ("clip", "person", "metric")]
-    columns = [("trial", pa.string()), ("arm", pa.string()), ("seed", pa.int64()), ("candidate", pa.int32())]
-    columns += [("analysed", pa.bool_()), *((f"factor_{name}", pa.int8()) for name in factors), *texts, ("value", pa.float64())]
+    columns = [("trial", pa.string()), ("arm", pa.string()), ("seed", pa.int64())]
+    columns += [*((f"factor_{name}", pa.int8()) for name in factors), *texts, ("value", pa.float64())]
     table = pa.Table.from_pylist(rows, pa.schema(columns))
     with replacing(study / RUNS) as partial:
         pq.write_table(table, partial)

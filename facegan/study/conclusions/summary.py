@@ -7,6 +7,7 @@ from pathlib import Path
 from facegan.metrics.card import Card
 from facegan.metrics.discrimination import Discrimination
 from facegan.metrics.table import HEADLINES, METRICS
+from facegan.records import read_record
 from facegan.study.analysis.effect_records import StudyEffects
 from facegan.study.analysis.effects import analyse_study, look_of
 from facegan.study.analysis.gradients import ArmGradients, gradients_of_arms
@@ -17,12 +18,14 @@ from facegan.study.conclusions.answers import FactorConclusion, answer_factors
 from facegan.study.conclusions.arms import ArmSummary, ScoreSummary, runs_of_metric, summarise_arms, summarise_card
 from facegan.study.conclusions.claim_records import ClaimConclusion
 from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
+from facegan.study.conclusions.finalists import TunedArm, compare_finalists
 from facegan.study.conclusions.gradients import GradientConclusion, conclude_gradients
 from facegan.study.conclusions.limits import limit_claims
 from facegan.study.design.analysis_plan import CLAIMS, PlanChange, difference
 from facegan.study.design.budget import Kind
 from facegan.study.design.plan import Plan, PlannedData, Trial
 from facegan.study.folder.trial_folder import State, trial_folder
+from facegan.study.search.results import SEARCH, SearchResult
 
 _STAND_INS = tuple(METRICS[metric].stand_in for metric in HEADLINES if METRICS[metric].stand_in)
 
@@ -74,7 +77,6 @@ class StudySummary:
     preset: str
     arms: tuple[ArmDescription, ...]
     seeds: tuple[int, ...]
-    candidates: int
     images: int
     """The most training images of a trial: planned, or reached with a budget in seconds."""
     budget: BudgetSummary
@@ -92,7 +94,6 @@ class TrialSummary:
 
     key: str
     arm: str
-    candidate: int
     seed: int
     state: State
     images: int
@@ -132,6 +133,10 @@ class Summary:
     claims: tuple[ClaimConclusion, ...]
     discrimination: Discrimination | None
     """How well the identity evaluator tells the test people apart."""
+    search: SearchResult | None
+    """The search that the arms' values are from; None where none was made."""
+    finalists: tuple[TunedArm, ...]
+    """What its finalists measured here; empty without a search."""
 
 
 def summarise_study(
@@ -153,6 +158,7 @@ def summarise_study(
     arms = summarise_arms(study, plan, cards, rows, people)
     effects, claims = _findings(plan, runs, arms)
     gradients = gradients_of_arms(study, plan)
+    search = read_record(SearchResult, study / SEARCH, "run jobs/search.py again, which writes it")
     return Summary(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
         data=plan.data,
@@ -167,6 +173,8 @@ def summarise_study(
         answers=answer_factors(effects) if effects else (),
         claims=claims,
         discrimination=discrimination,
+        search=search,
+        finalists=compare_finalists(search, plan, study, runs) if search else (),
     )
 
 
@@ -174,9 +182,10 @@ def _findings(
     plan: Plan, runs: Mapping[str, Sequence[Run]], arms: Sequence[ArmSummary]
 ) -> tuple[StudyEffects | None, tuple[ClaimConclusion, ...]]:
     """Effects and claims; none for a design without factors."""
-    planned = [arm.levels for arm in plan.arms]
-    if not plan.factors or not all(planned):
+    planned = [arm.levels for arm in plan.arms if arm.levels]
+    if not plan.factors or not planned:
         return None, ()
+    runs = {metric: [run for run in found if run.levels] for metric, found in runs.items()}
     examined = examine_claims(plan.design, plan.factors, runs, planned, plan.analysis, look_of(plan.analysis, runs))
     effects = analyse_study(runs, planned, plan.analysis, p_values_of(examined))
     caveats = {arm.label: arm.caveats for arm in arms if arm.caveats}
@@ -192,7 +201,6 @@ def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
         preset=plan.preset,
         arms=tuple(ArmDescription(a.name, a.label, a.without) for a in plan.arms),
         seeds=tuple(sorted({t.seed for t in plan.trials})),
-        candidates=len({t.candidate for t in plan.trials}),
         images=max(images),
         budget=BudgetSummary(
             kind=plan.budget.kind,
@@ -221,7 +229,6 @@ def _trial(study: Path, plan: Plan, trial: Trial, card: Card | None) -> TrialSum
     return TrialSummary(
         key=trial.key,
         arm=trial.arm,
-        candidate=trial.candidate,
         seed=trial.seed,
         state=state.state,
         images=state.images,

@@ -1,18 +1,14 @@
-"""Factors and arms of a design, and candidates: variations of an arm's loss weights for a search."""
+"""Factors and arms of a design."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
-
-import numpy as np
 
 from facegan.config import GROUPS, LABELS, TERMS, Config
 from facegan.dotted_names import path_of
 from facegan.errors import UserError, did_you_mean
 from facegan.study.design.two_level import Fraction, Row, add_one, factorial, fraction, leave_one_out
 
-_DECADES = 1.0
-"""Powers of ten within which a candidate's weights lie about those of its arm."""
 _FIGURE2 = {
     "consistency": ("no_consistency", "-Cons."),
     "pixel": ("no_pixel", "-Pixel"),
@@ -209,19 +205,3 @@ def _check_arms(
                 f"--design is {design!r}: its arm {arm.name!r} leaves no term of the generator's loss; "
                 "keep one out of --factors, or name the other arms with --arms"
             )
-
-
-def candidate(config: Config, arm: str, number: int) -> Config:
-    """The configuration of a candidate of an arm: 0 is the arm itself, others have their active weights drawn log-uniformly.
-
-    The draw depends on the arm and the number alone. The adversarial weight is kept, because Adam's steps do not depend on the
-    scale of the whole loss.
-    """
-    if number == 0:
-        return config
-    rng = np.random.default_rng([number, *arm.encode()])
-    factors = dict(zip(TERMS, 10 ** rng.uniform(-_DECADES, _DECADES, len(TERMS)), strict=True))
-    weights = config.loss.weights()
-    return config.override(
-        {f"loss.{t}": float(f"{weights[t] * factors[t]:.3g}") for t in config.loss.active() if t != "adversarial"}
-    )

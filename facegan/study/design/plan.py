@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
 from facegan.start_weights import shipped_sha256
 from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default_analysis, difference
-from facegan.study.design.arms import Arm, Factor, candidate
+from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
+from facegan.study.design.candidates import MOST_CANDIDATES, SearchSettings, propose, rungs_of
+from facegan.study.design.search_space import Values
 from facegan.study.design.two_level import balanced_order
 from facegan.training.precision import Precision
 
@@ -24,9 +26,6 @@ WARM_UP = "warm_up"
 
 _NOT_IN_A_TRIAL = ("report", "study", "synthetic", "presets.py", "packing.py", "flops.py", "outputs.py", "served_generator.py")
 """Parts of facegan that cannot change the result of a trial."""
-
-MOST_CANDIDATES = 10_000
-"""Of an arm, in a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,8 @@ class Plan:
     """What was changed after the plan was first written."""
     auto_precision: bool = False
     """Whether the precision was left open, and chosen for the machine that planned the study."""
+    search: SearchSettings | None = None
+    """How the candidates of each arm are chosen; None: an arm is trained as it is configured."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -98,15 +99,17 @@ class Plan:
     def id(self) -> str:
         """Twelve hex digits; plans that differ in their seeds or in their analysis alone have equal ids.
 
-        So have plans whose precision was left open and chosen on different machines.
+        So have plans whose precision was left open and chosen on different machines, and those of one search, however many
+        candidates have been proposed by then.
         """
         same = {"seed": 0, **({"optim.precision": "auto"} if self.auto_precision else {})}
-        configs = {(trial.arm, trial.candidate): trial.config.override(same) for trial in self.trials}
+        configs = {trial.arm: trial.config.override(same) for trial in self.trials if not trial.candidate}
         keys = [trial_key(config, self.vgg, self.data, self.code, self.budget) for config in configs.values()]
-        return _digest([self.design, keys, *([] if self.budget.kind == "images" else [self.budget.kind])])
+        search = [] if self.search is None else [asdict(self.search)]
+        return _digest([self.design, keys, *([] if self.budget.kind == "images" else [self.budget.kind]), *search])
 
     def extended(self, other: "Plan", results_seen: int) -> "Plan":
-        """This plan with the seeds that another plan of the same id adds, and with its analysis.
+        """This plan with the seeds or candidates that another plan of the same id adds, and with its analysis.
 
         What changes is noted. `results_seen` is the number of trials that have scores. The precision stays this plan's. Raises
         UserError if seeds would share shipped start weights.
@@ -120,8 +123,9 @@ class Plan:
                 "start weights; name another folder with --study, or start a study with --start random --warm_up 24000"
             )
         other = other._with_precision(self.base.optim.precision)
-        added = tuple(trial for trial in other.trials if trial.seed not in self.seeds)
-        seeds = tuple(dict.fromkeys(trial.seed for trial in added))
+        known = {(trial.arm, trial.seed, trial.candidate) for trial in self.trials}
+        added = tuple(trial for trial in other.trials if (trial.arm, trial.seed, trial.candidate) not in known)
+        seeds = tuple(seed for seed in dict.fromkeys(trial.seed for trial in added) if seed not in self.seeds)
         notes = []
         if seeds and not other.analysis.looks:
             notes.append(f"seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))} added")
@@ -129,6 +133,28 @@ class Plan:
             notes.append(difference(self.analysis, other.analysis))
         changes = tuple(PlanChange(note, results_seen) for note in notes)
         return replace(self, trials=(*self.trials, *added), analysis=other.analysis, changes=(*self.changes, *changes))
+
+    def with_candidates(self, proposed: Mapping[str, Sequence[Values]]) -> "Plan":
+        """This plan with the candidates that are proposed next, by arm."""
+        added = [
+            trial
+            for arm in self.arms
+            for seed in self.seeds
+            for trial in self._candidates(arm, seed, proposed.get(arm.name, ()))
+        ]
+        return replace(self, trials=(*self.trials, *added))
+
+    def _candidates(self, arm: Arm, seed: int, proposed: Sequence[Values]) -> list[Trial]:
+        """Trials of an arm with these values, numbered from the last one that the plan has."""
+        known = sum(trial.arm == arm.name and trial.seed == seed for trial in self.trials)
+        images = self.budget.images(self.base, arm.name)
+        decided: Values = {"seed": seed, "images": images}
+        rungs = [] if self.search is None else list(rungs_of(images, self.base.optim.batch))
+        trials = []
+        for number, values in enumerate(proposed, known):
+            config = arm.apply(self.base).override({**values, **decided, "checkpoint_at": rungs})
+            trials.append(Trial(trial_key(config, self.vgg, self.data, self.code, self.budget), arm.name, number, config))
+        return trials
 
     def _with_precision(self, precision: str) -> "Plan":
         """The same plan for another machine's precision."""
@@ -180,15 +206,15 @@ def make_plan(
     design: str,
     preset: str,
     seeds: Sequence[int],
-    candidates: int,
     data: PlannedData,
     commit: str,
     factors: Sequence[Factor] = (),
     budget: Budget | None = None,
     analysis: AnalysisPlan | None = None,
     auto_precision: Precision = "fp32",
+    search: SearchSettings | None = None,
 ) -> Plan:
-    """A plan with one trial for each seed, arm and candidate.
+    """A plan with one trial for each seed and arm, or with the first candidates of a search.
 
     `factors` are those of the arms' levels. `budget` must be one for these arms; by default all trials get equal images.
     `analysis` is by default the one that the code makes. `auto_precision` is what a precision of auto stands for.
@@ -196,30 +222,27 @@ def make_plan(
     asked = base.optim.precision
     base = base.override({"optim.precision": auto_precision if asked == "auto" else asked})
     code, vgg = code_version(), weights_name(base.vgg)
-    budget = budget or Budget()
-    trials = []
-    for seed in seeds:
-        for arm in arms:
-            for number in range(candidates):
-                config = candidate(arm.apply(base), arm.name, number).override(
-                    {"seed": seed, "images": budget.images(base, arm.name)}
-                )
-                trials.append(Trial(trial_key(config, vgg, data, code, budget), arm.name, number, config))
-    return Plan(
+    empty = Plan(
         design=design,
         preset=preset,
         base=base,
         arms=tuple(arms),
-        trials=tuple(trials),
+        trials=(),
         data=data,
         vgg=vgg,
         code=code,
         commit=commit,
         factors=tuple(factors),
-        budget=budget,
+        budget=budget or Budget(),
         analysis=analysis or default_analysis(),
         auto_precision=asked == "auto",
+        search=search,
     )
+    proposed: dict[str, list[Values]] = {
+        arm.name: propose(search, arm.name, arm.apply(base), []) if search else [{}] for arm in arms
+    }
+    trials = [trial for seed in seeds for arm in arms for trial in empty._candidates(arm, seed, proposed[arm.name])]
+    return replace(empty, trials=tuple(trials))
 
 
 def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Budget) -> str:

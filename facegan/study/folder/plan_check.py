@@ -32,11 +32,12 @@ def _contradictions(plan: Plan) -> Iterator[str]:
 
 
 def _contradictions_of_design(plan: Plan) -> Iterator[str]:
-    levels = {tuple(arm.levels) for arm in plan.arms}
+    # Arms without levels are trained beside a design, as those with the configured weights beside the tuned ones.
+    levels = {tuple(arm.levels) for arm in plan.arms if arm.levels}
     if len(levels) > 1:
         yield "its arms have levels of different factors"
     factors = [factor.name for factor in plan.factors]
-    if factors and levels not in ({()}, {tuple(factors)}):
+    if factors and levels not in (set(), {tuple(factors)}):
         yield "its arms have levels of other factors than it has"
     terms = [term for factor in plan.factors for term in factor.terms]
     if len(set(terms)) < len(terms) or len(set(factors)) < len(factors):

@@ -43,7 +43,7 @@ def crowding_distances(points: Points) -> list[float]:
         distances[order[[0, -1]]] = np.inf
         if span > 0:
             distances[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
-    return distances.tolist()
+    return [float(distance) for distance in distances]
 
 
 def order(points: Points, last: Sequence[bool]) -> list[int]:

@@ -6,20 +6,10 @@ ASHA compares by one score. Here candidates are compared by several objectives, 
 
 from collections.abc import Iterable
 
+from facegan.study.design.candidates import REDUCTION
 from facegan.study.folder.trial_folder import TrialFolder
 from facegan.study.search.objectives import Measured, measured
 from facegan.study.search.pareto import order
-
-REDUCTION = 3
-"""Of the candidates at a rung, the best one in three goes on to the next, which is after three times as many images."""
-RUNGS = 3
-"""Number of rungs before the end of a run."""
-
-
-def rungs_of(images: int, batch: int) -> tuple[int, ...]:
-    """The rungs of runs of so many images: a third of them, a ninth and a 27th, in whole batches. Short runs have fewer."""
-    wanted = [images / REDUCTION**k for k in range(RUNGS, 0, -1)]
-    return tuple(sorted({max(1, round(rung / batch)) * batch for rung in wanted} - {images}))
 
 
 class Rungs:
@@ -52,6 +42,6 @@ class Rungs:
         """
         rows = [(row, folder.path.name) for folder in folders for row in folder.rows()]
         for row, candidate in sorted(rows, key=lambda found: (found[0].time, found[1])):
-            found = measured(row)
+            found = measured(row.images, row.metrics)
             if found is not None:
                 self.goes_on(candidate, found)

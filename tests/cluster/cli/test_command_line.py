@@ -8,6 +8,8 @@ from cluster.cli.command_line import parse, run_job
 from facegan.errors import UserError
 from jobs.ablate import Ablate
 from jobs.ablate import main as ablate
+from jobs.search import Search
+from jobs.search import main as search
 
 
 @pytest.mark.parametrize(
@@ -45,8 +47,6 @@ def test_a_wrong_value_is_refused_in_one_line(flags: str, message: str) -> None:
         ("--seeds until-answered --max_seeds 2", "--max_seeds is 2: at least 3"),
         ("--max_seeds 4", "--max_seeds is 4: it goes with --seeds until-answered"),
         ("--noise_from x", "--noise_from is 'x': it goes with --plan True"),
-        ("--candidates 2 --grace_images 5", r"--grace_images is 5: .*such as --grace_images 200"),
-        ("--candidates 2 --images 160", r"checkpoint_every is 200: at most images \(160\)"),
         ("--seeds 0 3", "start weights are shipped for 3 seeds"),
         ("--seeds until-answered --max_seeds 4", "start weights are shipped for 3 seeds"),
         (f"--study {__file__}", "--study is '.*test_command_line.py': a file; name a folder"),
@@ -69,22 +69,38 @@ def test_the_images_that_a_refusal_prints_are_accepted_with_a_budget_of_seconds(
         ablate(parse(Ablate, "", [*flags.split(), *cure.split()]))
 
 
-@pytest.mark.parametrize("preset", ["demo", "hour", "poster"])
-def test_candidates_need_no_further_flag(preset: str) -> None:
-    """The default of --grace_images fitted one preset only."""
+@pytest.mark.parametrize("preset", ["demo", "hour", "study", "poster"])
+def test_a_search_needs_no_further_flag(preset: str) -> None:
     with pytest.raises(UserError, match="no such folder"):
-        ablate(parse(Ablate, "", ["--preset", preset, "--candidates", "2", "--source", "nowhere"]))
+        search(parse(Search, "", ["--preset", preset, "--seeds", "1", "2", "--source", "nowhere"]))
 
 
-@pytest.mark.parametrize("flags", ["--candidates 2 --images 160", "--candidates 2 --grace_images 5"])
-def test_the_flag_that_a_refusal_of_candidates_prints_is_accepted(flags: str) -> None:
-    given = [*flags.split(), "--source", "nowhere"]
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--candidates 1", "--candidates is 1: from 2"),
+        ("--generation 1", "--generation is 1: from 2"),
+        ("--finalists 0", r"--finalists is 0: from 1 to --candidates \(8\)"),
+        ("--seeds 0 1", r"--seeds is 0 1: other seeds than that of the search \(0\), such as 1 2 3"),
+        ("--seeds 1 4", "start weights are shipped for 3 seeds"),
+        ("--space loss.pixl=1..9", "did you mean 'pixel'"),
+        ("--space loss.pixel=1..9 --arms no_pixel", "an arm leaves all of these out"),
+        ("--sampler grid --space loss.pixel=1..9 loss.identity=1..9", "--candidates is 8: the grid has 9 points"),
+        ("--data.validation_fraction 0", "hold some out"),
+    ],
+)
+def test_flags_of_a_search_are_refused_before_any_work(flags: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        search(parse(Search, "", flags.split()))
+
+
+def test_the_number_of_candidates_that_a_refused_grid_prints_is_accepted() -> None:
+    flags = ["--sampler", "grid", "--space", "loss.pixel=1..9", "loss.identity=1..9", "--source", "nowhere"]
     with pytest.raises(UserError) as refused:
-        ablate(parse(Ablate, "", given))
-    cure = str(refused.value).rpartition("such as ")[2]
-    assert cure.startswith("--")
+        search(parse(Search, "", flags))
+    cure = str(refused.value).rpartition("give ")[2].partition(",")[0]
     with pytest.raises(UserError, match="no such folder"):
-        ablate(parse(Ablate, "", [*given, *cure.split()]))
+        search(parse(Search, "", [*flags, *cure.split()]))
 
 
 def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(

@@ -52,7 +52,6 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceData
         design="figure2",
         preset="demo",
         seeds=[2],  # half of its images have a face that dlib finds
-        candidates=1,
         data=facts,
         commit="",
     )

@@ -14,13 +14,11 @@ from torch.multiprocessing.spawn import spawn
 from cluster.datasets.dataset import existing
 from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
-from cluster.studies.arguments import check_candidates
 from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
 from facegan import trial
 from facegan.config import Config
 from facegan.data.reading.face_data import FaceData
-from facegan.errors import UserError
 from facegan.study.analysis.parity import check_parity
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
@@ -113,13 +111,6 @@ def test_a_run_killed_during_scoring_trains_no_further(
     assert folder.state().images == 24
 
 
-def test_images_bound_the_grace_period_unless_the_budget_is_in_seconds(tiny: Config) -> None:
-    held_out = tiny.override({"data.validation_fraction": 0.2})
-    check_candidates(held_out, 4_000, seconds=60.0)
-    with pytest.raises(UserError, match="--grace_images is 4000"):
-        check_candidates(held_out, 4_000)
-
-
 def _rank(rank: int, world: int, port: int, config: Config, out: str) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
     dist.init_process_group("gloo", rank=rank, world_size=world)
@@ -144,10 +135,8 @@ def test_ranks_whose_clocks_differ_stop_at_the_same_step(endless: Config, tmp_pa
 def test_all_runs_of_a_study_train_for_its_seconds(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     arms = choose_design("figure2", Config(), names=("full", "no_consistency")).arms
     budget = choose_budget("seconds", 1.5, tiny, arms)
-    plan = make_plan(
-        tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="", budget=budget
-    )
-    run_sweep(plan, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="", budget=budget)
+    run_sweep(plan, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None))
     assert [trial_folder(tmp_path, t).state().state for t in plan.trials] == ["COMPLETED", "COMPLETED"]
     for trial_of_plan in plan.trials:
         *before, last = [row.seconds for row in trial_folder(tmp_path, trial_of_plan).rows()]

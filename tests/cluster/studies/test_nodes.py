@@ -30,14 +30,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 def plan(config: Config, seeds: tuple[int, ...], *arms: str) -> Plan:
     design = choose_design("figure2", config, names=arms)
-    return make_plan(
-        config, design.arms, design="figure2", preset="demo", seeds=seeds, candidates=1, data=PLANNED_DATA, commit=""
-    )
+    return make_plan(config, design.arms, design="figure2", preset="demo", seeds=seeds, data=PLANNED_DATA, commit="")
 
 
 def sweep(study: Plan, folder: Path, data_folder: Path) -> None:
     store, data = StudyStore(StorageURI(str(folder))), existing(StorageURI(str(data_folder)))
-    run_sweep(study, store, data, TrialResources(cpus_per_trial=1, gpus_per_trial=0), 8)
+    run_sweep(study, store, data, TrialResources(cpus_per_trial=1, gpus_per_trial=0))
 
 
 def until(condition: Callable[[], bool], seconds: float = 120) -> None:

@@ -18,7 +18,7 @@ from tests.planning import PLANNED_DATA
 
 def plan_of(tiny: Config) -> Plan:
     arms = choose_design("figure2", Config()).arms
-    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
 
 
 def test_a_sync_that_fails_is_reported_once_and_does_not_end_the_study(

@@ -30,7 +30,6 @@ def plan(config: Config, *arms: str) -> Plan:
         design="figure2",
         preset="demo",
         seeds=(0,),
-        candidates=1,
         data=PLANNED_DATA,
         commit="",
     )
@@ -43,7 +42,6 @@ def test_a_trial_with_an_error_is_failed_with_its_reason(tiny: Config, tmp_path:
         StudyStore(StorageURI(str(tmp_path))),
         DataSet(str(tmp_path / "no_such_data"), 1, "0" * 64),
         TrialResources(1, None),
-        8,
     )
     state = trial_folder(tmp_path, broken.trials[0]).state()
     assert state.state == "FAILED"
@@ -55,7 +53,7 @@ def test_a_diverged_trial_is_a_result_and_the_others_continue(tiny: Config, data
     wild = plan(tiny.override({"loss.pixel": 1e38, "loss.perceptual": 1e38}), "no_feature", "no_pixel", "no_consistency")
     calm = plan(tiny, "full")
     both = Plan(**{**{n: getattr(wild, n) for n in wild.__slots__}, "trials": wild.trials + calm.trials})
-    run_sweep(both, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
+    run_sweep(both, StudyStore(StorageURI(str(tmp_path))), existing(StorageURI(str(data_folder))), TrialResources(1, None))
     states = [trial_folder(tmp_path, t).state() for t in both.trials]
     assert states[-1].state == "COMPLETED"
     assert {s.state for s in states[:-1]} == {"DIVERGED"}
@@ -68,7 +66,7 @@ def test_runs_that_train_together_in_one_actor_end_one_by_one(tiny: Config, data
     study = plan(tiny.override({"images": 16}), "no_pixel", "no_feature", "full")
     (alone, together), data = (tmp_path / "alone", tmp_path / "together"), existing(StorageURI(str(data_folder)))
     for folder, runs_together in ((alone, 1), (together, 2)):
-        run_sweep(study, StudyStore(StorageURI(str(folder))), data, TrialResources(1, None), 8, runs_together)
+        run_sweep(study, StudyStore(StorageURI(str(folder))), data, TrialResources(1, None), runs_together)
     for trial in study.trials:
         one, other = (trial_folder(folder, trial) for folder in (alone, together))
         assert one.state().state == other.state().state == "COMPLETED"
@@ -85,7 +83,6 @@ def test_a_trial_larger_than_the_cluster_is_refused(tiny: Config, data_folder: P
             StudyStore(StorageURI(str(tmp_path))),
             existing(StorageURI(str(data_folder))),
             TrialResources(999, 0),
-            8,
         )
 
 
@@ -102,7 +99,7 @@ def test_packing_is_measured_on_the_full_loss(tiny: Config, tmp_path: Path, monk
     store = StudyStore(StorageURI(str(tmp_path / "study")))
     store.open(study)
     with pytest.raises(UserError, match="measured"):
-        run_sweep(study, store, DataSet("", 0, ""), TrialResources(), 8)
+        run_sweep(study, store, DataSet("", 0, ""), TrialResources())
     assert measured[0].loss.active() == tiny.loss.active() != study.trials[0].config.loss.active()
 
 
@@ -111,7 +108,7 @@ def test_arms_branch_from_one_warm_up_per_seed(tiny: Config, data_folder: Path, 
     config = tiny.override({"warm_up": 16})
     branched, data = plan(config, "no_pixel", "full"), existing(StorageURI(str(data_folder)))
     store = StudyStore(StorageURI(str(tmp_path)))
-    run_sweep(branched, store, data, TrialResources(1, None), 8)
+    run_sweep(branched, store, data, TrialResources(1, None))
     (warm_up,) = branched.warm_ups()
     folder = trial_folder(tmp_path, warm_up)
     assert folder.state().state == "COMPLETED" and folder.state().images == 16 and folder.scores() is None
@@ -128,6 +125,6 @@ def test_arms_branch_from_one_warm_up_per_seed(tiny: Config, data_folder: Path, 
 def test_the_trials_of_a_diverged_warm_up_fail_with_its_reason(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
     wild = plan(tiny.override({"warm_up": 16, "loss.perceptual": 1e38}), "full")
     store = StudyStore(StorageURI(str(tmp_path)))
-    run_sweep(wild, store, existing(StorageURI(str(data_folder))), TrialResources(1, None), 8)
+    run_sweep(wild, store, existing(StorageURI(str(data_folder))), TrialResources(1, None))
     state = trial_folder(tmp_path, wild.trials[0]).state()
     assert state.state == "FAILED" and state.error.startswith("the warm-up of seed 0 is DIVERGED")

@@ -51,7 +51,7 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     study = tmp_path / "study"
     arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
     write_row(study, plan, 8)
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     start_tracker(plan, study).sync()
@@ -80,7 +80,7 @@ def test_a_server_that_refuses_ends_in_one_line(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing_server)
     arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
     with pytest.raises(UserError, match=f"MLflow at '{refusing_server}': .*run the same command again") as refused:
         start_tracker(plan, tmp_path / "study").sync()
     assert len(str(refused.value).splitlines()) == 1
@@ -94,7 +94,7 @@ def test_a_study_that_grew_by_a_seed_keeps_its_parent_run(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     arms = choose_design("figure2", Config(), names=("full",)).arms
     for seeds in ((0,), (0, 1)):
-        plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=seeds, candidates=1, data=PLANNED_DATA, commit="")
+        plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=seeds, data=PLANNED_DATA, commit="")
         start_tracker(plan, tmp_path / "study").sync()
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")
@@ -109,7 +109,7 @@ def test_a_study_that_grew_by_a_seed_keeps_its_parent_run(
 def test_one_plan_in_two_folders_has_two_runs(tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
     for folder in ("first", "it's the second", "first"):
         start_tracker(plan, tmp_path / folder).sync()
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")

@@ -51,7 +51,7 @@ def test_runs_are_complete_once_the_server_answers(tiny: Config, tmp_path: Path,
     port, study = free_port(), tmp_path / "study"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
     tracker = start_tracker(plan, study)
     write_row(study, plan, 8)
     with pytest.raises(UserError, match="no answer"):

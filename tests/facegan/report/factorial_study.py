@@ -47,7 +47,6 @@ def factorial_study(root: Path, config: Config, done: float = 1.0, **design: Any
         design=chosen.name,
         preset="demo",
         seeds=(0, 1, 2, 3, 4, 5),
-        candidates=1,
         data=data,
         commit="",
         factors=chosen.factors,

@@ -22,7 +22,6 @@ def plan(tiny: Config) -> Plan:
         design="figure2",
         preset="demo",
         seeds=(0,),
-        candidates=1,
         data=PLANNED_DATA,
         commit="",
     )

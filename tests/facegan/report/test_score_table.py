@@ -1,13 +1,12 @@
-"""Scores as lines of text: reference rows first, dashes where nothing was measured, candidates in order."""
+"""Scores as lines of text: reference rows first, dashes where nothing was measured."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from facegan.config import Config
 from facegan.metrics.table import METRICS
-from facegan.report.score_table import candidate_table, saved_by_stopping, study_table
+from facegan.report.score_table import study_table
 from facegan.study.conclusions.summary import summarise_study
-from facegan.study.folder.trial_folder import trial_folder
 from tests.facegan.study.planted_study import REFERENCES, finish_trial, make_study, planted_card
 
 
@@ -32,21 +31,3 @@ def test_a_long_label_shifts_all_columns(tiny: Config, tmp_path: Path) -> None:
     lines = study_table(summarise_study(tmp_path, plan, REFERENCES))
     assert len({len(line) for line in lines}) == 1
     assert any(line.startswith(f"  {long} ") for line in lines)
-
-
-def test_what_early_stopping_saved_is_said(tiny: Config, tmp_path: Path) -> None:
-    plan = make_study(tmp_path, tiny, candidates=3)  # runs of 32 images
-    for trial, state, images in zip(plan.trials, ("COMPLETED", "STOPPED", "STOPPED"), (32, 16, 8), strict=False):
-        trial_folder(tmp_path, trial).write_state(state, images=images, seconds=1.0, passes={})  # type: ignore[arg-type]
-    whole = 32 * len(plan.trials)
-    assert saved_by_stopping(tmp_path, plan).startswith(f"56 of {whole} images trained, {56 / whole:.0%}: 2 of ")
-
-
-def test_candidates_are_listed_by_their_last_validation_error(tiny: Config, tmp_path: Path) -> None:
-    plan = make_study(tmp_path, tiny, candidates=3)
-    for number, error in ((0, 9.0), (2, 7.5)):
-        finish_trial(tmp_path, plan.trials[number], face_error=error)
-    first, second, *others = candidate_table(tmp_path, plan)
-    assert first.startswith("   7.50  candidate 2   COMPLETED       32 images  adversarial 1")
-    assert second.startswith("   9.00  candidate 0   COMPLETED")
-    assert all(line.startswith("    inf  ") and "PENDING" in line for line in others)

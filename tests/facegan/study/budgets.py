@@ -14,7 +14,7 @@ ARMS = choose_design("figure2", Config()).arms
 
 
 def budget_plan(config: Config, budget: Budget | None, **changes: Any) -> Plan:
-    given: dict[str, Any] = {"design": "figure2", "preset": "demo", "seeds": (0, 1), "candidates": 1, "commit": ""}
+    given: dict[str, Any] = {"design": "figure2", "preset": "demo", "seeds": (0, 1), "commit": ""}
     return make_plan(config, changes.pop("arms", ARMS), **given | {"data": PLANNED_DATA, "budget": budget} | changes)
 
 

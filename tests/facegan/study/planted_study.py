@@ -34,7 +34,7 @@ REFERENCES = {"real target": planted_card(0, 0.08, 0.0), "source copied": plante
 def make_study(root: Path, config: Config, **options: Any) -> Plan:
     """A study folder with a plan of the arms of Figure 2."""
     named: dict[str, Any] = {"design": "figure2", "preset": "demo", "commit": "<abc>", "data": PLANNED_DATA}
-    named |= {"seeds": [0], "candidates": 1} | options
+    named |= {"seeds": [0]} | options
     plan = make_plan(config, choose_design("figure2", Config()).arms, **named)
     open_study(root, plan)
     return plan

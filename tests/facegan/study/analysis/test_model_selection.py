@@ -3,19 +3,18 @@
 from pathlib import Path
 
 from facegan.config import Config
-from facegan.study.analysis.model_selection import best_generator, best_trials
+from facegan.study.analysis.model_selection import best_generator, shown_trials
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.facegan.study.planted_study import finish_trial, make_study
 
 
-def test_candidate_0_wins_a_tie_and_trials_without_checkpoint_do_not_count(tmp_path: Path, tiny: Config) -> None:
-    plan = make_study(tmp_path, tiny, candidates=3)
-    pixel = [t for t in plan.trials if t.arm == "no_pixel"]
-    finish_trial(tmp_path, pixel[0], face_error=9.0)
-    finish_trial(tmp_path, pixel[1], face_error=9.0)
-    finish_trial(tmp_path, pixel[2], face_error=1.0)
-    trial_folder(tmp_path, pixel[2]).checkpoint.rmdir()
-    assert best_trials(plan, tmp_path) == {"no_pixel": pixel[0]}
+def test_the_lowest_seed_with_a_checkpoint_is_shown_whatever_its_score(tmp_path: Path, tiny: Config) -> None:
+    plan = make_study(tmp_path, tiny, seeds=[2, 1, 0])
+    pixel = {t.seed: t for t in plan.trials if t.arm == "no_pixel"}
+    for seed, error in ((0, 1.0), (1, 9.0), (2, 1.0)):
+        finish_trial(tmp_path, pixel[seed], face_error=error)
+    trial_folder(tmp_path, pixel[0]).checkpoint.rmdir()
+    assert shown_trials(plan, tmp_path) == {"no_pixel": pixel[1]}
 
 
 def test_the_registered_generator_is_the_median_seed_of_the_best_arm(tmp_path: Path, tiny: Config) -> None:

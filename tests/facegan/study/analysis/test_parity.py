@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def plan(tiny: Config) -> Plan:
     arms = choose_design("figure2", Config(), names=("full", "no_pixel")).arms
-    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0, 1), candidates=1, data=PLANNED_DATA, commit="")
+    return make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0, 1), data=PLANNED_DATA, commit="")
 
 
 def test_arms_of_a_seed_start_equally_and_seeds_differ(plan: Plan, data: FaceData) -> None:

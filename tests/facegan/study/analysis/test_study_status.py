@@ -21,7 +21,7 @@ from tests.planning import PLANNED_DATA
 def plan(tiny: Config) -> Plan:
     """Four arms with runs of 32 images."""
     design = choose_design("figure2", Config())
-    return make_plan(tiny, design.arms, design="figure2", preset="demo", seeds=(0,), candidates=1, data=PLANNED_DATA, commit="")
+    return make_plan(tiny, design.arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
 
 
 def write(study: Path, trial: Trial, state: str, images: int, *, ago: float = 0, score: float | None = None) -> None:

@@ -26,7 +26,7 @@ from tests.planning import PLANNED_DATA
 def test_effects_are_computed_from_the_files_of_the_study_folder(tiny: Config, tmp_path: Path) -> None:
     design = choose_design("factorial", tiny, factors=("pixel_space", "feature_space"))
     made = make_plan(
-        tiny, design.arms, design="factorial", preset="demo", seeds=(0, 1, 2), candidates=1,
+        tiny, design.arms, design="factorial", preset="demo", seeds=(0, 1, 2),
         data=PLANNED_DATA, commit="c", factors=design.factors,
     )  # fmt: skip
     open_study(tmp_path, made)
@@ -54,7 +54,7 @@ def test_effects_are_computed_from_the_files_of_the_study_folder(tiny: Config, t
 
 def test_a_summary_of_a_study_without_factors_has_no_effects(tiny: Config, tmp_path: Path) -> None:
     made = make_plan(
-        tiny, choose_design("figure2", tiny).arms, design="figure2", preset="demo", seeds=(0,), candidates=1,
+        tiny, choose_design("figure2", tiny).arms, design="figure2", preset="demo", seeds=(0,),
         data=PLANNED_DATA, commit="c",
     )  # fmt: skip
     assert summarise_study(tmp_path, made, None).effects is None

@@ -18,14 +18,13 @@ def active_terms(arm: Arm) -> set[str]:
     return set(arm.apply(Config()).loss.active())
 
 
-def plan_of(config: Config, found: Design, seeds: Sequence[int], candidates: int = 1) -> Plan:
+def plan_of(config: Config, found: Design, seeds: Sequence[int]) -> Plan:
     return make_plan(
         config,
         found.arms,
         design=found.name,
         preset="demo",
         seeds=seeds,
-        candidates=candidates,
         data=PLANNED_DATA,
         commit="c",
         factors=found.factors,
@@ -33,12 +32,11 @@ def plan_of(config: Config, found: Design, seeds: Sequence[int], candidates: int
 
 
 def figure2_plan(config: Config, **changes: object) -> Plan:
-    """A plan of the four arms of Figure 2 in two seeds with two candidates."""
+    """A plan of the four arms of Figure 2 in two seeds."""
     given = {
         "design": "figure2",
         "preset": "demo",
         "seeds": (0, 1),
-        "candidates": 2,
         "data": PLANNED_DATA,
         "commit": "c",
     } | changes

@@ -1,10 +1,10 @@
-"""Designs by name: their arms, labels, refusals, and candidates of a search."""
+"""Designs by name: their arms, labels, refusals, and changes."""
 
 import pytest
 
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.study.design.arms import Arm, candidate, choose_design
+from facegan.study.design.arms import Arm, choose_design
 from tests.facegan.study.design.designs import GROUPS, active_terms, design
 
 
@@ -101,16 +101,6 @@ def test_an_invalid_arm_can_be_left_out_by_name() -> None:
     config = Config().override({"loss.adversarial": 0.0})
     assert len(design("factorial", *GROUPS, config=config, names=("full", "no_pixel_space")).arms) == 2
     assert len(design("figure2", config=Config().override({"loss.pixel": 0.0}), names=("full", "no_feature")).arms) == 2
-
-
-def test_candidates_change_active_weights_only_and_reproducibly() -> None:
-    base = choose_design("figure2", Config()).arms[1].apply(Config())
-    assert candidate(base, "no_pixel", 0) == base
-    one = candidate(base, "no_pixel", 1)
-    assert one == candidate(base, "no_pixel", 1) != candidate(base, "no_pixel", 2)
-    assert one.loss.pixel == 0
-    assert one.loss.adversarial == base.loss.adversarial
-    assert 10 <= one.loss.self_consistency <= 1000
 
 
 def test_changes_of_an_arm_are_applied_after_its_terms_are_left_out() -> None:

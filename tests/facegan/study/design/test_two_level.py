@@ -97,8 +97,3 @@ def test_the_run_order_is_a_shuffle_seeded_by_the_plan(tiny: Config) -> None:
     assert [t.arm for t in one[:8]] != [t.arm for t in one[8:]], "each seed has the same order"
     firsts = {balanced_order([a.levels for a in found.arms], seed)[0] for seed in range(40)}
     assert len(firsts) > 4
-
-
-def test_candidates_are_run_as_blocks(tiny: Config) -> None:
-    order = plan_of(tiny, design("figure2"), (0, 1), candidates=2).run_order()
-    assert [(t.seed, t.candidate) for t in order[::4]] == [(0, 0), (0, 1), (1, 0), (1, 1)]

@@ -13,12 +13,16 @@ from typing import Any, Literal
 
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.study.search.objectives import OBJECTIVES
-from facegan.study.search.space import Parameter, Values, grid, of_arm, typed
+from facegan.study.design.search_space import Parameter, Values, grid, of_arm, typed
 
 SamplerName = Literal["random", "grid", "tpe", "nsga2"]
+OBJECTIVES = ("following", "identity", "image")
+"""The distances that candidates are compared by (`facegan.study.search.objectives`); less is better."""
 MOST_CANDIDATES = 10_000
 """Of an arm."""
+REDUCTION = 3
+"""Of the candidates at a rung, the best one in three goes on to the next, which is after three times as many images."""
+_RUNGS = 3
 _ATTEMPTS = 50
 """Proposals for each candidate before a space counts as used up: samplers repeat themselves."""
 
@@ -39,6 +43,12 @@ class SearchSettings:
             raise UserError(f"--candidates is {self.candidates}: from 2 to {MOST_CANDIDATES}, the configured weights included")
         if not 2 <= self.generation <= MOST_CANDIDATES:
             raise UserError(f"--generation is {self.generation}: from 2 to {MOST_CANDIDATES} candidates")
+
+
+def rungs_of(images: int, batch: int) -> tuple[int, ...]:
+    """The rungs of runs of so many images: a 27th of them, a ninth and a third, in whole batches. Short runs have fewer."""
+    wanted = [images / REDUCTION**k for k in range(_RUNGS, 0, -1)]
+    return tuple(sorted({max(1, round(rung / batch)) * batch for rung in wanted} - {images}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +164,10 @@ def _sampler(settings: SearchSettings, arm: str) -> Any:
 
 
 def _starting_at(first: dict[str, Any], sampler: Any) -> Any:
-    """The sampler, which proposes these values first. `enqueue_trial` of Optuna would leave them out of NSGA-II's population."""
+    """The sampler, which proposes these values first.
+
+    `enqueue_trial` of Optuna would leave them out of the population of NSGA-II.
+    """
     draw = sampler.sample_independent
 
     def first_or_drawn(study: Any, trial: Any, name: str, distribution: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facegan.config import TERMS, Config
+from facegan.config import LARGEST_WEIGHT, SMALLEST_WEIGHT, TERMS, Config
 from facegan.dotted_names import path_of
 from facegan.errors import UserError
 
@@ -72,10 +72,10 @@ def default_space(config: Config) -> tuple[Parameter, ...]:
     weights = config.loss.weights()
     searched = (term for term in config.loss.active() if term != "adversarial")
     reach = 10**_DECADES
-    return tuple(
-        Parameter(f"loss.{term}", float(f"{weights[term] / reach:.6g}"), float(f"{weights[term] * reach:.6g}"))
-        for term in searched
-    )
+    ends = {
+        term: (max(SMALLEST_WEIGHT, weights[term] / reach), min(LARGEST_WEIGHT, weights[term] * reach)) for term in searched
+    }
+    return tuple(Parameter(f"loss.{term}", float(f"{low:.6g}"), float(f"{high:.6g}")) for term, (low, high) in ends.items())
 
 
 def parse_space(words: Sequence[str], config: Config) -> tuple[Parameter, ...]:
@@ -106,9 +106,7 @@ def typed(values: Mapping[str, Value], config: Config) -> Values:
 
 def grid(space: Sequence[Parameter]) -> list[Values]:
     """Every combination of the levels."""
-    return [
-        dict(zip([p.name for p in space], found, strict=True)) for found in itertools.product(*(p.levels() for p in space))
-    ]
+    return [dict(zip([p.name for p in space], found, strict=True)) for found in itertools.product(*(p.levels() for p in space))]
 
 
 def _lines(path: str) -> list[str]:
@@ -157,7 +155,7 @@ def _parameter(name: str, text: str, config: Config) -> Parameter:
     if kind not in (int, float) or not ends or not all(0 < end < float("inf") for end in ends):
         of = "numbers" if kind in (int, float) else f"choices, because its values are of type {kind.__name__}"
         raise UserError(f"--space has {name}={text}: it takes {of}, such as loss.pixel=1..100 or model.head=colour,mask")
-    return Parameter(name, *ends, is_integer=kind is int)
+    return Parameter(name, low=ends[0], high=ends[1], is_integer=kind is int)
 
 
 def _typed(name: str, value: Value, like: Value) -> Value:

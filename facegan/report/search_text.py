@@ -1,0 +1,67 @@
+"""What a search found, as lines of text for the console."""
+
+from facegan.study.design.search_space import Values
+from facegan.study.search.results import LOW_CORRELATION, ArmSearch, CandidateResult, RungResult, SearchResult
+
+
+def search_lines(result: SearchResult) -> list[str]:
+    """The cost of the search, then each arm's candidates, best first, and its rungs."""
+    return [cost_sentence(result), *(line for arm in result.arms for line in _arm_lines(arm))]
+
+
+def cost_sentence(result: SearchResult) -> str:
+    """How many candidates each arm had, and what early stopping saved."""
+    counts = {len(arm.candidates) for arm in result.arms}
+    each = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    stopped = sum(candidate.state == "STOPPED" for arm in result.arms for candidate in arm.candidates)
+    share = result.images / result.planned_images
+    return (
+        f"search   {each} candidates for each of {len(result.arms)} arm{'s' * (len(result.arms) > 1)}, sampler "
+        f"{result.settings.sampler}: {result.images:,} of {result.planned_images:,} images trained ({share:.0%}), "
+        f"{stopped} candidates stopped early"
+    )
+
+
+def values_text(values: Values) -> str:
+    """'pixel 12.3, optim.average 0.99': weights by their terms; 'as configured' for none."""
+    named = ((name.removeprefix("loss."), value) for name, value in values.items())
+    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in named) or (
+        "as configured"
+    )
+
+
+def rung_sentence(rung: RungResult) -> str:
+    """How many candidates a rung kept, and how well its order foretold the next one."""
+    text = f"{rung.images:,} images: {rung.went_on} of {rung.judged} went on"
+    if rung.rank_correlation is None:
+        return f"{text}; too few of them to say whether the order stayed"
+    text += f"; rank correlation with their next scores {rung.rank_correlation:+.2f} ({rung.pairs} candidates)"
+    return f"{text}: LOW, stopping here was little better than by lot" if rung.rank_correlation < LOW_CORRELATION else text
+
+
+def best_first(arm: ArmSearch) -> list[CandidateResult]:
+    """Candidates that trained to the end by their scores, then the others by images and score; unmeasured ones last."""
+    return sorted(
+        arm.candidates,
+        key=lambda c: (c.state != "COMPLETED", -c.images, c.last.is_copy if c.last else True, c.last.score if c.last else 0.0),
+    )
+
+
+def _arm_lines(arm: ArmSearch) -> list[str]:
+    whole = sum(candidate.state == "COMPLETED" for candidate in arm.candidates)
+    front = sum(candidate.is_on_front for candidate in arm.candidates)
+    lines = [
+        f"\n{arm.label}: {whole} of {len(arm.candidates)} candidates trained to the end, {front} of them on the front "
+        f"(hypervolume {arm.hypervolume:.3f}). Distances on validation people, less is better:",
+        "  score  following  identity  image   images  candidate",
+    ]
+    for candidate in best_first(arm):
+        marks = "finalist" if candidate.is_finalist else "on the front" if candidate.is_on_front else ""
+        note = f"  ({marks or candidate.state})" if marks or candidate.state != "COMPLETED" else ""
+        found = candidate.last
+        numbers = " " * 36
+        if found:
+            following, identity, image = found.distances
+            numbers = f"{found.score:7.3f}  {following:9.3f}  {identity:8.3f}  {image:5.3f}"
+        lines.append(f"{numbers}  {candidate.images:7}  {candidate.number:<3} {values_text(candidate.values)}{note}")
+    return [*lines, *(f"  rung {rung_sentence(rung)}" for rung in arm.rungs)]
