@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from cluster.tracking.model_registry import register_generator
+from cluster.tracking.study_progress import progress_metrics
 from cluster.tracking.tracker import RegisteredModel
 from facegan.cache import is_remote
 from facegan.errors import UserError
@@ -81,6 +83,7 @@ class MlflowTracker:
             self.parent = self._run(study.name, "study", plan.id(), None)
             self._children = {trial.key: self._child(trial) for trial in plan.trials}
             self._describe_parent()
+        self._progress: dict[str, float] = {}
 
     @property
     def location(self) -> str:
@@ -91,6 +94,12 @@ class MlflowTracker:
         """Send what is new in the study folder."""
         for trial in self.plan.trials:
             self._children[trial.key].sync()
+        progress = progress_metrics(self.plan, self.study)
+        if progress != self._progress:
+            now, step = int(time.time() * 1000), int(progress["study/images"])
+            metrics = [Metric(name, value, now, step) for name, value in progress.items()]
+            self.client.log_batch(self.parent.info.run_id, metrics=metrics)
+            self._progress = progress
 
     def finish(self, note: str, tags: Mapping[str, str]) -> None:
         """Send the study's files, the note and the tags, and end the parent run."""

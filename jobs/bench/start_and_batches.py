@@ -53,7 +53,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["FACEGAN_CACHE"] = scratch
-        data = _rendered(Path(scratch), SyntheticConfig(people=args.people, test_people=args.test_people), base.data.size)
+        data = rendered(Path(scratch), SyntheticConfig(people=args.people, test_people=args.test_people), base.data.size)
         found = {arm.name: _variances(arm.label, _train(Path(scratch), data, arm.apply(base), arm.name, args)) for arm in arms}
     write_results({"conditions": {**machine(), "images": args.images, "orders": args.orders}, "arms": found}, args.out)
 
@@ -87,7 +87,7 @@ def nested_variances(scores: NDArray[np.float64]) -> dict[str, float]:
     return {"start": max(0.0, start) ** 0.5, "batches": batches**0.5, "mean": float(scores.mean())}
 
 
-def _rendered(root: Path, people: SyntheticConfig, size: int) -> Path:
+def rendered(root: Path, people: SyntheticConfig, size: int) -> Path:
     """The local copy of a data set of rendered people, as a study makes it."""
     clips = root / "clips"
     write_synthetic(

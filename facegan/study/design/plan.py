@@ -185,8 +185,8 @@ class Plan:
 
         A study that is stopped early then still has each factor about equally often on and off.
         """
-        levels = {arm.name: arm.levels for arm in self.arms}
-        unknown = {factor: 0 for row in levels.values() for factor in row}
+        unknown = {factor: 0 for arm in self.arms for factor in arm.levels}
+        levels = {arm.name: arm.levels or unknown for arm in self.arms}
         blocks: dict[tuple[int, int], list[Trial]] = {}
         for trial in self.trials:
             blocks.setdefault((trial.seed, trial.candidate), []).append(trial)

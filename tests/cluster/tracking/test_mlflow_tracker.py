@@ -70,6 +70,12 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
     assert set(runs) == {"study", "trial"}
     history = client.get_metric_history(runs["trial"].info.run_id, "loss/pixel")
     assert [metric.step for metric in history] == [8, 16]
+    done = client.get_metric_history(runs["study"].info.run_id, "study/share")
+    assert [(metric.step, metric.value) for metric in done] == [(8, 0.25), (16, 0.5), (16, 1.0)]
+    assert (
+        runs["study"].data.metrics["study/trials_ended"] == 1
+        and "study/best_validation_score" not in runs["study"].data.metrics
+    )
     assert runs["study"].data.tags["mlflow.note.content"] == "the *note*"
     assert runs["study"].data.tags["claim"] == "yes"
     assert {run.info.status for run in runs.values()} == {"FINISHED"}

@@ -14,7 +14,7 @@ from tests.planning import PLANNED_DATA
 
 def test_keys_depend_on_configuration_and_data(tiny: Config) -> None:
     p = figure2_plan(tiny)
-    assert len({t.key for t in p.trials}) == 2 * 4 * 2
+    assert len({t.key for t in p.trials}) == 2 * 4
     assert figure2_plan(tiny).id() == p.id()
     assert figure2_plan(tiny, data=replace(PLANNED_DATA, sha256="other")).id() != p.id()
     assert figure2_plan(tiny.override({"loss.pixel": 9.0})).id() != p.id()

@@ -1,0 +1,158 @@
+"""What early stopping costs and saves: candidates of several searches are all trained to the end, then stopped on paper.
+
+For each seed, ASHA is replayed on what the candidates measured at its rungs, with as many runs at a time as `--processes`. Its
+front is compared with that of all candidates, and with that of as many whole runs as its images would pay for. The candidate
+with the least loss is looked up too: it shows what would come of comparing by the loss.
+"""
+
+import argparse
+import heapq
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
+
+import torch
+
+from facegan.config import Config
+from facegan.data.reading.face_data import FaceData
+from facegan.presets import preset
+from facegan.study.design.candidates import SearchSettings, propose, rungs_of
+from facegan.study.design.search_space import parse_space
+from facegan.study.search.objectives import REFERENCE, Measured, measured
+from facegan.study.search.pareto import hypervolume
+from facegan.study.search.rungs import Rungs
+from facegan.synthetic.config import SyntheticConfig
+from facegan.trial import TrialRun, run_trial
+from facegan.trial_storage import LocalStorage
+from jobs.bench.machine import Parser, machine, positive, run_main, say, write_results
+from jobs.bench.start_and_batches import rendered
+
+Curve = list[Measured]
+
+
+def main() -> None:
+    """Train all candidates of all seeds, replay ASHA, and write the results as JSON."""
+    parser = Parser(__doc__)
+    parser.add_argument("--seeds", type=positive, default=5, help="searches, each with candidates and a seed of its own")
+    parser.add_argument("--candidates", type=positive, default=12, help="of each search")
+    parser.add_argument("--images", type=positive, default=216, help="of a whole run")
+    parser.add_argument("--people", type=positive, default=80, help="people to train on")
+    parser.add_argument("--processes", type=positive, default=2, help="runs at once, of one thread each")
+    parser.add_argument("--space", nargs="*", default=[], help="what to vary, as in jobs/search.py")
+    parser.add_argument("--out", type=Path, help="a JSON file for the results")
+    args = parser.parse_args()
+    base = preset("demo").override({"images": args.images, "gradient_diagnostics_every": 0, "report_every": 8})
+    base = base.override({"checkpoint_every": args.images, "checkpoint_at": list(rungs_of(args.images, base.optim.batch))})
+
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["FACEGAN_CACHE"] = scratch
+        data = rendered(Path(scratch), SyntheticConfig(people=args.people, test_people=2), base.data.size)
+        searches = _train(Path(scratch), data, base, args)
+    found = [_compare(curves, base.checkpoint_at, args) for curves in searches]
+    for name in ("images", "hypervolume", "hypervolume_of_as_many_whole_runs"):
+        values = [search[name] for search in found]
+        say(f"{name}: mean {fmean(values):.3f}, from {min(values):.3f} to {max(values):.3f}")
+    for key, search in enumerate(found):
+        say(f"seed {key}: {search}")
+    conditions = {
+        **machine(),
+        "preset": "demo",
+        "images": args.images,
+        "candidates": args.candidates,
+        "at_once": args.processes,
+    }
+    write_results({"conditions": conditions, "searches": found}, args.out)
+
+
+def _train(scratch: Path, data: Path, base: Config, args: argparse.Namespace) -> list[list[tuple[Curve, float]]]:
+    """What each candidate of each seed measured, and the loss that it ended with."""
+    settings = SearchSettings(parse_space(args.space, base), "random", args.candidates, args.candidates)
+    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
+        runs = [
+            [
+                pool.submit(_curve, scratch, data, f"{seed}-{number}", base.override({**values, "seed": seed}))
+                for number, values in enumerate(propose(settings, f"search {seed}", base, []))
+            ]
+            for seed in range(args.seeds)
+        ]
+        searches = []
+        for seed, of_seed in enumerate(runs):
+            searches.append([run.result() for run in of_seed])
+            say(f"seed {seed}: {len(of_seed)} candidates trained")
+        return searches
+
+
+def _curve(scratch: Path, data: Path, key: str, config: Config) -> tuple[Curve, float]:
+    torch.set_num_threads(1)
+    storage = LocalStorage(scratch / "study", key)
+    trial = TrialRun(config, storage, score=False)
+    run_trial(trial, FaceData.of_copy(data), torch.device("cpu"), lambda _: None)
+    rows = storage.folder.rows()
+    found = [measured(row.images, row.metrics) for row in rows]
+    loss = sum(value for name, value in rows[-1].metrics.items() if name.startswith("weighted/"))
+    return [each for each in found if each is not None], loss
+
+
+def _compare(runs: Sequence[tuple[Curve, float]], rungs: Sequence[int], args: argparse.Namespace) -> dict[str, Any]:
+    """ASHA against all whole runs of a search, as shares of theirs; and where the candidate with the least loss stands."""
+    curves = [curve for curve, _ in runs]
+    whole = len(curves) * args.images
+    trained, ended = replay(curves, rungs, args.images, args.processes)
+    volume = _volume(curves)
+    by_score = sorted(range(len(curves)), key=lambda i: (curves[i][-1].is_copy, curves[i][-1].score))
+    least_loss = min(range(len(curves)), key=lambda i: runs[i][1])
+    chosen = min(ended, key=lambda i: by_score.index(i))
+    return {
+        "images": trained / whole,
+        "hypervolume": _volume([curves[i] for i in ended]) / volume,
+        "hypervolume_of_as_many_whole_runs": _volume(curves[: max(1, round(trained / args.images))]) / volume,
+        "whole_runs": len(ended),
+        "rank_of_chosen": by_score.index(chosen) + 1,
+        "rank_of_least_loss": by_score.index(least_loss) + 1,
+        "rank_of_configured": by_score.index(0) + 1,
+        "score_of_chosen": curves[chosen][-1].score,
+        "score_of_least_loss": curves[least_loss][-1].score,
+        "score_of_configured": curves[0][-1].score,
+    }
+
+
+def _volume(curves: Sequence[Curve]) -> float:
+    return hypervolume([curve[-1].distances for curve in curves], REFERENCE)
+
+
+def replay(curves: Sequence[Curve], rungs: Sequence[int], images: int, at_once: int) -> tuple[int, list[int]]:
+    """The images that ASHA trains, and the candidates that it trains to the end; all take equally long for an image."""
+    judge = Rungs(rungs)
+    waiting = list(range(len(curves)))[::-1]
+    running: list[tuple[int, int, int]] = []  # the time of the next measurement, the candidate, its number of measurements
+    for _ in range(min(at_once, len(curves))):
+        candidate = waiting.pop()
+        heapq.heappush(running, (curves[candidate][0].images, candidate, 0))
+    trained, ended = 0, []
+    while running:
+        time, candidate, number = heapq.heappop(running)
+        found = curves[candidate][number]
+        goes_on = judge.goes_on(str(candidate), found)
+        if goes_on and found.images < images:
+            after = curves[candidate][number + 1].images - found.images
+            heapq.heappush(running, (time + after, candidate, number + 1))
+            continue
+        trained += found.images
+        if found.images >= images:
+            ended.append(candidate)
+        if waiting:
+            candidate = waiting.pop()
+            heapq.heappush(running, (time + curves[candidate][0].images, candidate, 0))
+    return trained, ended
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,91 @@
+"""search.json: what is said of each candidate, rung and arm."""
+
+from pathlib import Path
+
+import pytest
+
+from facegan.config import Config
+from facegan.files import read_json, write_json
+from facegan.records import from_json
+from facegan.report.search_text import search_lines
+from facegan.study.folder.trial_folder import MetricsRow, trial_folder
+from facegan.study.search.objectives import measured
+from facegan.study.search.results import SearchResult, summarise_search, told
+from tests.facegan.study.search.planted_search import RUNGS, candidates_plan, plant, planted_search
+
+
+def test_the_front_the_finalist_and_the_hypervolume_of_each_arm(tiny: Config, tmp_path: Path) -> None:
+    plan = planted_search(tmp_path, tiny)
+    found = summarise_search(plan, tmp_path, finalists=1)
+    full = next(arm for arm in found.arms if arm.arm == "full")
+    assert [c.is_on_front for c in full.candidates] == [False, False, True, True], "0 is dominated by 2, 1 was stopped"
+    assert [c.is_finalist for c in full.candidates] == [False, False, True, False], "the best compromise"
+    assert full.candidates[0].values == {} and set(full.candidates[2].values) == {"loss.pixel", "optim.generator_lr"}
+    # The boxes of (0.2, 0.4, 0.3) and (0.6, 0.1, 0.4), less what both contain.
+    assert full.hypervolume == pytest.approx(0.8 * 0.6 * 0.7 + 0.4 * 0.9 * 0.6 - 0.4 * 0.6 * 0.6)
+    assert found.images == 4 * 216 + 3 * 8 and found.planned_images == 8 * 216
+    both = summarise_search(plan, tmp_path, finalists=2)
+    assert [c.is_finalist for c in both.arms[-1].candidates] == [False, False, True, True]
+    write_json(tmp_path / "search.json", found)
+    assert from_json(SearchResult, read_json(tmp_path / "search.json")) == found
+
+
+def test_an_arm_over_the_values_that_it_has(tiny: Config, tmp_path: Path) -> None:
+    found = {arm.arm: arm for arm in summarise_search(planted_search(tmp_path, tiny), tmp_path, 1).arms}
+    assert set(found["no_pixel"].candidates[1].values) == {"optim.generator_lr"}
+    assert found["no_pixel"].candidates[0].is_finalist and found["no_pixel"].candidates[3].last is None
+
+
+def test_rank_correlations_are_over_those_that_went_on(tiny: Config, tmp_path: Path) -> None:
+    plan = candidates_plan(tiny, "full", candidates=6)
+    first, then = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), (0.1, 0.2, 0.3, 0.5, 0.4)
+    for trial in plan.trials:
+        here = [(value, value, value) for value in (first[trial.candidate], *then[trial.candidate : trial.candidate + 1])]
+        plant(tmp_path, trial, *here, state="STOPPED")
+    found = summarise_search(plan, tmp_path, 1).arms[0]
+    one, two, three = found.rungs
+    assert (one.images, one.judged, one.went_on, one.pairs) == (RUNGS[0], 6, 5, 5)
+    assert one.rank_correlation == pytest.approx(0.9)
+    assert (two.judged, two.went_on, two.pairs, two.rank_correlation) == (5, 0, 0, None)
+    assert three.judged == 0 and found.hypervolume == 0
+    assert not any(c.is_finalist or c.is_on_front for c in found.candidates), "nobody trained to the end"
+
+
+def test_a_sampler_is_told_the_last_distances_and_who_diverged(tiny: Config, tmp_path: Path) -> None:
+    plan = planted_search(tmp_path, tiny)
+    arms = {arm.name: arm for arm in plan.arms}
+    found = told(plan, tmp_path, arms["no_pixel"])
+    assert [None if each.distances is None else [round(d, 6) for d in each.distances] for each in found] == [
+        [0.3] * 3,
+        [0.95] * 3,
+        [0.95] * 3,
+        None,
+    ]
+    assert found[1].values == {
+        "optim.generator_lr": plan.trials[[t.arm for t in plan.trials].index("no_pixel") + 1].config.optim.generator_lr
+    }
+
+
+def test_the_console_names_cost_candidates_and_rungs(tiny: Config, tmp_path: Path) -> None:
+    text = "\n".join(search_lines(summarise_search(planted_search(tmp_path, tiny), tmp_path, 1)))
+    assert (
+        "4 candidates for each of 2 arms, sampler random: 888 of 1,728 images trained (51%), 3 candidates stopped early" in text
+    )
+    full = text[text.index("Full:") :]
+    numbers = [line.split()[5] for line in full.splitlines()[2:6]]
+    assert numbers == ["2", "3", "0", "1"], "the best first, then those that were stopped"
+    assert "as configured" in full and "(finalist)" in full and "(STOPPED)" in full
+    assert "rung 8 images: 3 of 4 went on" in text and "too few of them" in text
+
+
+def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_nothing(tiny: Config, tmp_path: Path) -> None:
+    row = {"validation/selection_score": 1.2, "validation/image_distance": 0.2, "validation/target_following": 0.2}
+    found = measured(8, row)
+    assert found is not None and found.is_copy and found.distances == (0.8, 1.0, 0.2)
+    assert measured(8, {"loss/pixel": 0.0}) is None
+    beyond = measured(8, row | {"validation/target_following": 1.3, "validation/identity_kept": 1.1})
+    assert beyond is not None and beyond.distances == pytest.approx((0.3, 0.0, 0.2)) and not beyond.is_copy
+    plan = candidates_plan(tiny, "full")
+    trial_folder(tmp_path, plan.trials[0]).path.mkdir(parents=True)
+    trial_folder(tmp_path, plan.trials[0]).append_row(MetricsRow(8, 1.0, 0.0, {"loss/pixel": 1.0}))
+    assert summarise_search(plan, tmp_path, 1).arms[0].candidates[0].last is None
