@@ -1,4 +1,7 @@
-"""Say how far a study is, from its folder or bucket alone: arms, trials, rate, time left, failures. Needs no cluster."""
+"""Say how far a study is, from its folder or bucket alone: arms, trials, rate, time left, failures; of a search the candidates.
+
+Needs no cluster.
+"""
 
 import json
 import time
@@ -11,9 +14,11 @@ from cluster.cli.command_line import run_job
 from cluster.storage.uri import storage_uri
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
+from facegan.report.search_text import search_lines
 from facegan.report.status_table import status_lines
 from facegan.study.analysis.study_status import StudyStatus, study_status
 from facegan.study.folder.study_folder import read_plan
+from facegan.study.search.results import summarise_search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +43,14 @@ def main(args: Status) -> None:
     store.location.check()
     while True:
         store.pull()
-        status = study_status(read_plan(store.folder, "the study", location=args.study), store.folder)
+        plan = read_plan(store.folder, "the study", location=args.study)
+        status = study_status(plan, store.folder)
+        search = summarise_search(plan, store.folder, finalists=1) if plan.search else None
         if args.json:
-            print(json.dumps(asdict(status)), flush=True)
+            print(json.dumps({**asdict(status), "search": search and asdict(search)}), flush=True)
         else:
-            print("\n".join(status_lines(status)), end="\n\n" if args.watch else "\n", flush=True)
+            lines = [*status_lines(status), *(["", *search_lines(search)] if search else [])]
+            print("\n".join(lines), end="\n\n" if args.watch else "\n", flush=True)
         if not args.watch or _has_ended(status):
             return
         time.sleep(args.watch)

@@ -43,7 +43,12 @@ def best_first(arm: ArmSearch) -> list[CandidateResult]:
     """Candidates that trained to the end by their scores, then the others by images and score; unmeasured ones last."""
     return sorted(
         arm.candidates,
-        key=lambda c: (c.state != "COMPLETED", -c.images, c.last.is_copy if c.last else True, c.last.score if c.last else 0.0),
+        key=lambda c: (
+            c.state != "COMPLETED",
+            -c.images,
+            not c.last.follows if c.last else True,
+            c.last.score if c.last else 0.0,
+        ),
     )
 
 
@@ -56,9 +61,11 @@ def _arm_lines(arm: ArmSearch) -> list[str]:
         "  score  following  identity  image   images  candidate",
     ]
     for candidate in best_first(arm):
-        marks = "finalist" if candidate.is_finalist else "on the front" if candidate.is_on_front else ""
-        note = f"  ({marks or candidate.state})" if marks or candidate.state != "COMPLETED" else ""
         found = candidate.last
+        marks = ["finalist"] if candidate.is_finalist else ["on the front"] if candidate.is_on_front else []
+        marks += [candidate.state] if candidate.state != "COMPLETED" else []
+        marks += ["does not follow"] if found and not found.follows else []
+        note = f"  ({', '.join(marks)})" if marks else ""
         numbers = " " * 36
         if found:
             following, identity, image = found.distances

@@ -107,7 +107,7 @@ def _compare(runs: Sequence[tuple[Curve, float]], rungs: Sequence[int], args: ar
     whole = len(curves) * args.images
     trained, ended = replay(curves, rungs, args.images, args.processes)
     volume = _volume(curves)
-    by_score = sorted(range(len(curves)), key=lambda i: (curves[i][-1].is_copy, curves[i][-1].score))
+    by_score = sorted(range(len(curves)), key=lambda i: (not curves[i][-1].follows, curves[i][-1].score))
     least_loss = min(range(len(curves)), key=lambda i: runs[i][1])
     chosen = min(ended, key=lambda i: by_score.index(i))
     return {

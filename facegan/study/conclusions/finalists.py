@@ -86,7 +86,9 @@ def compare_finalists(result: SearchResult, plan: Plan, study: Path, runs: Mappi
 
 def _best_first(search: ArmSearch) -> list[CandidateResult]:
     chosen = [candidate for candidate in search.candidates if candidate.is_finalist and candidate.last]
-    return sorted(chosen, key=lambda candidate: (candidate.last.is_copy, candidate.last.score) if candidate.last else (True, 0))
+    return sorted(
+        chosen, key=lambda candidate: (not candidate.last.follows, candidate.last.score) if candidate.last else (True, 0)
+    )
 
 
 def _compare(search: ArmSearch, plan: Plan, study: Path, runs: Mapping[str, Sequence[Run]]) -> TunedArm:

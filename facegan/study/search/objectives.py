@@ -26,8 +26,8 @@ class Measured:
     frames alone."""
     score: float
     """Their compromise, `SELECTION`; less is better."""
-    is_copy: bool
-    """Whether it follows as little as a copied source does."""
+    follows: bool
+    """Whether it follows the target more than a copied source does, by `MAX_COPY_FOLLOWING`."""
 
 
 def measured(images: int, values: Mapping[str, float]) -> Measured | None:
@@ -36,4 +36,4 @@ def measured(images: int, values: Mapping[str, float]) -> Measured | None:
         return None
     following = values.get(_FOLLOWING, 0.0)
     distances = abs(1 - following), max(0.0, 1 - values.get(_IDENTITY, 0.0)), values[_IMAGE]
-    return Measured(images, distances, values[SELECTION], following < MAX_COPY_FOLLOWING)
+    return Measured(images, distances, values[SELECTION], following >= MAX_COPY_FOLLOWING)

@@ -134,7 +134,7 @@ def _arm(plan: Plan, study: Path, arm: Arm, finalists: int) -> ArmSearch:
     ended = [i for i, state in enumerate(states) if state.state == "COMPLETED" and curves[i]]
     points = [curves[i][-1].distances for i in ended]
     front = {i for i, rank in zip(ended, non_dominated_ranks(points), strict=True) if rank == 0}
-    best = sorted(front, key=lambda i: (curves[i][-1].is_copy, curves[i][-1].score, i))[:finalists]
+    best = sorted(front, key=lambda i: (not curves[i][-1].follows, curves[i][-1].score, i))[:finalists]
     candidates = tuple(
         CandidateResult(
             number=trial.candidate,

@@ -30,7 +30,7 @@ class Rungs:
             there[candidate] = found
             names = list(there)
             points = [there[name].distances for name in names]
-            best = order(points, [there[name].is_copy for name in names])
+            best = order(points, [not there[name].follows for name in names])
             if best.index(names.index(candidate)) >= max(1.0, len(names) / REDUCTION):
                 self._stopped.add(candidate)
         return candidate not in self._stopped

@@ -74,18 +74,34 @@ def test_the_console_names_cost_candidates_and_rungs(tiny: Config, tmp_path: Pat
     full = text[text.index("Full:") :]
     numbers = [line.split()[5] for line in full.splitlines()[2:6]]
     assert numbers == ["2", "3", "0", "1"], "the best first, then those that were stopped"
-    assert "as configured" in full and "(finalist)" in full and "(STOPPED)" in full
+    assert "as configured" in full and "(finalist)" in full and "(STOPPED, does not follow)" in full
     assert "rung 8 images: 3 of 4 went on" in text and "too few of them" in text
 
 
 def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_nothing(tiny: Config, tmp_path: Path) -> None:
     row = {"validation/selection_score": 1.2, "validation/image_distance": 0.2, "validation/target_following": 0.2}
     found = measured(8, row)
-    assert found is not None and found.is_copy and found.distances == (0.8, 1.0, 0.2)
+    assert found is not None and not found.follows and found.distances == (0.8, 1.0, 0.2)
     assert measured(8, {"loss/pixel": 0.0}) is None
     beyond = measured(8, row | {"validation/target_following": 1.3, "validation/identity_kept": 1.1})
-    assert beyond is not None and beyond.distances == pytest.approx((0.3, 0.0, 0.2)) and not beyond.is_copy
+    assert beyond is not None and beyond.distances == pytest.approx((0.3, 0.0, 0.2)) and beyond.follows
     plan = candidates_plan(tiny, "full")
     trial_folder(tmp_path, plan.trials[0]).path.mkdir(parents=True)
     trial_folder(tmp_path, plan.trials[0]).append_row(MetricsRow(8, 1.0, 0.0, {"loss/pixel": 1.0}))
     assert summarise_search(plan, tmp_path, 1).arms[0].candidates[0].last is None
+
+
+def test_the_loss_would_choose_small_weights_and_the_distances_do_not(tiny: Config, tmp_path: Path) -> None:
+    """A candidate whose weights go to zero has the least loss of all, whatever it draws."""
+    plan = candidates_plan(tiny, "full", candidates=2)
+    honest, trap = plan.trials
+    plant(tmp_path, honest, *[(0.3, 0.3, 0.3)] * 4)
+    plant(tmp_path, trap, *[(0.6, 0.6, 0.6)] * 4)
+    for trial, loss in ((honest, 5.0), (trap, 0.001)):
+        rows = trial_folder(tmp_path, trial).rows()
+        trial_folder(tmp_path, trial).forget_rows_after(0)
+        for row in rows:
+            metrics = {**row.metrics, "loss/pixel": loss, "weighted/pixel": loss}
+            trial_folder(tmp_path, trial).append_row(MetricsRow(row.images, row.seconds, row.time, metrics))
+    (arm,) = summarise_search(plan, tmp_path, 1).arms
+    assert [candidate.is_finalist for candidate in arm.candidates] == [True, False]

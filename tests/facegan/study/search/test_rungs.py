@@ -14,9 +14,9 @@ from facegan.study.search.rungs import Rungs
 SELECTION = "validation/selection_score"
 
 
-def at(images: int, *distances: float, is_copy: bool = False) -> Measured:
+def at(images: int, *distances: float, follows: bool = True) -> Measured:
     one, two, three = (*distances, *([0.5] * (3 - len(distances))))
-    return Measured(images, (one, two, three), one + two + three, is_copy)
+    return Measured(images, (one, two, three), one + two + three, follows)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_a_copy_comes_behind_all_that_follow() -> None:
     rungs = Rungs([8])
     for number in range(3):
         rungs.goes_on(f"follows {number}", at(8, 0.5, 0.5 + number, 0.5))
-    assert not rungs.goes_on("copy", at(8, 0.99, 0.0, 0.4, is_copy=True)), "it has the best identity of all"
+    assert not rungs.goes_on("copy", at(8, 0.99, 0.0, 0.4, follows=False)), "it has the best identity of all"
     among = Rungs([8])
-    assert all(among.goes_on(f"copy {n}", at(8, 0.9 - n / 10, is_copy=True)) for n in range(3)), "among copies the best go on"
+    assert all(among.goes_on(f"copy {n}", at(8, 0.9 - n / 10, follows=False)) for n in range(3)), "among copies the best go on"
 
 
 def curves(rng: np.random.Generator) -> list[tuple[str, int, float]]:
