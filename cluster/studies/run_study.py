@@ -18,6 +18,7 @@ from cluster.storage.patience import when_reachable
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
 from cluster.studies.progress import show_progress
+from cluster.studies.reuse import copy_finished_trials
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
@@ -60,6 +61,8 @@ class StudyRequest:
     """How each arm's candidates are chosen, in a search."""
     searched: SearchResult | None = None
     """The search that the arms' values are from."""
+    share_trials: bool = False
+    """Whether trials that a study beside this one has finished are copied in place of being trained again."""
 
 
 RunTrials = Callable[[Plan, StudyStore, DataSet], None]
@@ -76,8 +79,13 @@ class PreparedStudy:
     precision: Precision
 
     def plan(self, seeds: Sequence[int]) -> Plan:
-        """Write the plan with these seeds, or extend that of the study that is there."""
-        return self.store.open(_plan(self.request, self.data, seeds, self.precision))
+        """Write the plan with these seeds, or extend that of the study that is there; take over runs that others have finished."""
+        plan = self.store.open(_plan(self.request, self.data, seeds, self.precision))
+        copied = copy_finished_trials(plan, self.store) if self.request.share_trials else []
+        if copied:
+            where = self.store.folder.parent
+            print(f"reuse    {len(copied)} finished runs of other studies in {where}: {' '.join(copied)}", flush=True)
+        return plan
 
     @property
     def shown_path(self) -> str:
@@ -144,7 +152,7 @@ def _run(study: PreparedStudy, run_trials: RunTrials) -> tuple[Plan, Summary, li
         write_json(store.folder / SEARCH, request.searched)
     print("\n".join(plan_lines(plan, study.shown_path)), flush=True)
     tracker, summary = _train_and_report(study, plan, run_trials)
-    while seeds := seeds_of_next_look(plan, summary.claims):
+    while seeds := seeds_of_next_look(plan, summary.claims, summary.change):
         exit_if_trials_failed(plan, store)
         print("\n".join(look_lines(plan, summary, seeds)), flush=True)
         plan = study.plan(seeds)

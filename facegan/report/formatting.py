@@ -11,5 +11,10 @@ def duration(seconds: float) -> str:
 
 
 def factor_label(factor: str) -> str:
-    """A factor as figures name it: a term, a group, or terms joined by +."""
-    return "+".join(LABELS[part].label for part in factor.split("+"))
+    """A factor as figures name it: a term, a group, or terms joined by +; another, as the change of a comparison, by its name."""
+    return "+".join(LABELS[part].label if part in LABELS else part for part in factor.split("+"))
+
+
+def p_text(p: float) -> str:
+    """A p value with three decimals."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,9 +1,7 @@
 """report.html: the results of a study in one file, which loads nothing from elsewhere."""
 
 import base64
-import platform
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import cv2
@@ -13,14 +11,16 @@ from facegan.config import Config
 from facegan.files import write_bytes
 from facegan.metrics.discrimination import sentence
 from facegan.metrics.table import HEADLINES, METRICS, display_name, formatted, meaning
+from facegan.report.change_table import cost_line
 from facegan.report.forest_plot import forest_plots, interaction_matrices
-from facegan.report.formatting import duration
+from facegan.report.formatting import duration, p_text
 from facegan.report.search_text import best_first, cost_sentence, rung_sentence, values_text
 from facegan.report.study_text import analysis_line
+from facegan.report.versions import installed_versions
 from facegan.study.analysis.effect_records import StudyEffects, VarianceComponents
 from facegan.study.conclusions.arms import ScoreSummary
 from facegan.study.conclusions.gradients import RULE
-from facegan.study.conclusions.summary import Summary
+from facegan.study.conclusions.summary import ArmDescription, Summary
 
 _ROW_MEANINGS = {
     "real target": "the target frame itself: the best possible score",
@@ -28,7 +28,6 @@ _ROW_MEANINGS = {
     "source warped": "the source moved to the target landmarks without a network: what a network must beat",
     "another person": "a real frame of another person",
 }
-_PACKAGES = ("torch", "numpy", "opencv-python", "torchmetrics", "dlib-bin", "pyarrow", "matplotlib")
 _LARGEST_PNG = 4_000_000
 
 
@@ -73,7 +72,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         count=_count,
         duration=duration,
         signed=_signed,
-        p_value=_p_value,
+        p_value=p_text,
         words=_words,
         best_first=best_first,
         rung_sentence=rung_sentence,
@@ -112,11 +111,20 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         differences=_differences(summary, config),
         search_cost=cost_sentence(summary.search).removeprefix("search").strip() if summary.search else "",
         searched_values=_searched_values(summary),
-        left_out={a.name: [t for t in a.without if config.loss.weights()[t]] for a in summary.study.arms},
+        trained={a.name: _trained(a, config) for a in summary.study.arms},
+        cost_text=cost_line(summary.change.cost) if summary.change else "",
         has_errors=any(trial.error for trial in summary.trials),
-        versions=_versions(),
+        versions=installed_versions(),
     )
     write_bytes(study / "report.html", text.encode())
+
+
+def _trained(arm: ArmDescription, config: Config) -> str:
+    """How an arm differs from the base configuration."""
+    without = [term.replace("_", " ") for term in arm.without if config.loss.weights()[term]]
+    parts = [f"without {', '.join(without)}"] if without else []
+    parts += [f"{name} {value}, base {config.flat()[name]}" for name, value in arm.changes.items()]
+    return "; ".join(parts) or "all terms"
 
 
 def _images(study: Path, show_faces: bool) -> dict[str, str]:
@@ -197,23 +205,9 @@ def _searched_values(summary: Summary) -> dict[str, str]:
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
 def _signed(value: float) -> str:
     """Three significant digits with the sign."""
     return f"{value:+.3g}".replace("-", "\u2212")
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _words(name: str) -> str:

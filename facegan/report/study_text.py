@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from facegan.metrics.table import display_name
+from facegan.report.change_table import change_lines
 from facegan.report.score_table import label_width, study_table
 from facegan.study.conclusions.claim_records import NOT_ESTIMABLE
 from facegan.study.conclusions.summary import Summary
@@ -26,6 +27,7 @@ def plan_lines(plan: Plan, study: str) -> list[str]:
 def look_lines(plan: Plan, summary: Summary, seeds: Sequence[int]) -> list[str]:
     """What a look at a growing study found, and that it goes on with these seeds."""
     answers = "; ".join(f"{claim.claim} {claim.answer}" for claim in summary.claims)
+    answers = summary.change.sentence if summary.change else answers
     left = sum(look > len(plan.seeds) for look in plan.analysis.looks)
     return [f"look     {len(plan.seeds)} seeds, {left} looks left: {answers}; going on with seeds {' '.join(map(str, seeds))}"]
 
@@ -42,7 +44,7 @@ def analysis_line(summary: Summary) -> str:
 
 
 def result_lines(summary: Summary) -> list[str]:
-    """The main scores, the verdict on each arm and the answers to the claims."""
+    """The main scores, the verdict on each arm, and the answers to the claims or about the change."""
     width = label_width(arm.label for arm in summary.arms)
     verdicts = [f"  {arm.label:<{width}} {arm.verdict.split(':')[0]}" for arm in summary.arms]
     unanswered = [claim for claim in summary.claims if claim.answer == NOT_ESTIMABLE]
@@ -51,7 +53,8 @@ def result_lines(summary: Summary) -> list[str]:
         claims.append(
             f"\n  {len(unanswered)} of {len(summary.claims)} questions that this design cannot answer: see the report"
         )
-    return [*study_table(summary), "", *diverged_lines(summary), *verdicts, *claims, "", analysis_line(summary)]
+    change = ["", *change_lines(summary.change)] if summary.change else []
+    return [*study_table(summary), "", *diverged_lines(summary), *verdicts, *claims, *change, "", analysis_line(summary)]
 
 
 def diverged_lines(summary: Summary) -> list[str]:
@@ -66,6 +69,8 @@ def markdown_answers(summary: Summary) -> str:
     claims = [f"- **{claim.question}** {claim.sentence}" for claim in summary.claims]
     answers = [f"- **{row.factor}, {display_name(row.metric)}**: {row.answer}; {row.sentence}" for row in summary.answers]
     arms = [f"- **{arm.label}** {arm.verdict}" for arm in summary.arms]
+    if summary.change:
+        answers.append(f"- {summary.change.sentence}")
     if summary.effects and summary.effects.replaced:
         answers.append(f"- {summary.effects.replaced}.")
     return "\n".join([*claims, *answers, *arms, f"- {analysis_line(summary)}"])

@@ -3,6 +3,7 @@
 answers    for each factor and headline metric: does switching it on help, hurt, or is it undecided?
 claims     the claims of the plan; `target_conditioning`, `feature_over_pixel` and `synergy` examine them, `group_study` is what
            they share
+change     of a comparison: is the changed configuration better, worse or equal within margins, and at what cost?
 next_look  whether a study that grows until it is answered goes on
 verdict    for each arm: does it follow the target or copy the source?
 arms       scores of each arm over its seeds

@@ -16,6 +16,7 @@ from facegan.study.analysis.plane import Plane, make_plane
 from facegan.study.analysis.runs import Run
 from facegan.study.conclusions.answers import FactorConclusion, answer_factors
 from facegan.study.conclusions.arms import ArmSummary, ScoreSummary, runs_of_metric, summarise_arms, summarise_card
+from facegan.study.conclusions.change import ChangeConclusion, conclude_change
 from facegan.study.conclusions.claim_records import ClaimConclusion
 from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
 from facegan.study.conclusions.finalists import TunedArm, compare_finalists
@@ -23,6 +24,7 @@ from facegan.study.conclusions.gradients import GradientConclusion, conclude_gra
 from facegan.study.conclusions.limits import limit_claims
 from facegan.study.design.analysis_plan import CLAIMS, PlanChange, difference
 from facegan.study.design.budget import Kind
+from facegan.study.design.change import COMPARE
 from facegan.study.design.plan import Plan, PlannedData, Trial
 from facegan.study.folder.trial_folder import State, trial_folder
 from facegan.study.search.results import SEARCH, SearchResult
@@ -38,6 +40,8 @@ class ArmDescription:
     label: str
     without: tuple[str, ...]
     """Loss terms that the arm leaves out."""
+    changes: Mapping[str, str | bool | int | float]
+    """Other values of its configuration, by dotted name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,11 @@ class Summary:
     plane: Plane | None
     """None before anything was scored on both coordinates."""
     effects: StudyEffects | None
-    """None for a design without factors."""
+    """None for a design without factors; of a change, the effects of switching it on."""
     answers: tuple[FactorConclusion, ...]
     claims: tuple[ClaimConclusion, ...]
+    change: ChangeConclusion | None
+    """Of a study that compares a changed configuration with its base."""
     discrimination: Discrimination | None
     """How well the identity evaluator tells the test people apart."""
     search: SearchResult | None
@@ -157,6 +163,8 @@ def summarise_study(
     runs = {metric: runs_of_metric(study, plan, metric, cards, people) for metric in (*HEADLINES, *_STAND_INS)}
     arms = summarise_arms(study, plan, cards, rows, people)
     effects, claims = _findings(plan, runs, arms)
+    states = {trial.key: trial_folder(study, trial).state() for trial in plan.trials}
+    is_comparison = effects is not None and plan.design == COMPARE
     gradients = gradients_of_arms(study, plan)
     search = read_record(SearchResult, study / SEARCH, "run jobs/search.py again, which writes it")
     return Summary(
@@ -170,8 +178,9 @@ def summarise_study(
         gradient_conclusions=conclude_gradients(gradients),
         plane=make_plane(runs, rows, effects),
         effects=effects,
-        answers=answer_factors(effects) if effects else (),
+        answers=answer_factors(effects) if effects and not is_comparison else (),
         claims=claims,
+        change=conclude_change(plan, runs, effects, arms, states) if effects and is_comparison else None,
         discrimination=discrimination,
         search=search,
         finalists=compare_finalists(search, plan, study, runs) if search else (),
@@ -181,8 +190,10 @@ def summarise_study(
 def _findings(
     plan: Plan, runs: Mapping[str, Sequence[Run]], arms: Sequence[ArmSummary]
 ) -> tuple[StudyEffects | None, tuple[ClaimConclusion, ...]]:
-    """Effects and claims; none for a design without factors."""
+    """Effects and claims; none for a design without factors, and no claims for a change of the configuration."""
     planned = [arm.levels for arm in plan.arms if arm.levels]
+    if plan.design == COMPARE:
+        return analyse_study(runs, planned, plan.analysis), ()
     if not plan.factors or not planned:
         return None, ()
     runs = {metric: [run for run in found if run.levels] for metric, found in runs.items()}
@@ -199,7 +210,7 @@ def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
         id=plan.id(),
         design=plan.design,
         preset=plan.preset,
-        arms=tuple(ArmDescription(a.name, a.label, a.without) for a in plan.arms),
+        arms=tuple(ArmDescription(a.name, a.label, a.without, a.changes) for a in plan.arms),
         seeds=tuple(sorted({t.seed for t in plan.trials})),
         images=max(images),
         budget=BudgetSummary(
@@ -219,7 +230,7 @@ def _study(study: Path, plan: Plan, cards: Sequence[Card]) -> StudySummary:
 
 
 def _analysis(plan: Plan) -> AnalysisSummary:
-    made = replace(plan.analysis, metrics=HEADLINES, claims=CLAIMS)
+    made = replace(plan.analysis, metrics=HEADLINES, claims=() if plan.design == COMPARE else CLAIMS)
     deviation = "" if made == plan.analysis else difference(plan.analysis, made)
     return AnalysisSummary(plan.analysis.digest(), plan.analysis.looks, plan.changes, deviation)
 

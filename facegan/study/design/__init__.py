@@ -3,6 +3,7 @@
 two_level   two-level designs: factorials and fractions of them, aliases, and a run order that stays balanced
 arms        factors (groups of loss terms), arms (which factors are on), designs by name, candidates of a search
 budget      what all arms get alike: images, compute or time
+change      the two arms that compare a changed configuration with its base
 analysis_plan  what will be asked: metrics, claims, smallest effects of interest, looks
 plan        all trials of a study; keys that are hashes of what decides a trial's result
 

@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facegan.errors import UserError
+from facegan.study.design.change import BASE, CHANGED, COMPARE, FACTOR
 from facegan.study.design.plan import Plan
+
+_COMPARED = [(BASE, {FACTOR: -1}, False), (CHANGED, {FACTOR: 1}, True)]
 
 
 def contradiction(plan: Plan) -> str:
@@ -26,6 +29,8 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         yield f"two trials of arm {twice[0]!r}, seed {twice[1]} and candidate {twice[2]}"
     yield from _contradictions_of_design(plan)
     yield from _refused_changes(plan)
+    if plan.design == COMPARE and [(arm.name, arm.levels, bool(arm.changes)) for arm in plan.arms] != _COMPARED:
+        yield "a comparison has a base, and an arm with changes"
     budget = plan.budget
     if budget.gflop is not None and not set(names) <= set(budget.gflop_per_image) & set(budget.passes_per_image):
         yield "its budget lacks an arm"
