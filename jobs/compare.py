@@ -80,7 +80,8 @@ def main(args: Compare) -> None:
     with to_standard_error() if args.json else nullcontext():
         study, _ = run_study(request, train)
     summary = read_record(Summary, study / "summary.json", "remove it and run the same command again")
-    assert summary is not None and summary.change is not None, "a finished comparison has a conclusion"
+    assert summary is not None
+    assert summary.change is not None
     if args.json:
         cpus = args.trial_resources.cpus_per_trial
         print(json.dumps(_result(summary, summary.change, trained, cpus, time.monotonic() - started), default=asdict))

@@ -10,18 +10,8 @@ def change_lines(found: ChangeConclusion) -> list[str]:
     width = max(len(display_name(row.metric)) for row in found.metrics)
     head = f"  {'':<{width}}{'base':>9}{'changed':>9}{'effect':>10}{'95 % interval':>20}{'margin':>9}{'p':>9}  verdict"
     rows = [f"  {display_name(row.metric):<{width}}{_numbers(row)}  {row.verdict}" for row in found.metrics]
-    return [
-        *(f"  {line}" for line in described_changes(found)),
-        head,
-        *rows,
-        f"  {cost_line(found.cost)}",
-        f"  {found.sentence}",
-    ]
-
-
-def described_changes(found: ChangeConclusion) -> list[str]:
-    """'loss.pixel 10.0 -> 5.0' for each value that is changed."""
-    return [f"{name} {before} -> {after}" for name, (before, after) in found.changes.items()]
+    changed = [f"  {name} {before} -> {after}" for name, (before, after) in found.changes.items()]
+    return [*changed, head, *rows, f"  {cost_line(found.cost)}", f"  {found.sentence}"]
 
 
 def _numbers(row: ChangeOnMetric) -> str:

@@ -11,7 +11,7 @@ def duration(seconds: float) -> str:
 
 
 def factor_label(factor: str) -> str:
-    """A factor as figures name it: a term, a group, or terms joined by +; another, as the change of a comparison, by its name."""
+    """A factor as figures name it: a term, a group, terms joined by +, or the change of a comparison."""
     return "+".join(LABELS[part].label if part in LABELS else part for part in factor.split("+"))
 
 

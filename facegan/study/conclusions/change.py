@@ -1,9 +1,9 @@
 """Is a changed configuration better than its base? An outcome, and what the change does to each metric and to the cost.
 
-The rule is that of experiments with several metrics in which none may get worse: superiority on at least one, non-inferiority
-on all: Schultzberg, Ankargren and Frånberg (2024), arXiv 2402.11609. Tests of superiority are adjusted by Holm over the metrics,
-because one is enough. Those of non-inferiority and of equivalence are not, because all must hold: Berger (1982), Technometrics
-24, 295-300. All of them hold over all looks, since p values and intervals are adjusted for these.
+A change is kept if it is superior on at least one metric and non-inferior on all: Schultzberg, Ankargren and Frånberg (2024),
+arXiv 2402.11609. Tests of superiority are adjusted by Holm over the metrics, because one is enough. Those of non-inferiority and
+of equivalence are not, because all must hold: Berger (1982), Technometrics 24, 295-300. All of them hold over all looks, since p
+values and intervals are adjusted for these.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +27,8 @@ Outcome = Literal["keep", "discard", "equal", "undecided"]
 """keep: better on at least one metric, and worse by the margin on none. discard: worse on at least one metric, or runs diverge
 that do not diverge in the base. equal: within the margin on every metric. undecided: none of these is shown."""
 MetricVerdict = Literal["better", "worse", "equal", "not worse", "undecided", "not comparable"]
-"""equal: the whole interval is within the margin. better, worse: p below 0.05 after Holm, and not equal. not worse: the interval
-excludes that it is worse by the margin. not comparable: identity, where an arm copies the source or shows no face."""
+"""equal: the whole interval is within the margin. better, worse: p below 0.05 after Holm, and not equal. not worse: the whole
+interval is above a loss of the margin. not comparable: identity, where an arm copies the source or shows no face."""
 
 _MIN_PEOPLE = 2
 """The people's spread is part of the interval."""
@@ -140,7 +140,7 @@ def _on_metric(metric: str, found: MetricEffects, runs: Sequence[Run], refused: 
         better=METRICS[metric].better,
         base=means.get(BASE),
         changed=means.get(CHANGED),
-        effect=effect and effect.estimate,
+        effect=effect.estimate if effect else None,
         interval=interval,
         p=p,
         margin=margin,
