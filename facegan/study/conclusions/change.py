@@ -1,9 +1,9 @@
 """Is a changed configuration better than its base? An outcome, and what the change does to each metric and to the cost.
 
 A change is kept if it is superior on at least one metric and non-inferior on all: Schultzberg, Ankargren and Frånberg (2024),
-arXiv 2402.11609. Tests of superiority are adjusted by Holm over the metrics, because one is enough. Those of non-inferiority and
-of equivalence are not, because all must hold: Berger (1982), Technometrics 24, 295-300. All of them hold over all looks, since p
-values and intervals are adjusted for these.
+arXiv 2402.11609. Tests of superiority are adjusted by Holm over the metrics, because one is enough. Those of non-inferiority
+and of equivalence are not, because all must hold: Berger (1982), Technometrics 24, 295-300. All of them hold over all looks,
+since p values and intervals are adjusted for these.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
