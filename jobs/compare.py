@@ -19,10 +19,11 @@ from cluster.cli.command_line import run_job
 from cluster.cli.standard_output import to_standard_error
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
-from cluster.studies.arguments import StudyArguments, check_no_seed, check_start_weights
+from cluster.studies.arguments import StudyArguments, check_start_weights
 from cluster.studies.run_study import StudyRequest, run_study
 from cluster.studies.study_store import StudyStore
 from facegan.config import SHIPPED_SEEDS, Config
+from facegan.errors import UserError
 from facegan.records import read_record
 from facegan.report.versions import installed_versions
 from facegan.study.conclusions.change import ChangeConclusion, Outcome
@@ -56,7 +57,8 @@ def main(args: Compare) -> None:
     arms = compared_arms(args.shared.config, args.change)
     looks = looks_until(_max_seeds(args.max_seeds, args.shared.config))
     analysis = analysis_of_change(looks, args.margin)
-    check_no_seed(args.shared.config)
+    if args.shared.config.seed:
+        raise UserError(f"--seed is {args.shared.config.seed}: this job trains the seeds 0, 1, 2 ...; leave it out")
     args.shared.check()
     trained: set[str] = set()
 

@@ -17,7 +17,7 @@ from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.study_folder import open_study
-from jobs import ablate, evaluate, ingest, search, train
+from jobs import ablate, compare, evaluate, ingest, search, train
 from tests.planning import PLANNED_DATA
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,6 +25,7 @@ MANIFEST = "manifest-000001.json"
 
 JOBS: dict[str, tuple[Any, Any]] = {
     "ablate": (ablate.main, ablate.Ablate),
+    "compare": (compare.main, compare.Compare),
     "evaluate": (evaluate.main, evaluate.Evaluate),
     "ingest": (ingest.main, ingest.Ingest),
     "search": (search.main, search.Search),
@@ -87,6 +88,13 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--ingest.landmark_weights", "gs://x/y"], "--ingest.landmark_weights is 'gs://x/y': allowed are"),
         ("ablate", ["--data", "x", "--ingest.crop_scale", "3"], "no clips are ingested; leave --ingest... out"),
         ("ablate", ["--crop_smoothing", "0"], "--ingest.crop_smoothing"),
+        ("compare", [], "--change is missing"),
+        ("compare", ["--change", "loss.pixl=5"], "did you mean 'pixel'?"),
+        ("compare", ["--change", "loss.pixel=5", "--max_seeds", "2"], "--max_seeds is 2: at least 3"),
+        ("compare", ["--change", "loss.pixel=5", "--max_seeds", "10"], "share them; give at most 3 neighbouring seeds"),
+        ("compare", ["--change", "loss.pixel=5", "--margin", "ssim=0.1"], "--margin has 'ssim=0.1'"),
+        ("compare", ["--change", "loss.pixel=5", "--seed", "3"], "--seed is 3: this job trains the seeds 0, 1, 2"),
+        ("compare", ["--change", "model.head=colour"], "give --start random"),
         ("search", ["--candidates", "1"], "--candidates is 1: from 2"),
         ("search", ["--data.validation_fraction", "0"], "hold some out"),
         ("train", ["--workers", "3"], "a divisor of optim.batch (8)"),

@@ -1,0 +1,212 @@
+"""Verdicts on a change: the rule, the conclusion from a study's files, and error rates by simulation."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facegan.config import Config
+from facegan.metrics.table import HEADLINES
+from facegan.report.study_text import markdown_answers, result_lines
+from facegan.study.analysis.effect_records import Bounds
+from facegan.study.analysis.effects import analyse_study, direction
+from facegan.study.analysis.holm import holm
+from facegan.study.analysis.intervals import two_way_interval
+from facegan.study.analysis.looks import present_look
+from facegan.study.conclusions.change import MetricVerdict, Outcome, decide, judge
+from facegan.study.conclusions.next_look import seeds_of_next_look
+from facegan.study.conclusions.summary import Summary, summarise_study
+from facegan.study.design.analysis_plan import looks_until
+from facegan.study.design.change import analysis_of_change, compared_arms
+from facegan.study.design.plan import Plan, make_plan
+from facegan.study.folder.study_folder import open_study
+from facegan.study.folder.trial_folder import trial_folder
+from tests.facegan.study.planted import Floats, runs_of
+from tests.facegan.study.planted_study import finish_trial, planted_card
+from tests.known import known
+from tests.planning import PLANNED_DATA
+
+
+@pytest.mark.parametrize(
+    ("interval", "p", "better", "verdict"),
+    [
+        (None, None, 1, "undecided"),
+        ((-0.9, 0.9), 1.0, 1, "equal"),
+        ((0.1, 0.9), 0.001, 1, "equal"),
+        ((0.1, 1.5), 0.01, 1, "better"),
+        ((0.1, 1.5), 0.06, 1, "not worse"),
+        ((0.1, 1.5), 0.01, -1, "worse"),
+        ((-1.5, -0.1), 0.01, -1, "better"),
+        ((-1.5, -0.1), 0.06, 1, "undecided"),
+        ((-0.5, 1.5), 0.5, 1, "not worse"),
+        ((-0.5, 1.5), 0.5, -1, "undecided"),
+        ((-1.0, 0.5), 0.5, 1, "undecided"),
+    ],
+)
+def test_a_metric_is_judged_by_its_interval_margin_and_p(
+    interval: Bounds | None, p: float | None, better: int, verdict: str
+) -> None:
+    assert judge(interval, p, 1.0, better) == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "outcome"),
+    [
+        (["better", "equal", "not worse"], "keep"),
+        (["better", "undecided"], "undecided"),
+        (["better", "worse"], "discard"),
+        (["worse", "undecided"], "discard"),
+        (["equal", "equal"], "equal"),
+        (["equal", "not worse"], "undecided"),
+        (["equal", "not comparable"], "equal"),
+        (["not comparable"], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_the_outcome_follows_from_the_verdicts(verdicts: list[MetricVerdict], outcome: str) -> None:
+    assert decide(verdicts) == outcome
+
+
+def make_comparison(root: Path, config: Config, seeds: Sequence[int], max_seeds: int = 4) -> Plan:
+    plan = make_plan(
+        config,
+        compared_arms(config, ["loss.pixel=5"]),
+        design="compare",
+        preset="demo",
+        seeds=seeds,
+        candidates=1,
+        data=PLANNED_DATA,
+        commit="abc",
+        analysis=analysis_of_change(looks_until(max_seeds), []),
+    )
+    return open_study(root, plan)
+
+
+def finish(root: Path, plan: Plan, face_error: float, likeness: float = 0.3) -> Summary:
+    """The summary after all trials: the changed arm has this face error, and 10 in the base."""
+    for trial in plan.trials:
+        error = face_error if trial.arm == "changed" else 10.0
+        finish_trial(root, trial, planted_card(error + 0.01 * trial.seed, 0.1, likeness, trial.seed))
+    return summarise_study(root, plan)
+
+
+@pytest.mark.parametrize(
+    ("face_error", "outcome", "words"),
+    [(10.01, "equal", "every metric differs by less"), (5.0, "keep", "face error is better by 5"), (15.0, "discard", "worse")],
+)
+def test_a_study_concludes_and_says_so(face_error: float, outcome: str, words: str, tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0, 1, 2, 3])
+    summary = finish(tmp_path, plan, face_error)
+    change = known(summary.change)
+    assert change.outcome == outcome and words in change.sentence
+    assert (change.seeds, change.people, change.looks_left) == (4, 12, 0)
+    assert change.changes == {"loss.pixel": ("10.0", "5.0")}
+    assert not summary.claims and not summary.answers and not summary.study.analysis.deviation
+    row = next(row for row in change.metrics if row.metric == "face_error")
+    assert known(row.effect) == pytest.approx(face_error - 10) == pytest.approx(known(row.changed) - known(row.base))
+    assert change.sentence in "\n".join(result_lines(summary)) and change.sentence in markdown_answers(summary)
+    assert seeds_of_next_look(plan, summary.claims, change) == ()
+
+
+def test_an_open_comparison_goes_on_with_the_next_seed(tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0, 1, 2])
+    summary = summarise_study(tmp_path, plan)
+    assert known(summary.change).outcome == "undecided" and "too few runs" in known(summary.change).sentence
+    assert seeds_of_next_look(plan, summary.claims, summary.change) == (0, 1, 2, 3)
+
+
+def test_a_change_that_diverges_is_discarded(tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0, 1, 2])
+    lost = next(trial for trial in plan.trials if trial.arm == "changed")
+    finish(tmp_path, plan, 10.0)
+    folder = trial_folder(tmp_path, lost)
+    (folder.path / "scores.json").unlink()
+    folder.write_state("DIVERGED", images=8, seconds=1.0, passes={}, error="pixel is nan")
+    change = known(summarise_study(tmp_path, plan).change)
+    assert change.outcome == "discard" and change.diverged == (0, 1)
+    assert "not finite in 1 changed runs and in 0" in change.sentence
+
+
+def test_the_cost_is_the_ratio_of_seconds_per_image_in_each_seed(tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0, 1])
+    for trial in plan.trials:
+        seconds = {"base": 2.0, "changed": 1.0 if trial.seed else 4.0}[trial.arm]
+        folder = trial_folder(tmp_path, trial)
+        folder.write_state("COMPLETED", images=10, seconds=seconds, passes={})
+    cost = known(summarise_study(tmp_path, plan).change).cost
+    assert known(cost.ratio) == pytest.approx(1.0) and cost.ratio_range == (0.5, 2.0)
+    assert (cost.base.seconds_per_image, cost.changed.seconds_per_image) == (0.2, 0.25)
+
+
+LOOKS = looks_until(10)
+MARGINS = np.array([0.1, 0.1, 1.0, 0.01])
+NOISE = {"run": 0.3, "people": 0.4, "rest": 0.6}
+"""Standard deviations in margins: between runs, of an effect between people, and of each run on each person."""
+
+
+def differences(rng: np.random.Generator, effects: Sequence[float]) -> Floats:
+    """[metrics, seeds, people] changed minus base in margins, more is better, with planted effects on the first metrics."""
+    shape = (len(HEADLINES), LOOKS[-1], 12)
+    noise = (
+        np.sqrt(2) * NOISE["run"] * rng.normal(0, 1, (*shape[:2], 1))
+        + NOISE["people"] * rng.normal(0, 1, (shape[0], 1, shape[2]))
+        + np.sqrt(2) * NOISE["rest"] * rng.normal(0, 1, shape)
+    )
+    planted = np.zeros(len(HEADLINES))
+    planted[: len(effects)] = effects
+    return np.asarray(planted[:, None, None] + noise, np.float64)
+
+
+def concluded(found: Floats) -> tuple[Outcome, int]:
+    """The outcome and the number of seeds of a comparison that stops when it is decided, as the job does."""
+    decided = ((at_look(found, seeds), seeds) for seeds in LOOKS)
+    return next((both for both in decided if both[0] != "undecided"), ("undecided", LOOKS[-1]))
+
+
+def at_look(found: Floats, seeds: int) -> Outcome:
+    """The outcome with the first seeds, as `analyse_study` and `conclude_change` find it, without what takes time there."""
+    look = present_look(LOOKS, seeds)
+    intervals = [
+        two_way_interval(of_seeds.mean(axis=0), of_seeds.mean(axis=1).var(ddof=1) / seeds, seeds - 1, look.nominal_level)
+        for of_seeds in found[:, :seeds]
+    ]
+    p = holm([interval.p for interval in intervals], len(intervals), look)
+    return decide([judge(i.bounds, adjusted, 1.0, 1) for i, adjusted in zip(intervals, p, strict=True)])
+
+
+@pytest.mark.parametrize(("effect", "outcome"), [(0.0, "equal"), (1.5, "keep"), (-1.5, "discard"), (0.5, "undecided")])
+def test_the_simulation_concludes_as_the_analysis_of_a_study_does(effect: float, outcome: str) -> None:
+    seeds = 8
+    arms, analysis = compared_arms(Config(), ["loss.pixel=5"]), analysis_of_change(LOOKS, [])
+    planned = [arm.levels for arm in arms]
+    found = differences(np.random.default_rng(2), [effect])
+    runs = {}
+    for metric, margin, of_metric in zip(HEADLINES, MARGINS, found, strict=True):
+        values = np.stack([np.zeros((seeds, 12)), of_metric[:seeds] * margin * direction(metric)], axis=1)
+        runs[metric] = runs_of(planned, range(seeds), values.reshape(2 * seeds, 12))
+    runs["landmark_auc"] = runs["landmark_error"]
+    verdicts = [
+        judge(of.effects[0].interval, of.effects[0].p_holm, known(of.smallest_of_interest), direction(metric))
+        for metric, of in analyse_study(runs, planned, analysis).metrics.items()
+    ]
+    assert decide(verdicts) == at_look(found, seeds) == outcome
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("effects", "right", "least"),
+    [([], "equal", 0.75), ([1.0], "keep", 0.7), ([2.0], "keep", 0.8), ([-1.0], "discard", 0.75), ([-2.0], "discard", 0.95)],
+)
+def test_changes_that_do_nothing_are_rarely_called_an_effect_and_others_are_found(
+    effects: list[float], right: Outcome, least: float
+) -> None:
+    """Over all looks and metrics; jobs/README.md has the table of 2,000 studies."""
+    studies = 200
+    found = [concluded(differences(np.random.default_rng([i, 11]), effects)) for i in range(studies)]
+    share = {outcome: count / studies for outcome, count in Counter(outcome for outcome, _ in found).items()}
+    print(f"\n{effects}: {share}, {np.mean([seeds for _, seeds in found]):.1f} seeds")
+    assert share.get(right, 0.0) >= least
+    if not effects:
+        assert share.get("keep", 0.0) + share.get("discard", 0.0) <= 0.05
