@@ -23,6 +23,7 @@ from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.analysis_plan import default_analysis
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import Budget
+from facegan.study.design.change import COMPARE, analysis_of_change, compared_arms
 from facegan.study.design.plan import Plan, make_plan, trial_key
 from facegan.study.folder.study_folder import PLAN, extended_plan, open_study, read_plan, write_plan
 from facegan.study.folder.trial_folder import trial_folder
@@ -35,10 +36,36 @@ pytestmark = pytest.mark.slow
 Study = tuple[Path, Plan]
 
 
-@pytest.fixture(scope="module", params=["images", "flops", "seconds"])
+@pytest.fixture(scope="module", params=["images", "flops", "seconds", "compare"])
 def study(tiny: Config, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Study:
-    """A finished study of four arms and two seeds, and its plan; its trials lie beside it by number."""
+    """A finished study of eight trials, and its plan; its trials lie beside it by number."""
     root = tmp_path_factory.mktemp("study")
+    plan = compared(tiny) if request.param == "compare" else factorial(tiny, request.param)
+    open_study(root, plan)
+    for number, trial in enumerate(plan.trials):
+        finish_trial(root, trial, planted_card(10 + number, 0.1 + 0.01 * number, 0.1 * number, number))
+        trial_folder(root, trial).path.rename(root / str(number))
+    (root / PLAN).rename(root / "whole.json")
+    return root, plan
+
+
+def compared(tiny: Config) -> Plan:
+    """A changed configuration and its base, four seeds."""
+    return make_plan(
+        tiny,
+        compared_arms(tiny, ["loss.pixel=5", "data.flip=False"]),
+        design=COMPARE,
+        preset="demo",
+        seeds=(0, 1, 2, 3),
+        candidates=1,
+        data=PLANNED_DATA,
+        commit="c",
+        analysis=analysis_of_change((3, 4, 5), ["face_error=0.5"]),
+    )
+
+
+def factorial(tiny: Config, budget: str) -> Plan:
+    """Four arms, two seeds."""
     design = choose_design("factorial", tiny, factors=("pixel_space", "feature_space"))
     names = [arm.name for arm in design.arms]
     budgets = {
@@ -47,7 +74,7 @@ def study(tiny: Config, tmp_path_factory: pytest.TempPathFactory, request: pytes
         "flops": Budget("flops", None, 32.0, dict.fromkeys(names, 1.0), {key: {"generator": 4.0, "vgg": 0.0} for key in names}),
     }
     arms = (replace(design.arms[0], changes={"optim.generator_lr": 1e-3, "loss.pixel_form": "l1"}), *design.arms[1:])
-    plan = make_plan(
+    return make_plan(
         tiny.override({"warm_up": 8}),
         arms,
         design=design.name,
@@ -56,15 +83,9 @@ def study(tiny: Config, tmp_path_factory: pytest.TempPathFactory, request: pytes
         data=PLANNED_DATA,
         commit="c",
         factors=design.factors,
-        budget=budgets[request.param],
-        analysis=default_analysis((2, 3)) if request.param == "images" else None,
+        budget=budgets[budget],
+        analysis=default_analysis((2, 3)) if budget == "images" else None,
     )
-    open_study(root, plan)
-    for number, trial in enumerate(plan.trials):
-        finish_trial(root, trial, planted_card(10 + number, 0.1 + 0.01 * number, 0.1 * number, number))
-        trial_folder(root, trial).path.rename(root / str(number))
-    (root / PLAN).rename(root / "whole.json")
-    return root, plan
 
 
 def made_to_fit(values: Any) -> Plan | None:

@@ -17,11 +17,12 @@ from tests.planning import PLANNED_DATA
 CLIPS = [f"{500 + i}" for i in range(12)]
 
 
-def planted_card(face_error: float, landmark_error: float, likeness: float, seed: int = 0) -> Card:
+def planted_card(face_error: float, landmark_error: float, likeness: float, seed: int = 0, following: float = 0.9) -> Card:
     """A metric card of twelve clips with about the given means. Clips differ by more than cards of one clip do."""
     hard = np.linspace(-5, 5, len(CLIPS))
     noise = np.random.default_rng(seed).normal(0, 0.3, len(CLIPS))
     scores: Scores = {metric: np.full(len(CLIPS), 0.9) for metric in METRICS}
+    scores["target_following"] = np.full(len(CLIPS), following)
     scores["face_error"] = face_error + hard + noise
     scores["landmark_error"] = landmark_error + 0.01 * (hard + noise)
     scores["source_likeness"] = likeness + 0.01 * noise

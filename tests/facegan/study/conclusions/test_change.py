@@ -129,6 +129,17 @@ def test_a_change_that_diverges_is_discarded(tmp_path: Path, tiny: Config) -> No
     assert "not finite in 1 changed runs and in 0" in change.sentence
 
 
+def test_identity_is_not_compared_where_an_arm_copies(tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0, 1, 2, 3])
+    for trial in plan.trials:
+        following = 0.0 if trial.arm == "base" else 0.8
+        finish_trial(tmp_path, trial, planted_card(10, 0.1, 0.9, trial.seed, following=following + 0.001 * trial.seed))
+    change = known(summarise_study(tmp_path, plan).change)
+    verdicts = {row.metric: row.verdict for row in change.metrics}
+    assert verdicts["identity_kept"] == "not comparable" and verdicts["target_following"] == "better"
+    assert change.outcome == "keep" and "Identity is not compared, because Base copies the source" in change.sentence
+
+
 def test_the_cost_is_the_ratio_of_seconds_per_image_in_each_seed(tmp_path: Path, tiny: Config) -> None:
     plan = make_comparison(tmp_path, tiny, [0, 1])
     for trial in plan.trials:
@@ -197,7 +208,14 @@ def test_the_simulation_concludes_as_the_analysis_of_a_study_does(effect: float,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("effects", "right", "least"),
-    [([], "equal", 0.75), ([1.0], "keep", 0.7), ([2.0], "keep", 0.8), ([-1.0], "discard", 0.75), ([-2.0], "discard", 0.95)],
+    [
+        ([], "equal", 0.75),
+        ([1.0], "keep", 0.75),
+        ([2.0], "keep", 0.85),
+        ([-1.0], "discard", 0.8),
+        ([-2.0], "discard", 0.95),
+        ([2.0, -1.0], "discard", 0.8),
+    ],
 )
 def test_changes_that_do_nothing_are_rarely_called_an_effect_and_others_are_found(
     effects: list[float], right: Outcome, least: float
@@ -208,5 +226,7 @@ def test_changes_that_do_nothing_are_rarely_called_an_effect_and_others_are_foun
     share = {outcome: count / studies for outcome, count in Counter(outcome for outcome, _ in found).items()}
     print(f"\n{effects}: {share}, {np.mean([seeds for _, seeds in found]):.1f} seeds")
     assert share.get(right, 0.0) >= least
+    if min(effects, default=0.0) < 0:
+        assert share.get("keep", 0.0) + share.get("equal", 0.0) <= 0.05
     if not effects:
         assert share.get("keep", 0.0) + share.get("discard", 0.0) <= 0.05

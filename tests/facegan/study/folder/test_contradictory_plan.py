@@ -33,6 +33,7 @@ def set_value(*path: Any, value: Any) -> Callable[[Any], None]:
             set_value("plan", "arms", 0, "changes", value={"loss.pixel": -1}),
             r"arm .* are refused: loss\.pixel is -1",
         ),
+        (set_value("plan", "design", value="compare"), "a comparison has a base, and an arm with changes"),
         (lambda content: content["plan"]["arms"].append(content["plan"]["arms"][0]), "two arms have one name"),
         (set_value("equalised", value="something else"), "what follows from its plan"),
         (set_value("run_order", value=[]), "what follows from its plan"),
