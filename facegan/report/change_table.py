@@ -8,7 +8,7 @@ from facegan.study.conclusions.change import ChangeConclusion, ChangeCost, Chang
 def change_lines(found: ChangeConclusion) -> list[str]:
     """The change, a row for each metric, the cost and the conclusion."""
     width = max(len(display_name(row.metric)) for row in found.metrics)
-    head = f"  {'':<{width}}{'base':>9}{'changed':>9}{'effect':>10}{'95 % interval':>20}{'margin':>9}{'p':>9}  verdict"
+    head = f"  {'':<{width}}{'base':>9}{'changed':>9}{'effect':>11}{'95 % interval':>24}{'margin':>8}{'p (Holm)':>10}  verdict"
     rows = [f"  {display_name(row.metric):<{width}}{_numbers(row)}  {row.verdict}" for row in found.metrics]
     changed = [f"  {name} {before} -> {after}" for name, (before, after) in found.changes.items()]
     return [*changed, head, *rows, f"  {cost_line(found.cost)}", f"  {found.sentence}"]
@@ -19,7 +19,7 @@ def _numbers(row: ChangeOnMetric) -> str:
     effect = "-" if row.effect is None else f"{row.effect:+.3g}"
     interval = "-" if row.interval is None else f"{row.interval[0]:+.3g} to {row.interval[1]:+.3g}"
     p = "-" if row.p is None else p_text(row.p)
-    return f"{base:>9}{changed:>9}{effect:>10}{interval:>20}{row.margin:>9g}{p:>9}"
+    return f"{base:>9}{changed:>9}  {effect:>9}  {interval:>22}{row.margin:>8g}{p:>10}"
 
 
 def cost_line(cost: ChangeCost) -> str:

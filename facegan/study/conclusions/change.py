@@ -208,8 +208,8 @@ def _sentence(
         text += f", although {_effects(named['better'])}" if named["better"] else ""
     else:
         text = "Undecided: no metric is worse by its margin, and none is decidedly better"
-    limits = f". Identity is not compared, because {unlike}" if unlike else ""
-    return f"{text} (from {basis}, for others like them){limits}."
+    scope = f"This is for other seeds and people of these data, at this length of training, from {basis}."
+    return f"{text}. {scope}" + (f" Identity is not compared, because {unlike}." if unlike else "")
 
 
 def _effects(found: Sequence[ChangeOnMetric]) -> str:
