@@ -34,7 +34,8 @@ def test_a_change_that_does_nothing_is_equal_and_no_run_is_trained_twice(
     # On a CPU TF32 is not used, so the arms are the same.
     found = compare(jobs, "--change", "optim.tf32=False", code=EXIT_CODES["equal"])
     assert (found["outcome"], found["seeds"], found["people"]) == ("equal", 3, 2)
-    assert [(row["effect"], row["interval"]) for row in found["metrics"]] == [(0.0, [0.0, 0.0])] * 4
+    assert [row["effect"] for row in found["metrics"]] == [pytest.approx(0, abs=1e-12)] * 4
+    assert [row["verdict"] for row in found["metrics"]] == ["equal"] * 4
     assert (found["trials"]["trained"], found["trials"]["reused"], found["this_command"]["images"]) == (6, 0, 96)
     assert found["changes"] == {"optim.tf32": ["True", "False"]}
     assert found["cost"]["ratio"] > 0 and found["this_command"]["cpu_seconds"] > 0
