@@ -66,14 +66,13 @@ def main(args: Compare) -> None:
         from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
 
         trained.update(trial.key for trial in store.not_ended(plan.trials))
-        run_sweep(plan, store, data, args.trial_resources, grace_images=args.shared.config.images)
+        run_sweep(plan, store, data, args.trial_resources)
 
     request = StudyRequest(
         shared=args.shared,
         design=COMPARE,
         arms=arms,
         seeds=tuple(range(looks[0])),
-        candidates=1,
         analysis=analysis,
         trial_resources=args.trial_resources,
         share_trials=True,

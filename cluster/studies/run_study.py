@@ -79,7 +79,7 @@ class PreparedStudy:
     precision: Precision
 
     def plan(self, seeds: Sequence[int]) -> Plan:
-        """Write the plan with these seeds, or extend that of the study that is there; take over runs that others have finished."""
+        """Write the plan with these seeds, or extend the study's own, and take over runs that other studies have finished."""
         plan = self.store.open(_plan(self.request, self.data, seeds, self.precision))
         copied = copy_finished_trials(plan, self.store) if self.request.share_trials else []
         if copied:

@@ -57,7 +57,6 @@ def compared(tiny: Config) -> Plan:
         design=COMPARE,
         preset="demo",
         seeds=(0, 1, 2, 3),
-        candidates=1,
         data=PLANNED_DATA,
         commit="c",
         analysis=analysis_of_change((3, 4, 5), ["face_error=0.5"]),

@@ -23,7 +23,6 @@ def make_comparison(folder: Path, config: Config, change: str) -> tuple[StudySto
         design="compare",
         preset="demo",
         seeds=(0, 1),
-        candidates=1,
         data=PLANNED_DATA,
         commit="abc",
     )

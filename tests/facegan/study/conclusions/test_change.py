@@ -76,7 +76,6 @@ def make_comparison(root: Path, config: Config, seeds: Sequence[int], max_seeds:
         design="compare",
         preset="demo",
         seeds=seeds,
-        candidates=1,
         data=PLANNED_DATA,
         commit="abc",
         analysis=analysis_of_change(looks_until(max_seeds), []),
