@@ -25,6 +25,7 @@ _REFUSED = {
     "images": "both arms are trained on equal images; give --images",
     "report_every": "it changes no image",
     "checkpoint_every": "it changes no image",
+    "checkpoint_at": "it changes no image",
     "gradient_diagnostics_every": "it changes no image",
     "data.size": "scores of images of another size cannot be compared; give --data.size",
     "data.resident": "it changes no image",

@@ -45,6 +45,7 @@ def test_values_that_fit_only_together_are_accepted() -> None:
         (["images=4000000"], "equal images; give --images"),
         (["data.size=64"], "another size"),
         (["checkpoint_every=80000"], "it changes no image"),
+        (["checkpoint_at=400"], "it changes no image"),
         (["vgg.weights=random"], "share one VGG-19"),
         (["optim.precision=bf16"], "auto is one of the others"),
         (["optim.batch=16", "loss.pixel=5", "report_every=1600"], "it changes no image"),
