@@ -15,8 +15,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from cluster.cli.command_line import run_job
-from cluster.cli.standard_output import to_standard_error
+from cluster.cli.command_line import run_job, to_standard_error
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_start_weights

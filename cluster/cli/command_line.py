@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import tyro
@@ -48,6 +48,20 @@ def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> 
     except KeyboardInterrupt:
         print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def to_standard_error() -> Iterator[None]:
+    """While the block runs, what this process and those that it starts write to standard output goes to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def parse(arguments: type[A], description: str, argv: list[str]) -> A:

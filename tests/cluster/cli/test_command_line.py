@@ -1,10 +1,12 @@
 """Errors of the command line: one line with the flag, its value and what is allowed."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from cluster.cli.command_line import parse, run_job
+from cluster.cli.command_line import parse, run_job, to_standard_error
 from facegan.errors import UserError
 from jobs.ablate import Ablate
 from jobs.ablate import main as ablate
@@ -145,3 +147,17 @@ def test_a_full_disk_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkey
     assert said == "ablate.py: the disk is full; make room and run the same command again to continue\n"
     with pytest.raises(IsADirectoryError):
         run_job(write_into_a_folder, Ablate, "")
+
+
+def test_standard_output_can_be_kept_for_a_result(capfd: pytest.CaptureFixture[str]) -> None:
+    with to_standard_error():
+        print("python", flush=True)
+        subprocess.run(["echo", "another process"], check=True)
+        os.write(1, b"a library\n")
+    print("result", flush=True)
+    out, err = capfd.readouterr()
+    assert out == "result\n" and err == "python\nanother process\na library\n"
+    with pytest.raises(UserError), to_standard_error():
+        raise UserError("x")
+    print("after", flush=True)
+    assert capfd.readouterr().out == "after\n"
