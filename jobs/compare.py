@@ -99,7 +99,10 @@ def _max_seeds(given: int | None, config: Config) -> int:
 def _result(
     summary: Summary, change: ChangeConclusion, trained: Collection[str], cpus: float, wall_seconds: float
 ) -> dict[str, Any]:
-    """The JSON object; `trained` are the keys of the runs that this command trained, `cpus` those of a run."""
+    """The JSON object; `trained` are the keys of the runs that this command trained, `cpus` the CPUs of each.
+
+    Seconds are of training, without checkpoints and scoring. GPU seconds are of runs on a GPU, which several may share.
+    """
     now = [trial for trial in summary.trials if trial.key in trained]
     on_gpu = {row.key for row in summary.parity.trials if row.device not in (None, "cpu")}
     return {
