@@ -1,5 +1,6 @@
 """Take over trials that another study in the same folder has finished, in place of training them again."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def copy_finished_trials(plan: Plan, store: StudyStore) -> list[str]:
 
 
 def _elsewhere(study: Path, key: str) -> list[TrialFolder]:
+    """The folders in which other studies of this user would have the trial."""
     plans = sorted(study.parent.glob(f"*/{PLAN}"))
-    return [TrialFolder(plan.parent / "trials" / key) for plan in plans if plan.parent != study]
+    own = [plan for plan in plans if plan.parent != study and plan.stat().st_uid == os.getuid()]
+    return [TrialFolder(plan.parent / "trials" / key) for plan in own]
 
 
 def _is_finished(found: TrialFolder, trial: Trial) -> bool:

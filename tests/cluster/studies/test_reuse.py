@@ -1,5 +1,6 @@
 """Finished trials of a study beside this one are copied, those that are unfinished, damaged or of another key are not."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,15 @@ def test_a_trial_that_is_unfinished_or_damaged_is_not_copied(
     (damaged.path / "scores.json").unlink()
     assert copy_finished_trials(plan, store) == []
     assert len(store.not_ended(plan.trials)) == 4
+
+
+def test_a_study_of_another_user_is_not_trusted(
+    studies: tuple[tuple[StudyStore, Plan], tuple[StudyStore, Plan]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (store, plan) = studies
+    user = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    assert copy_finished_trials(plan, store) == []
 
 
 def test_a_warm_up_is_copied_without_scores(tmp_path: Path, tiny: Config) -> None:
