@@ -67,7 +67,7 @@ class ArmCost:
 
 @dataclass(frozen=True, slots=True)
 class ChangeCost:
-    """What both arms cost on the machines that trained them."""
+    """What both arms cost on the machines that trained them, as busy as these were then."""
 
     base: ArmCost
     changed: ArmCost
@@ -213,8 +213,9 @@ def _sentence(
 
 
 def _effects(found: Sequence[ChangeOnMetric]) -> str:
-    return " and ".join(
+    parts = [
         f"{display_name(f.metric)} is {f.verdict} by {abs(f.effect or 0):.3g}"
         + (f" (95 % interval of the change {f.interval[0]:+.3g} to {f.interval[1]:+.3g})" if f.interval else "")
         for f in found
-    )
+    ]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
