@@ -17,12 +17,12 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from cluster.tracking.model_registry import register_generator
-from cluster.tracking.study_progress import progress_metrics
 from cluster.tracking.tracker import RegisteredModel
 from facegan.cache import is_remote
 from facegan.errors import UserError
 from facegan.metric_names import GRADIENT_DIAGNOSTICS
 from facegan.metrics.table import METRICS
+from facegan.study.analysis.study_status import progress_metrics, study_status
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, MetricsRow, TrialFolder, trial_folder
@@ -94,7 +94,7 @@ class MlflowTracker:
         """Send what is new in the study folder."""
         for trial in self.plan.trials:
             self._children[trial.key].sync()
-        progress = progress_metrics(self.plan, self.study)
+        progress = progress_metrics(study_status(self.plan, self.study))
         if progress != self._progress:
             now, step = int(time.time() * 1000), int(progress["study/images"])
             metrics = [Metric(name, value, now, step) for name, value in progress.items()]

@@ -107,3 +107,18 @@ def _goal(plan: Plan, trial: Trial) -> float:
 def _patience(rows: list[MetricsRow]) -> float:
     intervals = [later.time - row.time for row, later in pairwise(rows)]
     return max(_SILENT_SECONDS, _SILENT_REPORTS * median(intervals) if intervals else 0.0)
+
+
+def progress_metrics(status: StudyStatus) -> dict[str, float]:
+    """The numbers of the whole study by name, for an experiment tracker. What is not known yet is left out."""
+    scores = [trial.score for trial in status.trials if trial.score is not None]
+    found = {
+        "study/share": sum(trial.share for trial in status.trials) / len(status.trials),
+        "study/images": float(sum(trial.images for trial in status.trials)),
+        "study/trials_ended": float(sum(trial.state in FINAL for trial in status.trials)),
+        "study/trials_failed": float(sum(trial.state == "FAILED" for trial in status.trials)),
+        "study/seconds_spent": status.seconds_spent,
+        "study/seconds_left": status.seconds_left,
+        "study/best_validation_score": min(scores, default=None),
+    }
+    return {name: value for name, value in found.items() if value is not None}
