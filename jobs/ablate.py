@@ -12,7 +12,8 @@ from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_no_seed, check_seeds, check_start_weights
-from cluster.studies.power import power_lines
+from cluster.studies.cost_flags import CostFlags
+from cluster.studies.price import print_plan
 from cluster.studies.run_study import StudyRequest, run_study
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
@@ -45,10 +46,6 @@ class Ablate:
     same study are added to it. until-answered: add seeds until the claims are decided, in looks planned beforehand."""
     max_seeds: int | None = None
     """With --seeds until-answered: the most seeds."""
-    plan: bool = False
-    """Train nothing; print the plan, and the smallest effect that it finds with 80 % power by number of seeds."""
-    noise_from: str = ""
-    """With --plan: a study whose noise is taken. By default the noise is assumed, and said with the result."""
     budget: Kind = "images"
     """What all arms get equally. images: --images per run. flops: the compute that the full loss needs for --images, so that
     cheaper arms train on more images. seconds: --seconds of training per run."""
@@ -59,6 +56,7 @@ class Ablate:
     """Runs of a seed that one process trains together, on batches that are read once. Each has the results that it has alone.
     On a GPU, give it with --optim.cuda_graph True."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
+    cost: Annotated[CostFlags, tyro.conf.arg(name="")] = field(default_factory=CostFlags)
 
 
 def main(args: Ablate) -> None:
@@ -76,17 +74,13 @@ def main(args: Ablate) -> None:
     if args.budget == "seconds":
         _check_seconds(args)
     args.shared.check()
-    if args.plan:
-        print("\n".join(power_lines(args.shared, design, seeds, analysis, args.noise_from)))
-        return
-    if args.noise_from:
-        raise UserError(f"--noise_from is {args.noise_from!r}: it goes with --plan True")
+    args.cost.check()
     budget = choose_budget(args.budget, args.seconds, config, design.arms)
 
     def train(plan: Plan, store: StudyStore, data: DataSet) -> None:
         from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
 
-        run_sweep(plan, store, data, args.trial_resources, args.runs_together)
+        run_sweep(plan, store, data, args.trial_resources, args.runs_together, args.cost)
 
     request = StudyRequest(
         shared=args.shared,
@@ -97,8 +91,12 @@ def main(args: Ablate) -> None:
         budget=budget,
         analysis=analysis,
         trial_resources=args.trial_resources,
+        cost=args.cost,
     )
-    run_study(request, train)
+    if args.cost.plan:
+        print_plan(request, args.cost)
+    else:
+        run_study(request, train)
 
 
 def _choose_seeds(args: Ablate) -> tuple[tuple[int, ...], AnalysisPlan]:

@@ -8,6 +8,8 @@ import tyro
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import DataSet
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.cost_flags import CostFlags
+from cluster.studies.price import print_plan
 from cluster.studies.run_study import StudyRequest, run_study
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
@@ -23,6 +25,7 @@ class Train:
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     workers: int = 1
     """Worker processes that share each batch, one per GPU if the cluster has GPUs. Must divide optim.batch."""
+    cost: Annotated[CostFlags, tyro.conf.arg(name="")] = field(default_factory=CostFlags)
 
 
 def main(args: Train) -> None:
@@ -31,11 +34,13 @@ def main(args: Train) -> None:
     if args.workers < 1 or batch % args.workers:
         raise UserError(f"--workers is {args.workers}: a divisor of optim.batch ({batch})")
     args.shared.check()
+    args.cost.check()
 
     def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
         # Ray and torch take seconds to import, which a wrong flag must not wait for.
         from cluster.runtime.start import total
         from cluster.studies.data_parallel import run_data_parallel
+        from cluster.studies.meter import cost_limit
 
         gpu, there = total("GPU") > 0, total("GPU") or total("CPU")
         if args.workers > there:
@@ -43,6 +48,9 @@ def main(args: Train) -> None:
                 f"--workers is {args.workers}: at most {there:g}, because the cluster has {there:g} {'GPUs' if gpu else 'CPUs'}"
             )
         (trial,) = plan.trials
+        limit = cost_limit(plan, store, args.cost)
+        if limit is not None and not limit.whole_seeds([trial], 1):
+            return
         warm_up = plan.warm_up(trial.seed)
         for run in (warm_up, trial):
             if run is not None and trial_folder(store.folder, run).state().state not in ("COMPLETED", "DIVERGED"):
@@ -54,8 +62,12 @@ def main(args: Train) -> None:
         design="single",
         arms=(Arm("single", "Single", ()),),
         seeds=(args.shared.config.seed,),
+        cost=args.cost,
     )
-    run_study(request, run)
+    if args.cost.plan:
+        print_plan(request, args.cost, workers=args.workers)
+    else:
+        run_study(request, run)
 
 
 if __name__ == "__main__":

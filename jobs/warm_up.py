@@ -13,6 +13,7 @@ import tyro
 from cluster.cli.command_line import run_job
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.cost_flags import CostFlags
 from facegan.config import SHIPPED_SEEDS
 from facegan.errors import UserError
 from facegan.files import write_bytes
@@ -36,6 +37,7 @@ class WarmUp:
     out: Path = Path("facegan/start_weights")
     """Folder to write seed0.safetensors, seed1.safetensors, ... and README.md into."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
+    cost: Annotated[CostFlags, tyro.conf.arg(name="")] = field(default_factory=CostFlags)
 
 
 def main(args: WarmUp) -> None:
@@ -43,9 +45,11 @@ def main(args: WarmUp) -> None:
     if not args.out.is_dir():
         raise UserError(f"--out is {str(args.out)!r}: no such folder; make it, or run this in the project's folder")
     args.shared.check()
+    args.cost.check()
     design = choose_design("figure2", args.shared.config, factors=(), size="", names=("no_consistency",))
 
     # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
+    from cluster.studies.price import print_plan
     from cluster.studies.run_study import StudyRequest, run_study
     from cluster.studies.sweep import run_sweep
     from facegan.records import read_record
@@ -59,8 +63,14 @@ def main(args: WarmUp) -> None:
         seeds=tuple(range(SHIPPED_SEEDS)),
         factors=design.factors,
         trial_resources=args.trial_resources,
+        cost=args.cost,
     )
-    study, plan = run_study(request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources))
+    if args.cost.plan:
+        print_plan(request, args.cost)
+        return
+    study, plan = run_study(
+        request, lambda plan, store, data: run_sweep(plan, store, data, args.trial_resources, cost=args.cost)
+    )
     summary = read_record(Summary, study / "summary.json", "jobs/report.py makes it again")
     assert summary is not None, "run_study writes it"
     for trial in plan.trials:

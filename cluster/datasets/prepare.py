@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cluster.datasets.dataset import DataSet, check_image_size, existing
 from cluster.datasets.ingest_request import IngestRequest
-from cluster.storage.uri import storage_uri
+from cluster.storage.uri import StorageURI, storage_uri
 from facegan.config import Config
 from facegan.data.versions.manifest import SCHEMA_VERSION
 from facegan.study.design.plan import PlannedData
@@ -29,12 +29,19 @@ def prepare_data(source: str, data: str, synthetic: SyntheticConfig, request: In
         return existing(storage_uri("--data", data))
     from cluster.datasets.ingest import ingest
 
-    clips = storage_uri("--source", source or str(render(synthetic)))
+    place = place_of_data(source, data, synthetic, request)
+    return ingest(storage_uri("--source", source or str(render(synthetic))), place, request)
+
+
+def place_of_data(source: str, data: str, synthetic: SyntheticConfig, request: IngestRequest) -> StorageURI:
+    """Where the data set of `prepare_data` is, or will be once it is made."""
+    if data:
+        return storage_uri("--data", data)
+    clips = storage_uri("--source", source or str(_rendered(synthetic)))
     # Another schema gets another place, so that a new version of this program does not meet data that it cannot read.
     made_by = (clips.uri, asdict(request.config), SCHEMA_VERSION)
     digest = hashlib.sha256(repr(made_by).encode()).hexdigest()[:8]
-    name = f"{clips.uri.rpartition('/')[2]}-{request.config.size}px-{digest}"
-    return ingest(clips, storage_uri("--data", data or str(HOME / name)), request)
+    return storage_uri("--data", str(HOME / f"{clips.uri.rpartition('/')[2]}-{request.config.size}px-{digest}"))
 
 
 def check_usable(found: DataSet, config: Config) -> None:
@@ -50,8 +57,7 @@ def check_usable(found: DataSet, config: Config) -> None:
 
 def render(synthetic: SyntheticConfig) -> Path:
     """The folder of the synthetic clips; they are rendered unless a complete set is there."""
-    s = synthetic
-    folder = HOME / f"synthetic-v{GENERATOR_VERSION}-{s.people}+{s.test_people}x{s.frames}-{s.side}px-seed{s.seed}"
+    s, folder = synthetic, _rendered(synthetic)
     if is_synthetic(folder):
         return folder
     from facegan.synthetic.clips import write_synthetic
@@ -63,6 +69,10 @@ def render(synthetic: SyntheticConfig) -> Path:
     print(f"render   {s.people + s.test_people} synthetic people, {s.frames} frames each, into {folder}", flush=True)
     write_synthetic(folder, people=s.people, test_people=s.test_people, frames=s.frames, size=s.side, seed=s.seed, on_clip=show)
     return folder
+
+
+def _rendered(s: SyntheticConfig) -> Path:
+    return HOME / f"synthetic-v{GENERATOR_VERSION}-{s.people}+{s.test_people}x{s.frames}-{s.side}px-seed{s.seed}"
 
 
 def describe_data(data: DataSet) -> PlannedData:

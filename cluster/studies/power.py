@@ -1,32 +1,33 @@
 """What a study will be able to find, printed before it is run."""
 
-from collections.abc import Sequence
-
 from cluster.datasets.dataset import existing
 from cluster.storage.uri import storage_uri
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.run_study import StudyRequest
 from cluster.studies.study_store import StudyStore
 from facegan.report.power_text import power_table
-from facegan.study.conclusions.planned_power import SEEDS, power_of_design
-from facegan.study.design.analysis_plan import AnalysisPlan
+from facegan.study.conclusions.planned_power import SEEDS, DesignPower, power_of_design
 from facegan.study.design.arms import Design
 
 
-def power_lines(
-    shared: StudyArguments, design: Design, seeds: Sequence[int], analysis: AnalysisPlan, noise_from: str
-) -> list[str]:
-    """The plan in words and the table of power; `noise_from` names a study whose noise is taken, empty: it is assumed."""
+def power_of_request(request: StudyRequest, noise_from: str) -> DesignPower:
+    """The power of a study by number of seeds; `noise_from` names a study whose noise is taken, empty: it is assumed."""
     folder = None
     if noise_from:
         store = StudyStore(storage_uri("--noise_from", noise_from))
         store.location.check()
         store.pull()
         folder = store.folder
-    counts = sorted({*SEEDS, len(seeds), *analysis.looks[-1:]} - {1})
-    found = power_of_design(design, analysis, counts, _test_people(shared), folder)
+    analysis = request.analysis
+    counts = sorted({*SEEDS, len(request.seeds), *analysis.looks[-1:]} - {1})
+    design = Design(request.design, request.factors, request.arms)
+    return power_of_design(design, analysis, counts, _test_people(request.shared), folder)
+
+
+def power_lines(request: StudyRequest, found: DesignPower) -> list[str]:
+    """The analysis in words and the table of power."""
+    analysis = request.analysis
     return [
-        f"plan     {design.name}: {len(design.arms)} arms ({', '.join(arm.name for arm in design.arms)}), "
-        f"{len(seeds) * len(design.arms)} trials of {shared.config.images} images, seeds {' '.join(map(str, seeds))}",
         f"analysis {analysis.digest()}: {', '.join(analysis.metrics)}; claims {', '.join(c.name for c in analysis.claims)}",
         *power_table(found),
     ]

@@ -17,6 +17,7 @@ from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.patience import when_reachable
 from cluster.storage.uri import StorageURI, storage_uri
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.cost_flags import CostFlags
 from cluster.studies.progress import show_progress
 from cluster.studies.reuse import copy_finished_trials
 from cluster.studies.study_store import StudyStore
@@ -32,6 +33,7 @@ from facegan.report.study_text import look_lines, markdown_answers, plan_lines, 
 from facegan.study.analysis.model_selection import best_generator
 from facegan.study.conclusions.next_look import seeds_of_next_look
 from facegan.study.conclusions.summary import Summary
+from facegan.study.cost.spending import read_spending
 from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
@@ -57,6 +59,7 @@ class StudyRequest:
     budget: Budget = field(default_factory=Budget)
     analysis: AnalysisPlan = field(default_factory=default_analysis)
     trial_resources: TrialResources = field(default_factory=TrialResources)
+    cost: CostFlags = field(default_factory=CostFlags)
     search: SearchSettings | None = None
     """How each arm's candidates are chosen, in a search."""
     searched: SearchResult | None = None
@@ -128,8 +131,7 @@ def prepare(request: StudyRequest) -> PreparedStudy:
     # A study that grows by seeds keeps its folder, because a plan's id does not depend on its seeds, nor on the precision that
     # is chosen once Ray has started.
     wanted = _plan(request, data, request.seeds, "fp32")
-    default = STUDIES / f"{request.design}-{shared.preset}-{wanted.id()}"
-    store = StudyStore(storage_uri("--study", shared.study or str(default)))
+    store = StudyStore(study_location(request, wanted))
     existing = store.planned(wanted)
     if existing is None or store.not_ended(existing.trials):
         from cluster.runtime.start import start_ray_beside_import
@@ -144,6 +146,12 @@ def prepare(request: StudyRequest) -> PreparedStudy:
     return PreparedStudy(request, data, store, precision)
 
 
+def study_location(request: StudyRequest, plan: Plan) -> StorageURI:
+    """Where a study is: as the user said, or a folder named by its plan."""
+    default = STUDIES / f"{request.design}-{request.shared.preset}-{plan.id()}"
+    return storage_uri("--study", request.shared.study or str(default))
+
+
 def _run(study: PreparedStudy, run_trials: RunTrials) -> tuple[Plan, Summary, list[str]]:
     """Run the trials, seed by seed in a study that grows, and send the results; with the console's lines about the tracker."""
     request, store = study.request, study.store
@@ -152,7 +160,7 @@ def _run(study: PreparedStudy, run_trials: RunTrials) -> tuple[Plan, Summary, li
         write_json(store.folder / SEARCH, request.searched)
     print("\n".join(plan_lines(plan, study.shown_path)), flush=True)
     tracker, summary = _train_and_report(study, plan, run_trials)
-    while seeds := seeds_of_next_look(plan, summary.claims, summary.change):
+    while not read_spending(store.folder).limit and (seeds := seeds_of_next_look(plan, summary.claims, summary.change)):
         exit_if_trials_failed(plan, store)
         print("\n".join(look_lines(plan, summary, seeds)), flush=True)
         plan = study.plan(seeds)
@@ -204,6 +212,7 @@ def train(study: PreparedStudy, plan: Plan, run_trials: RunTrials, meanwhile: Ca
     if todo:
         from cluster.runtime.shared_paths import check_shared_paths
         from cluster.runtime.start import start_ray
+        from cluster.studies.meter import metered
 
         start_ray()
         check_shared_paths(_local_files(store, data))
@@ -213,7 +222,8 @@ def train(study: PreparedStudy, plan: Plan, run_trials: RunTrials, meanwhile: Ca
         beside = pool.submit(meanwhile)
         with show_progress(plan, store, lambda: pool.submit(tracker.sync).result()):
             if todo:
-                run_trials(plan, store, data)
+                with metered(plan, store, study.request.cost, study.request.trial_resources):
+                    run_trials(plan, store, data)
         beside.result()
     when_reachable(store.pull)
     return tracker

@@ -4,7 +4,9 @@ An actor trains one run at a time, or with --runs_together several of a seed. Wh
 """
 
 import os
+import time
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ import torch
 from ray import tune
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import FIFOScheduler
-from ray.tune.search import BasicVariantGenerator
 
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.autoscale import wait_for_gpus
@@ -23,10 +24,14 @@ from cluster.runtime.trial_resources import choose_trial_resources
 from cluster.runtime.waiting import explain_waiting
 from cluster.storage.weights import stage_vgg
 from cluster.studies.asha import AshaPerArm
+from cluster.studies.cost_flags import CostFlags
+from cluster.studies.meter import cost_limit
 from cluster.studies.study_store import StudyStore
-from cluster.studies.tune_callbacks import RETRIES, GrowWithCluster, TrialFailures
+from cluster.studies.tune_callbacks import RETRIES, GrowWithCluster, TrialFailures, TrialsThatFit
 from facegan.errors import UserError
 from facegan.scorer import Scorer
+from facegan.study.cost.limit import Limit
+from facegan.study.cost.timing import write_timing
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
 from facegan.training.train import same_batches
@@ -39,11 +44,13 @@ def run_sweep(
     data: DataSet,
     trial_resources: TrialResources,
     runs_together: int = 1,
+    cost: CostFlags | None = None,
 ) -> None:
     """Run the trials of a plan that have not ended. Afterwards each trial's folder holds its result or its error.
 
     Up to `runs_together` trials of a seed train in one process; in a search, or with a budget of seconds, one. The candidates
-    of a search are not scored on test people.
+    of a search are not scored on test people. With a limit in `cost` whole seeds are started as long as they fit into it, and
+    trials that do not fit stay as they are.
     """
     # The plan's run order keeps factors balanced, so an interrupted study has trained each factor on and off equally often.
     # Starting the longest trials first would save a little time, but leave the short arms for the end.
@@ -51,23 +58,48 @@ def run_sweep(
     if not todo:
         return
     wait_for_gpus(trial_resources.gpus)
+    limit = cost_limit(plan, store, cost) if cost else None
+    sweep = _Sweep(plan, store, data, trial_resources, runs_together, limit)
+    if limit is None:
+        _run_seeds(todo, sweep)
+        return
+    # What the first seeds took says whether more of them fit.
+    tried = set[str]()
+    while chosen := limit.whole_seeds([trial for trial in todo if trial.key not in tried], trial_resources.at_once()):
+        _run_seeds(chosen, sweep)
+        tried |= {trial.key for trial in chosen}
 
-    # The trials of a seed branch from its warm-up.
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """What is the same for all trials of a sweep."""
+
+    plan: Plan
+    store: StudyStore
+    data: DataSet
+    trial_resources: TrialResources
+    runs_together: int
+    limit: Limit | None
+
+
+def _run_seeds(todo: list[Trial], sweep: _Sweep) -> None:
+    """Run the warm-ups of these trials' seeds, then the trials, which branch from them."""
+    plan, store, limit = sweep.plan, sweep.store, sweep.limit
     seeds = {trial.seed for trial in todo}
     warm_ups = store.not_ended(trial for trial in plan.warm_ups() if trial.seed in seeds)
     if warm_ups:
-        _run(warm_ups, plan, store, data, trial_resources, runs_together=1)
+        _run(warm_ups, replace(sweep, runs_together=1))
     ended = {run.seed: trial_folder(store.folder, run).state() for run in plan.warm_ups()}
     branches = []
     for trial in todo:
         warm_up = ended.get(trial.seed)
         if warm_up is None or warm_up.state == "COMPLETED":
             branches.append(trial)
-        else:
+        elif limit is None or not limit.passed():
             reason = f"the warm-up of seed {trial.seed} is {warm_up.state}: {warm_up.error}"
             _write_failure(store, trial, UserError(reason))
     if branches:
-        _run(branches, plan, store, data, trial_resources, runs_together)
+        _run(branches, sweep)
 
 
 def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
@@ -77,34 +109,32 @@ def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
         failed.publish(now=True)
 
 
-def _run(
-    todo: list[Trial],
-    plan: Plan,
-    store: StudyStore,
-    data: DataSet,
-    trial_resources: TrialResources,
-    runs_together: int,
-) -> None:
+def _run(todo: list[Trial], sweep: _Sweep) -> None:
     """Run trials that do not depend on each other."""
+    plan, store, limit, trial_resources = sweep.plan, sweep.store, sweep.limit, sweep.trial_resources
     study, is_warm_up = store.folder, todo[0].arm == WARM_UP
-    if runs_together == 1 and (plan.budget.seconds is None or is_warm_up):
+    if sweep.runs_together == 1 and (plan.budget.seconds is None or is_warm_up):
         # With a budget of seconds each trial keeps a GPU of its own, because trials that share one slow each other down.
         # Measured on the full loss: an arm with fewer terms needs less memory, and its trials would be packed too closely.
         trial_resources = choose_trial_resources(trial_resources, plan.base, study)
     resources = trial_resources.resources()
     is_search = plan.search is not None and not is_warm_up
     warm_ups = {} if is_warm_up else {trial.seed: trial.key for trial in plan.warm_ups()}
-    groups = _groups(todo, runs_together)
+    groups, by_key = _groups(todo, sweep.runs_together), {trial.key: trial for trial in todo}
     trainable = tune.with_parameters(
         _run_group,
         store=store,
-        data=data,
-        trials={trial.key: trial for trial in todo},
+        data=sweep.data,
+        trials=by_key,
         warm_ups=warm_ups,
         seconds=None if is_warm_up else plan.budget.seconds,
         score=not is_warm_up and not is_search,
     )
-    generator = BasicVariantGenerator(max_concurrent=trial_resources.at_once())
+    generator = TrialsThatFit(
+        groups,
+        lambda keys: limit is None or all(limit.fits(by_key[key]) for key in keys),
+        max_concurrent=trial_resources.at_once(),
+    )
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
         param_space={"keys": tune.grid_search(groups)},
@@ -119,6 +149,8 @@ def _run(
             name=f"tune-{plan.id()}-{os.getpid()}",
             storage_path=str((study / "tune").resolve()),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
+            # Ended at a report after its checkpoint, a trial can be continued.
+            stop=None if limit is None else lambda _, __: limit.passed(),
             # Tune reads result.json to match an error to its trial.
             callbacks=[
                 JsonLoggerCallback(),
@@ -172,6 +204,7 @@ def _run_group(
     score: bool,
 ) -> None:
     """Tune's trainable: run the trials with the keys `config["keys"]` in this actor. `warm_ups` maps seeds to their keys."""
+    started, clock = time.time(), time.monotonic()
     device = assigned_device()
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
@@ -184,8 +217,12 @@ def _run_group(
             # An actor that takes up the group of one that died has some ended runs.
             if len(config["keys"]) == 1 or storage.folder.state().state not in FINAL:
                 runs.append(TrialRun(trial.config, storage, warm_ups.get(trial.seed), score=score))
+        is_new = len(runs) == 1 and not runs[0].storage.folder.state().images
         if runs:
             run_trials(runs, scorer.data, device, lambda _, metrics: tune.report(metrics), scorer, seconds=seconds)
+        if is_new:
+            write_timing(runs[0].storage.folder, started, time.monotonic() - clock)
+            runs[0].storage.publish(now=True)
 
 
 @lru_cache(maxsize=1)

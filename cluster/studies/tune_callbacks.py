@@ -1,7 +1,7 @@
-"""What the driver does at events of Ray Tune: say what failed, and use nodes that join later."""
+"""What the driver does at events of Ray Tune: say what failed, use nodes that join later, and start what fits."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ray import tune
@@ -57,6 +57,22 @@ class GrowWithCluster(tune.Callback):  # type: ignore[misc]
         if now - self._looked >= _LOOK_EVERY_SECONDS:
             self._looked = now
             self._trials.max_concurrent = self._resources.at_most()
+
+
+class TrialsThatFit(BasicVariantGenerator):  # type: ignore[misc]
+    """Gives Tune groups of trials in their order, up to the first that `fits` refuses when its turn has come."""
+
+    def __init__(self, groups: Sequence[list[str]], fits: Callable[[list[str]], bool], *, max_concurrent: int) -> None:
+        super().__init__(max_concurrent=max_concurrent)
+        self._groups, self._fits = list(groups), fits
+
+    def next_trial(self) -> TuneTrial | None:
+        if self._groups and not self._fits(self._groups[0]):
+            self.set_finished()
+        trial: TuneTrial | None = super().next_trial()
+        if trial is not None:
+            self._groups.pop(0)
+        return trial
 
 
 def _last_error(trial: TuneTrial) -> str:

@@ -54,7 +54,9 @@ def result_lines(summary: Summary) -> list[str]:
             f"\n  {len(unanswered)} of {len(summary.claims)} questions that this design cannot answer: see the report"
         )
     change = ["", *change_lines(summary.change)] if summary.change else []
-    return [*study_table(summary), "", *diverged_lines(summary), *verdicts, *claims, *change, "", analysis_line(summary)]
+    cost = summary.cost.sentences if summary.cost else ()
+    scores = [*study_table(summary), "", *diverged_lines(summary)]
+    return [*scores, *verdicts, *claims, *change, "", analysis_line(summary), *cost]
 
 
 def diverged_lines(summary: Summary) -> list[str]:

@@ -2,6 +2,7 @@
 
 design       factors, arms, budgets and the plan of all trials
 folder       the study folder, in which a plan and its trials are stored
+cost         hours, storage and dollars, before a study starts and while it runs
 analysis     the statistics, from a plan and a study folder
 conclusions  answers in words with numbers, and summary.json
 

@@ -11,16 +11,26 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from facegan.config import Config
 from facegan.landmarks.maps import landmark_input
+from facegan.nets.vgg import Vgg19
 from facegan.training.packing import random_batch
 from facegan.training.state import new_state
 from facegan.training.step import step
 
 
-def count_step(config: Config) -> tuple[float, dict[str, float]]:
-    """GFLOP per image of a training step, and how often each network is applied per image."""
-    plain = {"vgg.weights": "random", "model.first_layer": "dense", "optim.precision": "fp32", "optim.compile": False}
+def count_step(config: Config, vgg: Vgg19 | None = None) -> tuple[float, dict[str, float]]:
+    """GFLOP per image of a training step, and how often each network is applied per image.
+
+    `vgg` is one with the configuration's width, which need not be built again; its weights are no matter.
+    """
+    plain = {
+        "vgg.weights": "random",
+        "model.first_layer": "dense",
+        "optim.precision": "fp32",
+        "optim.compile": False,
+        "start": "random",
+    }
     config = config.override(plain)
-    state, data = new_state(config, torch.device("cpu")), random_batch(config)
+    state, data = new_state(config, torch.device("cpu"), vgg), random_batch(config)
     # Drawing maps caches index tensors for the rest of the process: made here, outside the fake mode, they have storage.
     landmark_input(data.target_points, config.data.size, config.model)
     with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counted:

@@ -172,6 +172,7 @@ def test_exchange_on_paper() -> None:
         ("input.py --foo", "unrecognized arguments: --foo"),
         ("start_and_batches.py --orders 1", "--orders is 1: at least 2"),
         ("parallel.py --workers 0", "argument --workers: it is '0'"),
+        ("estimate.py --images 0", "argument --images: it is '0'"),
     ],
 )
 def test_a_mistake_ends_a_benchmark_in_one_line(arguments: str, message: str, tmp_path: Path) -> None:

@@ -34,13 +34,30 @@ def detectable_effect(noise: EffectNoise, seeds: int, people: int, level: float)
     """The smallest true effect whose p falls below `level` in 80 % of studies; None for a single seed."""
     if seeds < 2:
         return None
-    from scipy import optimize, special
+    from scipy import optimize
+
+    error, reach = _error_and_reach(noise, seeds, people, level)
+    if error == 0:
+        return 0.0
+    most = 3 * float(reach.max()) + 10 * error
+    return float(optimize.brentq(lambda effect: _share_found(effect, error, reach) - POWER, 0.0, most))
+
+
+def probability_found(effect: float, noise: EffectNoise, seeds: int, people: int, level: float) -> float:
+    """The share of studies in which the p of a true effect falls below `level`; 0 for a single seed, which decides nothing."""
+    if seeds < 2:
+        return 0.0
+    error, reach = _error_and_reach(noise, seeds, people, level)
+    return _share_found(effect, error, reach) if error else float(effect != 0)
+
+
+def _error_and_reach(noise: EffectNoise, seeds: int, people: int, level: float) -> tuple[float, Floats]:
+    """The standard error of an effect, and in simulated studies the estimate [draws] at which p is `level`."""
+    from scipy import special
 
     rest = noise.rest**2 / (seeds * people)
     of_seeds, of_people = noise.seeds**2 / seeds + rest, noise.people**2 / people + rest
     error = float(np.sqrt(of_seeds + of_people - rest))
-    if error == 0:
-        return 0.0
     # The variances that a study would estimate: chi squared over its degrees of freedom, and independent of the estimate.
     rng, degrees = np.random.default_rng(80), (seeds - 1, people - 1)
     drawn = np.stack(
@@ -48,12 +65,14 @@ def detectable_effect(noise: EffectNoise, seeds: int, people: int, level: float)
     )
     quantiles = [float(special.stdtrit(d, level / 2)) if d else 0.0 for d in degrees]
     reach: Floats = np.sqrt(np.square(quantiles) @ drawn)
+    return error, reach
 
-    def excess(effect: float) -> float:
-        found = special.ndtr((effect - reach) / error) + special.ndtr((-effect - reach) / error)
-        return float(found.mean()) - POWER
 
-    return float(optimize.brentq(excess, 0.0, 3 * float(reach.max()) + 10 * error))
+def _share_found(effect: float, error: float, reach: Floats) -> float:
+    from scipy import special
+
+    found = special.ndtr((effect - reach) / error) + special.ndtr((-effect - reach) / error)
+    return float(found.mean())
 
 
 def noise_of_runs(noise: EffectNoise, weight: float) -> RunNoise:
@@ -70,6 +89,8 @@ class PlannedPower:
     smallest_of_interest: float | None
     detectable: dict[int, float]
     """By number of seeds: the smallest effect that is found with 80 % power."""
+    probability: dict[int, float]
+    """By number of seeds: of finding the smallest effect of interest; empty where none is declared."""
     seeds_needed: int | None
     """To find the smallest effect of interest with 80 % power; None where 100 do not."""
 
@@ -88,7 +109,8 @@ def planned_power(
 
     enough = 2 + bisect_left(range(2, _MOST_SEEDS + 1), True, key=lambda count: size(count) <= (smallest or 0.0))
     needed = enough if smallest and enough <= _MOST_SEEDS else None
-    return PlannedPower(metric, noise, smallest, {count: size(count) for count in seeds}, needed)
+    chances = {n: probability_found(smallest, of_effect, n, people, level) for n in seeds} if smallest else {}
+    return PlannedPower(metric, noise, smallest, {count: size(count) for count in seeds}, chances, needed)
 
 
 def effect_weights(arms: Sequence[Row]) -> list[float]:

@@ -9,6 +9,7 @@ verdict    for each arm: does it follow the target or copy the source?
 arms       scores of each arm over its seeds
 gradients  for each arm: which terms of its loss agree, conflict and dominate
 summary    all of it, with parity
+cost       what the study was to cost and what it did, and what a limit left out
 run_table  runs.parquet: every score as a long table
 planned_power  what a design will be able to find, before it is run
 

@@ -19,6 +19,7 @@ from facegan.study.conclusions.arms import ArmSummary, ScoreSummary, runs_of_met
 from facegan.study.conclusions.change import ChangeConclusion, conclude_change
 from facegan.study.conclusions.claim_records import ClaimConclusion
 from facegan.study.conclusions.claims import conclude_claims, examine_claims, p_values_of
+from facegan.study.conclusions.cost import CostSummary, summarise_cost
 from facegan.study.conclusions.finalists import TunedArm, compare_finalists
 from facegan.study.conclusions.gradients import GradientConclusion, conclude_gradients
 from facegan.study.conclusions.limits import limit_claims
@@ -143,6 +144,8 @@ class Summary:
     """The search that the arms' values are from; None where none was made."""
     finalists: tuple[TunedArm, ...]
     """What its finalists measured here; empty without a search."""
+    cost: CostSummary | None
+    """None for a study that no job has run."""
 
 
 def summarise_study(
@@ -184,6 +187,7 @@ def summarise_study(
         discrimination=discrimination,
         search=search,
         finalists=compare_finalists(search, plan, study, runs) if search else (),
+        cost=summarise_cost(study, plan),
     )
 
 

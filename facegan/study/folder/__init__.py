@@ -9,6 +9,8 @@ trials/<key>/             one folder for each trial (`trial_folder`)
     samples/<images>.png  held-out faces drawn during training
     checkpoint/           networks and optimizers
     scores.json           metric card of the final generator
+    timing.json           how long its process took (`facegan.study.cost.timing`)
+cost.json                 what was estimated and spent (`facegan.study.cost.spending`)
 references.json, discrimination.json, summary.json, runs.parquet, report.html and figures are made from these by
 `facegan.outputs`.
 

@@ -49,6 +49,13 @@ def test_a_wrong_value_is_refused_in_one_line(flags: str, message: str) -> None:
         ("--seeds until-answered --max_seeds 2", "--max_seeds is 2: at least 3"),
         ("--max_seeds 4", "--max_seeds is 4: it goes with --seeds until-answered"),
         ("--noise_from x", "--noise_from is 'x': it goes with --plan True"),
+        ("--images_per_second 5", "--images_per_second is 5.0: it goes with --plan True"),
+        ("--json True", "--json is True: it goes with --plan True"),
+        ("--max_usd 0", "--max_usd is 0.0: above 0, at most 1,000,000,000"),
+        ("--max_hours nan", "--max_hours is nan: above 0"),
+        ("--probe_seconds -1", "--probe_seconds is -1.0: from 0 to 3600"),
+        ("--plan True --images_per_second 5 --rates_from x", "--images_per_second is 5: leave it out with --rates_from"),
+        ("--plan True --rates_from /nowhere/study", "--rates_from is '/nowhere/study': no study"),
         ("--seeds 0 3", "start weights are shipped for 3 seeds"),
         ("--seeds until-answered --max_seeds 4", "start weights are shipped for 3 seeds"),
         (f"--study {__file__}", "--study is '.*test_command_line.py': a file; name a folder"),
@@ -110,9 +117,10 @@ def test_a_plan_is_printed_with_its_power_and_nothing_is_trained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     flags = "--preset hour --plan True --seeds until-answered --max_seeds 6 --design factorial --factors pixel identity"
+    flags += " --probe_seconds 0"
     ablate(parse(Ablate, "", flags.split()))
     printed = capsys.readouterr().out
-    assert "12 trials of 12000 images, seeds 0 1 2" in printed and "noise    ASSUMED" in printed
+    assert "4 arms x 3 seeds (0 1 2), 12 trials of 12,000 images" in printed and "noise    ASSUMED" in printed
     assert "12 test people, Holm over 16 tests" in printed and "   6 seeds" in printed
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match=r"no summary\.json"):

@@ -6,10 +6,11 @@ import sys
 
 SCRIPT = """
 import importlib, json, pkgutil, sys
-for name in ("design", "folder", "analysis", "conclusions"):
+for name in ("design", "folder", "cost", "analysis", "conclusions"):
     package = importlib.import_module(f"facegan.study.{name}")
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"facegan.study.{name}.{module.name}")
+        if module.name != "probe":  # it measures torch
+            importlib.import_module(f"facegan.study.{name}.{module.name}")
 print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 """
 

@@ -6,7 +6,7 @@ import pytest
 from facegan.study.analysis.effect_records import EffectNoise, RunNoise
 from facegan.study.analysis.effects import analyse_metric
 from facegan.study.analysis.intervals import contrast_interval
-from facegan.study.analysis.power import detectable_effect, effect_weights, planned_power
+from facegan.study.analysis.power import detectable_effect, effect_weights, planned_power, probability_found
 from facegan.study.design.two_level import factorial, fraction
 from tests.facegan.study.analysis.test_coverage import fit_of, with_values
 from tests.facegan.study.planted import METRIC, SQUARE, Floats, by_name, runs_of
@@ -74,3 +74,27 @@ def test_weights_of_effects() -> None:
     """Four over the number of arms for a factorial or a regular fraction."""
     assert effect_weights(factorial("abc")) == pytest.approx([0.5] * 7)
     assert effect_weights(fraction("abcde", "half")) == pytest.approx([0.25] * 15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("effect", "seeds", "tests"), [(1.5, 3, 1), (2.0, 5, 11)])
+def test_the_smallest_effect_of_interest_is_found_as_often_as_said(effect: float, seeds: int, tests: int) -> None:
+    """With other people in each study; the share of 600 studies has a standard error of 0.02."""
+    power = planned_power(METRIC, RunNoise(RUN, PEOPLE, REST), SQUARE, (seeds,), 12, 0.05 / tests, effect)
+    fit, found = fit_of(SQUARE, seeds), 0
+    first = [each.name for each in fit.model.effects].index("a")
+    for study in range(600):
+        values = with_values(fit, study_of(effect, seeds, 12, np.random.default_rng([study, seeds, 7])))
+        found += known(contrast_interval(values, np.eye(3)[first])).p < 0.05 / tests
+    print(f"\neffect {effect}, {seeds} seeds, {tests} tests: said {power.probability[seeds]:.3f}, found {found / 600:.3f}")
+    assert power.probability[seeds] == pytest.approx(found / 600, abs=0.06)
+    assert 0.1 < power.probability[seeds] < 0.9
+
+
+def test_the_chance_of_the_detectable_effect_is_80_percent_and_one_seed_finds_nothing() -> None:
+    noise = EffectNoise(1.0, 1.0, 0.5)
+    size = known(detectable_effect(noise, 4, 12, 0.01))
+    assert probability_found(size, noise, 4, 12, 0.01) == pytest.approx(0.8)
+    assert probability_found(size / 2, noise, 4, 12, 0.01) < 0.5
+    assert probability_found(size, noise, 1, 12, 0.01) == 0.0
+    assert probability_found(0.1, EffectNoise(0.0, 0.0, 0.0), 4, 12, 0.01) == 1.0
