@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cluster.datasets.dataset import existing
@@ -124,14 +124,24 @@ def _trains(arm: str, planned: _Planned) -> bool:
 
 
 def _count(configs: dict[str, Config], planned: _Planned) -> dict[str, float]:
-    """GFLOP of an image by arm; counting takes a second for each."""
+    """GFLOP of an image by arm; counting takes a second, so arms that differ in terms without a network are counted once."""
+    from facegan.losses import FORMULAS
     from facegan.nets.vgg import build_vgg
     from facegan.training.flops import count_step
 
     if planned.plan.budget.gflop is not None:
         return {arm: planned.plan.budget.gflop_per_image[arm] for arm in configs if arm != WARM_UP}
     vgg = build_vgg(planned.plan.base.override({"vgg.weights": "random"}).vgg)
-    return {arm: count_step(config, vgg)[0] for arm, config in configs.items()}
+    counted: dict[object, float] = {}
+    found = {}
+    for arm, config in configs.items():
+        formulas = {term: FORMULAS[term] for term in config.loss.active()}
+        reading = frozenset(term for term, f in formulas.items() if f.discriminator or f.cycle or f.vgg_layers)
+        alike = reading, replace(config, loss=planned.plan.base.loss)
+        if alike not in counted:
+            counted[alike] = count_step(config, vgg)[0]
+        found[arm] = counted[alike]
+    return found
 
 
 def _given(flags: CostFlags, plan: Plan, gflop: dict[str, float]) -> Rates | None:
