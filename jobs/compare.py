@@ -19,6 +19,8 @@ from cluster.cli.command_line import run_job, to_standard_error
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_start_weights
+from cluster.studies.cost_flags import CostFlags
+from cluster.studies.price import print_plan
 from cluster.studies.run_study import StudyRequest, run_study
 from cluster.studies.study_store import StudyStore
 from facegan.config import SHIPPED_SEEDS, Config
@@ -46,9 +48,8 @@ class Compare:
     """The most seeds. By default 10; with the shipped start weights 3, because they exist for three seeds."""
     margin: tuple[str, ...] = ()
     """Margins in place of the smallest effects of interest, as face_error=0.5, in units of the metric."""
-    json: bool = False
-    """Print one JSON object and nothing else on standard output; progress goes to standard error."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
+    cost: Annotated[CostFlags, tyro.conf.arg(name="")] = field(default_factory=CostFlags)
 
 
 def main(args: Compare) -> None:
@@ -59,13 +60,14 @@ def main(args: Compare) -> None:
     if args.shared.config.seed:
         raise UserError(f"--seed is {args.shared.config.seed}: this job trains the seeds 0, 1, 2 ...; leave it out")
     args.shared.check()
+    args.cost.check(has_json_result=True)
     trained: set[str] = set()
 
     def train(plan: Plan, store: StudyStore, data: DataSet) -> None:
         from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
 
         trained.update(trial.key for trial in store.not_ended(plan.trials))
-        run_sweep(plan, store, data, args.trial_resources)
+        run_sweep(plan, store, data, args.trial_resources, cost=args.cost)
 
     request = StudyRequest(
         shared=args.shared,
@@ -74,15 +76,19 @@ def main(args: Compare) -> None:
         seeds=tuple(range(looks[0])),
         analysis=analysis,
         trial_resources=args.trial_resources,
+        cost=args.cost,
         share_trials=True,
     )
+    if args.cost.plan:
+        print_plan(request, args.cost)
+        return
     started = time.monotonic()
-    with to_standard_error() if args.json else nullcontext():
+    with to_standard_error() if args.cost.json else nullcontext():
         study, _ = run_study(request, train)
     summary = read_record(Summary, study / "summary.json", "remove it and run the same command again")
     assert summary is not None
     assert summary.change is not None
-    if args.json:
+    if args.cost.json:
         cpus = args.trial_resources.cpus_per_trial
         print(json.dumps(_result(summary, summary.change, trained, cpus, time.monotonic() - started), default=asdict))
     sys.exit(EXIT_CODES[summary.change.outcome])

@@ -13,6 +13,7 @@ from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.resource_flags import TrialResources
 from cluster.studies.arguments import StudyArguments, check_no_seed, check_seeds, check_start_weights
+from cluster.studies.cost_flags import CostFlags
 from cluster.studies.run_study import StudyRequest
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
@@ -53,6 +54,7 @@ class Search:
     seeds: tuple[str, ...] = ("1", "2", "3")
     """Seeds to train the finalists with. The search has seed 0."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
+    cost: Annotated[CostFlags, tyro.conf.arg(name="")] = field(default_factory=CostFlags)
 
 
 def main(args: Search) -> None:
@@ -74,14 +76,15 @@ def main(args: Search) -> None:
     check_start_weights(config, seeds, f"--seeds is {' '.join(args.seeds)}")
     check_no_seed(config)
     args.shared.check()
+    args.cost.check()
 
     # Ray, torch and MLflow take seconds to import, which a wrong flag must not wait for.
-    from cluster.studies.run_search import run_search
+    from cluster.studies.run_search import print_plans, run_search
 
     def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
         from cluster.studies.sweep import run_sweep
 
-        run_sweep(plan, store, data, args.trial_resources)
+        run_sweep(plan, store, data, args.trial_resources, cost=args.cost)
 
     request = StudyRequest(
         shared=args.shared,
@@ -90,9 +93,13 @@ def main(args: Search) -> None:
         seeds=(_SEARCH_SEED,),
         factors=design.factors,
         trial_resources=args.trial_resources,
+        cost=args.cost,
         search=settings,
     )
-    run_search(request, run, args.finalists, seeds)
+    if args.cost.plan:
+        print_plans(request, args.finalists, seeds)
+    else:
+        run_search(request, run, args.finalists, seeds)
 
 
 def _check_validation(config: Config) -> None:

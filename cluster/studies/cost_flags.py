@@ -1,7 +1,7 @@
 """The flags about the cost of a study, which all jobs that train share. They are checked without importing Ray or torch."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cluster.storage.uri import storage_uri
 from cluster.studies.study_store import StudyStore
@@ -9,7 +9,7 @@ from facegan.errors import UserError
 from facegan.study.cost.prices import INTERRUPTIONS_PER_HOUR
 from facegan.study.folder.study_folder import read_plan
 
-_MOST = 1e9
+_LEAST, _MOST = 1e-9, 1e9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +19,7 @@ class CostFlags:
     plan: bool = False
     """Train nothing; print what the study costs in hours, storage and dollars, and what it finds with which probability."""
     json: bool = False
-    """With --plan: print one JSON object in place of the page."""
+    """With --plan: print one JSON object in place of the page. In compare.py also for the result, alone on standard output."""
     probe_seconds: float | None = None
     """Seconds for which the speed of each arm is measured on the hardware that trials would get; 0: not measured. By default
     30, and two minutes for all arms; 0 on a machine without a GPU where an image takes more than 10 GFLOP."""
@@ -51,8 +51,6 @@ class CostFlags:
         for name in ("noise_from", "images_per_second"):
             if (value := getattr(self, name)) and not self.plan:
                 raise UserError(f"--{name} is {value!r}: it goes with --plan True")
-        if self.json and not self.plan:
-            raise UserError("--json is True: it goes with --plan True")
         if self.images_per_second and self.rates_from:
             raise UserError(f"--images_per_second is {self.images_per_second:g}: leave it out with --rates_from")
 
@@ -61,8 +59,10 @@ class CostFlags:
         """Whether a limit was given."""
         return self.max_usd is not None or self.max_hours is not None
 
-    def check(self) -> None:
-        """Raise UserError for a study that cannot be read."""
+    def check(self, *, has_json_result: bool = False) -> None:
+        """Raise UserError for a study that cannot be read, or for --json where the job itself has no result as JSON."""
+        if self.json and not self.plan and not has_json_result:
+            raise UserError("--json is True: it goes with --plan True")
         if self.noise_from:
             storage_uri("--noise_from", self.noise_from).check()
         if self.rates_from:
@@ -70,3 +70,8 @@ class CostFlags:
             store.location.check()
             store.pull()
             read_plan(store.folder, "--rates_from", self.rates_from)
+
+    def less(self, seconds: float, usd: float | None) -> "CostFlags":
+        """The flags for a second study, after a first one has spent so much. Where nothing is left, no trial fits."""
+        hours = self.max_hours and max(_LEAST, self.max_hours - seconds / 3600)
+        return replace(self, max_hours=hours, max_usd=self.max_usd and max(_LEAST, self.max_usd - (usd or 0.0)))

@@ -20,7 +20,7 @@ def power_of_request(request: StudyRequest, noise_from: str) -> DesignPower:
         folder = store.folder
     analysis = request.analysis
     counts = sorted({*SEEDS, len(request.seeds), *analysis.looks[-1:]} - {1})
-    design = Design(request.design, request.factors, request.arms)
+    design = Design(request.design, request.factors, tuple(arm for arm in request.arms if arm.levels))
     return power_of_design(design, analysis, counts, _test_people(request.shared), folder)
 
 

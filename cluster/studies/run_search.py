@@ -4,9 +4,11 @@ The candidates' study is beside the other one, at its location with -candidates 
 Running a search again continues where it stopped.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cluster.studies.price import print_plan
 from cluster.studies.run_study import (
     STUDIES,
     PreparedStudy,
@@ -21,52 +23,84 @@ from facegan.files import write_json
 from facegan.report.search_text import search_lines
 from facegan.report.study_text import plan_lines
 from facegan.study.conclusions.finalists import arms_of_finalists
+from facegan.study.cost.spending import read_spending
+from facegan.study.design.arms import Arm
 from facegan.study.design.candidates import propose
 from facegan.study.design.plan import Plan
+from facegan.study.design.search_space import of_arm, typed
 from facegan.study.search.results import SEARCH, SearchResult, summarise_search, told
 
 _CANDIDATES = "-candidates"
 
 
-def run_search(request: StudyRequest, run_trials: RunTrials, finalists: int, seeds: tuple[int, ...]) -> tuple[Path, Plan]:
+def run_search(
+    request: StudyRequest, run_trials: RunTrials, finalists: int, seeds: tuple[int, ...]
+) -> tuple[Path, Plan] | None:
     """Search, print what was found, and train so many finalists of each arm again with these seeds.
 
-    Returns the folder and the plan of the finalists' study. Exits with code 1 if trials failed.
+    Returns the folder and the plan of the finalists' study, None if the search came to a limit of its cost. Exits with code 1
+    if trials failed.
     """
-    shared = request.shared
-    candidates = replace(
-        request, shared=replace(shared, study=shared.study and shared.study + _CANDIDATES), design="candidates"
-    )
-    study = prepare(candidates)
+    study = prepare(_of_candidates(request))
     with study.store.only_driver():
         result = _search(study, run_trials, finalists)
+    if result is None:
+        print(f"search   ended at its limit: see jobs/status.py {study.shown_path}; a higher limit goes on", flush=True)
+        return None
     print("\n".join(search_lines(result)), end="\n\n", flush=True)
 
     # The finalists' study names its search, so that another search gets another folder.
-    default = str(STUDIES / f"search-{shared.preset}-{result.plan}")
-    arms = arms_of_finalists(result, request.arms)
+    default = str(STUDIES / f"search-{request.shared.preset}-{result.plan}")
+    again = _of_finalists(request, arms_of_finalists(result, request.arms), seeds)
+    spent = read_spending(study.store.folder)
     return run_study(
         replace(
-            request,
-            shared=replace(shared, study=shared.study or default),
-            arms=arms,
-            factors=request.factors if len(request.arms) > 1 else (),
-            seeds=seeds,
-            search=None,
+            again,
+            shared=replace(request.shared, study=request.shared.study or default),
             searched=result,
+            cost=request.cost.less(spent.seconds, spent.usd),
         ),
         run_trials,
     )
 
 
-def _search(study: PreparedStudy, run_trials: RunTrials, finalists: int) -> SearchResult:
-    """Train candidates, a generation after the other, until each arm has as many as it should have."""
+def print_plans(request: StudyRequest, finalists: int, seeds: tuple[int, ...]) -> None:
+    """Print what both studies cost; as JSON in two lines. No candidate is taken to be stopped early."""
+    assert request.search is not None, "a search has settings"
+    if not request.cost.json:
+        print("the search, if no candidate were stopped early:\n")
+    print_plan(_of_candidates(request), request.cost)
+    arms = list(request.arms)
+    for arm in request.arms:
+        # The values are not known yet, and matter little for the cost.
+        space = of_arm(request.search.space, arm.apply(request.shared.config))
+        values = typed({parameter.name: parameter.levels()[0] for parameter in space}, request.shared.config)
+        arms += [replace(arm, name=f"{arm.name}_{n}", levels={}, changes=values) for n in range(1, finalists + 1)]
+    if not request.cost.json:
+        print("\nthe finalists, beside the arms as configured:\n")
+    print_plan(_of_finalists(request, arms, seeds), request.cost)
+
+
+def _of_candidates(request: StudyRequest) -> StudyRequest:
+    place = request.shared.study and request.shared.study + _CANDIDATES
+    return replace(request, shared=replace(request.shared, study=place), design="candidates", factors=())
+
+
+def _of_finalists(request: StudyRequest, arms: Sequence[Arm], seeds: tuple[int, ...]) -> StudyRequest:
+    factors = request.factors if len(request.arms) > 1 else ()
+    return replace(request, arms=tuple(arms), factors=factors, seeds=seeds, search=None)
+
+
+def _search(study: PreparedStudy, run_trials: RunTrials, finalists: int) -> SearchResult | None:
+    """Train candidates, a generation after the other, until each arm has as many as it should have; None at a limit."""
     store = study.store
     plan = study.plan(study.request.seeds)
     print("\n".join(plan_lines(plan, study.shown_path)), flush=True)
     while True:
         tracker = train(study, plan, run_trials)
         exit_if_trials_failed(plan, store)
+        if read_spending(store.folder).limit:
+            return None
         more = _next_candidates(plan, store.folder)
         if more is None:
             break

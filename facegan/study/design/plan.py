@@ -24,7 +24,10 @@ from facegan.training.precision import Precision
 WARM_UP = "warm_up"
 """The name that a warm-up has in place of an arm's."""
 
-_NOT_IN_A_TRIAL = ("report", "study", "synthetic", "presets.py", "packing.py", "flops.py", "outputs.py", "served_generator.py")
+_NOT_IN_A_TRIAL = (
+    *("report", "study", "synthetic", "presets.py", "outputs.py", "served_generator.py"),
+    *("training/packing.py", "training/flops.py"),
+)
 """Parts of facegan that cannot change the result of a trial."""
 
 
@@ -256,7 +259,7 @@ def code_version() -> str:
     """A hash of the sources that decide the result of a trial: facegan without the parts in `_NOT_IN_A_TRIAL`."""
     root = Path(facegan.__file__).parent
     sources = [p.relative_to(root) for p in sorted(root.rglob("*.py"))]
-    decisive = [p for p in sources if p.parts[0] not in _NOT_IN_A_TRIAL]
+    decisive = [p for p in sources if not {p.parts[0], p.as_posix()} & set(_NOT_IN_A_TRIAL)]
     return _digest([(str(p), (root / p).read_text()) for p in decisive])
 
 

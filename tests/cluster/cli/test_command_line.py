@@ -1,5 +1,6 @@
 """Errors of the command line: one line with the flag, its value and what is allowed."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.cli.command_line import parse, run_job, to_standard_error
+from cluster.studies.cost_flags import CostFlags
 from facegan.errors import UserError
 from jobs.ablate import Ablate
 from jobs.ablate import main as ablate
@@ -167,3 +169,31 @@ def test_standard_output_can_be_kept_for_a_result(capfd: pytest.CaptureFixture[s
         raise UserError("x")
     os.write(1, b"after\n")
     assert capfd.readouterr() == ("after\n", "")
+
+
+def test_the_plan_of_a_search_prices_candidates_and_finalists(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ["--arms", "full", "no_feature", "--candidates", "6", "--seeds", "1", "2", "--plan", "True", "--probe_seconds", "0"]
+    search(parse(Search, "", flags))
+    candidates, finalists = capsys.readouterr().out.split("the finalists")
+    assert "12 trials of 400 images" in candidates and "8 trials of 400 images" in finalists
+    assert "landmark error" in finalists and "landmark error" not in candidates, "the power of the design between tuned arms"
+    assert not list(tmp_path.iterdir())
+    search(parse(Search, "", [*flags, "--json", "True"]))
+    assert [set(json.loads(line)) for line in capsys.readouterr().out.splitlines()] == [{"estimate", "power", "notes"}] * 2
+
+
+def test_a_limit_of_a_search_counts_for_both_of_its_studies() -> None:
+    flags = CostFlags(max_hours=2.0, max_usd=10.0)
+    left = flags.less(3600.0, 4.0)
+    assert (left.max_hours, left.max_usd) == (1.0, 6.0)
+    assert flags.less(9e9, None).max_hours == pytest.approx(0, abs=1e-6) and flags.less(0, None).max_usd == 10.0
+    assert CostFlags().less(5.0, 5.0) == CostFlags()
+
+
+def test_json_without_a_plan_is_for_jobs_with_a_result_as_json() -> None:
+    with pytest.raises(UserError, match="--json is True: it goes with --plan True"):
+        CostFlags(json=True).check()
+    CostFlags(json=True).check(has_json_result=True)
