@@ -31,7 +31,7 @@ EXPERIMENT = "facegan"
 _PARENT = "mlflow.parentRunId"
 _NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
 _STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
-_NOT_SENT = (*GRADIENT_DIAGNOSTICS, "learning_rate/")
+_NOT_SENT = (*GRADIENT_DIAGNOSTICS, "learning_rate/", "validation/image_distance")
 """Prefixes of metrics that stay in the study folder, because many keys make MLflow's UI slow. The report plots them."""
 _FILES = (
     "report.html",

@@ -65,7 +65,7 @@ class Study:
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
-    def until(self, condition: Callable[[], bool], seconds: float = 300) -> float:
+    def until(self, condition: Callable[[], bool], seconds: float = 1200) -> float:
         """Wait while the job runs, and return how long. An AssertionError if it ends or `seconds` pass before."""
         assert self.job is not None
         began = time.monotonic()

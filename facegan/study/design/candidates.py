@@ -45,9 +45,9 @@ class SearchSettings:
             raise UserError(f"--generation is {self.generation}: from 2 to {MOST_CANDIDATES} candidates")
 
 
-def rungs_of(images: int, batch: int) -> tuple[int, ...]:
+def rungs_of(images: int, batch: int, reduction: int = REDUCTION) -> tuple[int, ...]:
     """The rungs of runs of so many images: a 27th of them, a ninth and a third, in whole batches. Short runs have fewer."""
-    wanted = [images / REDUCTION**k for k in range(_RUNGS, 0, -1)]
+    wanted = [images / reduction**k for k in range(_RUNGS, 0, -1)]
     return tuple(sorted({max(1, round(rung / batch)) * batch for rung in wanted} - {images}))
 
 

@@ -19,9 +19,10 @@ class Rungs:
     if it is the first one there, or among the best third of all of them, itself included.
     """
 
-    def __init__(self, images: Iterable[int]) -> None:
+    def __init__(self, images: Iterable[int], reduction: int = REDUCTION) -> None:
         self.rungs: dict[int, dict[str, Measured]] = {rung: {} for rung in images}
         self._stopped: set[str] = set()
+        self._reduction = reduction
 
     def goes_on(self, candidate: str, found: Measured) -> bool:
         """Record a measurement of a candidate, and say whether it goes on."""
@@ -31,7 +32,7 @@ class Rungs:
             names = list(there)
             points = [there[name].distances for name in names]
             best = order(points, [not there[name].follows for name in names])
-            if best.index(names.index(candidate)) >= max(1.0, len(names) / REDUCTION):
+            if best.index(names.index(candidate)) >= max(1.0, len(names) / self._reduction):
                 self._stopped.add(candidate)
         return candidate not in self._stopped
 
