@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
@@ -36,6 +37,8 @@ from jobs.bench.machine import Parser, machine, positive, run_main, say, write_r
 from jobs.bench.start_and_batches import rendered
 
 Curve = list[Measured]
+_REDUCTIONS = (2, 3)
+"""Of ASHA: a half or a third of the candidates goes on."""
 
 
 def main() -> None:
@@ -50,26 +53,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file for the results")
     args = parser.parse_args()
     base = preset("demo").override({"images": args.images, "gradient_diagnostics_every": 0, "report_every": 8})
-    base = base.override({"checkpoint_every": args.images, "checkpoint_at": list(rungs_of(args.images, base.optim.batch))})
+    rungs = {reduction: rungs_of(args.images, base.optim.batch, reduction) for reduction in _REDUCTIONS}
+    at = sorted({images for found in rungs.values() for images in found})
+    base = base.override({"checkpoint_every": args.images, "checkpoint_at": at})
 
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["FACEGAN_CACHE"] = scratch
         data = rendered(Path(scratch), SyntheticConfig(people=args.people, test_people=2), base.data.size)
         searches = _train(Path(scratch), data, base, args)
-    found = [_compare(curves, base.checkpoint_at, args) for curves in searches]
-    for name in ("images", "hypervolume", "hypervolume_of_as_many_whole_runs"):
-        values = [search[name] for search in found]
-        say(f"{name}: mean {fmean(values):.3f}, from {min(values):.3f} to {max(values):.3f}")
-    for key, search in enumerate(found):
-        say(f"seed {key}: {search}")
-    conditions = {
-        **machine(),
-        "preset": "demo",
-        "images": args.images,
-        "candidates": args.candidates,
-        "at_once": args.processes,
-    }
-    write_results({"conditions": conditions, "searches": found}, args.out)
+    found = {reduction: [_compare(runs, reduction, rungs[reduction], args) for runs in searches] for reduction in _REDUCTIONS}
+    for reduction, of_seeds in found.items():
+        for name in ("images", "hypervolume", "hypervolume_of_as_many_whole_runs", "whole_runs", "rank_of_chosen"):
+            values = [search[name] for search in of_seeds]
+            say(f"reduction {reduction}, {name}: mean {fmean(values):.3f}, from {min(values):.3f} to {max(values):.3f}")
+    conditions = {**machine(), "images": args.images, "candidates": args.candidates, "at_once": args.processes}
+    curves = [[{"loss": loss, "curve": [asdict(each) for each in curve]} for curve, loss in runs] for runs in searches]
+    write_results({"conditions": conditions, "by_reduction": found, "searches": curves}, args.out)
 
 
 def _train(scratch: Path, data: Path, base: Config, args: argparse.Namespace) -> list[list[tuple[Curve, float]]]:
@@ -101,11 +100,13 @@ def _curve(scratch: Path, data: Path, key: str, config: Config) -> tuple[Curve, 
     return [each for each in found if each is not None], loss
 
 
-def _compare(runs: Sequence[tuple[Curve, float]], rungs: Sequence[int], args: argparse.Namespace) -> dict[str, Any]:
+def _compare(
+    runs: Sequence[tuple[Curve, float]], reduction: int, rungs: Sequence[int], args: argparse.Namespace
+) -> dict[str, Any]:
     """ASHA against all whole runs of a search, as shares of theirs; and where the candidate with the least loss stands."""
     curves = [curve for curve, _ in runs]
     whole = len(curves) * args.images
-    trained, ended = replay(curves, rungs, args.images, args.processes)
+    trained, ended = replay(curves, Rungs(rungs, reduction), args.images, args.processes)
     volume = _volume(curves)
     by_score = sorted(range(len(curves)), key=lambda i: (not curves[i][-1].follows, curves[i][-1].score))
     least_loss = min(range(len(curves)), key=lambda i: runs[i][1])
@@ -128,9 +129,8 @@ def _volume(curves: Sequence[Curve]) -> float:
     return hypervolume([curve[-1].distances for curve in curves], REFERENCE)
 
 
-def replay(curves: Sequence[Curve], rungs: Sequence[int], images: int, at_once: int) -> tuple[int, list[int]]:
+def replay(curves: Sequence[Curve], judge: Rungs, images: int, at_once: int) -> tuple[int, list[int]]:
     """The images that ASHA trains, and the candidates that it trains to the end; all take equally long for an image."""
-    judge = Rungs(rungs)
     waiting = list(range(len(curves)))[::-1]
     running: list[tuple[int, int, int]] = []  # the time of the next measurement, the candidate, its number of measurements
     for _ in range(min(at_once, len(curves))):
