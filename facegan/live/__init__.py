@@ -1,0 +1,11 @@
+"""The live page of a study: a folder in which a browser draws a face with the generator of every arm at once.
+
+export    a generator as an ONNX file that takes an image and landmarks
+people    the test people that the page can start from
+folder    writes the folder: the page, its networks, its people and live.json
+server    serves a folder on this machine's loopback interface
+page/     the page: HTML, CSS and JavaScript modules, without a build step
+vendor/   ONNX Runtime for the browser, with its licence, version and hashes
+
+The folder is self-contained. The page asks no other server for anything.
+"""
