@@ -14,6 +14,10 @@ from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import storage_uri
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
+from facegan.live.checks import check_faces, check_out
+from facegan.live.server import LiveServer
+from facegan.records import read_record
+from facegan.study.analysis.model_selection import shown_trials
 from facegan.study.folder.study_folder import read_plan
 
 
@@ -43,32 +47,33 @@ def main(args: Serve) -> None:
     store.location.check()
     store.pull()
     plan = read_plan(store.folder, "the study", location=args.study)
-    if not plan.data.synthetic and not args.include_faces:
-        raise UserError(
-            f"the study is {args.study!r}: its people are real, and the page would hold images of them; "
-            "give --include_faces True, and do not publish the folder"
-        )
+    data = planned_data(plan)
+    check_faces(data.manifest().synthetic, args.include_faces)
     out = Path(args.out or (f"live-{plan.id()}" if store.location.is_remote else store.folder / "live"))
-
-    # torch takes seconds to import, which a wrong flag must not wait for.
-    from facegan.live.folder import check_out, write_live_folder
-    from facegan.live.server import LiveServer
-    from facegan.records import read_record
-    from facegan.study.conclusions.summary import Summary
-
     check_out(out)
     store.fetch_shown_checkpoints()
+    if not shown_trials(plan, store.folder):
+        raise UserError(f"the study is {args.study!r}: no run has a checkpoint yet; let jobs/ablate.py train it first")
+    server = None if args.export_only else LiveServer(out, args.port)
+
+    # torch takes seconds to import, which a wrong flag must not wait for.
+    from facegan.live.folder import write_live_folder
+    from facegan.study.conclusions.summary import Summary
+
     summary = read_record(Summary, store.folder / "summary.json", "make it again with jobs/report.py")
-    live = write_live_folder(out, store.folder, plan, planned_data(plan).open(), summary)
+    live = write_live_folder(out, store.folder, plan, data.open(), summary, include_faces=args.include_faces)
     for arm in live.arms:
         print(f"network  {arm.label}: {arm.bytes / 1e6:.1f} MB, within {arm.difference:.2g} grey levels of PyTorch's drawings")
     for label in live.missing:
         print(f"network  {label}: none, since no run has a checkpoint")
-    print(f"folder   {out}: {sum(file.stat().st_size for file in out.rglob('*') if file.is_file()) / 1e6:.1f} MB")
-    if args.export_only:
-        return
-    with LiveServer(out, args.port) as server:
-        print(f"page     {server.url}  (Ctrl-C ends it)", flush=True)
+    print(f"folder   {out}: {sum(file.stat().st_size for file in out.rglob('*') if file.is_file()) / 1e6:.1f} MB", flush=True)
+    if server is not None:
+        _serve(server)
+
+
+def _serve(server: LiveServer) -> None:
+    print(f"page     {server.url}  (Ctrl-C ends it)", flush=True)
+    with server:
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The live page of a study: a folder in which a browser draws a face with the generator of every arm at once.
 
+checks    what is refused before anything is written
 export    a generator as an ONNX file that takes an image and landmarks
 people    the test people that the page can start from
 folder    writes the folder: the page, its networks, its people and live.json

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from facegan.config import Config
 from facegan.data.reading.face_data import FaceData
-from facegan.errors import UserError
 from facegan.files import replacing, write_json
 from facegan.landmarks.points import PARTS
+from facegan.live.checks import LIVE, check_faces, check_out
 from facegan.live.export import Weights, draw_in_torch, network_graph, with_weights, write_network
 from facegan.live.people import Sources, choose_sources
 from facegan.metrics.table import HEADLINES, display_name, formatted, meaning
@@ -25,8 +25,6 @@ from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.training.checkpoint import load_generator
 
-LIVE = "live.json"
-"""What the page shows. A folder that has this file is one of this module, and is written anew."""
 PAGE, VENDOR = "page", "vendor"
 """Folders beside this module: the page, and what it is made with."""
 MOST_PEOPLE = 12
@@ -98,20 +96,16 @@ class Live:
     """Labels of arms without a network: none of their runs has a checkpoint."""
 
 
-def check_out(out: Path) -> None:
-    """Raise UserError if a folder cannot be written anew: it holds something other than a live page."""
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out is {str(out)!r}: a file; name a folder")
-    if out.exists() and not (out / LIVE).exists() and any(out.iterdir()):
-        raise UserError(f"--out is {str(out)!r}: a folder that contains other files; name a new one")
-
-
-def write_live_folder(out: Path, study: Path, plan: Plan, data: FaceData, summary: Summary | None) -> Live:
+def write_live_folder(
+    out: Path, study: Path, plan: Plan, data: FaceData, summary: Summary | None, *, include_faces: bool
+) -> Live:
     """Write the folder of a study's live page; an earlier one is replaced as a whole.
 
-    Draws with the same runs as Figure 2. `summary` has the scores to show. Raises UserError if no arm has a checkpoint.
+    Draws with the same runs as Figure 2. `summary` has the scores to show. Raises UserError for what `facegan.live.checks`
+    refuses, and for a data set without test people.
     """
     check_out(out)
+    check_faces(data.synthetic, include_faces)
     shown, sources = shown_trials(plan, study), choose_sources(data, MOST_PEOPLE)
     here = Path(__file__).parent
     with replacing(out) as partial:
@@ -137,7 +131,7 @@ def _write_people(out: Path, sources: Sources) -> list[LivePerson]:
     (out / "people").mkdir()
     people = []
     for number, (name, image, points) in enumerate(zip(sources.names, sources.images, sources.points, strict=True)):
-        # A name is from outside, so no file is named by it.
+        # A name comes from outside, so no file is named by it.
         file = f"people/{number}.png"
         cv2.imwrite(str(out / file), image[:, :, ::-1])
         people.append(LivePerson(name, file, points.tolist()))

@@ -23,8 +23,9 @@ async function start() {
   showFace();
   draw = await loadNetworks(live);
   await refresh();
-  // For tests and for scripts of the user's own: the state, and drawings of any landmarks.
-  window.facegan = { live, state, target, draw: (person, points) => draw(images[person].floats, Float32Array.from(points.flat())), measure };
+  // For tests and for scripts of the user's own: the state, and the arms' drawings of any landmarks [68][2].
+  const drawFace = (person, points) => draw(images[person].floats, Float32Array.from(points.flat()));
+  window.facegan = { live, state, target, draw: drawFace, measure, isDrawing: () => busy };
 }
 
 function describe() {

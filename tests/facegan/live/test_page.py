@@ -1,0 +1,250 @@
+"""The live page in headless Chromium: it draws what PyTorch draws, by mouse, keyboard and sliders, and asks no other server."""
+
+import base64
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facegan.landmarks.points import PARTS
+from facegan.live.export import GREY_LEVEL, Floats, draw_in_torch
+from facegan.live.server import LiveServer
+from facegan.study.analysis.model_selection import shown_trials
+from facegan.study.folder.trial_folder import trial_folder
+from facegan.training.checkpoint import load_generator
+from tests.facegan.live.chromium import CHROMIUM, Chromium
+from tests.facegan.live.conftest import Written
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+READY = "window.facegan || (document.getElementById('failure').hidden ? false : document.body.innerText)"
+DRAWN = "(async () => { await new Promise(r => setTimeout(r, 50)); return !facegan.isDrawing(); })()"
+PAINTED = "[...document.querySelectorAll('.card > canvas:first-of-type')].map(canvas => canvas.toDataURL())"
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def url(written: Written) -> Iterator[str]:
+    with LiveServer(written.out, 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.url
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        browser.open(url)
+        browser.wait_for(READY)
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Chromium) -> Chromium:
+    """The page as it was opened."""
+    browser.evaluate("document.getElementById('reset').click(); document.querySelector('#people input').click()")
+    browser.wait_for(DRAWN)
+    return browser
+
+
+def target(page: Chromium) -> NDArray[np.float64]:
+    return np.array(page.evaluate("facegan.target()"))
+
+
+def box(page: Chromium, selector: str) -> list[float]:
+    """Left, top, width and height of an element, in pixels of the window."""
+    found = page.evaluate(f"document.querySelector('{selector}').getBoundingClientRect().toJSON()")
+    return [float(found[side]) for side in ("left", "top", "width", "height")]
+
+
+def of_torch(written: Written, arm: int, person: int, points: Floats) -> Floats:
+    name = written.live.arms[arm].name
+    generator, config = load_generator(trial_folder(written.study, shown_trials(written.plan, written.study)[name]).checkpoint)
+    image = cv2.imread(str(written.out / written.live.people[person].image))[:, :, ::-1]
+    signed = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(127.5) - 1
+    return draw_in_torch(generator, config, signed, points[None])[0]
+
+
+def test_all_arms_draw_what_pytorch_draws(page: Chromium, written: Written) -> None:
+    points = np.array(written.live.people[0].points, np.float32) + np.float32(1.25)
+    drawn = page.evaluate(f"facegan.draw(1, {points.tolist()}).then(all => all.map(floats => [...floats]))")
+    assert len(drawn) == len(written.live.arms) == 3
+    for arm, floats in enumerate(drawn):
+        expected = of_torch(written, arm, 1, points)
+        assert np.abs(np.array(floats, np.float32).reshape(expected.shape) - expected).max() < GREY_LEVEL
+
+
+def image_of(address: str) -> Floats:
+    """The image [height, width, 3] RGB of a data URL, in [-1, 1]."""
+    content = np.frombuffer(base64.b64decode(address.partition(",")[2]), np.uint8)
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)[:, :, ::-1].astype(np.float32) / np.float32(127.5) - 1
+
+
+def has_mark(strip: Floats) -> bool:
+    """White letters on a dark strip."""
+    return bool((strip > 0.6).any() and (strip < -0.5).mean() > 0.5)
+
+
+def test_each_arms_drawing_is_painted_above_its_mark(page: Chromium, written: Written) -> None:
+    expected = [of_torch(written, arm, 0, target(page).astype(np.float32)).transpose(1, 2, 0) for arm in range(3)]
+    for arm, address in enumerate(page.evaluate(PAINTED)):
+        painted = image_of(address)
+        assert painted.shape == (384 + 35, 384, 3) and has_mark(painted[384:])
+        small = cv2.resize(painted[:384], (32, 32), interpolation=cv2.INTER_AREA)
+        # Pictures are enlarged smoothly, which changes those of untrained networks.
+        errors = [np.abs(small - image).mean() for image in expected]
+        assert np.argmin(errors) == arm and errors[arm] < 0.1
+
+
+def test_the_saved_picture_has_all_arms_and_a_mark_on_each(page: Chromium) -> None:
+    saved = page.evaluate(
+        """new Promise(done => {
+            const before = HTMLCanvasElement.prototype.toBlob;
+            HTMLCanvasElement.prototype.toBlob = function () { done(this.toDataURL()); };
+            document.getElementById("save").click();
+            HTMLCanvasElement.prototype.toBlob = before;
+        })"""
+    )
+    picture, step = image_of(saved), 384 + 12
+    assert picture.shape == (30 + 419 + 12, 12 + 4 * step, 3)
+    for tile in range(4):
+        assert has_mark(picture[30 + 384 : 30 + 419, 12 + tile * step : tile * step + step])
+
+
+def test_the_page_starts_from_the_persons_own_landmarks(page: Chromium, written: Written) -> None:
+    np.testing.assert_allclose(target(page), written.live.people[0].points, atol=1e-3)
+    page.evaluate("document.querySelectorAll('#people input')[1].click()")
+    np.testing.assert_allclose(target(page), written.live.people[1].points, atol=1e-3)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_dragging_moves_a_point_or_its_part_and_all_arms_draw_it(page: Chromium, whole: bool) -> None:
+    checkbox = "document.getElementById('whole')"
+    page.evaluate(f"{checkbox}.checked = {str(whole).lower()}")
+    before, pictures = target(page), page.evaluate(PAINTED)
+    x, y, side, _ = box(page, "#stage svg")
+    at = [x + (before[8, 0] + 0.5) / 32 * side, y + (before[8, 1] + 0.5) / 32 * side]
+    page.drag((at[0], at[1]), (at[0] + side / 16, at[1] - side / 32))
+    page.wait_for(DRAWN)
+    moved = target(page) - before
+    expected = np.zeros((68, 2))
+    expected[PARTS["jaw"][0][0] if whole else [8]] = [2, -1]
+    np.testing.assert_allclose(moved, expected, atol=0.02)
+    assert all(a != b for a, b in zip(pictures, page.evaluate(PAINTED), strict=True))
+
+
+def test_the_keyboard_moves_a_part_or_a_point_of_it(page: Chromium) -> None:
+    before = target(page)
+    page.evaluate("document.querySelector('#stage .part').focus()")
+    page.press("Tab")
+    assert "right brow" in page.evaluate("document.activeElement.getAttribute('aria-label')")
+    page.press("ArrowUp")
+    page.press("ArrowRight", shift=True)
+    expected = np.zeros((68, 2))
+    expected[17:22] = [0.03 * 32, -0.008 * 32]
+    np.testing.assert_allclose(target(page) - before, expected, atol=1e-3)
+    page.press(".")
+    page.press(".")
+    page.press("ArrowDown")
+    expected[18] += [0, 0.008 * 32]
+    np.testing.assert_allclose(target(page) - before, expected, atol=1e-3)
+
+
+def slide(page: Chromium, name: str, value: float) -> NDArray[np.float64]:
+    """How far a slider moves the landmarks, in eye distances."""
+    before = target(page)
+    page.evaluate(
+        f"Object.assign(document.querySelector('[name=\"{name}\"]'), {{ value: {value} }}).dispatchEvent(new Event('input'))"
+    )
+    return (target(page) - before) / np.linalg.norm(before[45] - before[36])
+
+
+def test_sliders_move_the_parts_that_they_name(page: Chromium) -> None:
+    """Landmarks of other parts stay, and a slider at zero gives the person's own landmarks."""
+    reset = "document.getElementById('reset').click()"
+    smile = np.linalg.norm(slide(page, "smile", 1), axis=1)
+    assert smile[[48, 54]].min() > 0.08 and smile[:48].max() < 1e-4
+    page.evaluate(reset)
+    down = slide(page, "jaw open", 1)
+    assert down[8].max() > 0.15 and down[66, 1] - down[62, 1] > 0.2 and np.abs(down[17:48]).max() < 1e-4
+    page.evaluate(reset)
+    raised = slide(page, "brow raise", 1)
+    assert (raised[17:27, 1] < -0.05).all() and np.abs(raised[27:]).max() < 1e-4 and np.abs(raised[:17]).max() < 1e-4
+    page.evaluate(reset)
+    slide(page, "blink", 1)
+    lids = target(page)
+    np.testing.assert_allclose(lids[[37, 38, 43, 44]], lids[[41, 40, 47, 46]], atol=1e-3)
+    page.evaluate(reset)
+    before = target(page)
+    slide(page, "roll", 20)
+    turned = target(page)
+    angles = [np.degrees(np.arctan2(*(face[45] - face[36])[::-1])) for face in (before, turned)]
+    assert angles[1] - angles[0] == pytest.approx(20, abs=0.01)
+    page.evaluate(reset)
+    right = slide(page, "yaw", 20)
+    assert right[30, 0] > right[[0, 16], 0].max() + 0.2  # the nose goes further than the sides of the face
+    page.evaluate(reset)
+    up = slide(page, "pitch", 15)
+    assert up[30, 1] < up[[0, 16], 1].min() - 0.1
+    page.evaluate(reset)
+    np.testing.assert_allclose(target(page), before, atol=1e-4)
+
+
+def test_differences_are_between_the_arms_that_are_asked_for(page: Chromium) -> None:
+    text = "card.querySelector('.map').hidden ? '' : card.querySelector('p').textContent"
+    texts = f"[...document.querySelectorAll('.card')].map(card => {text})"
+    assert page.evaluate(texts) == ["", "", ""]
+    page.evaluate("document.getElementById('differences').click()")
+    first = page.evaluate(texts)
+    assert first[0] == "compared with itself" and all("grey levels on average" in text for text in first[1:])
+    page.evaluate("Object.assign(document.getElementById('reference'), { value: 2 }).dispatchEvent(new Event('change'))")
+    other = page.evaluate(texts)
+    assert other[2] == "compared with itself" and other[0] == first[2].replace("compared with itself", "")
+    page.evaluate("document.getElementById('differences').click()")
+    assert page.evaluate(texts) == ["", "", ""]
+
+
+def test_only_the_last_of_many_movements_is_waited_for(page: Chromium) -> None:
+    page.evaluate(
+        "for (let i = 0; i < 200; i++) facegan.state.dragged.set(8, [0, i / 100]), document.getElementById('reset').click()"
+    )
+    page.wait_for(DRAWN)
+    assert page.evaluate("facegan.state.drawn.length") == 3
+
+
+def test_the_note_stays_and_names_and_scores_are_shown(page: Chromium) -> None:
+    page.evaluate("window.scrollTo(0, 10000)")
+    _, top, _, height = box(page, "#note")
+    text = page.evaluate("document.getElementById('note').textContent")
+    assert 0 < top < top + height <= page.evaluate("innerHeight") and "SYNTHETIC" in text
+    assert page.evaluate("[...document.querySelectorAll('.card h3')].map(h => h.textContent)") == ["-Cons.", "-Pixel", "Full"]
+    assert "face error" in page.evaluate("document.querySelector('.card').innerText")
+    assert "-Feature" in page.evaluate("document.getElementById('missing').textContent")
+
+
+def test_nothing_but_this_server_was_asked(page: Chromium, url: str) -> None:
+    addresses = [address for address in page.requests if not address.startswith("data:")]
+    assert {address.removeprefix(url) for address in addresses} >= {"", "live.json", "worker.js", "networks/0.onnx"}
+    assert [address for address in addresses if not address.startswith(url)] == []
+    assert page.errors == []
+    refused = "fetch('http://localhost:9/').then(() => 'sent', error => String(error))"
+    assert "TypeError" in page.evaluate(refused) and any("Content Security Policy" in error for error in page.errors)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_needs_no_scrolling_sideways(url: str, tmp_path: Path, dark: bool) -> None:
+    with Chromium(tmp_path, width=360, height=740, dark=dark) as phone:
+        phone.open(url)
+        phone.wait_for(READY)
+        assert phone.evaluate(SIDEWAYS) == 0
+        background = phone.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == ("rgb(20, 23, 26)" if dark else "rgb(255, 255, 255)")
