@@ -1,5 +1,6 @@
 """The live page of a study from the command line."""
 
+import dataclasses
 import shutil
 import signal
 import subprocess
@@ -54,11 +55,11 @@ def test_real_people_are_exported_only_if_asked_for(
     """The refusal's cure works. The clips are rendered; the data set says otherwise."""
     ingest_folder(clips_in(clips), clips, tmp_path / "set", IngestConfig(size=32), synthetic=False)
     live_study(tmp_path / "study", tiny, tmp_path / "set")
-    asked = {"study": str(tmp_path / "study"), "out": str(tmp_path / "out"), "export_only": True}
+    asked = Serve(study=str(tmp_path / "study"), out=str(tmp_path / "out"), export_only=True)
     with pytest.raises(UserError, match="give --include_faces True"):
-        main(Serve(**asked))
+        main(asked)
     assert not (tmp_path / "out").exists()
-    main(Serve(**asked, include_faces=True))
+    main(dataclasses.replace(asked, include_faces=True))
     assert '"synthetic": false' in (tmp_path / "out" / LIVE).read_text()
     assert "page" not in [line.split()[0] for line in capsys.readouterr().out.splitlines()]
 

@@ -96,7 +96,7 @@ def test_weights_that_half_precision_cannot_hold_stay_in_single_precision(
 ) -> None:
     """The convolution of a norm's input by 1e6 changes nothing, but its weights are beyond half precision."""
     generator = generator_of(config, 1)
-    generator.down[1][0].weight.mul_(1e6)
+    generator.get_parameter("down.1.0.weight").mul_(1e6)
     images, points = faces(config)
     large = with_weights(graph, generator)
     assert not np.isfinite(draw(with_half_weights(large), images, points)).all()

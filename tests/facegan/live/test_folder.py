@@ -4,11 +4,11 @@ import dataclasses
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import pytest
 
+from facegan.data.ingest.shards import decode_image
 from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
 from facegan.landmarks.points import PARTS
@@ -59,7 +59,7 @@ def test_people_are_stored_without_loss(written: Written, data: FaceData) -> Non
     sources = choose_sources(data, 12)
     assert [person.name for person in written.live.people] == sources.names
     for person, image, points in zip(written.live.people, sources.images, sources.points, strict=True):
-        assert np.array_equal(cv2.imread(str(written.out / person.image))[:, :, ::-1], image)
+        assert np.array_equal(decode_image(np.frombuffer((written.out / person.image).read_bytes(), np.uint8)), image)
         assert np.array_equal(np.array(person.points, np.float32), points)
 
 

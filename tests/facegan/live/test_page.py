@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facegan.data.ingest.shards import decode_image
 from facegan.landmarks.points import PARTS
 from facegan.live.export import GREY_LEVEL, Floats, draw_in_torch
 from facegan.live.server import LiveServer
@@ -69,9 +70,10 @@ def box(page: Chromium, selector: str) -> list[float]:
 def of_torch(written: Written, arm: int, person: int, points: Floats) -> Floats:
     name = written.live.arms[arm].name
     generator, config = load_generator(trial_folder(written.study, shown_trials(written.plan, written.study)[name]).checkpoint)
-    image = cv2.imread(str(written.out / written.live.people[person].image))[:, :, ::-1]
+    image = decode_image(np.frombuffer((written.out / written.live.people[person].image).read_bytes(), np.uint8))
     signed = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(127.5) - 1
-    return draw_in_torch(generator, config, signed, points[None])[0]
+    drawn: Floats = draw_in_torch(generator, config, signed, points[None])[0]
+    return drawn
 
 
 def test_all_arms_draw_what_pytorch_draws(page: Chromium, written: Written) -> None:
@@ -86,7 +88,7 @@ def test_all_arms_draw_what_pytorch_draws(page: Chromium, written: Written) -> N
 def image_of(address: str) -> Floats:
     """The image [height, width, 3] RGB of a data URL, in [-1, 1]."""
     content = np.frombuffer(base64.b64decode(address.partition(",")[2]), np.uint8)
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)[:, :, ::-1].astype(np.float32) / np.float32(127.5) - 1
+    return decode_image(content).astype(np.float32) / np.float32(127.5) - 1
 
 
 def has_mark(strip: Floats) -> bool:
@@ -102,7 +104,7 @@ def test_each_arms_drawing_is_painted_above_its_mark(page: Chromium, written: Wr
         small = cv2.resize(painted[:384], (32, 32), interpolation=cv2.INTER_AREA)
         # Pictures are enlarged smoothly, which changes those of untrained networks.
         errors = [np.abs(small - image).mean() for image in expected]
-        assert np.argmin(errors) == arm and errors[arm] < 0.1
+        assert np.argmin(errors) == arm and 2 * errors[arm] < sorted(errors)[1]
 
 
 def test_the_saved_picture_has_all_arms_and_a_mark_on_each(page: Chromium) -> None:
