@@ -1,8 +1,6 @@
 // A card for each arm: its drawing, its difference from another arm's, and its scores.
 
-import { MARK, differenceMap, newCanvas, paintMarked, toPixels } from "./pictures.js";
-
-const SIDE = 384; // of a painted picture; the page scales it
+import { MARK, SIDE, differenceMap, newCanvas, paintMarked, toPixels } from "./pictures.js";
 
 export class Cards {
   constructor(box, live) {

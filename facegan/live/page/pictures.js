@@ -5,6 +5,7 @@ const VIRIDIS = [
   [34, 168, 132], [66, 190, 113], [122, 209, 81], [189, 223, 38], [253, 231, 37],
 ];
 export const SATURATION = 96; // grey levels from which on differences have the last colour, as in Figure 2
+export const SIDE = 288; // of a painted picture; the page scales it
 const STRIP = 0.09; // height of the strip with the mark, as a share of the picture's side
 export const MARK = { true: "drawn by a network · synthetic", false: "drawn by a network" };
 
@@ -62,24 +63,23 @@ export function newCanvas(width, height) {
   return canvas;
 }
 
-// Paint an image, enlarged, with a strip below that says what it is. So a browser's "save image" saves the mark too.
+// Paint an image, enlarged, above a strip that says what it is. So a browser's own "save image" saves the mark too.
 export function paintMarked(canvas, pixels, side, mark) {
-  const strip = Math.round(side * STRIP);
-  if (canvas.width !== side || canvas.height !== side + strip) {
+  const strip = Math.round(side * STRIP), context = canvas.getContext("2d");
+  if (canvas.height !== side + strip) {
     canvas.width = side;
     canvas.height = side + strip;
+    context.fillStyle = "#222";
+    context.fillRect(0, side, side, strip);
+    context.fillStyle = "#fff";
+    context.font = `${Math.round(strip * 0.62)}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillText(mark, side / 2, side + strip / 2, side - 4);
   }
-  const small = newCanvas(pixels.width, pixels.height);
+  small ??= newCanvas(pixels.width, pixels.height);
   small.getContext("2d").putImageData(pixels, 0, 0);
-  const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = true;
-  context.imageSmoothingQuality = "high";
   context.drawImage(small, 0, 0, side, side);
-  context.fillStyle = "#222";
-  context.fillRect(0, side, side, strip);
-  context.fillStyle = "#fff";
-  context.font = `${Math.round(strip * 0.62)}px system-ui, sans-serif`;
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.fillText(mark, side / 2, side + strip / 2, side - 4);
 }
+
+let small; // all images of a page have one size

@@ -100,8 +100,8 @@ def test_each_arms_drawing_is_painted_above_its_mark(page: Chromium, written: Wr
     expected = [of_torch(written, arm, 0, target(page).astype(np.float32)).transpose(1, 2, 0) for arm in range(3)]
     for arm, address in enumerate(page.evaluate(PAINTED)):
         painted = image_of(address)
-        assert painted.shape == (384 + 35, 384, 3) and has_mark(painted[384:])
-        small = cv2.resize(painted[:384], (32, 32), interpolation=cv2.INTER_AREA)
+        assert painted.shape == (288 + 26, 288, 3) and has_mark(painted[288:])
+        small = cv2.resize(painted[:288], (32, 32), interpolation=cv2.INTER_AREA)
         # Pictures are enlarged smoothly, which changes those of untrained networks.
         errors = [np.abs(small - image).mean() for image in expected]
         assert np.argmin(errors) == arm and 2 * errors[arm] < sorted(errors)[1]
@@ -116,10 +116,10 @@ def test_the_saved_picture_has_all_arms_and_a_mark_on_each(page: Chromium) -> No
             HTMLCanvasElement.prototype.toBlob = before;
         })"""
     )
-    picture, step = image_of(saved), 384 + 12
-    assert picture.shape == (30 + 419 + 12, 12 + 4 * step, 3)
+    picture, step = image_of(saved), 288 + 12
+    assert picture.shape == (30 + 314 + 12, 12 + 4 * step, 3)
     for tile in range(4):
-        assert has_mark(picture[30 + 384 : 30 + 419, 12 + tile * step : tile * step + step])
+        assert has_mark(picture[30 + 288 : 30 + 314, 12 + tile * step : tile * step + step])
 
 
 def test_the_page_starts_from_the_persons_own_landmarks(page: Chromium, written: Written) -> None:
