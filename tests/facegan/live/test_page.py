@@ -28,6 +28,7 @@ pytestmark = [
 READY = "window.facegan || (document.getElementById('failure').hidden ? false : document.body.innerText)"
 DRAWN = "(async () => { await new Promise(r => setTimeout(r, 50)); return !facegan.isDrawing(); })()"
 PAINTED = "[...document.querySelectorAll('.card > canvas:first-of-type')].map(canvas => canvas.toDataURL())"
+PEOPLE = "document.querySelectorAll('#people input')"
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -124,7 +125,7 @@ def test_the_saved_picture_has_all_arms_and_a_mark_on_each(page: Chromium) -> No
 
 def test_the_page_starts_from_the_persons_own_landmarks(page: Chromium, written: Written) -> None:
     np.testing.assert_allclose(target(page), written.live.people[0].points, atol=1e-3)
-    page.evaluate("document.querySelectorAll('#people input')[1].click()")
+    page.evaluate(f"{PEOPLE}[1].click()")
     np.testing.assert_allclose(target(page), written.live.people[1].points, atol=1e-3)
 
 
@@ -142,6 +143,18 @@ def test_dragging_moves_a_point_or_its_part_and_all_arms_draw_it(page: Chromium,
     expected[PARTS["jaw"][0][0] if whole else [8]] = [2, -1]
     np.testing.assert_allclose(moved, expected, atol=0.02)
     assert all(a != b for a, b in zip(pictures, page.evaluate(PAINTED), strict=True))
+
+
+def test_a_point_stays_inside_and_reset_or_another_person_undoes_a_drag(page: Chromium, written: Written) -> None:
+    x, y, side, _ = box(page, "#stage svg")
+    for undo, person in (("document.getElementById('reset').click()", 0), (f"{PEOPLE}[1].click()", 1)):
+        page.evaluate("document.getElementById('whole').checked = false")
+        start = target(page)[8]
+        at = (x + (start[0] + 0.5) / 32 * side, y + (start[1] + 0.5) / 32 * side)
+        page.drag(at, (x + 1.2 * side, at[1]))
+        np.testing.assert_allclose(target(page)[8], [31, start[1]], atol=0.02)
+        page.evaluate(undo)
+        np.testing.assert_allclose(target(page), written.live.people[person].points, atol=1e-3)
 
 
 def test_the_keyboard_moves_a_part_or_a_point_of_it(page: Chromium) -> None:
