@@ -10,6 +10,8 @@ from typing import Any
 from facegan.errors import UserError
 
 LOOPBACK = "127.0.0.1"
+_POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
+"""What a browser lets the page load; the page says it too, but not for its workers."""
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png"}
 
 
@@ -58,6 +60,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", _POLICY)
         self.send_header("Cache-Control", "no-cache")
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")

@@ -41,7 +41,7 @@ class Chromium:
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._ask(f"{domain}.enable")
-        self._ask("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=True)
+        self._ask("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._ask("Emulation.setEmulatedMedia", features=scheme)
         self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
@@ -96,15 +96,16 @@ class Chromium:
 
     def _ask(self, method: str, **parameters: Any) -> Any:
         self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._to_browser[1], json.dumps(message).encode() + b"\0")
+        self._send(method, self._session, self._number, parameters)
         for answer in self._messages():
             if answer.get("id") == self._number:
                 assert "error" not in answer, (method, answer["error"])
                 return answer["result"]
         raise AssertionError(f"Chromium ended before it answered {method}")
+
+    def _send(self, method: str, session: str, number: int, parameters: dict[str, Any] | None = None) -> None:
+        message = {"id": number, "method": method, "params": parameters or {}} | ({"sessionId": session} if session else {})
+        os.write(self._to_browser[1], json.dumps(message).encode() + b"\0")
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         while True:
@@ -120,6 +121,9 @@ class Chromium:
 
     def _note(self, message: dict[str, Any]) -> None:
         match message.get("method"):
+            case "Target.attachedToTarget" if self._session:  # a worker, which waits until its requests are listened to
+                for method in ("Network.enable", "Runtime.runIfWaitingForDebugger"):
+                    self._send(method, message["params"]["sessionId"], number=0)
             case "Network.requestWillBeSent":
                 self.requests.append(message["params"]["request"]["url"])
             case "Runtime.exceptionThrown":

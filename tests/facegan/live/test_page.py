@@ -29,6 +29,7 @@ READY = "window.facegan || (document.getElementById('failure').hidden ? false : 
 DRAWN = "(async () => { await new Promise(r => setTimeout(r, 50)); return !facegan.isDrawing(); })()"
 PAINTED = "[...document.querySelectorAll('.card > canvas:first-of-type')].map(canvas => canvas.toDataURL())"
 PEOPLE = "document.querySelectorAll('#people input')"
+RUNTIME = "vendor/ort.wasm.bundle.min.js"  # which the workers ask for
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -248,7 +249,7 @@ def test_the_note_stays_and_names_and_scores_are_shown(page: Chromium) -> None:
 
 def test_nothing_but_this_server_was_asked(page: Chromium, url: str) -> None:
     addresses = [address for address in page.requests if not address.startswith("data:")]
-    assert {address.removeprefix(url) for address in addresses} >= {"", "live.json", "worker.js", "networks/0.onnx"}
+    assert {address.removeprefix(url) for address in addresses} >= {"", "live.json", "worker.js", "networks/0.onnx", RUNTIME}
     assert [address for address in addresses if not address.startswith(url)] == []
     assert page.errors == []
     refused = "fetch('http://localhost:9/').then(() => 'sent', error => String(error))"
