@@ -9,14 +9,19 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 
+from cluster.storage.uri import StorageURI
+from cluster.studies.trial_store import TrialStore
 from facegan.config import Config
 from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.data.ingest.sources import clips_in
 from facegan.data.reading.local_copy import ingest_folder
 from facegan.errors import UserError
 from facegan.live.checks import LIVE
+from facegan.study.folder.trial_folder import trial_folder
 from jobs.serve import Serve, main
+from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.live_study import live_study
 
 pytestmark = pytest.mark.slow  # PyTorch's exporter takes seconds
@@ -62,6 +67,33 @@ def test_real_people_are_exported_only_if_asked_for(
     main(dataclasses.replace(asked, include_faces=True))
     assert '"synthetic": false' in (tmp_path / "out" / LIVE).read_text()
     assert "page" not in [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.s3
+def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
+    data_folder: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder lies here, not in the bucket."""
+    study, uri = tmp_path / "study", StorageURI("s3://lab/studies/one")
+    plan = live_study(study, tiny, data_folder)
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with s3_environment(f"http://{host}:{port}"):
+        s3_client().create_bucket(Bucket="lab")
+        for name in ("plan.json", "summary.json"):
+            uri.write(name, (study / name).read_bytes())
+        for trial in plan.trials:
+            folder = trial_folder(study, trial)
+            if folder.checkpoint.exists():
+                TrialStore(uri, folder).publish(now=True)
+        before = {entry.key for entry in uri.entries()}
+        main(Serve(study=uri.uri, export_only=True))
+        assert {entry.key for entry in uri.entries()} == before
+    server.stop()
+    assert len(list((tmp_path / f"live-{plan.id()}" / "networks").iterdir())) == 3
 
 
 def test_what_cannot_be_served_is_refused_before_anything_is_written(data_folder: Path, tiny: Config, tmp_path: Path) -> None:
