@@ -7,7 +7,9 @@ with the least loss is looked up too: it shows what would come of comparing by t
 
 import argparse
 import heapq
+import json
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,15 +18,16 @@ from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for a machine where facegan is not installed
 
 import torch
+from scipy import stats
 
 from facegan.config import Config
 from facegan.data.reading.face_data import FaceData
 from facegan.presets import preset
+from facegan.records import from_json
 from facegan.study.design.candidates import SearchSettings, propose, rungs_of
 from facegan.study.design.search_space import parse_space
 from facegan.study.search.objectives import REFERENCE, Measured, measured
@@ -37,8 +40,8 @@ from jobs.bench.machine import Parser, machine, positive, run_main, say, write_r
 from jobs.bench.start_and_batches import rendered
 
 Curve = list[Measured]
-_REDUCTIONS = (2, 3)
-"""Of ASHA: a half or a third of the candidates goes on."""
+_ORDERS = 40
+"""Orders of the candidates after the configured one in which each search is replayed."""
 
 
 def main() -> None:
@@ -50,25 +53,29 @@ def main() -> None:
     parser.add_argument("--people", type=positive, default=80, help="people to train on")
     parser.add_argument("--processes", type=positive, default=2, help="runs at once, of one thread each")
     parser.add_argument("--space", nargs="*", default=[], help="what to vary, as in jobs/search.py")
+    parser.add_argument("--curves", type=Path, help="results of an earlier run, whose candidates are not trained again")
     parser.add_argument("--out", type=Path, help="a JSON file for the results")
     args = parser.parse_args()
     base = preset("demo").override({"images": args.images, "gradient_diagnostics_every": 0, "report_every": 8})
-    rungs = {reduction: rungs_of(args.images, base.optim.batch, reduction) for reduction in _REDUCTIONS}
-    at = sorted({images for found in rungs.values() for images in found})
-    base = base.override({"checkpoint_every": args.images, "checkpoint_at": at})
+    # Also checkpoints that are no rungs, so that other rungs can be tried on the curves.
+    more = [images for share in (27, 9, 3) if (images := args.images // share // base.optim.batch * base.optim.batch)]
+    rungs = rungs_of(args.images, base.optim.batch)
+    base = base.override({"checkpoint_every": args.images, "checkpoint_at": sorted({*more, *rungs})})
 
-    with tempfile.TemporaryDirectory() as scratch:
-        os.environ["FACEGAN_CACHE"] = scratch
-        data = rendered(Path(scratch), SyntheticConfig(people=args.people, test_people=2), base.data.size)
-        searches = _train(Path(scratch), data, base, args)
-    found = {reduction: [_compare(runs, reduction, rungs[reduction], args) for runs in searches] for reduction in _REDUCTIONS}
-    for reduction, of_seeds in found.items():
-        for name in ("images", "hypervolume", "hypervolume_of_as_many_whole_runs", "whole_runs", "rank_of_chosen"):
-            values = [search[name] for search in of_seeds]
-            say(f"reduction {reduction}, {name}: mean {fmean(values):.3f}, from {min(values):.3f} to {max(values):.3f}")
+    if args.curves is not None:
+        searches = _read(args.curves)
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            os.environ["FACEGAN_CACHE"] = scratch
+            data = rendered(Path(scratch), SyntheticConfig(people=args.people, test_people=2), base.data.size)
+            searches = _train(Path(scratch), data, base, args)
+    found = [_compare(runs, rungs, args) for runs in searches]
+    for name in found[0]:
+        values = [search[name] for search in found]
+        say(f"{name}: mean {fmean(values):.3f}, from {min(values):.3f} to {max(values):.3f}")
     conditions = {**machine(), "images": args.images, "candidates": args.candidates, "at_once": args.processes}
     curves = [[{"loss": loss, "curve": [asdict(each) for each in curve]} for curve, loss in runs] for runs in searches]
-    write_results({"conditions": conditions, "by_reduction": found, "searches": curves}, args.out)
+    write_results({"conditions": conditions, "compared": found, "searches": curves}, args.out)
 
 
 def _train(scratch: Path, data: Path, base: Config, args: argparse.Namespace) -> list[list[tuple[Curve, float]]]:
@@ -100,29 +107,45 @@ def _curve(scratch: Path, data: Path, key: str, config: Config) -> tuple[Curve, 
     return [each for each in found if each is not None], loss
 
 
-def _compare(
-    runs: Sequence[tuple[Curve, float]], reduction: int, rungs: Sequence[int], args: argparse.Namespace
-) -> dict[str, Any]:
-    """ASHA against all whole runs of a search, as shares of theirs; and where the candidate with the least loss stands."""
-    curves = [curve for curve, _ in runs]
-    whole = len(curves) * args.images
-    trained, ended = replay(curves, Rungs(rungs, reduction), args.images, args.processes)
-    volume = _volume(curves)
+def _read(path: Path) -> list[list[tuple[Curve, float]]]:
+    searches = json.loads(path.read_text())["searches"]
+    return [[(from_json(list[Measured], run["curve"]), run["loss"]) for run in runs] for runs in searches]
+
+
+def _compare(runs: Sequence[tuple[Curve, float]], rungs: Sequence[int], args: argparse.Namespace) -> dict[str, float]:
+    """ASHA against all whole runs of a search, means over orders; and where the candidate with the least loss stands."""
+    curves = [[m for m in curve if m.images in (*rungs, args.images)] for curve, _ in runs]
     by_score = sorted(range(len(curves)), key=lambda i: (not curves[i][-1].follows, curves[i][-1].score))
+    rank = {candidate: place + 1 for place, candidate in enumerate(by_score)}
+    volume, draw = _volume(curves), random.Random(0)
+    replays = []
+    for _ in range(_ORDERS):
+        order = [0, *draw.sample(range(1, len(curves)), len(curves) - 1)]
+        trained, ended = replay([curves[i] for i in order], Rungs(rungs), args.images, args.processes)
+        whole = order[: max(1, round(trained / args.images))]
+        replays.append(
+            {
+                "images": trained / len(curves) / args.images,
+                "hypervolume": _volume([curves[order[i]] for i in ended]) / volume,
+                "hypervolume_of_as_many_whole_runs": _volume([curves[i] for i in whole]) / volume,
+                "whole_runs": len(ended),
+                "rank_of_chosen": min(rank[order[i]] for i in ended),
+                "rank_of_chosen_of_as_many_whole_runs": min(rank[i] for i in whole),
+            }
+        )
     least_loss = min(range(len(curves)), key=lambda i: runs[i][1])
-    chosen = min(ended, key=lambda i: by_score.index(i))
     return {
-        "images": trained / whole,
-        "hypervolume": _volume([curves[i] for i in ended]) / volume,
-        "hypervolume_of_as_many_whole_runs": _volume(curves[: max(1, round(trained / args.images))]) / volume,
-        "whole_runs": len(ended),
-        "rank_of_chosen": by_score.index(chosen) + 1,
-        "rank_of_least_loss": by_score.index(least_loss) + 1,
-        "rank_of_configured": by_score.index(0) + 1,
-        "score_of_chosen": curves[chosen][-1].score,
-        "score_of_least_loss": curves[least_loss][-1].score,
-        "score_of_configured": curves[0][-1].score,
+        **{name: fmean(found[name] for found in replays) for name in replays[0]},
+        "rank_of_least_loss": rank[least_loss],
+        "rank_of_configured": rank[0],
+        **{f"rank_correlation_at_{images}": _foretells(runs, images) for images in rungs},
     }
+
+
+def _foretells(runs: Sequence[tuple[Curve, float]], images: int) -> float:
+    """Spearman's correlation of the scores after so many images with those at the end."""
+    here = [next(m.score for m in curve if m.images == images) for curve, _ in runs]
+    return float(stats.spearmanr(here, [curve[-1].score for curve, _ in runs]).statistic)
 
 
 def _volume(curves: Sequence[Curve]) -> float:

@@ -59,7 +59,7 @@ def test_a_search_stops_candidates_and_trains_the_best_again_beside_the_configur
         assert [c.number for c in arm.candidates] == list(range(6)) and arm.candidates[0].values == {}
         assert {c.state for c in arm.candidates} == {"COMPLETED", "STOPPED"}
         assert all((c.images == 216) == (c.state == "COMPLETED") for c in arm.candidates)
-        assert [rung.images for rung in arm.rungs] == [8, 24, 72] and arm.rungs[0].judged == 6 > arm.rungs[0].went_on
+        assert [rung.images for rung in arm.rungs] == [24, 56, 112] and arm.rungs[0].judged == 6 > arm.rungs[0].went_on
         assert sum(c.is_finalist for c in arm.candidates) == 1
     assert not list(candidates.glob("trials/*/scores.json"))
     assert "4 candidates" not in output and "8 candidates have ended, 4 more are proposed" in output

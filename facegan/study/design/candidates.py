@@ -21,8 +21,9 @@ OBJECTIVES = ("following", "identity", "image")
 MOST_CANDIDATES = 10_000
 """Of an arm."""
 REDUCTION = 3
-"""Of the candidates at a rung, the best one in three goes on to the next, which is after three times as many images."""
-_RUNGS = 3
+"""Of the candidates at a rung, the best one in three goes on to the next."""
+_RUNGS = (1 / 9, 1 / 4, 1 / 2)
+"""Shares of a run. At a 27th the order of candidates foretold nothing (jobs/bench/search.py)."""
 _ATTEMPTS = 50
 """Proposals for each candidate before a space counts as used up: samplers repeat themselves."""
 
@@ -45,10 +46,9 @@ class SearchSettings:
             raise UserError(f"--generation is {self.generation}: from 2 to {MOST_CANDIDATES} candidates")
 
 
-def rungs_of(images: int, batch: int, reduction: int = REDUCTION) -> tuple[int, ...]:
-    """The rungs of runs of so many images: a 27th of them, a ninth and a third, in whole batches. Short runs have fewer."""
-    wanted = [images / reduction**k for k in range(_RUNGS, 0, -1)]
-    return tuple(sorted({max(1, round(rung / batch)) * batch for rung in wanted} - {images}))
+def rungs_of(images: int, batch: int) -> tuple[int, ...]:
+    """The rungs of runs of so many images: after a ninth of them, a quarter and a half, in whole batches."""
+    return tuple(sorted({max(1, round(share * images / batch)) * batch for share in _RUNGS} - {images}))
 
 
 @dataclass(frozen=True, slots=True)

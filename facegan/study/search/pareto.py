@@ -1,12 +1,9 @@
-"""Comparing candidates by several objectives of which less is better: non-dominated ranks, crowding, and hypervolume.
+"""Comparing candidates by several objectives of which less is better: non-dominated ranks and hypervolume.
 
-Ranks and crowding distance are those of NSGA-II: Deb et al. (2002), IEEE Transactions on Evolutionary Computation 6, 182-197.
+Ranks are those of NSGA-II: Deb et al. (2002), IEEE Transactions on Evolutionary Computation 6, 182-197.
 """
 
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 
 Points = Sequence[tuple[float, ...]]
 """[n] points, each with its value of every objective."""
@@ -28,38 +25,6 @@ def non_dominated_ranks(points: Points) -> list[int]:
         left -= front
         rank += 1
     return [ranks[i] for i in range(len(points))]
-
-
-def crowding_distances(points: Points) -> list[float]:
-    """For points of one rank: the sum over objectives of the gap between both neighbours, as a share of the range.
-
-    Infinite for the best and the worst point of an objective.
-    """
-    values = np.array(points, np.float64).reshape(len(points), -1)
-    distances: NDArray[np.float64] = np.zeros(len(values))
-    for column in values.T:
-        order = np.argsort(column, kind="stable")
-        span = column[order[-1]] - column[order[0]]
-        distances[order[[0, -1]]] = np.inf
-        if span > 0:
-            distances[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
-    return [float(distance) for distance in distances]
-
-
-def order(points: Points, last: Sequence[bool]) -> list[int]:
-    """Positions of the points from the best to the worst: by rank, then the least crowded, then by position.
-
-    Those with `last` come after all others, whatever their objectives: constrained domination of the same paper.
-    """
-    found: list[int] = []
-    for is_last in (False, True):
-        chosen = [i for i in range(len(points)) if last[i] == is_last]
-        ranks = dict(zip(chosen, non_dominated_ranks([points[i] for i in chosen]), strict=True))
-        for rank in sorted(set(ranks.values())):
-            front = [i for i in chosen if ranks[i] == rank]
-            distances = dict(zip(front, crowding_distances([points[i] for i in front]), strict=True))
-            found += sorted(front, key=lambda i: (-distances[i], i))
-    return found
 
 
 def hypervolume(points: Points, reference: Sequence[float]) -> float:

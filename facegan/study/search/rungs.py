@@ -1,15 +1,22 @@
 """Asynchronous successive halving (ASHA, Li et al. 2020) of the candidates of one arm, rebuilt from what they have written.
 
-ASHA compares by one score. Here candidates are compared by several objectives, by non-dominated rank and crowding
-(`facegan.study.search.pareto`).
+ASHA compares by one score. Here candidates are compared by several objectives: by non-dominated rank, then by their compromise.
+Crowding in place of the compromise, as in NSGA-II, keeps the extremes of a front that has nearly all candidates; replayed on
+measured ones it was worse than training some of them to the end by lot (jobs/bench/search.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from facegan.study.design.candidates import REDUCTION
 from facegan.study.folder.trial_folder import TrialFolder
 from facegan.study.search.objectives import Measured, measured
-from facegan.study.search.pareto import order
+from facegan.study.search.pareto import non_dominated_ranks
+
+
+def best_first(found: Sequence[Measured]) -> list[int]:
+    """Positions of candidates from the best to the worst: those that follow first, then by rank, score and position."""
+    ranks = non_dominated_ranks([each.distances for each in found])
+    return sorted(range(len(found)), key=lambda i: (not found[i].follows, ranks[i], found[i].score, i))
 
 
 class Rungs:
@@ -19,10 +26,9 @@ class Rungs:
     if it is the first one there, or among the best third of all of them, itself included.
     """
 
-    def __init__(self, images: Iterable[int], reduction: int = REDUCTION) -> None:
+    def __init__(self, images: Iterable[int]) -> None:
         self.rungs: dict[int, dict[str, Measured]] = {rung: {} for rung in images}
         self._stopped: set[str] = set()
-        self._reduction = reduction
 
     def goes_on(self, candidate: str, found: Measured) -> bool:
         """Record a measurement of a candidate, and say whether it goes on."""
@@ -30,9 +36,8 @@ class Rungs:
         if passed and candidate not in (there := self.rungs[max(passed)]):
             there[candidate] = found
             names = list(there)
-            points = [there[name].distances for name in names]
-            best = order(points, [not there[name].follows for name in names])
-            if best.index(names.index(candidate)) >= max(1.0, len(names) / self._reduction):
+            best = best_first([there[name] for name in names])
+            if best.index(names.index(candidate)) >= max(1.0, len(names) / REDUCTION):
                 self._stopped.add(candidate)
         return candidate not in self._stopped
 

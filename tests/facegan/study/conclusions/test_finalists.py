@@ -95,4 +95,4 @@ def test_the_report_shows_the_search(tiny: Config, tmp_path: Path) -> None:
     ):
         assert text in section or text == "rung", text
     assert "No candidate that trained to the end was a better compromise" in section
-    assert "888 of 1,728 images trained" in section
+    assert "936 of 1,728 images trained" in section

@@ -12,7 +12,7 @@ from facegan.study.folder.trial_folder import MetricsRow, State, trial_folder
 from tests.facegan.study.design.designs import design
 from tests.planning import PLANNED_DATA
 
-RUNGS = (8, 24, 72)
+RUNGS = (24, 56, 112)
 IMAGES = 216
 
 Distances = tuple[float, float, float]

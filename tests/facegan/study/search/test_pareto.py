@@ -1,11 +1,11 @@
-"""Ranks, crowding and hypervolume against definitions that take longer."""
+"""Ranks and hypervolume against definitions that take longer."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from facegan.study.search.pareto import crowding_distances, hypervolume, non_dominated_ranks, order
+from facegan.study.search.pareto import hypervolume, non_dominated_ranks
 
 
 def points(rng: np.random.Generator, count: int, objectives: int) -> list[tuple[float, ...]]:
@@ -23,18 +23,6 @@ def test_ranks_are_the_length_of_the_longest_chain_of_better_points() -> None:
         ]
         for i in range(8):
             assert ranks[i] == max((ranks[j] + 1 for j in better[i]), default=0)
-
-
-def test_crowding_of_points_on_a_line() -> None:
-    found = crowding_distances([(0.0, 1.0), (0.1, 0.6), (0.9, 0.1), (1.0, 0.0)])
-    assert found == [float("inf"), pytest.approx(0.9 + 0.9), pytest.approx(0.9 + 0.6), float("inf")]
-    assert crowding_distances([(1.0, 1.0)] * 3)[1] == 0
-
-
-def test_order_is_by_rank_then_the_least_crowded_and_copies_come_last() -> None:
-    found = [(0.5, 0.5), (0.0, 1.0), (0.45, 0.55), (1.0, 0.0), (0.6, 0.6), (0.0, 0.0)]
-    assert order(found, [False] * 5 + [True]) == [1, 3, 0, 2, 4, 5]
-    assert order(found, [False] * 6)[0] == 5
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3])

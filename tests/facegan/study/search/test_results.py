@@ -23,7 +23,7 @@ def test_the_front_the_finalist_and_the_hypervolume_of_each_arm(tiny: Config, tm
     assert full.candidates[0].values == {} and set(full.candidates[2].values) == {"loss.pixel", "optim.generator_lr"}
     # The boxes of (0.2, 0.4, 0.3) and (0.6, 0.1, 0.4), less what both contain.
     assert full.hypervolume == pytest.approx(0.8 * 0.6 * 0.7 + 0.4 * 0.9 * 0.6 - 0.4 * 0.6 * 0.6)
-    assert found.images == 4 * 216 + 3 * 8 and found.planned_images == 8 * 216
+    assert found.images == 4 * 216 + 3 * 24 and found.planned_images == 8 * 216
     both = summarise_search(plan, tmp_path, finalists=2)
     assert [c.is_finalist for c in both.arms[-1].candidates] == [False, False, True, True]
     write_json(tmp_path / "search.json", found)
@@ -69,13 +69,13 @@ def test_a_sampler_is_told_the_last_distances_and_who_diverged(tiny: Config, tmp
 def test_the_console_names_cost_candidates_and_rungs(tiny: Config, tmp_path: Path) -> None:
     text = "\n".join(search_lines(summarise_search(planted_search(tmp_path, tiny), tmp_path, 1)))
     assert (
-        "4 candidates for each of 2 arms, sampler random: 888 of 1,728 images trained (51%), 3 candidates stopped early" in text
+        "4 candidates for each of 2 arms, sampler random: 936 of 1,728 images trained (54%), 3 candidates stopped early" in text
     )
     full = text[text.index("Full:") :]
     numbers = [line.split()[5] for line in full.splitlines()[2:6]]
     assert numbers == ["2", "3", "0", "1"], "the best first, then those that were stopped"
     assert "as configured" in full and "(finalist)" in full and "(STOPPED, does not follow)" in full
-    assert "rung 8 images: 3 of 4 went on" in text and "too few of them" in text
+    assert "rung 24 images: 3 of 4 went on" in text and "too few of them" in text
 
 
 def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_nothing(tiny: Config, tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ def at(images: int, *distances: float, follows: bool = True) -> Measured:
 
 @pytest.mark.parametrize(
     ("images", "batch", "expected"),
-    [(400, 8, (16, 48, 136)), (12_000, 8, (448, 1336, 4000)), (27, 1, (1, 3, 9)), (16, 8, (8,)), (8, 8, ())],
+    [(400, 8, (48, 96, 200)), (12_000, 8, (1336, 3000, 6000)), (36, 1, (4, 9, 18)), (16, 8, (8,)), (8, 8, ())],
 )
-def test_rungs_are_a_factor_of_three_apart_in_whole_batches(images: int, batch: int, expected: tuple[int, ...]) -> None:
+def test_rungs_are_a_ninth_a_quarter_and_a_half_in_whole_batches(images: int, batch: int, expected: tuple[int, ...]) -> None:
     assert rungs_of(images, batch) == expected
 
 
@@ -40,13 +40,13 @@ def test_the_best_third_goes_on() -> None:
     assert rungs.goes_on("a", at(30, 0.9)) and not rungs.goes_on("c", at(35, 1.0))
 
 
-def test_a_trade_off_goes_on_and_what_is_dominated_does_not() -> None:
+def test_what_no_other_one_dominates_goes_before_better_compromises_that_one_does() -> None:
     rungs = Rungs([8])
-    for number in range(6):
-        rungs.goes_on(f"middling {number}", at(8, 0.5, 0.5, 0.5))
-    assert rungs.goes_on("follows", at(8, 0.1, 0.9, 0.5)), "the best in one distance"
-    assert rungs.goes_on("keeps", at(8, 0.9, 0.1, 0.5))
-    assert not rungs.goes_on("worse", at(8, 0.6, 0.6, 0.6))
+    rungs.goes_on("best", at(8, 0.2, 0.2, 0.2))
+    for number in range(3):
+        assert not rungs.goes_on(f"dominated {number}", at(8, 0.25, 0.25, 0.25))
+    assert rungs.goes_on("follows", at(8, 0.1, 0.9, 0.2)), "the best in one distance"
+    assert not rungs.goes_on("compromise", at(8, 0.21, 0.21, 0.21))
 
 
 def test_a_copy_comes_behind_all_that_follow() -> None:
