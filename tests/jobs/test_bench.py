@@ -13,12 +13,15 @@ import torch
 from facegan.config import Config
 from facegan.presets import preset
 from facegan.study.design.arms import choose_design
+from facegan.study.search.objectives import Measured
+from facegan.study.search.rungs import Rungs
 from facegan.training.packing import random_batch
 from facegan.training.state import new_state
 from facegan.training.step import step
 from jobs.bench import gpu
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
+from jobs.bench.search import replay
 from jobs.bench.start_and_batches import ARMS, nested_variances
 from jobs.bench.step import at_batch
 
@@ -150,6 +153,31 @@ def test_the_benchmark_of_start_weights_trains_each_with_each_order(tmp_path: Pa
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads((tmp_path / "out.json").read_text())["arms"]["full"]["target_following"]
     assert found["start"] >= 0 and found["batches"] > 0
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_searches_trains_candidates_and_replays_their_curves(tmp_path: Path) -> None:
+    job = [sys.executable, str(ROOT / "jobs" / "bench" / "search.py"), "--seeds", "1", "--candidates", "3", "--images", "72"]
+    trained = [*job, "--people", "3", "--out", "out.json"]
+    replayed = [*job, "--curves", "out.json", "--out", "again.json"]
+    for command in (trained, replayed):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr[-2000:]
+    found, again = (json.loads((tmp_path / name).read_text()) for name in ("out.json", "again.json"))
+    assert found["compared"] == again["compared"] and found["searches"] == again["searches"]
+    (search,) = found["compared"]
+    assert 0 < search["images"] <= 1 and search["whole_runs"] >= 1 and search["rank_of_chosen"] >= 1
+    assert [m["images"] for m in found["searches"][0][0]["curve"]] == [8, 16, 24, 32, 72]
+
+
+def test_asha_on_paper_counts_the_images_of_each_candidate() -> None:
+    """The first one trains on alone; of those that come after it only the one that is better goes on."""
+
+    def curve(score: float) -> list[Measured]:
+        return [Measured(images, (score, score, score), score, True) for images in (8, 24)]
+
+    trained, ended = replay([curve(0.5), curve(0.9), curve(0.1)], Rungs([8]), 24, 1)
+    assert (trained, ended) == (24 + 8 + 24, [0, 2])
 
 
 def test_exchange_on_paper() -> None:
