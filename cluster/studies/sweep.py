@@ -174,7 +174,8 @@ def _names(trials: list[Trial], plan: Plan) -> dict[str, str]:
     """What the console calls each trial, by its key."""
     labels = {arm.name: arm.label for arm in plan.arms} | {WARM_UP: "warm-up"}
     return {
-        trial.key: f"{labels[trial.arm]} seed {trial.seed}" + (f" candidate {trial.candidate}" if plan.search else "")
+        trial.key: f"{labels.get(trial.arm, trial.arm)} seed {trial.seed}"
+        + (f" candidate {trial.candidate}" if plan.search else "")
         for trial in trials
     }
 
