@@ -1,5 +1,6 @@
 """What a search found, as lines of text for the console."""
 
+from facegan.report.formatting import duration
 from facegan.study.design.search_space import Values
 from facegan.study.search.results import LOW_CORRELATION, ArmSearch, CandidateResult, RungResult, SearchResult
 
@@ -18,7 +19,7 @@ def cost_sentence(result: SearchResult) -> str:
     return (
         f"search   {each} candidates for each of {len(result.arms)} arm{'s' * (len(result.arms) > 1)}, sampler "
         f"{result.settings.sampler}: {result.images:,} of {result.planned_images:,} images trained ({share:.0%}), "
-        f"{stopped} candidates stopped early"
+        f"{stopped} candidates stopped early, {duration(result.seconds)} of training"
     )
 
 

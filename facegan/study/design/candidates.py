@@ -65,8 +65,8 @@ def check_settings(settings: SearchSettings, config: Config) -> None:
     if not space:
         names = ", ".join(parameter.name for parameter in settings.space)
         raise UserError(f"--space has {names}: an arm leaves all of these out; add another value, or name other --arms")
-    if settings.sampler == "grid" and len(grid(space)) + 1 > settings.candidates:
-        points = len(grid(space))
+    points = len(_grid(space, config)) if settings.sampler == "grid" else 0
+    if points + 1 > settings.candidates:
         raise UserError(
             f"--candidates is {settings.candidates}: the grid has {points} points; give --candidates {points + 1}, with the "
             "configured weights, or another --sampler"
@@ -80,12 +80,17 @@ def propose(settings: SearchSettings, arm: str, config: Config, told: Sequence[T
     """
     space = of_arm(settings.space, config)
     if settings.sampler == "grid":
-        planned: list[Values] = [{}, *(typed(values, config) for values in grid(space))]
-        return planned[len(told) :]
+        return [{}, *_grid(space, config)][len(told) :]
     count = min(settings.generation if _learns(settings) else settings.candidates, settings.candidates - len(told))
     if count <= 0:
         return []
     return _ask(settings, arm, config, space, told, count)
+
+
+def _grid(space: Sequence[Parameter], config: Config) -> list[Values]:
+    """The points of the grid without that of the arm as configured, which is candidate 0."""
+    points = (typed(values, config) for values in grid(space))
+    return [values for values in points if config.override(values) != config]
 
 
 def _learns(settings: SearchSettings) -> bool:

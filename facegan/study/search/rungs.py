@@ -13,7 +13,7 @@ from facegan.study.search.objectives import Measured, measured
 from facegan.study.search.pareto import non_dominated_ranks
 
 
-def best_first(found: Sequence[Measured]) -> list[int]:
+def ranked(found: Sequence[Measured]) -> list[int]:
     """Positions of candidates from the best to the worst: those that follow first, then by rank, score and position."""
     ranks = non_dominated_ranks([each.distances for each in found])
     return sorted(range(len(found)), key=lambda i: (not found[i].follows, ranks[i], found[i].score, i))
@@ -36,7 +36,7 @@ class Rungs:
         if passed and candidate not in (there := self.rungs[max(passed)]):
             there[candidate] = found
             names = list(there)
-            best = best_first([there[name] for name in names])
+            best = ranked([there[name] for name in names])
             if best.index(names.index(candidate)) >= max(1.0, len(names) / REDUCTION):
                 self._stopped.add(candidate)
         return candidate not in self._stopped

@@ -6,7 +6,7 @@ import pytest
 
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.study.design.candidates import SamplerName, SearchSettings, Told, propose
+from facegan.study.design.candidates import SamplerName, SearchSettings, Told, check_settings, propose
 from facegan.study.design.plan import make_plan
 from facegan.study.design.search_space import Values, parse_space
 from tests.facegan.study.design.designs import design
@@ -53,6 +53,17 @@ def test_a_sampler_that_learns_comes_closer_to_the_best_values(sampler: SamplerN
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_candidates_that_diverged_are_told_too(sampler: SamplerName) -> None:
     assert len(whole_search(settings(sampler), lambda values: measured(values) if len(values) else None)) == 18
+
+
+def test_a_grid_leaves_out_the_point_that_is_configured_already() -> None:
+    """The middle of the range is the configured weight, and two candidates of one configuration would be one trial."""
+    space = parse_space(("loss.pixel=1..100",), Config())
+    assert propose(SearchSettings(space, "grid", 3, 2), "full", Config(), []) == [
+        {},
+        {"loss.pixel": 1.0},
+        {"loss.pixel": 100.0},
+    ]
+    check_settings(SearchSettings(space, "grid", 3, 2), Config())
 
 
 def test_another_arm_gets_other_candidates() -> None:
