@@ -77,7 +77,7 @@ def rates_of_study(plan: Plan, study: Path, wanted: Mapping[str, Config]) -> Rat
 def _cost_of(config: Config) -> object:
     """What decides the seconds of an image."""
     same = {"seed": 0, "images": config.optim.batch, "warm_up": 0, "start": "random", "vgg.weights": "random", "vgg.seed": 0}
-    same |= {"report_every": config.optim.batch, "checkpoint_every": config.optim.batch}
+    same |= {"report_every": config.optim.batch, "checkpoint_every": config.optim.batch, "checkpoint_at": []}
     same |= {f"loss.{term}": float(bool(weight)) for term, weight in config.loss.weights().items()}
     same |= {"data.validation_fraction": 0.0, "optim.generator_lr": 1e-3, "optim.discriminator_lr": 1e-3}
     return config.override(same)

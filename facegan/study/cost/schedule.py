@@ -16,12 +16,15 @@ def seconds_of_trial(plan: Plan, trial: Trial, rates: Rates) -> float | None:
     training = limit if limit is not None and not is_warm_up else trial.config.images / (rate or 1.0)
     fixed = rates.fixed
     images = trial.config.images if limit is None or is_warm_up else limit * (rate or 0.0)
-    return fixed.start + training + checkpoints(images, trial) * fixed.checkpoint + (0.0 if is_warm_up else fixed.scoring)
+    scoring = 0.0 if is_warm_up or plan.search is not None else fixed.scoring
+    return fixed.start + training + checkpoints(images, trial) * fixed.checkpoint + scoring
 
 
 def checkpoints(images: float, trial: Trial) -> int:
     """Number of checkpoints of a run, the last one at its end."""
-    return max(1, -int(-images // trial.config.checkpoint_every))
+    every = trial.config.checkpoint_every
+    further = sum(at < images and at % every != 0 for at in trial.config.checkpoint_at)
+    return max(1, -int(-images // every)) + further
 
 
 def makespan(lengths: Iterable[float], at_once: int) -> float:

@@ -13,6 +13,7 @@ from facegan.study.cost.timing import Timing, read_timing, write_timing
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.facegan.study.cost.test_schedule import plan
+from tests.facegan.study.search.planted_search import planted_search
 from tests.known import known
 
 
@@ -67,6 +68,13 @@ def test_a_study_of_other_lengths_and_weights_has_the_same_rates_and_one_of_othe
     assert rates_of_study(trained, tmp_path, arm_configs(wider)) is None
     other_arm = plan(tiny, "no_feature", "full")
     assert list(known(rates_of_study(trained, tmp_path, arm_configs(other_arm))).images_per_second) == ["full"]
+
+
+def test_candidates_of_a_search_show_the_rate_of_their_arm(tiny: Config, tmp_path: Path) -> None:
+    """Their checkpoints are at the rungs, which the arm as configured does not have."""
+    search = planted_search(tmp_path, tiny.override({"optim.generator_lr": 1e-3}))
+    found = known(rates_of_study(search, tmp_path, arm_configs(search)))
+    assert found.images_per_second == pytest.approx({"full": (3 * 216 + 24) / 8.0, "no_pixel": (216 + 2 * 24) / 8.0})
 
 
 def test_an_untrained_study_has_no_rates(trained: Plan, tmp_path: Path) -> None:

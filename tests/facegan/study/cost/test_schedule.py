@@ -10,6 +10,7 @@ from facegan.study.cost.schedule import makespan, seconds_of_trial, wall_seconds
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import Plan, make_plan
+from tests.facegan.study.search.planted_search import candidates_plan
 from tests.planning import PLANNED_DATA
 
 FIXED = FixedSeconds(start=3.0, checkpoint=2.0, scoring=5.0, study=40.0, source="by hand")
@@ -76,3 +77,11 @@ def test_warm_ups_end_before_the_arms_begin_and_are_not_scored(tiny: Config) -> 
     assert wall_seconds(study, study.trials, study.warm_ups(), rates, 1) == 2 * (warm_up + trial) + 40.0
     assert wall_seconds(study, study.trials, study.warm_ups(), rates, 2) == warm_up + trial + 40.0
     assert wall_seconds(study, study.trials, study.warm_ups(), Rates({"full": 8.0}, "cpu", "", FIXED), 2) is None
+
+
+def test_a_candidate_has_checkpoints_at_its_rungs_and_is_not_scored(tiny: Config) -> None:
+    study = candidates_plan(tiny.override({"checkpoint_every": 56}), "full")
+    rates = Rates({"full": 8.0}, "cpu", "", FIXED)
+    checkpoints = {56, 112, 168, 216, *study.trials[0].config.checkpoint_at}
+    assert len(checkpoints) > 4
+    assert seconds_of_trial(study, study.trials[0], rates) == 3.0 + 216 / 8.0 + len(checkpoints) * 2.0
