@@ -55,9 +55,9 @@ def summarise_cost(study: Path, plan: Plan) -> CostSummary | None:
 
 
 def _sentences(found: CostSummary, plan: Plan) -> tuple[str, ...]:
-    spent = f"It took {found.hours:.2f} hours, {found.trial_hours:.2f} of training over all trials{_dollars(found.usd)}."
+    spent = f"It took {_span(found.hours)}, with {_span(found.trial_hours)} of training over all trials{_dollars(found.usd)}."
     if found.estimated_hours:
-        spent += f" Estimated before: {found.estimated_hours:.2f} hours{_dollars(found.estimated_usd)}, {found.estimated_from}"
+        spent += f" Estimated before: {_span(found.estimated_hours)}{_dollars(found.estimated_usd)}, {found.estimated_from}"
         spent += "." if found.missing else f"; actual over estimate {found.hours / found.estimated_hours:.2f}."
     if not found.limit:
         return (spent,)
@@ -66,6 +66,11 @@ def _sentences(found: CostSummary, plan: Plan) -> tuple[str, ...]:
         f"({', '.join(found.missing)}). The same command with a higher limit goes on."
     )
     return (ended, spent)
+
+
+def _span(hours: float) -> str:
+    """'1.20 hours', or below one hour '12.0 minutes'."""
+    return f"{hours:.2f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
 
 
 def _dollars(usd: float | None) -> str:

@@ -36,7 +36,7 @@ def test_actual_and_estimate(study: Plan, tmp_path: Path) -> None:
     assert found.trial_hours == pytest.approx(3 * 2.0 / 3600)
     (sentence,) = found.sentences
     assert sentence.startswith(
-        "It took 1.20 hours, 0.00 of training over all trials, $1.50. Estimated before: 1.00 hours, $1.25"
+        "It took 1.20 hours, with 0.1 minutes of training over all trials, $1.50. Estimated before: 1.00 hours, $1.25"
     )
     assert sentence.endswith("measured in first; actual over estimate 1.20.")
     assert found.missing == () and not found.limit
