@@ -19,7 +19,7 @@ from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
 from facegan.presets import preset
 from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis, looks_until
-from facegan.study.design.arms import choose_design
+from facegan.study.design.arms import choose_design, extend_by_fold_over
 from facegan.study.design.budget import Kind, choose_budget
 from facegan.study.design.plan import Plan
 
@@ -39,6 +39,9 @@ class Ablate:
     joined by +. By default every active term except the adversarial one."""
     fraction: Literal["", "half", "quarter"] = ""
     """Size of --design fraction for k factors. half: 2^(k-1) arms; quarter: 2^(k-2) arms. plan.json lists the aliases."""
+    extend: Literal["", "fold-over"] = ""
+    """Add arms to a study of --design fraction. fold-over: as many again, with the levels of some factors reversed, which
+    separates effects that the fraction cannot tell apart. The report says when this is worth while."""
     arms: tuple[str, ...] = ()
     """Train only these arms of the design."""
     seeds: tuple[str, ...] = ("0", "1", "2")
@@ -63,6 +66,12 @@ def main(args: Ablate) -> None:
     """Check the arguments, then run the study."""
     config = args.shared.config
     design = choose_design(args.design, config, factors=args.factors, size=args.fraction, names=args.arms)
+    if args.extend:
+        if args.arms:
+            raise UserError(
+                f"--arms is {' '.join(args.arms)!r}: --extend {args.extend} needs a whole fraction; leave --arms out"
+            )
+        design = extend_by_fold_over(design, config)
     if args.runs_together < 1:
         raise UserError(f"--runs_together is {args.runs_together}: at least 1")
     if args.runs_together > 1 and args.budget == "seconds":
@@ -75,7 +84,8 @@ def main(args: Ablate) -> None:
         _check_seconds(args)
     args.shared.check()
     args.cost.check()
-    budget = choose_budget(args.budget, args.seconds, config, design.arms)
+    arms = (*design.arms, *design.extension)
+    budget = choose_budget(args.budget, args.seconds, config, arms)
 
     def train(plan: Plan, store: StudyStore, data: DataSet) -> None:
         from cluster.studies.sweep import run_sweep  # imports Ray and torch, which take seconds
@@ -85,9 +95,10 @@ def main(args: Ablate) -> None:
     request = StudyRequest(
         shared=args.shared,
         design=args.design,
-        arms=design.arms,
+        arms=arms,
         seeds=seeds,
         factors=design.factors,
+        extension=tuple(arm.name for arm in design.extension),
         budget=budget,
         analysis=analysis,
         trial_resources=args.trial_resources,

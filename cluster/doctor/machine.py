@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster.doctor.check_result import CheckResult, fail, not_checked, ok
 from facegan.cache import cache_folder
-from facegan.study.design.plan import code_version
+from facegan.study.design.code_version import code_version
 
 _ROOT = Path(__file__).parents[2]
 _GIB = 2**30

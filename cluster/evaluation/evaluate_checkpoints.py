@@ -42,7 +42,7 @@ from facegan.metrics.measure import measure
 from facegan.metrics.pairs import choose_pairs
 from facegan.metrics.probes import probe_generator
 from facegan.report.formatting import duration
-from facegan.study.design.plan import code_version
+from facegan.study.design.code_version import code_version
 from facegan.training.checkpoint import generator_of
 
 RESULT_FILE = "evaluation.json"

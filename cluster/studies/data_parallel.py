@@ -1,5 +1,6 @@
 """One data-parallel run on Ray Train: all workers run the same training loop, and rank 0 writes the trial folder."""
 
+import time
 from typing import Any
 
 import ray.train
@@ -10,6 +11,7 @@ from cluster.datasets.dataset import DataSet
 from cluster.runtime.device import assigned_device
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
+from facegan.study.cost.timing import write_timing
 from facegan.study.design.plan import WARM_UP, Trial
 from facegan.trial import TrialRun, run_trial
 
@@ -45,6 +47,7 @@ def run_data_parallel(
 
 
 def _worker(loop_config: dict[str, Any]) -> None:
+    started, clock = time.time(), time.monotonic()
     # Ray Train would fall back to the CPU if torch cannot use the GPU; assigned_device raises UserError instead.
     assigned_device()
     device = ray.train.torch.get_device()  # also chooses among several GPUs
@@ -56,4 +59,8 @@ def _worker(loop_config: dict[str, Any]) -> None:
     with loop_config["store"].trial(trial.key) as trial_store:
         # Reports carry no checkpoint, because it is already in the trial folder. They tell Ray that the run is alive.
         run = TrialRun(trial.config, trial_store, loop_config["warm_up"], score=trial.arm != WARM_UP)
+        is_new = not trial_store.folder.state().images
         run_trial(run, loop_config["data"].open(), device, ray.train.report)
+        if is_new and ray.train.get_context().get_world_rank() == 0:
+            write_timing(trial_store.folder, started, time.monotonic() - clock)
+            trial_store.publish(now=True)

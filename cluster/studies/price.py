@@ -92,6 +92,7 @@ def _planned(request: StudyRequest) -> _Planned:
         budget=request.budget,
         analysis=request.analysis,
         search=request.search,
+        extension=request.extension,
         auto_precision=choose_precision("auto", on_gpu=_has_gpu()),
     )
     if not is_exact:

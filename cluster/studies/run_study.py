@@ -56,6 +56,8 @@ class StudyRequest:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     factors: tuple[Factor, ...] = ()
+    extension: tuple[str, ...] = ()
+    """Names of the arms that extend a study of the others."""
     budget: Budget = field(default_factory=Budget)
     analysis: AnalysisPlan = field(default_factory=default_analysis)
     trial_resources: TrialResources = field(default_factory=TrialResources)
@@ -183,6 +185,7 @@ def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int], auto_preci
         analysis=request.analysis,
         auto_precision=auto_precision,
         search=request.search,
+        extension=request.extension,
     )
 
 

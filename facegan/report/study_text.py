@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from facegan.metrics.table import display_name
 from facegan.report.change_table import change_lines
+from facegan.report.formatting import duration
 from facegan.report.score_table import label_width, study_table
 from facegan.study.conclusions.claim_records import NOT_ESTIMABLE
 from facegan.study.conclusions.summary import Summary
@@ -56,7 +57,18 @@ def result_lines(summary: Summary) -> list[str]:
     change = ["", *change_lines(summary.change)] if summary.change else []
     cost = summary.cost.sentences if summary.cost else ()
     scores = [*study_table(summary), "", *diverged_lines(summary)]
-    return [*scores, *verdicts, *claims, *change, "", analysis_line(summary), *cost]
+    steps = [f"next     {line}" for line in next_step_lines(summary)]
+    return [*scores, *verdicts, *claims, *change, "", analysis_line(summary), *cost, *steps]
+
+
+def next_step_lines(summary: Summary) -> list[str]:
+    """What to run next, with its price."""
+    lines = []
+    for step in summary.next_steps:
+        hours = "" if step.hours is None else f", {duration(3600 * step.hours)}"
+        usd = "" if step.usd is None else f", ${step.usd:.2f}"
+        lines.append(f"{step.flags} ({step.runs} runs{hours}{usd}). {step.sentence}")
+    return lines
 
 
 def diverged_lines(summary: Summary) -> list[str]:
@@ -75,4 +87,5 @@ def markdown_answers(summary: Summary) -> str:
         answers.append(f"- {summary.change.sentence}")
     if summary.effects and summary.effects.replaced:
         answers.append(f"- {summary.effects.replaced}.")
-    return "\n".join([*claims, *answers, *arms, f"- {analysis_line(summary)}"])
+    steps = [f"- Next: {line}" for line in next_step_lines(summary)]
+    return "\n".join([*claims, *answers, *arms, *steps, f"- {analysis_line(summary)}"])

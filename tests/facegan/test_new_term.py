@@ -29,7 +29,8 @@ from facegan.presets import preset
 from facegan.report.gradient_figure import _short
 from facegan.training.step import step
 from facegan.training.state import new_state
-from facegan.study.design.arms import candidate, choose_design
+from facegan.study.design.arms import choose_design
+from facegan.study.design.search_space import default_space
 
 config = preset("hour").override({"data.size": 32, "model.generator_width": 4, "model.discriminator_width": 4, "vgg.width": 4})
 assert "total_variation" in TERMS and "total_variation" in GROUPS["pixel_space"]
@@ -44,7 +45,7 @@ for design, size in (("loo", ""), ("add-one", ""), ("factorial", ""), ("fraction
     assert any("TV" in label or "Total variation" in label for label in labels), (design, labels)
     assert any("total_variation" in arm.without for arm in arms)
 assert [arm.label for arm in choose_design("factorial", config, factors=("total_variation", "feature_space")).arms]
-assert candidate(config, "full", 1).loss.total_variation > 0
+assert "loss.total_variation" in [parameter.name for parameter in default_space(config)]
 assert _short("total_variation~pixel") == "TV ~ Pix"
 assert count_step(config)[0] > 0
 print("done")

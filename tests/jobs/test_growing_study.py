@@ -35,3 +35,23 @@ def test_more_seeds_reuse_every_finished_trial(jobs_in: Callable[[Path], Any], t
     (change,) = summary["study"]["analysis"]["changes"]
     assert change["results_seen"] == 4 and "looks from () to (3, 4)" in change["what"]
     assert (jobs.study() / "runs.parquet").stat().st_size > 1000
+
+
+def test_a_fraction_is_extended_by_its_fold_over(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+    """The report says that an estimate has several names, and the flag that it prints trains what tells them apart."""
+    jobs = jobs_in(tmp_path)
+    half = ["--design", "fraction", "--fraction", "half", "--factors", "pixel", "perceptual", "identity", "--images", "16"]
+    output = jobs.run("ablate", *half)
+    (step,) = [line for line in output.splitlines() if line.startswith("next     --extend")]
+    flags = step.removeprefix("next ").partition(" (")[0].split()
+    assert "(4 runs, " in step and "3 effects of one or two factors have several names" in step
+    assert "--extend fold-over" in (jobs.study() / "report.html").read_text()
+    before = {path: path.stat().st_mtime_ns for path in jobs.study().glob("trials/*/scores.json")}
+    price = json.loads(jobs.run("ablate", *half, *flags, "--plan", "True", "--json", "True", "--probe_seconds", "0"))
+    assert price["estimate"]["trials"] == 4
+    jobs.run("ablate", *half, *flags)
+    assert len(before) == 4 and {path: path.stat().st_mtime_ns for path in before} == before
+    summary = json.loads((jobs.study() / "summary.json").read_text())
+    assert len(summary["trials"]) == 8 and summary["effects"]["aliases"] == {} and summary["effects"]["resolution"] is None
+    (change,) = summary["study"]["analysis"]["changes"]
+    assert change["results_seen"] == 4 and change["what"].startswith("arms ")

@@ -60,6 +60,8 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--design", "loo", "--factors", "pixl"], "did you mean 'pixel'"),
         ("ablate", ["--design", "factorial", "--factors", "pixel", "pixel_space"], "both switch pixel"),
         ("ablate", ["--design", "fraction"], "half or quarter"),
+        ("ablate", ["--extend", "fold-over"], "only a whole fraction can be folded over"),
+        ("ablate", ["--extend", "fold-over", "--arms", "full"], "leave --arms out"),
         ("ablate", ["--loss.pixel", "0"], "switches pixel, which is off"),
         ("ablate", ["--preset", "demmo"], "did you mean 'demo'"),
         ("ablate", ["--loss.pixl", "1"], "--loss.pixel"),

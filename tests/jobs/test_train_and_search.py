@@ -12,9 +12,12 @@ from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from facegan.records import parse_record
+from facegan.study.cost.timing import read_timing
 from facegan.study.folder.study_folder import read_plan
+from facegan.study.folder.trial_folder import trial_folder
 from facegan.study.search.results import SEARCH, SearchResult
 from facegan.trial import TrialRun, run_trial
+from tests.known import known
 
 pytestmark = pytest.mark.ray
 
@@ -32,6 +35,8 @@ def test_two_workers_compute_the_losses_of_one_process(
     assert (jobs.study() / "report.html").exists()
     plan = read_plan(jobs.study())
     (trial,) = plan.trials
+    timing = known(read_timing(trial_folder(jobs.study(), trial)))
+    assert 0 < timing.trained_seconds < timing.seconds, "the next price of this run knows what it takes beside training"
     with StudyStore(StorageURI(str(tmp_path / "alone"))).trial(trial.key) as alone:
         run_trial(TrialRun(trial.config, alone), planned_data(plan).open(), torch.device("cpu"), lambda metrics: None)
     for one, two in zip(alone.folder.rows(), rows(jobs.study()), strict=True):

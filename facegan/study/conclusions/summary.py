@@ -23,11 +23,12 @@ from facegan.study.conclusions.cost import CostSummary, summarise_cost
 from facegan.study.conclusions.finalists import TunedArm, compare_finalists
 from facegan.study.conclusions.gradients import GradientConclusion, conclude_gradients
 from facegan.study.conclusions.limits import limit_claims
+from facegan.study.conclusions.what_next import NextStep, what_next
 from facegan.study.design.analysis_plan import CLAIMS, PlanChange, difference
 from facegan.study.design.budget import Kind
 from facegan.study.design.change import COMPARE
 from facegan.study.design.plan import Plan, PlannedData, Trial
-from facegan.study.folder.trial_folder import State, trial_folder
+from facegan.study.folder.trial_folder import FINAL, State, trial_folder
 from facegan.study.search.results import SEARCH, SearchResult
 
 _STAND_INS = tuple(METRICS[metric].stand_in for metric in HEADLINES if METRICS[metric].stand_in)
@@ -146,6 +147,8 @@ class Summary:
     """What its finalists measured here; empty without a search."""
     cost: CostSummary | None
     """None for a study that no job has run."""
+    next_steps: tuple[NextStep, ...]
+    """Runs that would answer most of what is open; empty while runs of the plan are missing."""
 
 
 def summarise_study(
@@ -169,6 +172,8 @@ def summarise_study(
     states = {trial.key: trial_folder(study, trial).state() for trial in plan.trials}
     is_comparison = effects is not None and plan.design == COMPARE
     gradients = gradients_of_arms(study, plan)
+    cost = summarise_cost(study, plan)
+    ended = sum(state.state in FINAL for state in states.values())
     search = read_record(SearchResult, study / SEARCH, "run jobs/search.py again, which writes it")
     return Summary(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
@@ -187,7 +192,8 @@ def summarise_study(
         discrimination=discrimination,
         search=search,
         finalists=compare_finalists(search, plan, study, runs) if search else (),
-        cost=summarise_cost(study, plan),
+        cost=cost,
+        next_steps=what_next(plan, effects, cost, ended) if effects and not is_comparison else (),
     )
 
 

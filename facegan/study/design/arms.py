@@ -1,13 +1,13 @@
 """Factors and arms of a design."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from facegan.config import GROUPS, LABELS, TERMS, Config
 from facegan.dotted_names import path_of
 from facegan.errors import UserError, did_you_mean
-from facegan.study.design.two_level import Fraction, Row, add_one, factorial, fraction, leave_one_out
+from facegan.study.design.two_level import Fraction, Row, add_one, factorial, fold_over, fraction, leave_one_out
 
 _FIGURE2 = {
     "consistency": ("no_consistency", "-Cons."),
@@ -76,6 +76,8 @@ class Design:
     name: str
     factors: tuple[Factor, ...]
     arms: tuple[Arm, ...]
+    extension: tuple[Arm, ...] = ()
+    """Arms that extend a study of the others."""
 
 
 DESIGNS = ("figure2", "loo", "add-one", "factorial", "fraction")
@@ -104,6 +106,16 @@ def choose_design(
     kept = tuple(arm for arm in arms if not names or arm.name in names)
     _check_arms(name, config, arms, kept, names, chosen)
     return Design(name, chosen, kept)
+
+
+def extend_by_fold_over(design: Design, config: Config) -> Design:
+    """A fraction with the arms of its fold-over. Raises UserError for a design whose fold-over separates nothing."""
+    folded = fold_over([arm.levels for arm in design.arms]) if design.name == "fraction" else []
+    if not folded:
+        raise UserError(f"--extend is fold-over and --design is {design.name!r}: only a whole fraction can be folded over")
+    arms = tuple(_arm(row, design.factors) for row in folded)
+    _check_arms(design.name, config, arms, arms, (), design.factors)
+    return replace(design, extension=arms)
 
 
 def _factors(design: str, config: Config, names: Sequence[str]) -> tuple[Factor, ...]:

@@ -1,14 +1,8 @@
 """The plan of a study: all of its trials, named by hashes of what decides their results."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import facegan
 from facegan.config import SHIPPED_SEEDS, Config
 from facegan.errors import UserError
 from facegan.nets.vgg_weights import weights_name
@@ -17,18 +11,13 @@ from facegan.study.design.analysis_plan import AnalysisPlan, PlanChange, default
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.candidates import MOST_CANDIDATES, SearchSettings, propose, rungs_of
+from facegan.study.design.code_version import code_version, digest
 from facegan.study.design.search_space import Values
 from facegan.study.design.two_level import balanced_order
 from facegan.training.precision import Precision
 
 WARM_UP = "warm_up"
 """The name that a warm-up has in place of an arm's."""
-
-_NOT_IN_A_TRIAL = (
-    *("report", "live", "study", "synthetic", "presets.py", "outputs.py", "served_generator.py"),
-    *("training/packing.py", "training/flops.py"),
-)
-"""Parts of facegan that cannot change the result of a trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +82,8 @@ class Plan:
     """Whether the precision was left open, and chosen for the machine that planned the study."""
     search: SearchSettings | None = None
     """How the candidates of each arm are chosen; None: an arm is trained as it is configured."""
+    extension: tuple[str, ...] = ()
+    """Names of the arms that were added after the plan was first written."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -100,24 +91,42 @@ class Plan:
         return tuple(dict.fromkeys(trial.seed for trial in self.trials))
 
     def id(self) -> str:
-        """Twelve hex digits; plans that differ in their seeds or in their analysis alone have equal ids.
+        """Twelve hex digits; plans that differ in their seeds, extensions or analysis alone have equal ids.
 
         So have plans whose precision was left open and chosen on different machines, and those of one search, however many
         candidates have been proposed by then.
         """
         same = {"seed": 0, **({"optim.precision": "auto"} if self.auto_precision else {})}
-        configs = {trial.arm: trial.config.override(same) for trial in self.trials if not trial.candidate}
+        first = [trial for trial in self.trials if not trial.candidate and trial.arm not in self.extension]
+        configs = {trial.arm: trial.config.override(same) for trial in first}
         keys = [trial_key(config, self.vgg, self.data, self.code, self.budget) for config in configs.values()]
         search = [] if self.search is None else [asdict(self.search)]
-        return _digest([self.design, keys, *([] if self.budget.kind == "images" else [self.budget.kind]), *search])
+        return digest([self.design, keys, *([] if self.budget.kind == "images" else [self.budget.kind]), *search])
 
     def extended(self, other: "Plan", results_seen: int) -> "Plan":
-        """This plan with the seeds or candidates that another plan of the same id adds, and with its analysis.
+        """This plan with the seeds, candidates and arms that another plan of the same id adds, and with its analysis.
 
-        What changes is noted. `results_seen` is the number of trials that have scores. The precision stays this plan's. Raises
-        UserError if seeds would share shipped start weights.
+        Every arm of an extension is trained with every seed. What changes is noted. `results_seen` is the number of trials that
+        have scores. The precision stays this plan's. Raises UserError if seeds would share shipped start weights.
         """
         assert self.id() == other.id(), "plans of other studies"
+        self._check_shipped(other)
+        other = other._with_precision(self.base.optim.precision)
+        arms = [arm for arm in other.arms if arm.name not in {known.name for known in self.arms}]
+        notes = self._notes(other, arms)
+        extended = replace(
+            self,
+            arms=(*self.arms, *arms),
+            extension=(*self.extension, *(arm.name for arm in arms)),
+            budget=other.budget if arms else self.budget,
+            analysis=other.analysis,
+            changes=(*self.changes, *(PlanChange(note, results_seen) for note in notes)),
+        )
+        known = {(trial.arm, trial.seed, trial.candidate) for trial in self.trials}
+        added = tuple(trial for trial in other.trials if (trial.arm, trial.seed, trial.candidate) not in known)
+        return replace(extended, trials=(*self.trials, *added))._with_whole_extension()
+
+    def _check_shipped(self, other: "Plan") -> None:
         together = dict.fromkeys((*self.seeds, *other.seeds))
         if self.base.start == "shipped" and len({seed % SHIPPED_SEEDS for seed in together}) < len(together):
             given, there = (" ".join(map(str, seeds)) for seeds in (other.seeds, self.seeds))
@@ -125,17 +134,23 @@ class Plan:
                 f"--seeds is {given}: the study has seeds {there}, and seeds that differ by {SHIPPED_SEEDS} share shipped "
                 "start weights; name another folder with --study, or start a study with --start random --warm_up 24000"
             )
-        other = other._with_precision(self.base.optim.precision)
-        known = {(trial.arm, trial.seed, trial.candidate) for trial in self.trials}
-        added = tuple(trial for trial in other.trials if (trial.arm, trial.seed, trial.candidate) not in known)
-        seeds = tuple(seed for seed in dict.fromkeys(trial.seed for trial in added) if seed not in self.seeds)
-        notes = []
+
+    def _notes(self, other: "Plan", arms: Sequence[Arm]) -> list[str]:
+        """What another plan of the same id changes, in words."""
+        seeds = [seed for seed in other.seeds if seed not in self.seeds]
+        notes = [f"arms {', '.join(arm.label for arm in arms)} added"] if arms else []
         if seeds and not other.analysis.looks:
             notes.append(f"seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))} added")
         if other.analysis != self.analysis:
             notes.append(difference(self.analysis, other.analysis))
-        changes = tuple(PlanChange(note, results_seen) for note in notes)
-        return replace(self, trials=(*self.trials, *added), analysis=other.analysis, changes=(*self.changes, *changes))
+        return notes
+
+    def _with_whole_extension(self) -> "Plan":
+        """With a trial of each arm of the extension for each seed."""
+        known = {(trial.arm, trial.seed) for trial in self.trials}
+        missing = [(a, s) for a in self.arms if a.name in self.extension for s in self.seeds if (a.name, s) not in known]
+        added = [trial for arm, seed in missing for trial in self._candidates(arm, seed, [{}])]
+        return replace(self, trials=(*self.trials, *added))
 
     def with_candidates(self, proposed: Mapping[str, Sequence[Values]]) -> "Plan":
         """This plan with the candidates that are proposed next, by arm."""
@@ -216,11 +231,13 @@ def make_plan(
     analysis: AnalysisPlan | None = None,
     auto_precision: Precision = "fp32",
     search: SearchSettings | None = None,
+    extension: Sequence[str] = (),
 ) -> Plan:
     """A plan with one trial for each seed and arm, or with the first candidates of a search.
 
-    `factors` are those of the arms' levels. `budget` must be one for these arms; by default all trials get equal images.
-    `analysis` is by default the one that the code makes. `auto_precision` is what a precision of auto stands for.
+    `factors` are those of the arms' levels; `extension` names the arms that extend a study of the others. `budget` must be one
+    for these arms; by default all trials get equal images. `analysis` is by default the one that the code makes.
+    `auto_precision` is what a precision of auto stands for.
     """
     asked = base.optim.precision
     base = base.override({"optim.precision": auto_precision if asked == "auto" else asked})
@@ -240,6 +257,7 @@ def make_plan(
         analysis=analysis or default_analysis(),
         auto_precision=asked == "auto",
         search=search,
+        extension=tuple(extension),
     )
     proposed: dict[str, list[Values]] = {
         arm.name: propose(search, arm.name, arm.apply(base), []) if search else [{}] for arm in arms
@@ -251,17 +269,4 @@ def make_plan(
 def trial_key(config: Config, vgg: str, data: PlannedData, code: str, budget: Budget) -> str:
     """Twelve hex digits: a hash of everything that decides the result of a trial."""
     start = [] if config.start == "random" else [shipped_sha256(config.seed)]
-    return _digest([config.to_dict(), vgg, data.sha256, code, *start, *([] if budget.seconds is None else [budget.seconds])])
-
-
-@cache
-def code_version() -> str:
-    """A hash of the sources that decide the result of a trial: facegan without the parts in `_NOT_IN_A_TRIAL`."""
-    root = Path(facegan.__file__).parent
-    sources = [p.relative_to(root) for p in sorted(root.rglob("*.py"))]
-    decisive = [p for p in sources if not {p.parts[0], p.as_posix()} & set(_NOT_IN_A_TRIAL)]
-    return _digest([(str(p), (root / p).read_text()) for p in decisive])
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+    return digest([config.to_dict(), vgg, data.sha256, code, *start, *([] if budget.seconds is None else [budget.seconds])])

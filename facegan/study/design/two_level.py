@@ -62,6 +62,26 @@ def fraction(factors: Sequence[str], size: Fraction) -> list[Row]:
     return rows
 
 
+def fold_over(rows: Sequence[Row]) -> list[Row]:
+    """The rows of a regular fraction with the levels of some factors reversed, which doubles the fraction.
+
+    Of all sets of factors the one is chosen with which both halves together have the fewest short words in their defining
+    relation (minimum aberration); of equals the smallest. Empty for rows that are no regular fraction. Source: Montgomery,
+    Design and Analysis of Experiments, 8.5.2 (fold-over of resolution III designs), with every other set of factors besides.
+    """
+    factors = list(rows[0]) if rows else []
+    relation = [word for word, _ in defining_relation(rows)]
+    if not relation or len(rows) * (len(relation) + 1) != 2 ** len(factors):
+        return []
+
+    def word_lengths(reversed_factors: Word) -> list[int]:
+        kept = [len(word) for word in relation if len(set(word) & set(reversed_factors)) % 2 == 0]
+        return [kept.count(length) for length in range(1, len(factors) + 1)]
+
+    chosen = min(words(factors, len(factors)), key=word_lengths)
+    return [{f: -level if f in chosen else level for f, level in row.items()} for row in rows]
+
+
 def column_value(row: Row, word: Word) -> int:
     """The product of the levels of a word's factors."""
     return int(np.prod([row[f] for f in word], dtype=int))

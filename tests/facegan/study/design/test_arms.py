@@ -4,7 +4,7 @@ import pytest
 
 from facegan.config import Config
 from facegan.errors import UserError
-from facegan.study.design.arms import Arm, choose_design
+from facegan.study.design.arms import Arm, Design, choose_design, extend_by_fold_over
 from tests.facegan.study.design.designs import GROUPS, active_terms, design
 
 
@@ -117,3 +117,24 @@ def test_wrong_changes_of_an_arm_are_refused() -> None:
         Arm("changed", "Changed", (), changes={"loss": 3})
     with pytest.raises(UserError, match=r"loss\.pixel is 'x'"):
         Arm("changed", "Changed", (), changes={"loss.pixel": "x"}).apply(Config())
+
+
+def test_a_fold_over_has_the_other_half_of_a_half_fraction() -> None:
+    factors = ("pixel_space", "perceptual", "identity")
+    half = design("fraction", *factors, size="half")
+    folded = extend_by_fold_over(half, Config())
+    assert folded.arms == half.arms
+    everything = {arm.name: arm for arm in design("factorial", *factors).arms}
+    assert {arm.name: arm for arm in (*folded.arms, *folded.extension)} == everything
+
+
+HALF = [arm.name for arm in design("fraction", "pixel_space", "perceptual", "identity", size="half").arms]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [design("factorial", *GROUPS), design("fraction", "pixel_space", "perceptual", "identity", size="half", names=HALF[1:])],
+)
+def test_what_is_no_whole_fraction_has_no_fold_over(found: Design) -> None:
+    with pytest.raises(UserError, match=r"--extend is fold-over and --design is '(factorial|fraction)': only a whole fraction"):
+        extend_by_fold_over(found, Config())

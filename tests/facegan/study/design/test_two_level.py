@@ -5,7 +5,16 @@ import pytest
 
 from facegan.config import Config
 from facegan.study.design.arms import Design
-from facegan.study.design.two_level import alias_table, balanced_order, column_value, defining_relation, fraction, resolution
+from facegan.study.design.two_level import (
+    alias_table,
+    balanced_order,
+    column_value,
+    defining_relation,
+    factorial,
+    fold_over,
+    fraction,
+    resolution,
+)
 from tests.facegan.study.design.designs import GROUPS, design, plan_of
 
 LETTERS = "ABCDEFG"
@@ -40,6 +49,24 @@ def test_fractions_have_their_resolution_and_are_orthogonal(k: int, size: str, e
     table = np.array([[row[f] for f in LETTERS[:k]] for row in rows])
     assert (table.T @ table == len(rows) * np.eye(k)).all()
     assert all(column_value(row, word) == sign for row in rows for word, sign in defining_relation(rows))
+
+
+@pytest.mark.parametrize(
+    ("k", "size", "expected"), [(3, "half", None), (5, "quarter", 4), (6, "quarter", 4), (7, "quarter", 5)]
+)
+def test_a_fold_over_doubles_a_fraction_and_leaves_the_longest_words(k: int, size: str, expected: int | None) -> None:
+    """A quarter of five factors, I = ABD = ACE = BCDE, is left with BCDE; one of seven, with its word of five."""
+    rows = fraction(LETTERS[:k], size)  # type: ignore[arg-type]
+    both = [*rows, *fold_over(rows)]
+    assert len({tuple(row.items()) for row in both}) == 2 * len(rows)
+    assert resolution(both) == expected
+    table = np.array([[row[f] for f in LETTERS[:k]] for row in both])
+    assert (table.T @ table == len(both) * np.eye(k)).all()
+
+
+def test_a_design_without_aliases_has_no_fold_over() -> None:
+    assert fold_over(factorial("AB")) == [] and fold_over([]) == []
+    assert fold_over(fraction("ABCDE", "quarter")[1:]) == [], "a part of a fraction is no fraction"
 
 
 def test_the_full_factorial_has_no_aliases_and_omitted_arms_create_some() -> None:
