@@ -102,27 +102,31 @@ def _found_mixed(metrics: Mapping[str, MetricEffects]) -> list[str]:
 
 
 def _more_seeds(plan: Plan, effects: StudyEffects, price: _Price) -> NextStep | None:
-    """As many seeds as find the smallest effect of interest on the metrics with undecided main effects, with 80 % power."""
+    """As many seeds as find the smallest effect of interest with 80 % power, on the metrics where main effects are undecided.
+
+    None where that takes more than `_MOST_SEEDS` on each of them.
+    """
     planned = [arm.levels for arm in plan.arms if arm.levels]
     level = effects.nominal_level / effects.family.tests
-    most, undecided = 0, list[str]()
+    most, within_reach, beyond = 0, list[str](), list[str]()
     for metric, found in effects.metrics.items():
         in_doubt = [effect for effect in found.effects if effect.order == 1 and _is_open(effect)]
         noise = _noise(in_doubt)
         if noise is None or found.smallest_of_interest is None:
             continue
         power = planned_power(metric, noise, planned, (), found.clips, level, found.smallest_of_interest)
-        most = max(most, power.seeds_needed or _MOST_SEEDS + 1)
+        if power.seeds_needed is None or power.seeds_needed > _MOST_SEEDS:
+            beyond.append(display_name(metric))
+            continue
+        most = max(most, power.seeds_needed)
         names = ", ".join(effect.name.partition(" (")[0].replace("_", " ") for effect in in_doubt)
-        undecided.append(f"{names} on {display_name(metric)}")
+        within_reach.append(f"{names} on {display_name(metric)}")
     if most <= len(plan.seeds):
         return None
-    sentence = f"Undecided: {'; '.join(undecided)}. "
-    if most > _MOST_SEEDS:
-        sentence += f"Not even {_MOST_SEEDS} seeds find the smallest effect of interest in 80 % of studies."
-    else:
-        sentence += f"{most} seeds find the smallest effect of interest in 80 % of studies."
-    seeds = _with_unused(plan.seeds, min(most, _MOST_SEEDS))
+    sentence = f"Undecided: {'; '.join(within_reach)}. {most} seeds find the smallest effect of interest in 80 % of studies."
+    if beyond:
+        sentence += f" On {' and '.join(beyond)} not even {_MOST_SEEDS} do."
+    seeds = _with_unused(plan.seeds, most)
     flags = f"--seeds {' '.join(map(str, seeds))}"
     if plan.base.start == "shipped":
         sentence += (

@@ -94,6 +94,12 @@ def test_undecided_effects_ask_for_seeds(tiny: Config, tmp_path: Path) -> None:
     assert "pixel" in step.sentence and f"{len(seeds)} seeds find the smallest effect of interest in 80 %" in step.sentence
 
 
+def test_what_is_out_of_reach_of_seeds_is_said_or_not_advised(tiny: Config, tmp_path: Path) -> None:
+    square = design("factorial", "pixel", "identity")
+    noisy = finished(tmp_path / "noisy", plan_of(tiny, square, (0, 1)), {}, noise=0.4)
+    assert noisy.next_steps == ()
+
+
 def test_seeds_beyond_the_shipped_start_weights_need_a_new_study(tmp_path: Path) -> None:
     summary = finished(tmp_path, plan_of(preset("demo"), design("factorial", "pixel", "identity"), (0, 1)), {}, noise=0.05)
     (step,) = summary.next_steps
