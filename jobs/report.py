@@ -4,6 +4,9 @@ Needs no cluster. Reads the study's data set for the pictures.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from cluster.cli.command_line import run_job
 from cluster.datasets.dataset import planned_data
@@ -17,7 +20,7 @@ from facegan.study.folder.study_folder import read_plan
 class Report:
     """Arguments of jobs/report.py."""
 
-    study: str = ""
+    study: Annotated[str, tyro.conf.Positional] = ""
     """Study folder or s3://bucket/prefix."""
     include_faces: bool = False
     """Embed frames of real people in report.html."""
@@ -26,11 +29,11 @@ class Report:
 def main(args: Report) -> None:
     """Check the arguments, write the outputs and print the answers."""
     if not args.study:
-        raise UserError("--study is missing: name a study's folder or s3://bucket/prefix")
-    store = StudyStore(storage_uri("--study", args.study))
+        raise UserError("the study is missing: jobs/report.py <folder or s3://bucket/prefix>")
+    store = StudyStore(storage_uri("the study", args.study))
     store.location.check()
     store.pull()
-    plan = read_plan(store.folder, location=args.study)
+    plan = read_plan(store.folder, "the study", location=args.study)
 
     # torch and matplotlib take seconds to import, which a wrong flag must not wait for.
     from facegan.outputs import write_outputs

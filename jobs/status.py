@@ -57,7 +57,7 @@ def main(args: Status) -> None:
 
 
 def _has_ended(status: StudyStatus) -> bool:
-    return all(trial.state not in ("PENDING", "RUNNING") for trial in status.trials)
+    return all(trial.state not in ("PENDING", "RUNNING", "PAUSED") for trial in status.trials)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from facegan.report.study_text import plan_lines
 from facegan.study.conclusions.finalists import arms_of_finalists
 from facegan.study.cost.spending import read_spending
 from facegan.study.design.arms import Arm
-from facegan.study.design.candidates import propose
 from facegan.study.design.plan import Plan
 from facegan.study.design.search_space import of_arm, typed
-from facegan.study.search.results import SEARCH, SearchResult, summarise_search, told
+from facegan.study.search.generations import next_generation
+from facegan.study.search.results import SEARCH, SearchResult, summarise_search
 
 _CANDIDATES = "-candidates"
 
@@ -101,9 +101,11 @@ def _search(study: PreparedStudy, run_trials: RunTrials, finalists: int) -> Sear
         exit_if_trials_failed(plan, store)
         if read_spending(store.folder).limit:
             return None
-        more = _next_candidates(plan, store.folder)
+        more = next_generation(plan, store.folder)
         if more is None:
-            break
+            if not store.not_ended(plan.trials):
+                break
+            continue  # those that wait for others at a rung go on or end, now that no others will come
         count = len(more.trials) - len(plan.trials)
         print(f"search   {len(plan.trials)} candidates have ended, {count} more are proposed", flush=True)
         plan = store.open(more)
@@ -112,10 +114,3 @@ def _search(study: PreparedStudy, run_trials: RunTrials, finalists: int) -> Sear
     store.push()
     tracker.finish("\n".join(search_lines(result)), {})
     return result
-
-
-def _next_candidates(plan: Plan, folder: Path) -> Plan | None:
-    """The plan with the next generation of each arm; None if no arm has one."""
-    assert plan.search is not None, "a study without candidates"
-    proposed = {arm.name: propose(plan.search, arm.name, arm.apply(plan.base), told(plan, folder, arm)) for arm in plan.arms}
-    return plan.with_candidates(proposed) if any(proposed.values()) else None

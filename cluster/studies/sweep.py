@@ -5,6 +5,7 @@ An actor trains one run at a time, or with --runs_together several of a seed. Wh
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,7 +24,7 @@ from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.trial_resources import choose_trial_resources
 from cluster.runtime.waiting import explain_waiting
 from cluster.storage.weights import stage_vgg
-from cluster.studies.asha import AshaPerArm
+from cluster.studies.asha import CandidatesToRun, Halving, PauseAtRungs
 from cluster.studies.cost_flags import CostFlags
 from cluster.studies.meter import cost_limit
 from cluster.studies.study_store import StudyStore
@@ -34,6 +35,7 @@ from facegan.study.cost.limit import Limit
 from facegan.study.cost.timing import write_timing
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
+from facegan.study.search.generations import next_generation
 from facegan.training.train import same_batches
 from facegan.trial import TrialRun, run_trials
 
@@ -130,20 +132,29 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
         seconds=None if is_warm_up else plan.budget.seconds,
         score=not is_warm_up and not is_search,
     )
-    generator = TrialsThatFit(
-        groups,
-        lambda keys: limit is None or all(limit.fits(by_key[key]) for key in keys),
-        max_concurrent=trial_resources.at_once(),
-    )
+    generator: TrialsThatFit | CandidatesToRun
+    if is_search:
+        halving = Halving(plan.trials, todo, store, lambda: _are_last(todo, sweep))
+        generator = CandidatesToRun(
+            halving, lambda key: limit is None or limit.fits(by_key[key]), max_concurrent=trial_resources.at_once()
+        )
+        order = {"num_samples": -1, "search_alg": generator, "scheduler": PauseAtRungs(halving)}
+    else:
+        generator = TrialsThatFit(
+            groups,
+            lambda keys: limit is None or all(limit.fits(by_key[key]) for key in keys),
+            max_concurrent=trial_resources.at_once(),
+        )
+        order = {"search_alg": generator, "scheduler": FIFOScheduler()}
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
-        param_space={"keys": tune.grid_search(groups)},
+        param_space=None if is_search else {"keys": tune.grid_search(groups)},
         tune_config=tune.TuneConfig(
-            search_alg=generator,
             reuse_actors=True,
-            scheduler=AshaPerArm(plan.trials, store) if is_search else FIFOScheduler(),
             trial_name_creator=lambda group: f"trial_{group.config['keys'][0]}",
-            trial_dirname_creator=lambda group: group.config["keys"][0],
+            # A candidate that was paused has several.
+            trial_dirname_creator=lambda group: f"{group.config['keys'][0]}-{group.trial_id}",
+            **order,
         ),
         run_config=tune.RunConfig(
             name=f"tune-{plan.id()}-{os.getpid()}",
@@ -168,6 +179,13 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
     for trial in todo:
         if trial.key in errors and trial_folder(study, trial).state().state not in FINAL:
             _write_failure(store, trial, errors[trial.key])
+
+
+def _are_last(todo: Sequence[Trial], sweep: _Sweep) -> bool:
+    """Whether these are all candidates of a search that have not ended, and no more will be proposed."""
+    plan, store = sweep.plan, sweep.store
+    left = {trial.key for trial in store.not_ended(plan.trials)} - {trial.key for trial in todo}
+    return not left and next_generation(plan, store.folder) is None
 
 
 def _names(trials: list[Trial], plan: Plan) -> dict[str, str]:

@@ -9,6 +9,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import BasicVariantGenerator
 
 from cluster.runtime.resource_flags import TrialResources
+from cluster.studies.asha import CandidatesToRun
 from facegan.study.folder.trial_folder import reason_of
 
 RETRIES = 2
@@ -48,7 +49,7 @@ class TrialFailures(tune.Callback):  # type: ignore[misc]
 class GrowWithCluster(tune.Callback):  # type: ignore[misc]
     """Keeps the number of trials at once at what the cluster has room for, as nodes join and leave."""
 
-    def __init__(self, trials: BasicVariantGenerator, resources: TrialResources) -> None:
+    def __init__(self, trials: "TrialsThatFit | CandidatesToRun", resources: TrialResources) -> None:
         self._trials, self._resources = trials, resources
         self._looked = time.monotonic()
 

@@ -6,7 +6,7 @@ from facegan.report.formatting import duration
 from facegan.study.analysis.study_status import StudyStatus, TrialStatus
 
 _COLUMNS = ["arm", "trained", "images/s", "best score", "trials"]
-_ORDER = ("COMPLETED", "STOPPED", "DIVERGED", "RUNNING", "FAILED", "PENDING")
+_ORDER = ("COMPLETED", "STOPPED", "DIVERGED", "RUNNING", "PAUSED", "FAILED", "PENDING")
 
 
 def status_lines(status: StudyStatus) -> list[str]:

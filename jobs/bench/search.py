@@ -47,13 +47,17 @@ _ORDERS = 40
 def main() -> None:
     """Train all candidates of all seeds, replay ASHA, and write the results as JSON."""
     parser = Parser(__doc__)
-    parser.add_argument("--seeds", type=positive, default=5, help="searches, each with candidates and a seed of its own")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=list(range(5)), help="of a search each, with its own candidates"
+    )
     parser.add_argument("--candidates", type=positive, default=12, help="of each search")
     parser.add_argument("--images", type=positive, default=216, help="of a whole run")
     parser.add_argument("--people", type=positive, default=80, help="people to train on")
     parser.add_argument("--processes", type=positive, default=2, help="runs at once, of one thread each")
     parser.add_argument("--space", nargs="*", default=[], help="what to vary, as in jobs/search.py")
-    parser.add_argument("--curves", type=Path, help="results of an earlier run, whose candidates are not trained again")
+    parser.add_argument(
+        "--curves", type=Path, nargs="+", help="results of earlier runs, whose candidates are not trained again"
+    )
     parser.add_argument("--out", type=Path, help="a JSON file for the results")
     args = parser.parse_args()
     base = preset("demo").override({"images": args.images, "gradient_diagnostics_every": 0, "report_every": 8})
@@ -63,7 +67,7 @@ def main() -> None:
     base = base.override({"checkpoint_every": args.images, "checkpoint_at": sorted({*more, *rungs})})
 
     if args.curves is not None:
-        searches = _read(args.curves)
+        searches = [search for path in args.curves for search in _read(path)]
     else:
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["FACEGAN_CACHE"] = scratch
@@ -87,10 +91,10 @@ def _train(scratch: Path, data: Path, base: Config, args: argparse.Namespace) ->
                 pool.submit(_curve, scratch, data, f"{seed}-{number}", base.override({**values, "seed": seed}))
                 for number, values in enumerate(propose(settings, f"search {seed}", base, []))
             ]
-            for seed in range(args.seeds)
+            for seed in args.seeds
         ]
         searches = []
-        for seed, of_seed in enumerate(runs):
+        for seed, of_seed in zip(args.seeds, runs, strict=True):
             searches.append([run.result() for run in of_seed])
             say(f"seed {seed}: {len(of_seed)} candidates trained")
         return searches
@@ -152,29 +156,35 @@ def _volume(curves: Sequence[Curve]) -> float:
     return hypervolume([curve[-1].distances for curve in curves], REFERENCE)
 
 
-def replay(curves: Sequence[Curve], judge: Rungs, images: int, at_once: int) -> tuple[int, list[int]]:
+def replay(curves: Sequence[Curve], rungs: Rungs, images: int, at_once: int) -> tuple[int, list[int]]:
     """The images that ASHA trains, and the candidates that it trains to the end; all take equally long for an image."""
-    waiting = list(range(len(curves)))[::-1]
-    running: list[tuple[int, int, int]] = []  # the time of the next measurement, the candidate, its number of measurements
-    for _ in range(min(at_once, len(curves))):
-        candidate = waiting.pop()
-        heapq.heappush(running, (curves[candidate][0].images, candidate, 0))
-    trained, ended = 0, []
-    while running:
-        time, candidate, number = heapq.heappop(running)
-        found = curves[candidate][number]
-        goes_on = judge.goes_on(str(candidate), found)
-        if goes_on and found.images < images:
-            after = curves[candidate][number + 1].images - found.images
-            heapq.heappush(running, (time + after, candidate, number + 1))
-            continue
-        trained += found.images
+    new, waiting, at = list(range(len(curves)))[::-1], set[str](), [0] * len(curves)
+    running: list[tuple[int, int]] = []  # the time of the next measurement, and the candidate
+    time, trained, ended = 0, 0, list[int]()
+    while True:
+        while len(running) < at_once:
+            chosen = rungs.best(waiting, last=False)
+            if chosen is None and new:
+                chosen = str(new.pop())
+            if chosen is None:
+                chosen = rungs.best(waiting, last=True)
+            if chosen is None:
+                break
+            waiting.discard(chosen)
+            number = int(chosen)
+            before = curves[number][at[number] - 1].images if at[number] else 0
+            trained += curves[number][at[number]].images - before
+            heapq.heappush(running, (time + curves[number][at[number]].images - before, number))
+        if not running:
+            return trained, ended
+        time, number = heapq.heappop(running)
+        found = curves[number][at[number]]
+        at[number] += 1
         if found.images >= images:
-            ended.append(candidate)
-        if waiting:
-            candidate = waiting.pop()
-            heapq.heappush(running, (time + curves[candidate][0].images, candidate, 0))
-    return trained, ended
+            ended.append(number)
+        else:
+            rungs.record(str(number), found)
+            waiting.add(str(number))
 
 
 if __name__ == "__main__":

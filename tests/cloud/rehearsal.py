@@ -109,7 +109,7 @@ class Runbook:
 
     def browse(self) -> None:
         """The report on the laptop, and the registered model through the tunnel."""
-        self.run("python jobs/report.py --study $STORE/studies/one")
+        self.run("python jobs/report.py $STORE/studies/one")
         self.laptop.write("draw.py", DRAW)
         assert "drawn" in self.run("MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python ~/draw.py", seconds=200)
         assert "1 head" in self.run("ray exec infra/cluster.yaml 'ray status'")

@@ -12,8 +12,9 @@ from facegan.metrics.card import Card
 from facegan.records import parse_record, read_record
 from facegan.study.design.plan import Trial
 
-State = Literal["PENDING", "RUNNING", "COMPLETED", "STOPPED", "FAILED", "DIVERGED"]
-"""STOPPED: ended early by ASHA. FAILED: an error, to be tried again. DIVERGED: a loss term was not finite, a result."""
+State = Literal["PENDING", "RUNNING", "PAUSED", "COMPLETED", "STOPPED", "FAILED", "DIVERGED"]
+"""PAUSED: waits at a rung of a search. STOPPED: ended early by ASHA. FAILED: an error, to be tried again. DIVERGED: a loss term
+was not finite, a result."""
 
 FINAL: tuple[State, ...] = ("COMPLETED", "STOPPED", "DIVERGED")
 """States of trials that the same command does not run again."""

@@ -1,11 +1,13 @@
 """Asynchronous successive halving (ASHA, Li et al. 2020) of the candidates of one arm, rebuilt from what they have written.
 
-ASHA compares by one score. Here candidates are compared by several objectives: by non-dominated rank, then by their compromise.
-Crowding in place of the compromise, as in NSGA-II, keeps the extremes of a front that has nearly all candidates; replayed on
-measured ones it was worse than training some of them to the end by lot (jobs/bench/search.py).
+A candidate is paused at each rung, and goes on once it is among the best third of those that have come there. ASHA compares by
+one score. Here candidates are compared by several objectives: by non-dominated rank, then by their compromise. Crowding in
+place of the compromise, as in NSGA-II, keeps the extremes of a front that has nearly all candidates; replayed on measured ones
+it was worse than training some of them to the end by lot (jobs/bench/search.py). So was a candidate that is stopped for good
+when it comes to a rung too early to be judged, as in Ray Tune: it trained a third more images for the same front.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from facegan.study.design.candidates import REDUCTION
 from facegan.study.folder.trial_folder import TrialFolder
@@ -20,34 +22,44 @@ def ranked(found: Sequence[Measured]) -> list[int]:
 
 
 class Rungs:
-    """What an arm's candidates measured at each rung, and which candidates are to be stopped.
+    """What an arm's candidates measured at each rung, and which of them may go on.
 
-    A candidate is judged once at each rung, by its first measurement there, against those that were there before it. It goes on
-    if it is the first one there, or among the best third of all of them, itself included.
+    A candidate is judged at a rung by its first measurement there.
     """
 
     def __init__(self, images: Iterable[int]) -> None:
         self.rungs: dict[int, dict[str, Measured]] = {rung: {} for rung in images}
-        self._stopped: set[str] = set()
 
-    def goes_on(self, candidate: str, found: Measured) -> bool:
-        """Record a measurement of a candidate, and say whether it goes on."""
+    def record(self, candidate: str, found: Measured) -> bool:
+        """Record a measurement of a candidate, and say whether it has come to a rung with it."""
         passed = [rung for rung in self.rungs if rung <= found.images]
-        if passed and candidate not in (there := self.rungs[max(passed)]):
-            there[candidate] = found
-            names = list(there)
-            best = ranked([there[name] for name in names])
-            if best.index(names.index(candidate)) >= max(1.0, len(names) / REDUCTION):
-                self._stopped.add(candidate)
-        return candidate not in self._stopped
+        if not passed or candidate in self.rungs[max(passed)]:
+            return False
+        self.rungs[max(passed)][candidate] = found
+        return True
+
+    def best(self, waiting: Collection[str], *, last: bool) -> str | None:
+        """The one of the waiting candidates that may go on from the highest rung; None if none may.
+
+        `last`: no more candidates will come to the first rung. The best third of a rung is then rounded up: one goes on.
+        """
+        for images in sorted(self.rungs, reverse=True):
+            names = list(self.rungs[images])
+            count = -(-len(names) // REDUCTION) if last else len(names) // REDUCTION
+            order = ranked([self.rungs[images][name] for name in names])[:count]
+            chosen = [names[i] for i in order if names[i] in waiting and self.last_rung(names[i]) == images]
+            if chosen:
+                return chosen[0]
+        return None
+
+    def last_rung(self, candidate: str) -> int:
+        """The images of the highest rung that a candidate has come to; 0 if it has come to none."""
+        return max((images for images, there in self.rungs.items() if candidate in there), default=0)
 
     def replay(self, folders: Iterable[TrialFolder]) -> None:
-        """Judge again what these candidates have reported so far, in the order of time.
-
-        A search that was interrupted then goes on with the rungs that it had.
-        """
-        rows = [(row, folder.path.name) for folder in folders for row in folder.rows()]
-        for row, candidate in sorted(rows, key=lambda found: (found[0].time, found[1])):
-            found = measured(row.images, row.metrics)
-            if found is not None:
-                self.goes_on(candidate, found)
+        """Record what these candidates have reported so far, so that an interrupted search has its rungs again."""
+        for folder in folders:
+            for row in folder.rows():
+                found = measured(row.images, row.metrics)
+                if found is not None:
+                    self.record(folder.path.name, found)

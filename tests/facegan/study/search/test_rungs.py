@@ -1,9 +1,7 @@
-"""ASHA over several objectives: against Ray Tune's with one, and the same decisions after an interruption."""
+"""ASHA over several objectives: who may go on from a rung, and the same decisions after an interruption."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from facegan.study.design.candidates import rungs_of
@@ -27,91 +25,76 @@ def test_rungs_are_a_ninth_a_quarter_and_a_half_in_whole_batches(images: int, ba
     assert rungs_of(images, batch) == expected
 
 
+def came(rungs: Rungs, images: int, **scores: float) -> None:
+    """Candidates that come to a rung one after the other."""
+    for name, score in scores.items():
+        assert rungs.record(name, at(images, score))
+
+
 def test_the_best_third_goes_on() -> None:
     rungs = Rungs([10, 30])
-    assert rungs.goes_on("a", at(5, 9.0)), "before the first rung nobody is judged"
-    assert rungs.goes_on("a", at(10, 0.5)), "the first one has nobody to be compared with"
-    assert not rungs.goes_on("b", at(10, 0.6))
-    assert rungs.goes_on("c", at(10, 0.4))
-    assert rungs.goes_on("a", at(20, 9.9)), "it is judged once at a rung"
-    assert not rungs.goes_on("b", at(20, 0.0)), "who was stopped stays so"
-    assert rungs.goes_on("d", at(10, 0.45)), "the second of four, a third of which is more than one"
-    assert not rungs.goes_on("e", at(10, 0.47))
-    assert rungs.goes_on("a", at(30, 0.9)) and not rungs.goes_on("c", at(35, 1.0))
+    assert not rungs.record("a", at(5, 9.0)), "before the first rung nobody is judged"
+    came(rungs, 10, a=0.5, b=0.6)
+    assert rungs.best({"a", "b"}, last=False) is None, "a third of two is none"
+    came(rungs, 10, c=0.4)
+    assert rungs.best({"a", "b", "c"}, last=False) == "c"
+    assert rungs.best({"a", "b"}, last=False) is None, "the best third has gone on"
+    assert not rungs.record("c", at(20, 9.9)), "it is judged once at a rung"
+    came(rungs, 10, d=0.55, e=0.3, f=0.7)
+    assert rungs.best({"a", "b", "d", "e", "f"}, last=False) == "e"
+    assert rungs.best({"a", "b", "d", "f"}, last=False) is None
+
+
+def test_who_has_come_further_goes_first_and_the_last_third_is_rounded_up() -> None:
+    rungs = Rungs([10, 30])
+    came(rungs, 10, a=0.1, b=0.2, c=0.3, d=0.4)
+    came(rungs, 30, a=0.9)
+    assert rungs.last_rung("a") == 30 and rungs.last_rung("b") == 10 and rungs.last_rung("x") == 0
+    waiting = {"a", "b", "c", "d"}
+    assert rungs.best(waiting, last=False) is None, "a third of four is one, which has gone on"
+    assert rungs.best(waiting, last=True) == "a", "from the highest rung, where it is alone"
+    assert rungs.best(waiting - {"a"}, last=True) == "b", "two of four"
+    assert rungs.best({"c", "d"}, last=True) is None
 
 
 def test_what_no_other_one_dominates_goes_before_better_compromises_that_one_does() -> None:
     rungs = Rungs([8])
-    rungs.goes_on("best", at(8, 0.2, 0.2, 0.2))
-    for number in range(3):
-        assert not rungs.goes_on(f"dominated {number}", at(8, 0.25, 0.25, 0.25))
-    assert rungs.goes_on("follows", at(8, 0.1, 0.9, 0.2)), "the best in one distance"
-    assert not rungs.goes_on("compromise", at(8, 0.21, 0.21, 0.21))
+    rungs.record("best", at(8, 0.2, 0.2, 0.2))
+    rungs.record("compromise", at(8, 0.21, 0.21, 0.21))
+    rungs.record("dominated", at(8, 0.25, 0.25, 0.25))
+    rungs.record("follows", at(8, 0.1, 0.9, 0.2))
+    assert rungs.best({"compromise", "dominated", "follows"}, last=True) == "follows", "the best in one distance"
 
 
 def test_a_copy_comes_behind_all_that_follow() -> None:
     rungs = Rungs([8])
-    for number in range(3):
-        rungs.goes_on(f"follows {number}", at(8, 0.5, 0.5 + number, 0.5))
-    assert not rungs.goes_on("copy", at(8, 0.99, 0.0, 0.4, follows=False)), "it has the best identity of all"
+    rungs.record("copy", at(8, 0.99, 0.0, 0.4, follows=False))  # it has the best identity of all
+    for number in range(2):
+        rungs.record(f"follows {number}", at(8, 0.5, 0.5 + number, 0.5))
+    assert rungs.best({"copy", "follows 0", "follows 1"}, last=False) == "follows 0"
     among = Rungs([8])
-    assert all(among.goes_on(f"copy {n}", at(8, 0.9 - n / 10, follows=False)) for n in range(3)), "among copies the best go on"
+    for number in range(3):
+        among.record(f"copy {number}", at(8, 0.9 - number / 10, follows=False))
+    assert among.best({f"copy {n}" for n in range(3)}, last=False) == "copy 2", "among copies the best goes on"
 
 
-def curves(rng: np.random.Generator) -> list[tuple[str, int, float]]:
-    """The reports of nine candidates, in a random order of time; each one's own come one after the other."""
-    left = {f"trial{i}": list(range(8, 88, 8)) for i in range(9)}
-    found = []
-    while left:
-        name = str(rng.choice(sorted(left)))
-        found.append((name, left[name].pop(0), float(rng.uniform())))
-        left = {name: images for name, images in left.items() if images}
-    return found
-
-
-@pytest.mark.ray
-def test_decisions_with_one_objective_are_those_of_ray_tune() -> None:
-    """Nearly: Tune interpolates the best third, so that a candidate between two ranks may go on there and not here."""
-    from ray.tune.schedulers.async_hyperband import _Bracket
-
-    rng = np.random.default_rng(0)
-    stopped = alike = decided = 0
-    for _ in range(50):
-        ours, theirs, ended = Rungs([8, 24, 72]), _Bracket(8, 80, 3, 0), set[str]()
-        for name, images, score in curves(rng):
-            if name in ended:
-                continue
-            expected = theirs.on_result(SimpleNamespace(trial_id=name), images, -score) == "CONTINUE"
-            found = ours.goes_on(name, at(images, score))
-            decided, alike = decided + 1, alike + (found == expected)
-            # From here on both must have the same candidates.
-            ended |= {name} if not expected or not found else set()
-        stopped += len(ended)
-    assert stopped > 100 and alike / decided > 0.95
-
-
-def test_a_search_that_was_interrupted_judges_as_if_it_had_not_been(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    for number in range(20):
-        reports, whole, ended = curves(rng), Rungs([8, 24, 72]), set[str]()
-        cut, folders, after = int(rng.integers(len(reports))), {}, []
-        for time, (name, images, score) in enumerate(reports):
-            if name in ended:
-                continue
-            found = at(images, score)
-            if time < cut:
-                folders[name] = TrialFolder(tmp_path / str(number) / name)
-                folders[name].path.mkdir(parents=True, exist_ok=True)
-                following, identity, image = found.distances
-                row = {SELECTION: found.score, "validation/target_following": 1 - following}
-                row |= {"validation/identity_kept": 1 - identity, "validation/image_distance": image}
-                folders[name].append_row(MetricsRow(images, 0.0, float(time), row))
-                folders[name].append_row(MetricsRow(images + 4, 0.0, time + 0.5, {"loss/pixel": 1.0}))
-            goes_on = whole.goes_on(name, found)
-            ended |= set() if goes_on else {name}
-            if time >= cut:
-                after.append((name, found, goes_on))
-        again = Rungs([8, 24, 72])
-        again.replay(folders.values())
-        assert [again.goes_on(name, found) for name, found, _ in after] == [goes_on for *_, goes_on in after]
-        assert {rung: list(there) for rung, there in again.rungs.items()} == {r: list(t) for r, t in whole.rungs.items()}
+def test_a_search_that_was_interrupted_has_its_rungs_again(tmp_path: Path) -> None:
+    rungs, folders = Rungs([8, 24]), []
+    for number, score in enumerate((0.5, 0.3, 0.4)):
+        folder = TrialFolder(tmp_path / f"c{number}")
+        folder.path.mkdir()
+        folders.append(folder)
+        for images in (8, 12, 24)[: 3 if number == 1 else 1]:
+            found = at(images, score + images / 100)
+            following, identity, image = found.distances
+            row = {SELECTION: found.score, "validation/target_following": 1 - following}
+            row |= {"validation/identity_kept": 1 - identity, "validation/image_distance": image}
+            folder.append_row(MetricsRow(images, 0.0, float(images), row if images != 12 else {"loss/pixel": 1.0}))
+            if images != 12:
+                rungs.record(folder.path.name, found)
+    again = Rungs([8, 24])
+    again.replay(folders)
+    assert {rung: list(there) for rung, there in again.rungs.items()} == {8: ["c0", "c1", "c2"], 24: ["c1"]}
+    for rung, there in rungs.rungs.items():
+        for name, found in there.items():
+            assert again.rungs[rung][name].score == found.score
