@@ -132,20 +132,7 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
         seconds=None if is_warm_up else plan.budget.seconds,
         score=not is_warm_up and not is_search,
     )
-    generator: TrialsThatFit | CandidatesToRun
-    if is_search:
-        halving = Halving(plan.trials, todo, store, lambda: _are_last(todo, sweep))
-        generator = CandidatesToRun(
-            halving, lambda key: limit is None or limit.fits(by_key[key]), max_concurrent=trial_resources.at_once()
-        )
-        order = {"num_samples": -1, "search_alg": generator, "scheduler": PauseAtRungs(halving)}
-    else:
-        generator = TrialsThatFit(
-            groups,
-            lambda keys: limit is None or all(limit.fits(by_key[key]) for key in keys),
-            max_concurrent=trial_resources.at_once(),
-        )
-        order = {"search_alg": generator, "scheduler": FIFOScheduler()}
+    generator, scheduler = _what_to_run(todo, groups, sweep, trial_resources.at_once(), is_search)
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
         param_space=None if is_search else {"keys": tune.grid_search(groups)},
@@ -154,7 +141,10 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
             trial_name_creator=lambda group: f"trial_{group.config['keys'][0]}",
             # A candidate that was paused has several.
             trial_dirname_creator=lambda group: f"{group.config['keys'][0]}-{group.trial_id}",
-            **order,
+            # Of a search, the generator says when it has finished.
+            num_samples=-1 if is_search else 1,
+            search_alg=generator,
+            scheduler=scheduler,
         ),
         run_config=tune.RunConfig(
             name=f"tune-{plan.id()}-{os.getpid()}",
@@ -179,6 +169,22 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
     for trial in todo:
         if trial.key in errors and trial_folder(study, trial).state().state not in FINAL:
             _write_failure(store, trial, errors[trial.key])
+
+
+def _what_to_run(
+    todo: list[Trial], groups: list[list[str]], sweep: _Sweep, at_once: int, is_search: bool
+) -> tuple[TrialsThatFit | CandidatesToRun, FIFOScheduler]:
+    """What tells Tune which trials to run next, and when to end one."""
+    plan, store, limit = sweep.plan, sweep.store, sweep.limit
+    by_key = {trial.key: trial for trial in todo}
+
+    def fits(keys: list[str]) -> bool:
+        return limit is None or all(limit.fits(by_key[key]) for key in keys)
+
+    if is_search:
+        halving = Halving(plan.trials, todo, store, lambda: _are_last(todo, sweep))
+        return CandidatesToRun(halving, lambda key: fits([key]), max_concurrent=at_once), PauseAtRungs(halving)
+    return TrialsThatFit(groups, fits, max_concurrent=at_once), FIFOScheduler()
 
 
 def _are_last(todo: Sequence[Trial], sweep: _Sweep) -> bool:

@@ -1,7 +1,7 @@
 """Measure the images/s of a configuration on this device.
 
 The steps are those of a training run, on one batch of noise. Reading input is left out: batches are made by other threads and
-were waited for less than 0.5 ms a step (jobs/README.md). The gradient diagnostics are counted as often as a run makes them.
+were waited for less than 0.5 ms a step (jobs/bench). The gradient diagnostics are counted as often as a run makes them.
 """
 
 import time
