@@ -3,8 +3,8 @@
 A candidate is paused at each rung, and goes on once it is among the best third of those that have come there. ASHA compares by
 one score. Here candidates are compared by several objectives: by non-dominated rank, then by their compromise. Crowding in
 place of the compromise, as in NSGA-II, keeps the extremes of a front that has nearly all candidates; replayed on measured ones
-it was worse than training some of them to the end by lot (jobs/bench/search.py). So was a candidate that is stopped for good
-when it comes to a rung too early to be judged, as in Ray Tune: it trained a third more images for the same front.
+it was worse than training some of them to the end by lot (jobs/bench/search.py). Ray Tune's ASHA stops a candidate for good
+that is not among the best of those before it, and lets the first ones go on: replayed, it trained a quarter more images.
 """
 
 from collections.abc import Collection, Iterable, Sequence
