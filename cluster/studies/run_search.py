@@ -107,7 +107,7 @@ def _search(study: PreparedStudy, run_trials: RunTrials, finalists: int) -> Sear
                 break
             continue  # those that wait for others at a rung go on or end, now that no others will come
         count = len(more.trials) - len(plan.trials)
-        print(f"search   {len(plan.trials)} candidates have ended, {count} more are proposed", flush=True)
+        print(f"search   {len(plan.trials)} candidates have been measured, {count} more are proposed", flush=True)
         plan = store.open(more)
     result = summarise_search(plan, store.folder, finalists)
     write_json(store.folder / SEARCH, result)

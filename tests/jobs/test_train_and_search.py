@@ -67,7 +67,7 @@ def test_a_search_stops_candidates_and_trains_the_best_again_beside_the_configur
         assert [rung.images for rung in arm.rungs] == [24, 56, 112] and arm.rungs[0].judged == 6 > arm.rungs[0].went_on
         assert sum(c.is_finalist for c in arm.candidates) == 1
     assert not list(candidates.glob("trials/*/scores.json"))
-    assert "8 candidates have ended, 4 more are proposed" in output
+    assert "8 candidates have been measured, 4 more are proposed" in output
 
     # The finalists, with other seeds and scored, and the arms as configured.
     plan = read_plan(study)
