@@ -25,7 +25,7 @@ WARM_UP = "warm_up"
 """The name that a warm-up has in place of an arm's."""
 
 _NOT_IN_A_TRIAL = (
-    *("report", "live", "study", "synthetic", "presets.py", "outputs.py", "served_generator.py"),
+    *("report", "live", "reenact", "study", "synthetic", "presets.py", "outputs.py", "served_generator.py"),
     *("training/packing.py", "training/flops.py"),
 )
 """Parts of facegan that cannot change the result of a trial."""
