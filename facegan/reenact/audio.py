@@ -10,6 +10,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
+Sound = tuple[float, "Packet[AudioStream]"]
+"""A packet, and the second of the new video at which it is heard."""
 _COPIED = ("aac", "mp3")
 """Codecs that every player of MP4 files knows."""
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
@@ -43,7 +45,7 @@ class Audio:
             self.how = f"{codec}, encoded as AAC"
             packets = self._encoded(streams[0], _new_stream(streams[0], into))
         self._packets = packets
-        self._next: tuple[float, Packet] | None = None
+        self._next: Sound | None = None
 
     def write_until(self, seconds: float) -> None:
         """Write what is to be heard before this time of the video."""
@@ -63,7 +65,7 @@ class Audio:
             self._input.close()
         self._input = None
 
-    def _copied(self, stream: AudioStream, new: AudioStream) -> Iterator[tuple[float, Packet]]:
+    def _copied(self, stream: AudioStream, new: AudioStream) -> Iterator[Sound]:
         for packet in self._demuxed(stream):
             base = packet.time_base
             shift = round(self._start / base)
@@ -72,7 +74,7 @@ class Audio:
             packet.stream = new
             yield float((packet.dts or 0) * base), packet
 
-    def _encoded(self, stream: AudioStream, new: AudioStream) -> Iterator[tuple[float, Packet]]:
+    def _encoded(self, stream: AudioStream, new: AudioStream) -> Iterator[Sound]:
         shift = None
         for packet in chain(self._demuxed(stream), [None]):  # None: what the decoder still holds
             try:
@@ -87,7 +89,7 @@ class Audio:
                 yield from _timed(new.encode(frame))
         yield from _timed(new.encode(None))
 
-    def _demuxed(self, stream: AudioStream) -> Iterator[Packet]:
+    def _demuxed(self, stream: AudioStream) -> Iterator["Packet[AudioStream]"]:
         """The packets of the stream up to the first place that cannot be read."""
         assert self._input is not None
         try:
@@ -109,6 +111,6 @@ def _start_of_video(container: InputContainer) -> Fraction:
     return Fraction(stream.start_time or 0) * (stream.time_base or 0)
 
 
-def _timed(packets: list[Packet]) -> Iterator[tuple[float, Packet]]:
+def _timed(packets: list["Packet[AudioStream]"]) -> Iterator[Sound]:
     for packet in packets:
         yield float((packet.dts or 0) * packet.time_base), packet

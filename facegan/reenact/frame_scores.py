@@ -117,7 +117,7 @@ class FrameScores:
         seen, count = self._seen[label], len(self._numbers)
         if not count:
             return {name: np.empty(0) for name in METRICS}
-        wanted, found, embeddings = (np.concatenate(x) for x in (self._wanted, seen.found, seen.embeddings))
+        wanted, found, embeddings = np.concatenate(self._wanted), np.concatenate(seen.found), np.concatenate(seen.embeddings)
         group = [_WHOLE_CLIP] * count
         source, second = (self._repeated(position, count) for position in (0, 1))
         target = source.found + (wanted - self._points)

@@ -29,7 +29,7 @@ RENDERED = "rendered"
 """In place of a path: people that a program has drawn, whom no data set contains."""
 _SOURCE_PERSON, _DRIVING_PERSON = 9001, 9002
 """Numbers of rendered people. Data sets have those from 1001 and from 5001 on."""
-_RENDERED_FRAMES, _RENDERED_SIDE = 75, 320
+_RENDERED_SIDE = 240
 _HIGHEST_RATE = 1000
 _LONGEST_SIDE = 2048
 """Pixels to which a larger photo is reduced: no column of a video is larger, and detectors take seconds beyond."""
@@ -116,12 +116,12 @@ def open_clip(path: str, flag: str, landmarks: Landmarks, rate: float) -> Clip:
 
 def rendered_driving() -> Clip:
     """A rendered person in motion, 3 seconds."""
-    return _rendered(_DRIVING_PERSON, _RENDERED_FRAMES)
+    return _rendered(_DRIVING_PERSON, 3 * FRAMES_PER_SECOND)
 
 
 def rendered_source() -> Clip:
-    """Another one."""
-    return _rendered(_SOURCE_PERSON, _RENDERED_FRAMES)
+    """Another one, a few frames."""
+    return _rendered(_SOURCE_PERSON, 8)
 
 
 def _rendered(number: int, frames: int) -> Clip:

@@ -58,7 +58,7 @@ class ReenactOptions:
     @property
     def detector(self) -> FinderName:
         """What finds landmarks where no .pts file gives them."""
-        return "dlib" if self.landmarks in ("auto", "annotations") else self.landmarks
+        return "dlib" if self.landmarks == "auto" or self.landmarks == "annotations" else self.landmarks
 
 
 def files_beside(out: Path) -> tuple[Path, Path]:

@@ -50,7 +50,7 @@ def test_absolute_motion_takes_the_driving_faces_shape_at_the_sources_size_and_p
 
 def test_absolute_and_relative_motion_differ_by_a_constant() -> None:
     source, driving = face_points(60, 64, 60), other_face(70, 50, 90)
-    moved = np.stack([driving, with_open_mouth(driving, 12), driving + [3, -2]])
+    moved = np.stack([driving, with_open_mouth(driving, 12), driving + np.array([3, -2])])
     relative, absolute = (Motion(source, driving, kind).targets(moved) for kind in ("relative", "absolute"))
     np.testing.assert_allclose(absolute - relative, np.repeat((absolute - relative)[:1], 3, axis=0), atol=1e-3)
 

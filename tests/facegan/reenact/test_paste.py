@@ -8,6 +8,7 @@ from facegan.reenact.paste import Paste
 from tests.facegan.data.ingest.videos import face_points
 
 SIZE = 32
+SQUARES = [(30, 20, 48), (30.4, 20.7, 47.3), (-20, -10, 60), (90, 60, 60), (10, 10, 16)]
 
 
 def picture(height: int = 90, width: int = 120) -> np.ndarray:
@@ -20,7 +21,7 @@ def white(count: int = 1) -> np.ndarray:
     return np.full((count, SIZE, SIZE, 3), 255, np.uint8)
 
 
-@pytest.mark.parametrize(("left", "top", "side"), [(30, 20, 48), (30.4, 20.7, 47.3), (-20, -10, 60), (90, 60, 60), (10, 10, 16)])
+@pytest.mark.parametrize(("left", "top", "side"), SQUARES)
 def test_outside_of_the_crop_no_pixel_changes(left: float, top: float, side: float) -> None:
     before = picture()
     (after,) = Paste(before, left, top, side, SIZE).pasted(white())
