@@ -23,7 +23,7 @@ from facegan.landmarks.finder import FINDERS, LandmarkFinder
 from facegan.reenact.inputs import RENDERED, Landmarks, check_path
 from facegan.reenact.options import ReenactOptions, check_out, chosen_arms
 from facegan.study.analysis.model_selection import shown_trials
-from facegan.study.folder.study_folder import read_plan
+from facegan.study.folder.study_folder import MANIFEST, read_plan
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -62,7 +62,6 @@ def main(args: Reenact) -> None:
     arms = chosen_arms(plan, shown_trials(plan, store.folder), args.arms)
 
     # torch takes seconds to import, which a wrong flag must not wait for.
-    from facegan.outputs import MANIFEST
     from facegan.reenact.crops import ingest_of_copy
     from facegan.reenact.files import write_files
     from facegan.reenact.film import FrameCounts

@@ -27,8 +27,8 @@ from facegan.synthetic.config import GENERATOR_VERSION
 
 RENDERED = "rendered"
 """In place of a path: people that a program has drawn, whom no data set contains."""
-_SOURCE_PERSON, _DRIVING_PERSON = 9001, 9002
-"""Numbers of rendered people. Data sets have those from 1001 and from 5001 on."""
+_SOURCE_PERSON, _DRIVING_PERSON = 9110, 9366
+"""Numbers of rendered people, both at rest in their first frame. Data sets have people from 1001 and from 5001 on."""
 _RENDERED_SIDE = 240
 _HIGHEST_RATE = 1000
 _LONGEST_SIDE = 2048
