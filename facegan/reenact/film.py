@@ -23,7 +23,7 @@ from facegan.reenact.source import Source
 from facegan.reenact.video import VideoFile
 
 WARPED = "source warped"
-_BATCH = 16
+_BATCH = 8
 """Frames that are drawn and scored together. In memory are their pictures and those that smoothing holds back."""
 
 

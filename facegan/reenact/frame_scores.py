@@ -58,6 +58,7 @@ class FrameScores:
     def __init__(self, source: Source, arms: Sequence[str], evaluators: Evaluators, *, one_person: bool) -> None:
         self._evaluators, self._one_person, self._points = evaluators, one_person, source.crop.points
         crops = [source.crop.image, (source.second or source.crop).image]
+        self._has_second = source.second is not None
         self._source = look_at(np.stack(crops), evaluators)
         self._numbers: list[int] = []
         self._missing: dict[int, str] = {}
@@ -93,6 +94,22 @@ class FrameScores:
             means = {name: _mean(values[name]) for name in METRICS}
             found.append(ArmResult(label, means, float(np.isfinite(values["landmark_error"]).mean()) if self._numbers else 0.0))
         return found
+
+    def notes(self) -> list[str]:
+        """Why a score is missing, and what identity is compared with."""
+        if not np.isfinite(self._source.found[0]).all():
+            return ["nothing is measured: the evaluator finds no face in the source's crop"]
+        results = self.results()
+        notes = []
+        if all(result.means["target_following"] is None for result in results):
+            notes.append("target following is not measured: the driving face hardly moves")
+        if self._one_person:
+            notes.append("identity kept is not measured: the driving clip shows the source's own person")
+        elif all(result.means["identity_kept"] is None for result in results):
+            notes.append("identity kept is not measured: the evaluator does not tell the driving person from the source's")
+        elif not self._has_second:
+            notes.append("identity kept: of one photo, so that only the photo itself reaches 1")
+        return notes
 
     def _rows(self, label: str, rate: float) -> pa.Table:
         values = self._values(label)

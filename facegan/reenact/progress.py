@@ -45,6 +45,7 @@ def closing_lines(out: Path, scores: FrameScores, counts: FrameCounts) -> list[s
     sound = f"sound: {counts.sound}" if counts.sound else "no sound"
     return [
         *result_lines(scores.results(), counts.drawn),
+        *scores.notes(),
         "",
         f"video    {out}: {counts.shown} frames = {counts.drawn} drawn + {counts.held.total()} held; {sound}",
         *(f"         held: {count} x {reason}" for reason, count in counts.held.items()),

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -22,8 +23,9 @@ from facegan.reenact.options import ReenactOptions, files_beside
 from facegan.reenact.provenance import Provenance
 from tests.facegan.reenact.clips import read_pictures, write_annotated_clip
 
+pytestmark = pytest.mark.slow  # dlib's networks look at a hundred faces
 INGEST = IngestConfig(size=96)
-FRAMES = 24
+FRAMES = 16
 TITLE = 28
 COPY, GREY = "copy", "grey"
 
@@ -43,6 +45,11 @@ def not_asked() -> LandmarkFinder:
 @pytest.fixture(scope="session")
 def evaluators() -> Evaluators:
     return build_evaluators(EvaluatorsConfig())
+
+
+def decoded_first(clip: Path) -> np.ndarray:
+    """The first frame of a clip, BGR."""
+    return read_pictures(clip / "vid.avi")[0][:, :, ::-1]
 
 
 class Made:
@@ -106,6 +113,7 @@ def test_scores_tell_a_copy_from_a_face_that_follows_and_from_no_face(made: Made
 def test_the_table_on_the_console_is_the_mean_of_the_rows(made: Made) -> None:
     lines = result_lines(made.scores.results(), made.counts.drawn)
     assert [line.split("  ")[0] for line in lines[1:]] == ["source copied", COPY, GREY, WARPED]
+    assert made.scores.notes() == []
     following = f"{np.nanmean(made.of(WARPED, 'target_following')):.2f}"
     assert following in lines[-1].split() and lines[-1].split()[-1] == str(FRAMES) and "0.00" in lines[3].split()
 
@@ -164,6 +172,40 @@ def test_a_clip_that_drives_its_own_person_has_no_identity_kept(evaluators: Eval
     assert np.isnan(made.of(COPY, "identity_kept")).all()
     np.testing.assert_allclose(made.of(COPY, "identity_to_source"), 1, atol=1e-6)
     assert "-" in result_lines(made.scores.results(), 5)[1].split()
+    assert made.scores.notes() == ["identity kept is not measured: the driving clip shows the source's own person"]
+
+
+def test_a_face_that_stands_still_is_not_followed(evaluators: Evaluators, person: Path, tmp_path: Path) -> None:
+    """Of one photo, the photo itself takes the place of a second frame."""
+    picture = decoded_first(person)
+    (tmp_path / "still").mkdir()
+    for number in (1, 2, 3):
+        cv2.imwrite(str(tmp_path / "still" / f"{number}.png"), picture)
+        points = (person / "annot" / "000001.pts").read_bytes()
+        (tmp_path / "still" / f"{number:06d}.pts").write_bytes(points)
+    cv2.imwrite(str(tmp_path / "photo.png"), picture)
+    (tmp_path / "photo.pts").write_bytes(points)
+    made = make(
+        evaluators,
+        tmp_path / "video.mp4",
+        (tmp_path / "photo.png", tmp_path / "still"),
+        ReenactOptions(height=96),
+        {COPY: copies},
+    )
+    assert np.isnan(made.of(COPY, "target_following")).all() and np.isnan(made.of(COPY, "identity_kept")).all()
+    assert made.scores.notes() == [
+        "target following is not measured: the driving face hardly moves",
+        "identity kept is not measured: the evaluator does not tell the driving person from the source's",
+    ]
+
+
+def test_a_source_in_whose_crop_no_face_is_found_has_no_scores(evaluators: Evaluators, person: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), cv2.GaussianBlur(decoded_first(person), (0, 0), 9))
+    (tmp_path / "photo.pts").write_bytes((person / "annot" / "000001.pts").read_bytes())
+    options = ReenactOptions(height=96)
+    made = make(evaluators, tmp_path / "video.mp4", (tmp_path / "photo.png", person), options, {COPY: copies})
+    assert made.scores.notes() == ["nothing is measured: the evaluator finds no face in the source's crop"]
+    assert [result.means["identity_to_source"] for result in made.scores.results()] == [None]
 
 
 def test_a_clip_without_a_face_leaves_no_file(evaluators: Evaluators, person: Path, tmp_path: Path) -> None:
