@@ -33,8 +33,10 @@ def write_annotated_clip(folder: Path, number: int, frames: int, *, without: tup
     return folder
 
 
-def write_clip_with_tone(path: Path, frames: int, rate: Fraction, codec: str, sound: str, samples: int = 44100) -> Path:
-    """A video of grey frames with a tone of TONE Hz as long as the video."""
+def write_clip_with_tone(
+    path: Path, frames: int, rate: Fraction, codec: str, sound: str, samples: int = 44100, begin: int = 0
+) -> Path:
+    """A video of grey frames with a tone of TONE Hz as long as the video; both begin at the second `begin`."""
     with av.open(str(path), "w") as container:
         video, audio = container.add_stream(codec, rate=rate), container.add_stream(sound, rate=samples)
         assert isinstance(video, av.VideoStream) and isinstance(audio, av.AudioStream)
@@ -42,12 +44,14 @@ def write_clip_with_tone(path: Path, frames: int, rate: Fraction, codec: str, so
         audio.codec_context.layout = "mono"
         for number in range(frames):
             picture = np.full((48, 64, 3), 4 * number % 256, np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number + round(begin * rate), 1 / rate
+            container.mux(video.encode(frame))
         container.mux(video.encode(None))
         time = np.arange(round(samples * frames / rate)) / samples
         wave = (0.5 * np.sin(2 * np.pi * TONE * time)).astype(np.float32)[None]
         heard = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
-        heard.sample_rate, heard.pts, heard.time_base = samples, 0, Fraction(1, samples)
+        heard.sample_rate, heard.pts, heard.time_base = samples, begin * samples, Fraction(1, samples)
         container.mux(audio.encode(heard))
         container.mux(audio.encode(None))
     return path

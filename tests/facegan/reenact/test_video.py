@@ -67,6 +67,16 @@ def test_the_sound_ends_with_the_video_and_keeps_step_with_it(tmp_path: Path) ->
     assert max(before - after for before, after in pairwise(times)) < 0.5, "both streams lie side by side"
 
 
+@pytest.mark.parametrize("sound", ["aac", "flac"])
+def test_the_sound_of_a_clip_that_begins_late_begins_with_its_first_frame(sound: str, tmp_path: Path) -> None:
+    clip = write_clip_with_tone(tmp_path / "clip.mkv", 50, Fraction(25), "libx264", sound, begin=3)
+    write(tmp_path / "video.mp4", 50, sound=clip)
+    heard, rate = read_sound(tmp_path / "video.mp4")
+    assert len(heard) / rate == pytest.approx(2.0, abs=0.06) and np.abs(heard[: round(0.1 * rate)]).max() > 0.3
+    with av.open(str(tmp_path / "video.mp4")) as container:
+        assert abs(float((container.streams.audio[0].start_time or 0) * container.streams.audio[0].time_base)) < 0.05
+
+
 def test_a_copied_sound_is_not_encoded_again(tmp_path: Path) -> None:
     clip = write_clip_with_tone(tmp_path / "clip.mp4", 50, Fraction(25), "libx264", "aac")
     write(tmp_path / "video.mp4", 50, sound=clip)
