@@ -25,7 +25,7 @@ class ReenactOptions:
     landmarks: Literal["auto", "annotations", FinderName] = "auto"
     """Where landmarks come from: .pts files (annotations), or a detector. auto: .pts files where there are any, else dlib."""
     landmark_weights: str = ""
-    """Folder or s3://bucket/prefix with face-alignment's two files; by default torch's download folder."""
+    """Folder or URI with face-alignment's two files; by default torch's download folder."""
     paste: bool = True
     """Put the drawn face back into the photo, with a soft edge. False: show the bare crops."""
     mark: bool = True
