@@ -96,7 +96,7 @@ class FrameScores:
         return found
 
     def notes(self) -> list[str]:
-        """Why a score is missing, and what identity is compared with."""
+        """Why a score is missing, and how far apart the two people are that identity is compared with."""
         if not np.isfinite(self._source.found[0]).all():
             return ["nothing is measured: the evaluator finds no face in the source's crop"]
         results = self.results()
@@ -107,9 +107,17 @@ class FrameScores:
             notes.append("identity kept is not measured: the driving clip shows the source's own person")
         elif all(result.means["identity_kept"] is None for result in results):
             notes.append("identity kept is not measured: the evaluator does not tell the driving person from the source's")
-        elif not self._has_second:
-            notes.append("identity kept: of one photo, so that only the photo itself reaches 1")
+        else:
+            notes.append(f"identity kept: 1 and 0 are {self._separation():.3f} apart in cosine; the closer, the noisier")
+            if not self._has_second:
+                notes.append("identity kept: of one photo, so that only the photo itself reaches 1")
         return notes
+
+    def _separation(self) -> float:
+        """How much more the source is like the person than the driving person is, in cosine, on the mean over the frames."""
+        others = np.concatenate(self._others)
+        source, second = (self._repeated(position, len(others)).embeddings for position in (0, 1))
+        return float(np.nanmean(cosine(source, second) - cosine(others, second)))
 
     def _rows(self, label: str, rate: float) -> pa.Table:
         values = self._values(label)
