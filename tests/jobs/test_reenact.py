@@ -1,5 +1,6 @@
 """A video of a study's arms from the command line."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,12 +11,21 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from moto.server import ThreadedMotoServer
 
+from cluster.storage.uri import StorageURI
+from cluster.studies.trial_store import TrialStore
 from facegan.config import Config
+from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 from facegan.files import file_sha256
+from facegan.landmarks.dlib_finder import dlib_finder
+from facegan.reenact.inputs import RENDERED, Landmarks
 from facegan.reenact.options import ReenactOptions
+from facegan.reenact.source import read_source
+from facegan.study.folder.trial_folder import trial_folder
 from jobs.reenact import Reenact, main
+from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.facegan.reenact.clips import read_pictures, write_annotated_clip
 from tests.live_study import live_study
 
@@ -77,6 +87,40 @@ def test_without_files_a_rendered_person_moves_another(
     with pytest.raises(UserError, match=r"reenactment.mp4 exists; name another file, or give --replace True"):
         main(asked)
     assert os.stat("reenactment.mp4").st_mtime_ns == before
+    main(dataclasses.replace(asked, replace=True, options=dataclasses.replace(asked.options, frames=2, mark=False)))
+    assert len(read_pictures(Path("reenactment.mp4"))) == 2
+    provenance = json.loads(Path("reenactment.provenance.json").read_text())
+    assert provenance["assertions"][1]["data"]["hash"] == file_sha256(Path("reenactment.mp4"))
+    assert provenance["assertions"][2]["data"]["visible_mark"] is False
+
+
+@pytest.mark.s3
+def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
+    data_folder: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The crops are those of the study's copy of the manifest, so that the data set is not asked for."""
+    study, uri = tmp_path / "study", StorageURI("s3://lab/studies/one")
+    plan = live_study(study, tiny, data_folder)
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with s3_environment(f"http://{host}:{port}"):
+        s3_client().create_bucket(Bucket="lab")
+        uri.write("plan.json", (study / "plan.json").read_bytes())
+        ingest = json.loads(next(data_folder.glob("manifest-*.json")).read_text())["ingest"]
+        uri.write("manifest.json", json.dumps({"ingest": ingest | {"crop_scale": 1.5}}).encode())
+        for trial in plan.trials:
+            folder = trial_folder(study, trial)
+            if folder.checkpoint.exists():
+                TrialStore(uri, folder).publish(now=True)
+        main(Reenact(study=uri.uri, out=tmp_path / "video.mp4", options=ReenactOptions(frames=2, height=64)))
+    server.stop()
+    assert len(read_pictures(tmp_path / "video.mp4")) == 2
+    narrow = read_source(RENDERED, IngestConfig(size=32, crop_scale=1.5), Landmarks(True, dlib_finder), 25)
+    assert f"crop of {narrow.crop.box[2]} pixels" in capsys.readouterr().out
+    source = json.loads((tmp_path / "video.provenance.json").read_text())["assertions"][2]["data"]
+    assert [arm["label"] for arm in source["arms"]] == ["-Cons.", "-Pixel", "Full"]
 
 
 def test_a_mistake_is_one_line_and_leaves_nothing(data_folder: Path, tiny: Config, tmp_path: Path) -> None:
