@@ -23,6 +23,8 @@ from facegan.reenact.source import Source
 from facegan.reenact.video import VideoFile
 
 WARPED = "source warped"
+_TITLE = "Faces drawn by networks"
+"""Of the container's metadata. It names no file, since a path says more of a machine than it should."""
 _BATCH = 8
 """Frames that are drawn and scored together. In memory are their pictures and those that smoothing holds back."""
 
@@ -67,7 +69,8 @@ class FrameCounts:
     @property
     def shown(self) -> int:
         """Frames of the video."""
-        return self.drawn + self.held.total()
+        # A copy, since the line of progress is made in another thread.
+        return self.drawn + sum(list(self.held.values()))
 
 
 def write_video(out: Path, reenactment: Reenactment, scores: FrameScores, counts: FrameCounts, comment: str) -> None:
@@ -85,7 +88,7 @@ def write_video(out: Path, reenactment: Reenactment, scores: FrameScores, counts
     panels = Panels(source, driving_shape, list(columns), marks, options.height, paste=options.paste)
     motion = Motion(source.crop.points, first.crop.points, options.motion)
     rate, sound = reenactment.driving.rate, reenactment.driving.video
-    with VideoFile(out, panels.width, panels.height, rate, title=source.name, comment=comment, sound=sound) as video:
+    with VideoFile(out, panels.width, panels.height, rate, title=_TITLE, comment=comment, sound=sound) as video:
         stage = _Stage(panels, video, scores, counts, before)
         rest: Iterator[DrivingFrame | MissingFrame] = chain([first], frames)
         while batch := list(islice(rest, _BATCH)):

@@ -105,6 +105,8 @@ class FrameScores:
             notes.append("target following is not measured: the driving face hardly moves")
         if self._one_person:
             notes.append("identity kept is not measured: the driving clip shows the source's own person")
+        elif not np.isfinite(self._source.found[1]).all():
+            notes.append("identity kept is not measured: the evaluator finds no face in the second frame of the person")
         elif all(result.means["identity_kept"] is None for result in results):
             notes.append("identity kept is not measured: the evaluator does not tell the driving person from the source's")
         else:

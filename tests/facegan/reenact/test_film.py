@@ -219,6 +219,12 @@ def test_a_clip_without_a_face_leaves_no_file(evaluators: Evaluators, person: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["clip"]
 
 
+def test_the_video_names_no_file_of_the_machine(made: Made) -> None:
+    content = made.out.read_bytes() + files_beside(made.out)[1].read_bytes() + files_beside(made.out)[0].read_bytes()
+    assert str(made.out.parent).encode() not in content and made.reenactment.source.name.encode() not in content
+    assert b"Faces drawn by networks, not recorded" in content
+
+
 def test_a_generator_that_fails_leaves_no_file(evaluators: Evaluators, person: Path, tmp_path: Path) -> None:
     def fails(images: Images, points: np.ndarray) -> Images:
         raise RuntimeError("out of memory")
