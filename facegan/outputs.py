@@ -25,13 +25,12 @@ from facegan.report.sheets import contact_sheet
 from facegan.study.conclusions.run_table import write_run_table
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.plan import Plan
+from facegan.study.folder.study_folder import MANIFEST
 
 REFERENCES = "references.json"
 """Metric cards of the reference rows."""
 DISCRIMINATION = "discrimination.json"
 """How well the identity evaluator distinguishes the test people."""
-MANIFEST = "manifest.json"
-"""Copy of the data set's manifest, which names the table of its clips by its hash."""
 
 
 def write_outputs(plan: Plan, study: Path, data: FaceData, *, include_faces: bool) -> Summary:

@@ -9,7 +9,7 @@ from typing import Any
 import facegan
 
 _NOT_IN_A_TRIAL = (
-    *("report", "live", "study", "synthetic", "presets.py", "outputs.py", "served_generator.py"),
+    *("report", "live", "reenact", "study", "synthetic", "presets.py", "outputs.py", "served_generator.py"),
     *("training/packing.py", "training/flops.py"),
 )
 """Parts of facegan that cannot change the result of a trial."""

@@ -12,6 +12,8 @@ from facegan.study.folder.plan_check import contradiction
 from facegan.study.folder.trial_folder import SCORES, trial_folder
 
 PLAN = "plan.json"
+MANIFEST = "manifest.json"
+"""Copy of the data set's manifest, which names the table of its clips by its hash; written with the outputs of a study."""
 
 
 @dataclass(frozen=True, slots=True)

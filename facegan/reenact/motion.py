@@ -1,0 +1,54 @@
+"""The target landmarks of a frame: how the motion of the driving face becomes motion of the person in the photo.
+
+Both faces are cropped as training images are: the nose tip in the middle, and the landmarks 1 / crop_scale of the crop's
+side. So a head that travels through the driving picture, or comes nearer, does not travel in the video; a generator never
+saw a face elsewhere in its crop. What is left is the turn of the head and the expression.
+
+The sizes that are left different, such as that of an open mouth in the first frame, are matched once for the clip: the
+root mean square distance of the landmarks from their mean, in the driving clip's first frame and in the source. With c the
+means and r the ratio of these sizes (source to driving), s the source's landmarks, d those of the driving frame and d0 those
+of its first:
+
+    relative    t = s + r (d - d0)
+    absolute    t = c(s) + r (d - c(d0))
+
+The two differ by a constant, the difference of the two faces' shapes in the first frame.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegan.errors import UserError
+from facegan.reenact.options import MotionKind
+
+Points = NDArray[np.float32]
+
+
+class Motion:
+    """The motion of a driving face, applied to a source; all landmarks are in crop pixels.
+
+    `source` and `first` [68, 2] are the source's landmarks and those of the first driving frame.
+    """
+
+    def __init__(self, source: Points, first: Points, kind: MotionKind) -> None:
+        self._ratio = _size(source) / _size(first)
+        if kind == "relative":
+            self._start, self._origin = source.astype(np.float64), first.astype(np.float64)
+        else:
+            self._start, self._origin = _centre(source), _centre(first)
+
+    def targets(self, driving: Points) -> Points:
+        """Target landmarks [n, 68, 2] for those of driving frames [n, 68, 2]."""
+        return np.asarray(self._start + self._ratio * (driving - self._origin), np.float32)
+
+
+def _centre(points: Points) -> NDArray[np.float64]:
+    return np.asarray(points.astype(np.float64).mean(axis=0), np.float64)
+
+
+def _size(points: Points) -> float:
+    """Root mean square distance of points [68, 2] from their mean."""
+    size = float(np.sqrt(np.square(points - _centre(points)).sum(axis=1).mean()))
+    if size <= 0:
+        raise UserError("the landmarks of a face lie in one place; name another photo or clip")
+    return size
