@@ -1,0 +1,86 @@
+// The camera: asked for when the user starts it, shown with the landmarks that are found, and stopped at once.
+
+import { findFace } from "./networks.js";
+
+const REASONS = {
+  NotAllowedError: "The camera was not allowed.",
+  NotFoundError: "This machine has no camera.",
+  NotReadableError: "The camera is in use by another program.",
+};
+
+export class Camera {
+  // `elements`: start, neutral, box, video, overlay, status. `wants()`: whether another face is wanted yet. `onFace(neutral, current)`
+  // is told the landmarks [68][2] of the first face and of the last one, in pixels of the mirrored picture; (null, null): no camera.
+  constructor(elements, wants, onFace) {
+    Object.assign(this, { ...elements, wants, onFace, stream: null, first: null, current: null });
+    this.start.addEventListener("click", () => (this.stream ? this.close("") : this.open()));
+    this.neutral.addEventListener("click", () => (this.first = this.current));
+  }
+
+  get running() {
+    return this.stream !== null;
+  }
+
+  async open() {
+    this.say("Waiting for the camera");
+    this.start.disabled = true;
+    try {
+      if (!navigator.mediaDevices) throw new Error("Browsers give the camera only to pages of this machine or over https.");
+      const size = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
+      const stream = await navigator.mediaDevices.getUserMedia({ video: size, audio: false });
+      stream.getVideoTracks()[0].addEventListener("ended", () => this.stream === stream && this.close("The camera has stopped."));
+      this.stream = stream;
+      this.video.srcObject = stream;
+      await this.video.play();
+      this.show();
+      this.say("Loading the face networks");
+      this.follow(stream).catch((error) => this.close(`The camera's face cannot be followed: ${error.message}`));
+    } catch (error) {
+      this.close(REASONS[error.name] ?? error.message);
+    } finally {
+      this.start.disabled = false;
+    }
+  }
+
+  // Stop the camera; its light goes off.
+  close(why) {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = this.first = this.current = this.video.srcObject = null;
+    this.show();
+    this.say(why);
+    this.onFace(null, null);
+  }
+
+  show() {
+    this.box.hidden = this.neutral.hidden = !this.running;
+    this.start.textContent = this.running ? "Stop camera" : "Start camera";
+  }
+
+  say(text) {
+    if (this.status.textContent !== text) this.status.textContent = text;
+  }
+
+  // Look for the face while the camera is on, one picture at a time, and no faster than faces are drawn.
+  async follow(stream) {
+    for (;;) {
+      await new Promise(requestAnimationFrame);
+      if (this.stream !== stream) return;
+      if (!this.wants()) continue;
+      const landmarks = await findFace(await createImageBitmap(this.video), { mirrored: true, film: true });
+      if (this.stream !== stream) return;
+      this.paint(landmarks);
+      this.say(landmarks ? "" : "No face is seen.");
+      if (!landmarks) continue;
+      this.current = landmarks;
+      this.first ??= landmarks;
+      this.onFace(this.first, landmarks);
+    }
+  }
+
+  paint(landmarks) {
+    const context = this.overlay.getContext("2d"), scale = this.overlay.width / this.video.videoWidth;
+    this.overlay.height = Math.round(this.video.videoHeight * scale); // clears it
+    context.fillStyle = "#6fd3ff";
+    for (const [x, y] of landmarks ?? []) context.fillRect((x + 0.5) * scale - 1, (y + 0.5) * scale - 1, 2, 2);
+  }
+}
