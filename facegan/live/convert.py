@@ -50,7 +50,7 @@ class GraphBuilder:
         scaled = self.add("Mul", colours, self.constant((high - low) / 255))
         return self.add("Transpose", self.add("Add", scaled, self.constant(low)), perm=_TO_ONNX)
 
-    def build(self, side: int, outputs: dict[str, tuple[str, Sequence[int]]]) -> onnx.ModelProto:
+    def build(self, side: int, outputs: dict[str, tuple[str, Sequence[int | None]]]) -> onnx.ModelProto:
         """The graph from `image` to outputs, which are (tensor, shape) by name."""
         infos = []
         for name, (tensor, shape) in outputs.items():

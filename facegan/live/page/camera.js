@@ -1,6 +1,7 @@
 // The camera: asked for when the user starts it, shown with the landmarks that are found, and stopped at once.
 
 import { findFace } from "./networks.js";
+import { newCanvas } from "./pictures.js";
 
 const REASONS = {
   NotAllowedError: "The camera was not allowed.",
@@ -8,11 +9,16 @@ const REASONS = {
   NotReadableError: "The camera is in use by another program.",
 };
 
+const WANTED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 20 }, facingMode: "user" };
+
 export class Camera {
-  // `elements`: start, neutral, box, video, overlay, status. `wants()`: whether another face is wanted yet. `onFace(neutral, current)`
+  // `elements`: start, neutral, box, canvas, status. `wants()`: whether another face is wanted yet. `onFace(neutral, current)`
   // is told the landmarks [68][2] of the first face and of the last one, in pixels of the mirrored picture; (null, null): no camera.
   constructor(elements, wants, onFace) {
     Object.assign(this, { ...elements, wants, onFace, stream: null, first: null, current: null });
+    // It is not on the page, where a browser would paint all of its pictures, also those that nobody looks for a face in.
+    this.video = document.createElement("video");
+    this.video.muted = this.video.playsInline = true;
     this.start.addEventListener("click", () => (this.stream ? this.close("") : this.open()));
     this.neutral.addEventListener("click", () => (this.first = this.current));
   }
@@ -26,8 +32,7 @@ export class Camera {
     this.start.disabled = true;
     try {
       if (!navigator.mediaDevices) throw new Error("Browsers give the camera only to pages of this machine or over https.");
-      const size = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
-      const stream = await navigator.mediaDevices.getUserMedia({ video: size, audio: false });
+      const stream = await navigator.mediaDevices.getUserMedia({ video: WANTED, audio: false });
       stream.getVideoTracks()[0].addEventListener("ended", () => this.stream === stream && this.close("The camera has stopped."));
       this.stream = stream;
       this.video.srcObject = stream;
@@ -66,9 +71,10 @@ export class Camera {
       await new Promise(requestAnimationFrame);
       if (this.stream !== stream) return;
       if (!this.wants()) continue;
-      const landmarks = await findFace(await createImageBitmap(this.video), { mirrored: true, film: true });
+      const picture = await createImageBitmap(this.video), small = this.mirrored(picture);
+      const landmarks = await findFace(picture, { mirrored: true, film: true });
       if (this.stream !== stream) return;
-      this.paint(landmarks);
+      this.paint(small, landmarks ?? []);
       this.say(landmarks ? "" : "No face is seen.");
       if (!landmarks) continue;
       this.current = landmarks;
@@ -77,10 +83,20 @@ export class Camera {
     }
   }
 
-  paint(landmarks) {
-    const context = this.overlay.getContext("2d"), scale = this.overlay.width / this.video.videoWidth;
-    this.overlay.height = Math.round(this.video.videoHeight * scale); // clears it
+  // A small copy of a picture, as in a mirror.
+  mirrored(picture) {
+    const { width } = this.canvas, height = Math.round((width * picture.height) / picture.width);
+    const copy = newCanvas(width, height), context = copy.getContext("2d");
+    context.setTransform(-1, 0, 0, 1, width, 0);
+    context.drawImage(picture, 0, 0, width, height);
+    return copy;
+  }
+
+  paint(picture, landmarks) {
+    const context = this.canvas.getContext("2d"), scale = this.canvas.width / this.video.videoWidth;
+    if (this.canvas.height !== picture.height) this.canvas.height = picture.height;
+    context.drawImage(picture, 0, 0);
     context.fillStyle = "#6fd3ff";
-    for (const [x, y] of landmarks ?? []) context.fillRect((x + 0.5) * scale - 1, (y + 0.5) * scale - 1, 2, 2);
+    for (const [x, y] of landmarks) context.fillRect((x + 0.5) * scale - 1, (y + 0.5) * scale - 1, 2, 2);
   }
 }
