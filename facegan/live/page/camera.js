@@ -15,11 +15,12 @@ export class Camera {
   // `elements`: start, neutral, box, canvas, status. `wants()`: whether another face is wanted yet. `onFace(neutral, current)`
   // is told the landmarks [68][2] of the first face and of the last one, in pixels of the mirrored picture; (null, null): no camera.
   constructor(elements, wants, onFace) {
-    Object.assign(this, { ...elements, wants, onFace, stream: null, first: null, current: null });
+    Object.assign(this, { ...elements, wants, onFace, opening: false, stream: null, first: null, current: null });
     // It is not on the page, where a browser would paint all of its pictures, also those that nobody looks for a face in.
     this.video = document.createElement("video");
     this.video.muted = this.video.playsInline = true;
-    this.start.addEventListener("click", () => (this.stream ? this.close("") : this.open()));
+    // A button that is disabled would lose the keyboard.
+    this.start.addEventListener("click", () => (this.opening ? null : this.stream ? this.close("") : this.open()));
     this.neutral.addEventListener("click", () => (this.first = this.current));
   }
 
@@ -29,7 +30,7 @@ export class Camera {
 
   async open() {
     this.say("Waiting for the camera");
-    this.start.disabled = true;
+    this.opening = true;
     try {
       if (!navigator.mediaDevices) throw new Error("Browsers give the camera only to pages of this machine or over https.");
       const stream = await navigator.mediaDevices.getUserMedia({ video: WANTED, audio: false });
@@ -43,7 +44,7 @@ export class Camera {
     } catch (error) {
       this.close(REASONS[error.name] ?? error.message);
     } finally {
-      this.start.disabled = false;
+      this.opening = false;
     }
   }
 

@@ -177,10 +177,10 @@ function save() {
 }
 
 function record() {
+  if (recorder.running) return;
   try {
     const withCamera = camera.running;
     recorder.start(() => tiles(withCamera));
-    $("record").disabled = true;
     $("record").textContent = "Recording";
   } catch (error) {
     $("speed").textContent = error.message;
@@ -188,7 +188,6 @@ function record() {
 }
 
 function saveFilm(film, ending) {
-  $("record").disabled = false;
   $("record").textContent = "Record 5 s";
   download(film, ending);
 }

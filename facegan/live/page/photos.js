@@ -37,12 +37,18 @@ export async function personFrom(picture, name, mirrored, live) {
 // As facegan.data.ingest.crop does: a square around the nose tip, in whole pixels, with the image's edge repeated outside of it.
 export function cropFace(picture, mirrored, landmarks, scale, size) {
   const extent = Math.max(...[0, 1].map((axis) => spread(landmarks.map((point) => point[axis]))));
-  const side = Math.max(2, Math.round(extent * scale));
+  const side = Math.max(2, rounded(extent * scale));
   if (side > MOST_OF_THE_PHOTO * Math.max(picture.width, picture.height)) throw new Error("The face is too large to be cropped.");
-  const [left, top] = landmarks[NOSE_TIP].map((centre) => Math.round(centre + 0.5 - side / 2));
+  const [left, top] = landmarks[NOSE_TIP].map((centre) => rounded(centre + 0.5 - side / 2));
   const pixels = shrunk(cutOut(picture, mirrored, left, top, side), size);
   const points = landmarks.map((point) => [left, top].map((start, axis) => ((point[axis] - start + 0.5) * size) / side - 0.5));
   return { pixels, floats: floatsOf(pixels), points };
+}
+
+// To a whole number, halves to an even one, as Python does.
+function rounded(value) {
+  const nearest = Math.round(value);
+  return nearest - value === 0.5 && nearest % 2 ? nearest - 1 : nearest;
 }
 
 function spread(values) {

@@ -52,7 +52,7 @@ class Chromium:
         self._ask("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._ask("Emulation.setEmulatedMedia", features=scheme)
-        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.resize(width, height)
 
     def __enter__(self) -> "Chromium":
         return self
@@ -62,6 +62,10 @@ class Chromium:
         self._process.wait(timeout=20)
         self._answers.close()
         os.close(self._to_browser[1])
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size; a narrow one is a phone's."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
 
     def open(self, url: str) -> None:
         """Go to an address; returns when its document and modules are loaded."""
