@@ -21,11 +21,16 @@ export class Camera {
     this.video.muted = this.video.playsInline = true;
     // A button that is disabled would lose the keyboard.
     this.start.addEventListener("click", () => (this.opening ? null : this.stream ? this.close("") : this.open()));
-    this.neutral.addEventListener("click", () => (this.first = this.current));
+    this.neutral.addEventListener("click", () => this.setNeutral(this.current));
   }
 
   get running() {
     return this.stream !== null;
+  }
+
+  // From now on, the face with these landmarks leaves the person as it is.
+  setNeutral(landmarks) {
+    if (this.running) this.first = landmarks;
   }
 
   async open() {
@@ -58,7 +63,7 @@ export class Camera {
   }
 
   show() {
-    this.box.hidden = this.neutral.hidden = !this.running;
+    this.box.hidden = !this.running;
     this.start.textContent = this.running ? "Stop camera" : "Start camera";
   }
 

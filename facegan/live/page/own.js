@@ -35,6 +35,9 @@ export function ownFace(live, wants, onFace, onPerson) {
   return camera;
 }
 
+// The camera's picture as a person. It does what the camera's face does, so its own face is the neutral one.
 async function stillOf(camera, live) {
-  return personFrom(await createImageBitmap(camera.video), "the camera's picture", true, live);
+  const person = await personFrom(await createImageBitmap(camera.video), "the camera's picture", true, live);
+  camera.setNeutral(person.landmarks);
+  return person;
 }

@@ -7,7 +7,8 @@ const NOSE_TIP = 30;
 const LARGEST = 2048; // larger photos are made smaller first
 const MOST_OF_THE_PHOTO = 4; // side of a crop, relative to the photo's: beyond it is mostly padding
 
-// A person { name, pixels, floats, points } from an image file. Throws an Error with a sentence for the user.
+// A person { name, own, landmarks, pixels, floats, points } from an image file; `landmarks` are in the file's pixels, `points` in
+// those of the crop. Throws an Error with a sentence for the user.
 export async function personFromFile(file, live) {
   let picture;
   try {
@@ -28,7 +29,7 @@ export async function personFrom(picture, name, mirrored, live) {
   try {
     const landmarks = await findFace(await createImageBitmap(picture), { mirrored });
     if (!landmarks) throw new Error(`No face was found in ${name}. Take a photo in which one face fills much of the picture.`);
-    return { name: "your photo", own: true, ...cropFace(picture, mirrored, landmarks, live.crop_scale, live.size) };
+    return { name: "your photo", own: true, landmarks, ...cropFace(picture, mirrored, landmarks, live.crop_scale, live.size) };
   } finally {
     picture.close();
   }
