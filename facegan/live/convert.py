@@ -4,7 +4,7 @@ Images are [1, height, width, channels] in TensorFlow and [1, channels, height, 
 ONNX's order, all others are the same in both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ Custom = Callable[[GraphBuilder, Operator, list[str]], str]
 """Adds the nodes of a custom operator; takes the names of its inputs, and returns that of its output."""
 
 
-def add_network(builder: GraphBuilder, network: Network, image: str, custom: dict[str, Custom]) -> list[str]:
+def add_network(builder: GraphBuilder, network: Network, image: str, custom: Mapping[str, Custom]) -> list[str]:
     """Add a network that takes one image; returns the names of its outputs.
 
     Raises ValueError for an operator that is neither known nor in `custom`, and for options that TensorFlow Lite has and the

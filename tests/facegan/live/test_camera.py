@@ -113,7 +113,7 @@ def test_a_film_of_five_seconds_is_saved(filmed: Chromium, written: Written) -> 
         "new Promise(done => { const r = new FileReader(); r.onload = () => done(r.result); r.readAsDataURL(window.saved); })"
     )
     content = base64.b64decode(filmed.evaluate(read).partition("base64,")[2])
-    with av.open(io.BytesIO(content)) as film:
+    with av.open(io.BytesIO(content), "r") as film:
         frames = [(frame.time or 0.0, frame.to_ndarray(format="rgb24")) for frame in film.decode(video=0)]
     assert 4 < frames[-1][0] - frames[0][0] < 8 and len(frames) > 20
     pictures = np.stack([frame for _, frame in frames[:: len(frames) // 8]]).astype(int)
@@ -196,7 +196,8 @@ def test_the_cameras_picture_becomes_a_person_too(filmed: Chromium) -> None:
 def test_photos_are_cropped_as_the_training_data_are(page: Chromium, nose: tuple[float, float], extent: float) -> None:
     """Inside, with the edge repeated outside, and enlarged."""
     rng = np.random.default_rng(0)
-    image = cv2.resize(rng.integers(0, 256, (12, 16, 3), np.uint8), (120, 90), interpolation=cv2.INTER_CUBIC)
+    coarse = rng.integers(0, 256, (12, 16, 3), np.uint8)
+    image = np.asarray(cv2.resize(coarse, (120, 90), interpolation=cv2.INTER_CUBIC), np.uint8)
     points = (nose + rng.uniform(-0.4, 0.4, (68, 2)) * extent).astype(np.float32)
     points[[0, 1, 30]] = nose + np.array([[-extent / 2, 0], [extent / 2, 0], [0, 0]])
     expected = crop_face(image, points, face_square(points, 2.0), 32)

@@ -41,7 +41,7 @@ def test_the_detector_finds_the_face_and_nothing_where_there_is_none() -> None:
     faces, scores = run(graph, cv2.resize(padded, (DETECTOR_SIDE, DETECTOR_SIDE), interpolation=cv2.INTER_AREA))
     face = faces[scores.argmax()] * WIDTH
     middles = [landmarks[eye].mean(axis=0) + np.array((0, (WIDTH - HEIGHT) / 2)) for eye in (slice(36, 42), slice(42, 48))]
-    eyes = np.linalg.norm(middles[1] - middles[0])
+    eyes = float(np.linalg.norm(middles[1] - middles[0]))
     assert scores.max() > 0.8 and scores.shape == (896,)
     np.testing.assert_allclose(face[4:8], np.concatenate(middles), atol=0.15 * eyes)
     assert 1.5 * eyes < face[2] < 3.5 * eyes
