@@ -12,10 +12,10 @@ const REASONS = {
 const WANTED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 20 }, facingMode: "user" };
 
 export class Camera {
-  // `elements`: start, neutral, box, canvas, status. `wants()`: whether another face is wanted yet. `onFace(neutral, current)`
+  // `elements`: start, neutral, box, canvas, status. `wanted()` resolves when another face is wanted. `onFace(neutral, current)`
   // is told the landmarks [68][2] of the first face and of the last one, in pixels of the mirrored picture; (null, null): no camera.
-  constructor(elements, wants, onFace) {
-    Object.assign(this, { ...elements, wants, onFace, opening: false, stream: null, first: null, current: null });
+  constructor(elements, wanted, onFace) {
+    Object.assign(this, { ...elements, wanted, onFace, opening: false, stream: null, first: null, current: null });
     // It is not on the page, where a browser would paint all of its pictures, also those that nobody looks for a face in.
     this.video = document.createElement("video");
     this.video.muted = this.video.playsInline = true;
@@ -74,9 +74,9 @@ export class Camera {
   // Look for the face while the camera is on, one picture at a time, and no faster than faces are drawn.
   async follow(stream) {
     for (;;) {
-      await new Promise(requestAnimationFrame);
+      await this.wanted();
+      await new Promise(requestAnimationFrame); // which comes only while the page is seen
       if (this.stream !== stream) return;
-      if (!this.wants()) continue;
       const picture = await createImageBitmap(this.video), small = this.mirrored(picture);
       const landmarks = await findFace(picture, { mirrored: true, film: true });
       if (this.stream !== stream) return;

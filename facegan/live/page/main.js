@@ -29,7 +29,7 @@ async function start() {
   resetSliders = listSliders($("sliders"), state.sliders, changed);
   people = new People($("people"), await Promise.all(loaded), choose);
   state.person = people.list[0];
-  camera = ownFace(live, () => !waiting, follow, (person) => people.choose(person));
+  camera = ownFace(live, taken, follow, (person) => people.choose(person));
   describe();
   listen();
   showFace();
@@ -115,10 +115,16 @@ function showFace() {
 }
 
 let busy = false, waiting = false;
+const waiters = []; // what goes on when the networks have taken the state that waits
 
 function changed() {
   if (draw) refresh();
   else showFace();
+}
+
+// Resolves when no state waits for the networks.
+async function taken() {
+  if (waiting) await new Promise((go) => waiters.push(go));
 }
 
 // Draw the state. While the networks are busy, later states wait, and only the last of them is drawn.
@@ -132,6 +138,7 @@ async function refresh() {
       // The networks go on while this drawing is painted.
       drawing = waiting ? timed(drawState()) : null;
       waiting = false;
+      for (const go of waiters.splice(0)) go();
       state.drawn = drawn;
       state.paintings += 1;
       paint();

@@ -5,10 +5,10 @@ import { personFrom, personFromFile } from "./photos.js";
 
 const $ = (id) => document.getElementById(id);
 
-// `wants()` and `onFace(neutral, current)`: see Camera. `onPerson(person)` is told of a photo. Returns the camera.
-export function ownFace(live, wants, onFace, onPerson) {
+// `wanted()` and `onFace(neutral, current)`: see Camera. `onPerson(person)` is told of a photo. Returns the camera.
+export function ownFace(live, wanted, onFace, onPerson) {
   const elements = { start: $("camera"), neutral: $("neutral"), box: $("filmed"), canvas: $("mirror") };
-  const camera = new Camera({ ...elements, status: $("camera-state") }, wants, onFace);
+  const camera = new Camera({ ...elements, status: $("camera-state") }, wanted, onFace);
   const take = async (making) => {
     $("photo-state").textContent = "Looking for a face";
     try {
