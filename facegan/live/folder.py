@@ -1,4 +1,4 @@
-"""Writes the folder of a study's live page: the page, ONNX Runtime, a network for each arm, the people and live.json."""
+"""Writes the folder of a study's live page: the page, ONNX Runtime, its networks, the people and live.json."""
 
 import shutil
 from collections.abc import Mapping
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from facegan.config import Config
 from facegan.data.reading.face_data import FaceData
-from facegan.files import replacing, write_json
+from facegan.files import replacing, write_bytes, write_json
 from facegan.landmarks.points import PARTS
 from facegan.live.checks import LIVE, check_faces, check_out
 from facegan.live.export import Weights, draw_in_torch, network_graph, with_weights, write_network
+from facegan.live.face_networks import detector_graph, mesh_graph
 from facegan.live.people import Sources, choose_sources
 from facegan.metrics.table import HEADLINES, display_name, formatted, meaning
 from facegan.study.analysis.model_selection import shown_trials
@@ -89,6 +90,8 @@ class Live:
     commit: str
     synthetic: bool
     size: int
+    crop_scale: float
+    """Side of the crops that the networks know, relative to the larger side of the landmarks."""
     parts: list[LivePart]
     people: list[LivePerson]
     arms: list[LiveArm]
@@ -110,7 +113,9 @@ def write_live_folder(
     here = Path(__file__).parent
     with replacing(out) as partial:
         shutil.copytree(here / PAGE, partial)
-        shutil.copytree(here / VENDOR, partial / VENDOR)
+        shutil.copytree(here / VENDOR, partial / VENDOR, ignore=shutil.ignore_patterns("*.tflite"))
+        for name, graph in (("detector", detector_graph(here / VENDOR)), ("mesh", mesh_graph(here / VENDOR))):
+            write_bytes(partial / "face" / f"{name}.onnx", graph.SerializeToString())
         live = Live(
             study=plan.id(),
             design=plan.design,
@@ -118,6 +123,7 @@ def write_live_folder(
             commit=plan.commit,
             synthetic=data.synthetic,
             size=data.size,
+            crop_scale=data.manifest.ingest.crop_scale,
             parts=[LivePart(name, lines, closed) for name, (lines, closed) in PARTS.items()],
             people=_write_people(partial, sources),
             arms=_write_arms(partial, study, plan, shown, sources, summary),

@@ -1,11 +1,10 @@
 // A card for each arm: its drawing, its difference from another arm's, and its scores.
 
-import { MARK, SIDE, differenceMap, newCanvas, paintMarked, toPixels } from "./pictures.js";
+import { SIDE, differenceMap, newCanvas, paintMarked, toPixels } from "./pictures.js";
 
 export class Cards {
   constructor(box, live) {
     this.live = live;
-    this.mark = MARK[live.synthetic];
     this.cards = live.arms.map((arm) => this.cardOf(arm));
     box.append(...this.cards.map((card) => card.box));
   }
@@ -22,35 +21,22 @@ export class Cards {
     return { box, drawing, map, difference };
   }
 
-  // Paint the arms' drawings, and their differences from the drawing of arm `reference`; null: no differences.
-  paint(drawn, reference) {
+  // Paint the arms' drawings above a mark, and their differences from the drawing of arm `reference`; null: no differences.
+  paint(drawn, reference, mark) {
     const { size } = this.live;
     this.cards.forEach(({ drawing, map, difference }, arm) => {
-      paintMarked(drawing, toPixels(drawn[arm], size), SIDE, this.mark);
+      paintMarked(drawing, toPixels(drawn[arm], size), mark);
       map.hidden = difference.hidden = reference === null;
       if (reference === null) return;
       const { pixels, mean } = differenceMap(drawn[arm], drawn[reference], size);
-      paintMarked(map, pixels, SIDE, "difference");
+      paintMarked(map, pixels, "difference");
       difference.textContent = arm === reference ? "compared with itself" : `differs by ${mean.toFixed(1)} grey levels on average`;
     });
   }
 
-  // One picture of the source and all drawings with their labels, each with its mark.
-  picture(source) {
-    const gap = 12, title = 30, tiles = [["Source", source], ...this.cards.map((card, i) => [this.live.arms[i].label, card.drawing])];
-    const height = this.cards[0].drawing.height;
-    const canvas = newCanvas(gap + tiles.length * (SIDE + gap), title + height + gap);
-    const context = canvas.getContext("2d");
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.fillStyle = "#000";
-    context.font = "18px system-ui, sans-serif";
-    tiles.forEach(([label, tile], i) => {
-      const left = gap + i * (SIDE + gap);
-      context.fillText(label, left, 21, SIDE);
-      context.drawImage(tile, left, title, SIDE, (tile.height / tile.width) * SIDE);
-    });
-    return canvas;
+  // The drawings with their labels, for paintTiles.
+  tiles() {
+    return this.cards.map((card, i) => [this.live.arms[i].label, card.drawing]);
   }
 }
 

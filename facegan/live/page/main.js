@@ -1,40 +1,49 @@
 // The page: reads live.json, keeps what the user has set, and has all arms draw it.
 
 import { Cards, element } from "./cards.js";
-import { SLIDERS, expressed } from "./expressions.js";
+import { expressed } from "./expressions.js";
+import { moved } from "./motion.js";
 import { loadNetworks } from "./networks.js";
-import { SATURATION, SIDE, colourOf, loadImage, paintMarked } from "./pictures.js";
+import { ownFace } from "./own.js";
+import { People } from "./people.js";
+import { MARK, SATURATION, colourOf, loadImage, newCanvas, paintFace, paintMarked, paintTiles } from "./pictures.js";
+import { Recorder } from "./recorder.js";
+import { listSliders } from "./sliders.js";
 import { Stage } from "./stage.js";
 
 const $ = (id) => document.getElementById(id);
-// dragged: [dx, dy] in pixels by landmark. shown: the person in the stage's canvas.
-const state = { person: 0, shown: null, sliders: {}, dragged: new Map(), drawn: null, paintings: 0 };
-let live, stage, cards, images, draw;
+const SAVED_SIDE = 288; // of a picture in a saved one
+// person: whom the arms draw. shown: the person in the stage's canvas. face: [neutral, current] landmarks of the camera's face.
+// dragged: [dx, dy] in pixels by landmark.
+const state = { person: null, shown: null, sliders: {}, face: null, dragged: new Map(), drawn: null, paintings: 0 };
+let live, stage, cards, people, camera, draw, resetSliders;
+const recorder = new Recorder(saveFilm);
+const sourceTile = newCanvas(0, 0), cameraTile = newCanvas(0, 0);
 
 async function start() {
   live = await (await fetch("live.json")).json();
   if (!live.arms.length) throw new Error("no arm of this study has a network yet");
-  describe();
-  images = await Promise.all(live.people.map((person) => loadImage(person.image, live.size)));
+  const loaded = live.people.map(async (person) => ({ ...person, ...(await loadImage(person.image, live.size)) }));
   stage = new Stage($("stage"), live, () => $("whole").checked, drag);
   cards = new Cards($("cards"), live);
-  listSliders();
-  listPeople();
+  resetSliders = listSliders($("sliders"), state.sliders, changed);
+  people = new People($("people"), await Promise.all(loaded), choose);
+  state.person = people.list[0];
+  camera = ownFace(live, taken, follow, (person) => people.choose(person));
+  describe();
   listen();
   showFace();
   draw = await loadNetworks(live);
   await refresh();
   // For tests and for scripts of the user's own: the state, and the arms' drawings of any landmarks [68][2].
-  const drawFace = (person, points) => draw(images[person].floats, Float32Array.from(points.flat()));
+  const drawFace = (person, points) => draw(people.list[person].floats, Float32Array.from(points.flat()));
   window.facegan = { live, state, target, draw: drawFace, measure, isDrawing: () => busy };
 }
 
 function describe() {
   const arms = `${live.arms.length} arm${live.arms.length === 1 ? "" : "s"}`;
   $("study").textContent = `Study ${live.study}: design ${live.design}, preset ${live.preset}, ${arms}, ${live.size} x ${live.size} pixels.`;
-  $("note").textContent = live.synthetic
-    ? "Drawn by networks. The faces are SYNTHETIC: rendered by a program, not real people."
-    : "Drawn by networks from images of real people. Do not publish.";
+  showNote();
   if (live.missing.length) {
     $("missing").textContent = `Without a network yet: ${live.missing.join(", ")}.`;
     $("missing").hidden = false;
@@ -48,49 +57,35 @@ function describe() {
   }
 }
 
-function listSliders() {
-  for (const { name, low, high, unit } of SLIDERS) {
-    const label = element("label", {}), output = element("output", {});
-    const input = element("input", { type: "range", min: low, max: high, step: unit ? 1 : 0.05, value: 0, name });
-    const show = () => (output.textContent = unit ? `${input.value}${unit}` : `${Math.round(100 * input.value)} %`);
-    input.addEventListener("input", () => {
-      state.sliders[name] = Number(input.value);
-      show();
-      changed();
-    });
-    input.addEventListener("reset", () => {
-      input.value = 0;
-      show();
-    });
-    show();
-    label.append(name, input, output);
-    $("sliders").append(label);
-  }
-}
-
-function listPeople() {
-  live.people.forEach((person, i) => {
-    const label = element("label", {});
-    const input = element("input", { type: "radio", name: "person", value: i, checked: i === 0 });
-    label.append(input, element("img", { src: person.image, alt: "" }), person.name);
-    input.addEventListener("change", () => {
-      state.person = i;
-      state.dragged.clear();
-      changed();
-    });
-    $("people").append(label);
-  });
+function showNote() {
+  const synthetic = "Drawn by networks. The faces are SYNTHETIC: rendered by a program, not real people.";
+  const own = "Drawn by networks from your own photo, which stays in this browser.";
+  const real = "Drawn by networks from images of real people. Do not publish.";
+  $("note").textContent = state.person.own ? own : live.synthetic ? synthetic : real;
 }
 
 function listen() {
   $("reset").addEventListener("click", () => {
-    state.sliders = {};
+    resetSliders();
     state.dragged.clear();
-    for (const input of document.querySelectorAll("#sliders input")) input.dispatchEvent(new Event("reset"));
     changed();
   });
   for (const id of ["differences", "reference"]) $(id).addEventListener("change", paint);
   $("save").addEventListener("click", save);
+  $("record").addEventListener("click", record);
+}
+
+function choose(person) {
+  state.person = person;
+  state.dragged.clear();
+  showNote();
+  changed();
+}
+
+// The camera's face, and the one that it started with; null: no camera.
+function follow(neutral, current) {
+  state.face = neutral && [neutral, current];
+  changed();
 }
 
 function drag(landmarks, dx, dy) {
@@ -101,9 +96,10 @@ function drag(landmarks, dx, dy) {
   changed();
 }
 
-// The landmarks [68][2] that the arms draw: the person's own, after the sliders, then moved by hand.
+// The landmarks [68][2] that the arms draw: the person's own, moved by the camera's face, by the sliders, then by hand.
 function target() {
-  const points = expressed(live.people[state.person].points, state.sliders);
+  const own = state.person.points;
+  const points = expressed(state.face ? moved(own, ...state.face) : own, state.sliders);
   for (const [i, [dx, dy]] of state.dragged) points[i] = [points[i][0] + dx, points[i][1] + dy];
   return points;
 }
@@ -112,17 +108,23 @@ function showFace() {
   if (state.shown !== state.person) {
     const canvas = $("source");
     canvas.width = canvas.height = live.size;
-    canvas.getContext("2d").putImageData(images[state.person].pixels, 0, 0);
+    canvas.getContext("2d").putImageData(state.person.pixels, 0, 0);
     state.shown = state.person;
   }
   stage.show(target());
 }
 
 let busy = false, waiting = false;
+const waiters = []; // what goes on when the networks have taken the state that waits
 
 function changed() {
-  showFace();
   if (draw) refresh();
+  else showFace();
+}
+
+// Resolves when no state waits for the networks.
+async function taken() {
+  if (waiting) await new Promise((go) => waiters.push(go));
 }
 
 // Draw the state. While the networks are busy, later states wait, and only the last of them is drawn.
@@ -136,6 +138,7 @@ async function refresh() {
       // The networks go on while this drawing is painted.
       drawing = waiting ? timed(drawState()) : null;
       waiting = false;
+      for (const go of waiters.splice(0)) go();
       state.drawn = drawn;
       state.paintings += 1;
       paint();
@@ -148,8 +151,10 @@ async function refresh() {
   }
 }
 
+// The stage is painted once a drawing: it takes as long as the arms' drawings.
 function drawState() {
-  return draw(images[state.person].floats, Float32Array.from(target().flat()));
+  showFace();
+  return draw(state.person.floats, Float32Array.from(target().flat()));
 }
 
 async function timed(drawing) {
@@ -159,17 +164,45 @@ async function timed(drawing) {
 
 function paint() {
   $("scale").hidden = !$("differences").checked;
-  if (state.drawn) cards.paint(state.drawn, $("differences").checked ? Number($("reference").value) : null);
+  if (!state.drawn) return;
+  cards.paint(state.drawn, $("differences").checked ? Number($("reference").value) : null, MARK[state.person.own ? false : live.synthetic]);
+  if (recorder.running) recorder.paint();
+}
+
+// What is saved: the source, the camera's landmarks if it is on, and the arms' drawings.
+function tiles(withCamera) {
+  paintMarked(sourceTile, state.person.pixels, state.person.own ? "your photo" : live.synthetic ? "rendered · synthetic" : "a real person");
+  const [neutral, current] = state.face ?? [];
+  if (withCamera) paintFace(cameraTile, live.parts, neutral, current, "landmarks only");
+  return [["Source", sourceTile], ...(withCamera ? [["Camera", cameraTile]] : []), ...cards.tiles()];
 }
 
 function save() {
-  const source = document.createElement("canvas");
-  paintMarked(source, images[state.person].pixels, SIDE, live.synthetic ? "rendered · synthetic" : "a real person");
-  cards.picture(source).toBlob((blob) => {
-    const link = element("a", { href: URL.createObjectURL(blob), download: `facegan-${live.study}.png` });
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
+  const canvas = document.createElement("canvas");
+  paintTiles(canvas, tiles(state.face !== null), SAVED_SIDE);
+  canvas.toBlob((blob) => download(blob, "png"));
+}
+
+function record() {
+  if (recorder.running) return;
+  try {
+    const withCamera = camera.running;
+    recorder.start(() => tiles(withCamera));
+    $("record").textContent = "Recording";
+  } catch (error) {
+    $("speed").textContent = error.message;
+  }
+}
+
+function saveFilm(film, ending) {
+  $("record").textContent = "Record 5 s";
+  download(film, ending);
+}
+
+function download(blob, ending) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: `facegan-${live.study}.${ending}` });
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 // Drawings of all arms per second, painted, while a slider moves all the time.

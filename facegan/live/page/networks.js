@@ -1,6 +1,7 @@
-// The networks of all arms, in a few workers.
+// The networks, in workers: those of the arms, and those that find faces.
 
 const RUNTIME = "vendor/ort-wasm-simd-threaded.wasm.gz";
+const FACE_NETWORKS = ["face/detector.onnx", "face/mesh.onnx"];
 const MOST_WORKERS = 4;
 
 // Load the networks of arms; returns `draw(image, points)`, which resolves to each arm's drawing, in order. Both are floats:
@@ -25,11 +26,36 @@ async function startWorker(live, place, count, wasm) {
   return worker;
 }
 
-function ask(worker, message) {
+let finder = null; // a promise of the function that finds faces; what it needs is loaded when it is first used
+
+// The landmarks [68][2] of the face in a picture, an ImageBitmap, which is closed; null: there is none. Whole numbers are pixel
+// centres. Options: `mirrored`, mirror the picture first; `film`, it follows the last one.
+export async function findFace(picture, options) {
+  finder ??= loadFinder().catch((error) => {
+    finder = null;
+    throw error;
+  });
+  return (await finder)(picture, options);
+}
+
+async function loadFinder() {
+  const [wasm, ...networks] = await Promise.all([fetchRuntime(), ...FACE_NETWORKS.map(fetched)]);
+  const worker = new Worker("face_worker.js", { type: "module" });
+  await ask(worker, { wasm, networks: networks.map((bytes) => new Uint8Array(bytes)) });
+  let before = Promise.resolve();
+  return (picture, { mirrored = false, film = false }) => {
+    // One picture at a time: a photo waits for the camera's.
+    const found = before.then(() => ask(worker, { picture, mirrored, film }, [picture]));
+    before = found.catch(() => {});
+    return found.then(({ landmarks }) => landmarks);
+  };
+}
+
+function ask(worker, message, transferred = []) {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
     worker.onerror = (event) => reject(new Error(event.message || "a worker could not be started"));
-    worker.postMessage(message);
+    worker.postMessage(message, transferred);
   });
 }
 

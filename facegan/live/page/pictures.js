@@ -17,11 +17,16 @@ export async function loadImage(url, size) {
   const context = newCanvas(size, size).getContext("2d", { willReadFrequently: true });
   context.drawImage(image, 0, 0);
   const pixels = context.getImageData(0, 0, size, size);
-  const floats = new Float32Array(3 * size * size);
-  for (let i = 0; i < size * size; i++) {
-    for (let c = 0; c < 3; c++) floats[c * size * size + i] = pixels.data[4 * i + c] / 127.5 - 1;
+  return { floats: floatsOf(pixels), pixels };
+}
+
+// A square ImageData as floats.
+export function floatsOf({ data, width }) {
+  const area = width * width, floats = new Float32Array(3 * area);
+  for (let i = 0; i < area; i++) {
+    for (let c = 0; c < 3; c++) floats[c * area + i] = data[4 * i + c] / 127.5 - 1;
   }
-  return { floats, pixels };
+  return floats;
 }
 
 // Floats as an ImageData, rounded to 8 bits.
@@ -63,23 +68,69 @@ export function newCanvas(width, height) {
   return canvas;
 }
 
-// Paint an image, enlarged, above a strip that says what it is. So a browser's own "save image" saves the mark too.
-export function paintMarked(canvas, pixels, side, mark) {
-  const strip = Math.round(side * STRIP), context = canvas.getContext("2d");
-  if (canvas.height !== side + strip) {
-    canvas.width = side;
-    canvas.height = side + strip;
+// Paint an image, enlarged, above a strip that says what it is; null: black. So a browser's own "save image" saves the mark too.
+export function paintMarked(canvas, pixels, mark) {
+  const strip = Math.round(SIDE * STRIP), context = canvas.getContext("2d");
+  if (marks.get(canvas) !== mark) {
+    canvas.width = SIDE;
+    canvas.height = SIDE + strip;
     context.fillStyle = "#222";
-    context.fillRect(0, side, side, strip);
+    context.fillRect(0, SIDE, SIDE, strip);
     context.fillStyle = "#fff";
     context.font = `${Math.round(strip * 0.62)}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillText(mark, side / 2, side + strip / 2, side - 4);
+    context.fillText(mark, SIDE / 2, SIDE + strip / 2, SIDE - 4);
+    marks.set(canvas, mark);
+  }
+  if (!pixels) {
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, SIDE, SIDE);
+    return;
   }
   small ??= newCanvas(pixels.width, pixels.height);
   small.getContext("2d").putImageData(pixels, 0, 0);
-  context.drawImage(small, 0, 0, side, side);
+  context.drawImage(small, 0, 0, SIDE, SIDE);
 }
 
 let small; // all images of a page have one size
+const marks = new WeakMap(); // of canvases that have been painted
+
+// Paint canvases with marks side by side, each under its label: [label, canvas].
+export function paintTiles(canvas, tiles, side) {
+  const gap = 12, title = 30, step = side + gap, high = Math.round(side * (1 + STRIP));
+  const width = gap + tiles.length * step, height = title + high + gap;
+  // Even numbers, which films need. A canvas that is resized forgets its film.
+  if (canvas.width !== width + (width % 2) || canvas.height !== height + (height % 2)) {
+    [canvas.width, canvas.height] = [width + (width % 2), height + (height % 2)];
+  }
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillStyle = "#000";
+  context.font = "18px system-ui, sans-serif";
+  tiles.forEach(([label, tile], i) => {
+    context.fillText(label, gap + i * step, 21, side);
+    context.drawImage(tile, gap + i * step, title, side, high);
+  });
+}
+
+// Paint landmarks [68][2] as lines on black, scaled so that those of `first` take the middle, above a mark.
+export function paintFace(canvas, parts, first, landmarks, mark) {
+  paintMarked(canvas, null, mark);
+  if (!landmarks) return;
+  const [low, high] = [Math.min, Math.max].map((most) => [0, 1].map((axis) => most(...first.map((point) => point[axis]))));
+  const scale = SIDE / (2 * Math.max(high[0] - low[0], high[1] - low[1]));
+  const place = (i) => [0, 1].map((axis) => SIDE / 2 + scale * (landmarks[i][axis] - (low[axis] + high[axis]) / 2));
+  const context = canvas.getContext("2d");
+  context.strokeStyle = "#6fd3ff";
+  context.lineWidth = 2;
+  context.beginPath();
+  for (const { lines, closed } of parts) {
+    for (const line of lines) {
+      context.moveTo(...place(line[0]));
+      for (const i of closed ? [...line.slice(1), line[0]] : line.slice(1)) context.lineTo(...place(i));
+    }
+  }
+  context.stroke();
+}

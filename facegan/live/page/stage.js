@@ -2,7 +2,6 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const GROUPS = { jaw: "jaw", right_brow: "brows", left_brow: "brows", nose: "nose", right_eye: "eyes", left_eye: "eyes", outer_lips: "mouth", inner_lips: "mouth" };
-const RADIUS = 0.009; // of a point, as a share of the image's side
 const REACH = 0.06; // how far from a point a drag may start, as a share of the side
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STEP = 0.008, LARGE_STEP = 0.03; // of an arrow key, without and with Shift, as shares of the side
@@ -17,8 +16,10 @@ export class Stage {
     this.svg = document.createElementNS(SVG, "svg");
     // Whole numbers are pixel centres.
     this.svg.setAttribute("viewBox", `-0.5 -0.5 ${live.size} ${live.size}`);
-    this.circles = [];
+    this.mark = document.createElementNS(SVG, "path"); // the landmark that the keyboard moves
+    this.mark.setAttribute("class", "chosen");
     for (const part of this.parts) this.svg.append(this.groupOf(part));
+    this.svg.append(this.mark);
     this.listenToPointer();
     box.append(this.svg);
   }
@@ -30,18 +31,13 @@ export class Stage {
     group.setAttribute("tabindex", "0");
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", `${name}, ${part.landmarks.length} landmarks; arrow keys move it`);
-    part.paths = ["", "ink"].map((kind) => {
+    // Few elements, since they are drawn again whenever the face moves: points are lines of no length with round ends.
+    part.paths = ["rim", "ink", "rim points", "ink points"].map((kind) => {
       const path = document.createElementNS(SVG, "path");
       path.setAttribute("class", kind);
       group.append(path);
       return path;
     });
-    for (const landmark of part.landmarks) {
-      const circle = document.createElementNS(SVG, "circle");
-      circle.setAttribute("r", RADIUS * this.size);
-      group.append(circle);
-      this.circles[landmark] = circle;
-    }
     part.chosen = null; // the landmark that arrow keys move; null: all of the part
     group.addEventListener("keydown", (event) => this.onKey(event, part));
     group.addEventListener("blur", () => this.choose(part, null));
@@ -52,14 +48,21 @@ export class Stage {
   show(points) {
     this.points = points;
     for (const part of this.parts) {
-      const lines = part.lines.map((line) => line.map((i) => points[i].map((v) => v.toFixed(2)).join(" ")).join("L"));
-      const drawn = lines.map((line) => `M${line}${part.closed ? "Z" : ""}`).join("");
-      for (const path of part.paths) path.setAttribute("d", drawn);
+      const lines = part.lines.map((line) => `M${line.map((i) => this.place(i)).join("L")}${part.closed ? "Z" : ""}`).join("");
+      const dots = part.landmarks.map((i) => `M${this.place(i)}h0`).join("");
+      part.paths.forEach((path, kind) => path.setAttribute("d", kind < 2 ? lines : dots));
     }
-    points.forEach(([x, y], i) => {
-      this.circles[i].setAttribute("cx", x.toFixed(2));
-      this.circles[i].setAttribute("cy", y.toFixed(2));
-    });
+    this.showMark();
+  }
+
+  place(landmark) {
+    const [x, y] = this.points[landmark];
+    return `${x.toFixed(2)} ${y.toFixed(2)}`;
+  }
+
+  showMark() {
+    const part = this.parts.find(({ chosen }) => chosen !== null);
+    this.mark.setAttribute("d", part ? `M${this.place(part.chosen)}h0` : "");
   }
 
   listenToPointer() {
@@ -101,9 +104,8 @@ export class Stage {
   }
 
   choose(part, landmark) {
-    if (part.chosen !== null) this.circles[part.chosen].classList.remove("chosen");
-    if (landmark !== null) this.circles[landmark].classList.add("chosen");
     part.chosen = landmark;
+    this.showMark();
   }
 
   // A pointer's position in pixels of the image.

@@ -16,14 +16,22 @@ _SECONDS = 120
 
 
 class Chromium:
-    """One browser with one page, without a network but this machine's own. `requests` are the addresses that it asked for."""
+    """One browser with one page, without a network but this machine's own. `requests` are the addresses that it asked for.
 
-    def __init__(self, folder: Path, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+    `camera`: a film in MJPEG that it shows again and again as the camera's, which it gives without asking.
+    """
+
+    def __init__(
+        self, folder: Path, width: int = 1280, height: int = 900, *, dark: bool = False, camera: Path | None = None
+    ) -> None:
         assert CHROMIUM is not None
         self._to_browser, self._from_browser = os.pipe(), os.pipe()
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
         flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
         flags += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", f"--user-data-dir={folder / 'profile'}"]
+        if camera is not None:
+            flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+            flags += [f"--use-file-for-fake-video-capture={camera}"]
         # Chromium reads commands from file 3 and answers on file 4.
         redirect = f'exec 3<&{self._to_browser[0]} 4>&{self._from_browser[1]}; exec "$@"'
         command = ["bash", "-c", redirect, "bash", CHROMIUM, *flags, "--remote-debugging-pipe"]
@@ -44,7 +52,7 @@ class Chromium:
         self._ask("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._ask("Emulation.setEmulatedMedia", features=scheme)
-        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.resize(width, height)
 
     def __enter__(self) -> "Chromium":
         return self
@@ -54,6 +62,10 @@ class Chromium:
         self._process.wait(timeout=20)
         self._answers.close()
         os.close(self._to_browser[1])
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size; a narrow one is a phone's."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
 
     def open(self, url: str) -> None:
         """Go to an address; returns when its document and modules are loaded."""

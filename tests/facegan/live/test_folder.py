@@ -43,6 +43,7 @@ def test_live_json_has_what_the_page_shows(written: Written, data: FaceData) -> 
     live = json.loads((written.out / LIVE).read_text())
     assert live == json.loads(json.dumps(dataclasses.asdict(written.live)))
     assert live["synthetic"] is True and live["size"] == 32 and live["study"] == written.plan.id()
+    assert live["crop_scale"] == data.manifest.ingest.crop_scale == 2
     assert {part["name"]: (part["lines"], part["closed"]) for part in live["parts"]} == PARTS
     first = live["arms"][0]
     assert (first["label"], first["about"], first["scored_seeds"]) == (
@@ -65,7 +66,8 @@ def test_people_are_stored_without_loss(written: Written, data: FaceData) -> Non
 
 def test_the_folder_is_complete(written: Written) -> None:
     page = Path(live_folder.__file__).parent
-    expected = {path.name for path in (page / "page").iterdir()} | {f"vendor/{p.name}" for p in (page / "vendor").iterdir()}
+    vendored = {f"vendor/{path.name}" for path in (page / "vendor").iterdir() if path.suffix != ".tflite"}
+    expected = {path.name for path in (page / "page").iterdir()} | vendored | {"face/detector.onnx", "face/mesh.onnx"}
     files = {path.relative_to(written.out).as_posix() for path in written.out.rglob("*") if path.is_file()}
     made = {LIVE, *(arm.network for arm in written.live.arms), *(person.image for person in written.live.people)}
     assert files == expected | made

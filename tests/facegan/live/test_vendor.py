@@ -12,16 +12,20 @@ LIVE = Path(facegan.live.__file__).parent
 VENDOR = LIVE / "vendor"
 
 
-def test_vendored_files_are_those_of_the_named_version() -> None:
-    vendored = json.loads((VENDOR / "vendor.json").read_text())
-    assert {path.name for path in VENDOR.iterdir()} == {*vendored["files"], "LICENSE", "vendor.json"}
-    for name, file in vendored["files"].items():
+def test_vendored_files_are_those_of_the_named_versions() -> None:
+    packages = json.loads((VENDOR / "vendor.json").read_text())
+    files = {name: file for package in packages.values() for name, file in package["files"].items()}
+    licences = {package["license"] for package in packages.values()}
+    assert {path.name for path in VENDOR.iterdir()} == {*files, *licences, "vendor.json"}
+    for name, file in files.items():
         content = (VENDOR / name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == file["sha256"], name
         if "sha256_unpacked" in file:
             assert hashlib.sha256(gzip.decompress(content)).hexdigest() == file["sha256_unpacked"], name
-    assert f"ONNX Runtime Web v{vendored['version']}".encode() in (VENDOR / "ort.wasm.bundle.min.js").read_bytes()
-    assert "MIT License" in (VENDOR / "LICENSE").read_text()
+    runtime = f"ONNX Runtime Web v{packages['onnxruntime-web']['version']}".encode()
+    assert runtime in (VENDOR / "ort.wasm.bundle.min.js").read_bytes()
+    assert "MIT License" in (VENDOR / "LICENSE.onnxruntime").read_text()
+    assert "Apache License" in (VENDOR / "LICENSE.mediapipe").read_text()
 
 
 def test_the_page_names_no_other_server() -> None:
