@@ -66,6 +66,8 @@ class LiveArm:
     name: str
     label: str
     about: str
+    has_all_terms: bool
+    """Whether it leaves out and changes nothing; the others are compared with it."""
     scores: list[LiveScore]
     scored_seeds: int
     """The scores are means over so many seeds."""
@@ -164,6 +166,7 @@ def _write_arms(
                 name=arm.name,
                 label=arm.label,
                 about=_about(arm, plan.base),
+                has_all_terms=not arm.without and not arm.changes,
                 scores=_scores(found) if found else [],
                 scored_seeds=len(found.scored) if found else 0,
                 seed=config.seed,

@@ -48,7 +48,7 @@ function describe() {
     $("missing").textContent = `Without a network yet: ${live.missing.join(", ")}.`;
     $("missing").hidden = false;
   }
-  live.arms.forEach((arm, i) => $("reference").append(element("option", { value: i, textContent: arm.label })));
+  live.arms.forEach((arm, i) => $("reference").append(element("option", { value: i, textContent: arm.label, selected: arm.has_all_terms })));
   $("scale").lastElementChild.textContent = `${SATURATION} grey levels and more`;
   const colours = $("colours"), context = colours.getContext("2d");
   for (let x = 0; x < colours.width; x++) {
