@@ -4,6 +4,7 @@ PRESET ?= demo
 SOURCE ?=
 ARGS ?=
 INPUTS ?= 100000
+STUDIES ?= studies
 CLUSTER ?= infra/cluster.yaml
 # What a checkout needs besides the packages of the jobs; cluster nodes set it to nothing.
 EXTRAS ?= [dev]
@@ -57,8 +58,8 @@ format: $(DONE)  ## format, and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-mlflow: $(DONE)  ## MLflow UI of the studies in this folder, on http://127.0.0.1:5000
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
+mlflow: $(DONE)  ## MLflow of the studies in a folder, on http://127.0.0.1:5000: STUDIES=studies
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri 'sqlite:///$(STUDIES)/mlflow.db'
 
 mlflow-tunnel: $(DONE)  ## MLflow UI of the cluster's head, through SSH, on http://127.0.0.1:5000: CLUSTER=infra/cluster.yaml
 	$(BIN)/ray dashboard $(CLUSTER) --port 5000 --remote-port 5000

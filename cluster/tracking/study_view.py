@@ -1,0 +1,112 @@
+"""The view of a study in MLflow's UI: its arms with their scores, and the curves of every term of the loss.
+
+MLflow's UI reads which runs, columns and charts to show from a saved view of the experiment. Such a view is a tag of the
+experiment, and a link with its key opens it. The user interface writes such tags itself ("Views"). The names in this file are
+those of MLflow 3.17; tests/cluster/tracking/test_study_view.py opens the link in Chromium.
+"""
+
+import base64
+import hashlib
+import json
+import zlib
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from mlflow import MlflowClient
+
+from facegan.config import TERMS
+from facegan.metrics.table import METRICS, display_name
+from facegan.study.analysis.model_selection import SELECTION
+from facegan.study.design.plan import Plan
+
+ARM = "arm_label"
+"""The tag of a trial's run that the view groups by."""
+_TAG = "mlflow.sharedViewState."
+_LOCAL_SERVER = "http://127.0.0.1:5000"
+"""Where `make mlflow` and `make mlflow-tunnel` serve MLflow."""
+_SCORES, _LOSSES = "score", "loss"
+
+
+def save_view(client: MlflowClient, experiment: str, plan: Plan, name: str, runs: str, created: int) -> str:
+    """Save the view of a study in its experiment, or replace it; returns its key.
+
+    `name` is the view's name in the UI, `runs` MLflow's filter of the study's trials, `created` a time in milliseconds.
+    """
+    key = f"facegan-{hashlib.sha256(runs.encode()).hexdigest()[:12]}"
+    state = base64.b64encode(zlib.compress(json.dumps(_state(plan, runs)).encode())).decode()
+    view = {"name": name, "createdAt": created, "state": f"deflate;{state}"}
+    client.set_experiment_tag(experiment, _TAG + key, json.dumps(view))
+    return key
+
+
+def link_to_view(uri: str, experiment: str, key: str) -> str:
+    """The address of a saved view on the server of a tracking URI; empty if the URI does not tell the server."""
+    found = urlsplit(uri)
+    if found.scheme in ("http", "https"):
+        # Without a user's name and password, which a URI may have.
+        server = f"{found.scheme}://{found.netloc.rpartition('@')[2]}{found.path.rstrip('/')}"
+    elif found.scheme == "sqlite":
+        server = _LOCAL_SERVER
+    else:
+        return ""
+    # The UI has two kinds of pages, and opens those for language models unless it is told.
+    query = {"workflowType": "machine_learning", "compareRunsMode": "CHART", "viewStateShareKey": key}
+    return f"{server}/#/experiments/{experiment}/runs?{urlencode(query)}"
+
+
+def _state(plan: Plan, runs: str) -> dict[str, Any]:
+    """What the UI shows: which runs in which order, groups, columns, and charts."""
+    scores = [f"score/{name}" for name, metric in METRICS.items() if metric.tracked]
+    columns = [_column("metrics", name) for name in scores] + [_column("attributes", "Models")]
+    best, ascending = (SELECTION, True) if plan.search else (scores[0], False)
+    grouping = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": ARM}]}
+    return {
+        "searchFilter": runs,
+        "orderByKey": _column("metrics", best),
+        "orderByAsc": ascending,
+        "selectedColumns": columns,
+        "columnOrder": [*columns, "duration"],
+        "columnWidths": dict.fromkeys(columns[:-1], 170),
+        # The mean of an arm's seeds. The mean of a search's candidates would mean nothing.
+        "groupBy": None if plan.search else grouping,
+        "groupsExpanded": {f"tag.{ARM}.{arm.label}": False for arm in plan.arms},
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunSections": [_section(_SCORES, columns=3), _section(_LOSSES, columns=3)],
+        "compareRunCharts": [*map(_score_chart, scores), *map(_loss_chart, _losses(plan))],
+        # Keeps the sections in this order. The UI adds sections for metrics that have none.
+        "isAccordionReordered": True,
+    }
+
+
+def _losses(plan: Plan) -> list[str]:
+    """The terms that an arm uses, in their order, then the two networks' whole losses."""
+    used = {term for trial in plan.trials for term in trial.config.loss.active()}
+    return [f"loss/{term}" for term in (*(term for term in TERMS if term in used), "generator", "discriminator")]
+
+
+def _column(kind: str, name: str) -> str:
+    return f"{kind}.`{name}`"
+
+
+def _section(name: str, columns: int) -> dict[str, Any]:
+    """The UI adds a metric's chart to the section that is called as the metric's prefix."""
+    fixed = {"display": True, "isReordered": True, "deleted": False, "isGenerated": False}
+    return {"uuid": f"section-{name}", "name": name, "columns": columns, "cardHeight": 260, **fixed}
+
+
+def _score_chart(metric: str) -> dict[str, Any]:
+    """Bars of the arms."""
+    name = metric.partition("/")[2]
+    title = f"{display_name(name)} ({METRICS[name].better} is better)"
+    return {**_chart("BAR", metric, _SCORES), "displayName": title}
+
+
+def _loss_chart(metric: str) -> dict[str, Any]:
+    """Curves of the arms over training images."""
+    return _chart("LINE", metric, _LOSSES) | {"selectedMetricKeys": [metric], "xAxisKey": "step", "scaleType": "linear"}
+
+
+def _chart(kind: str, metric: str, section: str) -> dict[str, Any]:
+    # Not "generated": the UI would turn a generated bar chart of a metric with a step into a line of one point.
+    place = {"uuid": f"chart-{metric}", "metricSectionId": f"section-{section}"}
+    return {"type": kind, "metricKey": metric, "deleted": False, "isGenerated": False, **place}
