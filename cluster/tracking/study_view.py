@@ -9,22 +9,25 @@ import base64
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from mlflow import MlflowClient
 
 from facegan.config import TERMS
-from facegan.metrics.table import METRICS, display_name
+from facegan.metrics.table import HEADLINES, METRICS
 from facegan.study.analysis.model_selection import SELECTION
 from facegan.study.design.plan import Plan
 
-ARM = "arm_label"
-"""The tag of a trial's run that the view groups by."""
+ARM = "loss_terms"
+"""The tag of a trial's run with its arm's label, which the view groups by.
+
+The UI colours a group by a hash of the tag's name and value. With this name, the arms of Figure 2 have colours that differ well.
+"""
 _TAG = "mlflow.sharedViewState."
 _LOCAL_SERVER = "http://127.0.0.1:5000"
 """Where `make mlflow` and `make mlflow-tunnel` serve MLflow."""
-_SCORES, _LOSSES = "score", "loss"
 
 
 def save_view(client: MlflowClient, experiment: str, plan: Plan, name: str, runs: str, created: int) -> str:
@@ -56,10 +59,11 @@ def link_to_view(uri: str, experiment: str, key: str) -> str:
 
 def _state(plan: Plan, runs: str) -> dict[str, Any]:
     """What the UI shows: which runs in which order, groups, columns, and charts."""
-    scores = [f"score/{name}" for name, metric in METRICS.items() if metric.tracked]
-    columns = [_column("metrics", name) for name in scores] + [_column("attributes", "Models")]
-    best, ascending = (SELECTION, True) if plan.search else (scores[0], False)
+    tracked = [name for name, metric in METRICS.items() if metric.tracked]
+    columns = [*(_column("metrics", f"score/{name}") for name in tracked), _column("attributes", "Models")]
+    best, ascending = (SELECTION, True) if plan.search else (f"score/{tracked[0]}", False)
     grouping = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": ARM}]}
+    sections, charts = _charts(plan, tracked)
     return {
         "searchFilter": runs,
         "orderByKey": _column("metrics", best),
@@ -71,11 +75,29 @@ def _state(plan: Plan, runs: str) -> dict[str, Any]:
         "groupBy": None if plan.search else grouping,
         "groupsExpanded": {f"tag.{ARM}.{arm.label}": False for arm in plan.arms},
         "runsHiddenMode": "SHOW_ALL",
-        "compareRunSections": [_section(_SCORES, columns=3), _section(_LOSSES, columns=3)],
-        "compareRunCharts": [*map(_score_chart, scores), *map(_loss_chart, _losses(plan))],
-        # Keeps the sections in this order. The UI adds sections for metrics that have none.
+        "runListHidden": True,
+        "compareRunSections": sections,
+        "compareRunCharts": charts,
+        # Keeps the sections in this order. The UI adds sections for metrics without a chart.
         "isAccordionReordered": True,
     }
+
+
+def _charts(plan: Plan, tracked: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The sections and their charts. A window of usual size shows the headlines' bars and the first curves."""
+    headlines = [name for name in HEADLINES if name in tracked]
+    others = [name for name in tracked if name not in HEADLINES]
+    sections = [
+        _section("headlines", "Arms' scores (of errors, less is better)", columns=len(headlines)),
+        _section("losses", "Loss of each term, without its weight", columns=3),
+        _section("others", "Other scores (more is better)", columns=len(headlines)),
+    ]
+    charts = [
+        *(_chart("BAR", f"score/{name}", "headlines") for name in headlines),
+        *(_curves(name, "losses") for name in _losses(plan)),
+        *(_chart("BAR", f"score/{name}", "others") for name in others),
+    ]
+    return sections, charts
 
 
 def _losses(plan: Plan) -> list[str]:
@@ -88,25 +110,19 @@ def _column(kind: str, name: str) -> str:
     return f"{kind}.`{name}`"
 
 
-def _section(name: str, columns: int) -> dict[str, Any]:
-    """The UI adds a metric's chart to the section that is called as the metric's prefix."""
+def _section(key: str, title: str, columns: int) -> dict[str, Any]:
     fixed = {"display": True, "isReordered": True, "deleted": False, "isGenerated": False}
-    return {"uuid": f"section-{name}", "name": name, "columns": columns, "cardHeight": 260, **fixed}
+    return {"uuid": f"facegan-{key}", "name": title, "columns": columns, "cardHeight": 250, **fixed}
 
 
-def _score_chart(metric: str) -> dict[str, Any]:
-    """Bars of the arms."""
-    name = metric.partition("/")[2]
-    title = f"{display_name(name)} ({METRICS[name].better} is better)"
-    return {**_chart("BAR", metric, _SCORES), "displayName": title}
-
-
-def _loss_chart(metric: str) -> dict[str, Any]:
-    """Curves of the arms over training images."""
-    return _chart("LINE", metric, _LOSSES) | {"selectedMetricKeys": [metric], "xAxisKey": "step", "scaleType": "linear"}
+def _curves(metric: str, section: str) -> dict[str, Any]:
+    """One curve for each arm over training images, and the range of its seeds."""
+    axes = {"xAxisKey": "step", "selectedXAxisMetricKey": "", "xAxisScaleType": "linear", "scaleType": "linear"}
+    # Without a smoothness, the UI smooths much.
+    return _chart("LINE", metric, section) | axes | {"lineSmoothness": 0, "useGlobalLineSmoothing": False}
 
 
 def _chart(kind: str, metric: str, section: str) -> dict[str, Any]:
     # Not "generated": the UI would turn a generated bar chart of a metric with a step into a line of one point.
-    place = {"uuid": f"chart-{metric}", "metricSectionId": f"section-{section}"}
+    place = {"uuid": f"facegan-{metric}", "metricSectionId": f"facegan-{section}"}
     return {"type": kind, "metricKey": metric, "deleted": False, "isGenerated": False, **place}
