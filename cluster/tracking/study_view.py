@@ -2,7 +2,7 @@
 
 MLflow's UI reads which runs, columns and charts to show from a saved view of the experiment. Such a view is a tag of the
 experiment, and a link with its key opens it. The user interface writes such tags itself ("Views"). The names in this file are
-those of MLflow 3.17; tests/cluster/tracking/test_study_view.py opens the link in Chromium.
+those of MLflow 3.17; tests/cluster/tracking/test_view_in_browser.py opens the link in Chromium.
 """
 
 import base64
@@ -23,7 +23,7 @@ from facegan.study.design.plan import Plan
 ARM = "loss_terms"
 """The tag of a trial's run with its arm's label, which the view groups by.
 
-The UI colours a group by a hash of the tag's name and value. With this name, the arms of Figure 2 have colours that differ well.
+The UI colours a group by a hash of the tag's name and value. With this name, those of Figure 2's arms differ well.
 """
 _TAG = "mlflow.sharedViewState."
 _LOCAL_SERVER = "http://127.0.0.1:5000"
@@ -87,10 +87,11 @@ def _charts(plan: Plan, tracked: Sequence[str]) -> tuple[list[dict[str, Any]], l
     """The sections and their charts. A window of usual size shows the headlines' bars and the first curves."""
     headlines = [name for name in HEADLINES if name in tracked]
     others = [name for name in tracked if name not in HEADLINES]
+    bars = min(150 + 25 * (len(plan.trials) if plan.search else len(plan.arms)), 500)
     sections = [
-        _section("headlines", "Arms' scores (of errors, less is better)", columns=len(headlines)),
-        _section("losses", "Loss of each term, without its weight", columns=3),
-        _section("others", "Other scores (more is better)", columns=len(headlines)),
+        _section("headlines", "Arms' scores (of errors, less is better)", columns=len(headlines), height=bars),
+        _section("losses", "Loss of each term, without its weight", columns=3, height=250),
+        _section("others", "Other scores (more is better)", columns=len(headlines), height=bars),
     ]
     charts = [
         *(_chart("BAR", f"score/{name}", "headlines") for name in headlines),
@@ -110,9 +111,10 @@ def _column(kind: str, name: str) -> str:
     return f"{kind}.`{name}`"
 
 
-def _section(key: str, title: str, columns: int) -> dict[str, Any]:
+def _section(key: str, title: str, columns: int, height: int) -> dict[str, Any]:
+    """`height` is that of its charts, in pixels."""
     fixed = {"display": True, "isReordered": True, "deleted": False, "isGenerated": False}
-    return {"uuid": f"facegan-{key}", "name": title, "columns": columns, "cardHeight": 250, **fixed}
+    return {"uuid": f"facegan-{key}", "name": title, "columns": columns, "cardHeight": height, **fixed}
 
 
 def _curves(metric: str, section: str) -> dict[str, Any]:

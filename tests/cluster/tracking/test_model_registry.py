@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,15 +30,21 @@ from facegan.training.checkpoint import load_generator
 from tests.cluster.tracking.finished_study import finished_study
 from tests.serving import free_port, wait_for_answer
 
-pytestmark = [pytest.mark.slow, pytest.mark.integration]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.integration,
+    # MLflow's own annotations, once it serves models.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
 class Registered:
     """A registered generator."""
 
-    uri: str
-    """Of the tracking server."""
+    studies: Path
+    """The folder with MLflow's database."""
     version: ModelVersion
     artifacts: Path
     """A copy of the model's files."""
@@ -50,7 +56,6 @@ class Registered:
 def registered(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data_folder: Path) -> Iterator[Registered]:
     root = tmp_path_factory.mktemp("registered")
     study = root / "study"
-    # Four more seeds only cost time; one seed of each arm is what a version needs.
     plan = finished_study(study, tiny, data_folder, seeds=(0,))
     summary = read_record(Summary, study / "summary.json", "")
     best = best_generator(plan, study)
@@ -64,7 +69,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data_fold
     uri = f"sqlite:///{root / 'mlflow.db'}"
     (version,) = MlflowClient(uri).search_model_versions("name = 'facegan-generator'")
     artifacts = mlflow.artifacts.download_artifacts(made.uri, dst_path=str(root / "copy"), tracking_uri=uri)
-    yield Registered(uri, version, Path(artifacts), trial_folder(study, best).checkpoint)
+    yield Registered(root, version, Path(artifacts), trial_folder(study, best).checkpoint)
     mlflow.set_tracking_uri(None)
 
 
@@ -92,16 +97,15 @@ def test_the_card_says_what_the_model_is_for_and_what_not(registered: Registered
 
 @pytest.fixture(scope="module")
 def served(registered: Registered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of `mlflow models serve`, as the card says it."""
+    """The URL of a model that is served as a user serves it."""
     port, log = free_port(), tmp_path_factory.mktemp("served") / "log"
-    model = f"models:/facegan-generator/{registered.version.version}"
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", model, "--env-manager", "local"]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": registered.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    variables = [f"VERSION={registered.version.version}", f"STUDIES={registered.studies}", f"PORT={port}"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("MLFLOW_TRACKING_URI", "PYTHONPATH")}
     with log.open("w") as output:
         started = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            ["make", "mlflow-model", *variables],
             env=environment,
-            cwd=log.parent,
+            cwd=ROOT,
             stdout=output,
             stderr=output,
             start_new_session=True,
