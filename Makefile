@@ -61,6 +61,7 @@ format: $(DONE)  ## format, and fix what the linter can fix
 	$(BIN)/ruff format .
 
 mlflow: $(DONE)  ## MLflow of the studies in a folder, on http://127.0.0.1:5000: STUDIES=studies
+	@$(BIN)/python -m infra.mlflow.links --studies '$(STUDIES)'
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri 'sqlite:///$(STUDIES)/mlflow.db'
 
 # MLflow looks for its web server on the PATH.

@@ -112,6 +112,8 @@ class MlflowTracker:
         """Send the study's files, the note and the tags, and end the parent run."""
         with _one_line_errors(self.uri):
             self.sync()
+            if self.view:
+                note += f"\n\n[Scores and curves of all arms]({self.view})"
             for key, value in {**tags, "mlflow.note.content": note}.items():
                 self.client.set_tag(self.parent.info.run_id, key, value)
             for name in _FILES:

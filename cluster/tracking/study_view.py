@@ -25,7 +25,7 @@ ARM = "loss_terms"
 
 The UI colours a group by a hash of the tag's name and value. With this name, those of Figure 2's arms differ well.
 """
-_TAG = "mlflow.sharedViewState."
+_TAG, _OURS = "mlflow.sharedViewState.", "facegan-"
 _LOCAL_SERVER = "http://127.0.0.1:5000"
 """Where `make mlflow` and `make mlflow-tunnel` serve MLflow."""
 
@@ -35,11 +35,23 @@ def save_view(client: MlflowClient, experiment: str, plan: Plan, name: str, runs
 
     `name` is the view's name in the UI, `runs` MLflow's filter of the study's trials, `created` a time in milliseconds.
     """
-    key = f"facegan-{hashlib.sha256(runs.encode()).hexdigest()[:12]}"
+    key = f"{_OURS}{hashlib.sha256(runs.encode()).hexdigest()[:12]}"
     state = base64.b64encode(zlib.compress(json.dumps(_state(plan, runs)).encode())).decode()
     view = {"name": name, "createdAt": created, "state": f"deflate;{state}"}
     client.set_experiment_tag(experiment, _TAG + key, json.dumps(view))
     return key
+
+
+def links_to_views(client: MlflowClient, uri: str) -> list[tuple[str, str]]:
+    """The name of each study on the server of a tracking URI, and the link to its view; the newest comes last."""
+    found = []
+    for experiment in client.search_experiments():
+        for tag, value in experiment.tags.items():
+            if tag.startswith(_TAG + _OURS):
+                view = json.loads(value)
+                link = link_to_view(uri, experiment.experiment_id, tag.removeprefix(_TAG))
+                found.append((view["createdAt"], view["name"], link))
+    return [(name, link) for _, name, link in sorted(found)]
 
 
 def link_to_view(uri: str, experiment: str, key: str) -> str:

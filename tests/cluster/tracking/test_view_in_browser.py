@@ -90,4 +90,4 @@ def test_the_table_is_one_click_away_and_its_columns_are_in_order(opened: tuple[
     browser.wait_for(f"({COLUMNS}).includes({json.dumps(tracked[0])})")
     shown = browser.evaluate(COLUMNS)
     assert shown == tracked[: len(shown)] and len(shown) > 2
-    assert f"{len(plan.trials)} matching runs" in browser.evaluate("document.body.innerText").replace("\n", " ")
+    browser.wait_for(f"document.body.innerText.includes('{len(plan.trials)} matching runs')")
