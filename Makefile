@@ -62,7 +62,8 @@ format: $(DONE)  ## format, and fix what the linter can fix
 
 mlflow: $(DONE)  ## MLflow of the studies in a folder, on http://127.0.0.1:5000: STUDIES=studies
 	@$(BIN)/python -m infra.mlflow.links --studies '$(STUDIES)'
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri 'sqlite:///$(STUDIES)/mlflow.db'
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 \
+	--host 127.0.0.1 --port 5000 --backend-store-uri 'sqlite:///$(STUDIES)/mlflow.db'
 
 # MLflow looks for its web server on the PATH.
 mlflow-model: $(DONE)  ## serve a registered generator over HTTP, on http://127.0.0.1:5001: VERSION=1 STUDIES=studies

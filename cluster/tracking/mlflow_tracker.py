@@ -113,7 +113,7 @@ class MlflowTracker:
         with _one_line_errors(self.uri):
             self.sync()
             if self.view:
-                note += f"\n\n[Scores and curves of all arms]({self.view})"
+                note = f"[Scores and curves of all arms]({self.view})\n\n{note}"
             for key, value in {**tags, "mlflow.note.content": note}.items():
                 self.client.set_tag(self.parent.info.run_id, key, value)
             for name in _FILES:

@@ -70,7 +70,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data_fold
     (version,) = MlflowClient(uri).search_model_versions("name = 'facegan-generator'")
     artifacts = mlflow.artifacts.download_artifacts(made.uri, dst_path=str(root / "copy"), tracking_uri=uri)
     yield Registered(root, version, Path(artifacts), trial_folder(study, best).checkpoint)
-    mlflow.set_tracking_uri(None)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def test_the_onnx_flavor_draws_what_pytorch_draws(registered: Registered) -> None:
