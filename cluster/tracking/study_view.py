@@ -26,6 +26,9 @@ ARM = "loss_terms"
 The UI colours a group by a hash of the tag's name and value. With this name, those of Figure 2's arms differ well.
 """
 _TAG, _OURS = "mlflow.sharedViewState.", "facegan-"
+_SectionsAndCharts = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+_LOSSES = "Loss of each term, without its weight"
+_VALIDATION = (SELECTION, "validation/target_following", "validation/identity_kept")
 _LOCAL_SERVER = "http://127.0.0.1:5000"
 """Where `make mlflow` and `make mlflow-tunnel` serve MLflow."""
 
@@ -71,22 +74,23 @@ def link_to_view(uri: str, experiment: str, key: str) -> str:
 
 def _state(plan: Plan, runs: str) -> dict[str, Any]:
     """What the UI shows: which runs in which order, groups, columns, and charts."""
-    tracked = [name for name, metric in METRICS.items() if metric.tracked]
-    columns = [*(_column("metrics", f"score/{name}") for name in tracked), _column("attributes", "Models")]
-    best, ascending = (SELECTION, True) if plan.search else (f"score/{tracked[0]}", False)
+    scores = [f"score/{name}" for name, metric in METRICS.items() if metric.tracked]
+    shown = list(_VALIDATION) if plan.search else scores
+    searched = [_column("params", parameter.name) for parameter in plan.search.space] if plan.search else []
+    columns = [*(_column("metrics", name) for name in shown), *searched, _column("attributes", "Models")]
     grouping = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": ARM}]}
-    sections, charts = _charts(plan, tracked)
+    sections, charts = _charts_of_search(plan) if plan.search else _charts_of_arms(plan, scores)
     return {
         "searchFilter": runs,
-        "orderByKey": _column("metrics", best),
-        "orderByAsc": ascending,
+        "orderByKey": _column("metrics", shown[0]),
+        "orderByAsc": plan.search is not None,  # of the score that a search minimises, less is better
         "selectedColumns": columns,
         "columnOrder": [*columns, "duration"],
-        "columnWidths": dict.fromkeys(columns[:-1], 170),
+        "columnWidths": dict.fromkeys(columns[:-1], 180),
         # The mean of an arm's seeds. The mean of a search's candidates would mean nothing.
         "groupBy": None if plan.search else grouping,
         "groupsExpanded": {f"tag.{ARM}.{arm.label}": False for arm in plan.arms},
-        "runsHiddenMode": "SHOW_ALL",
+        "runsHiddenMode": "FIRST_20_RUNS" if plan.search else "SHOW_ALL",
         "runListHidden": True,
         "compareRunSections": sections,
         "compareRunCharts": charts,
@@ -95,22 +99,34 @@ def _state(plan: Plan, runs: str) -> dict[str, Any]:
     }
 
 
-def _charts(plan: Plan, tracked: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _charts_of_arms(plan: Plan, scores: Sequence[str]) -> _SectionsAndCharts:
     """The sections and their charts. A window of usual size shows the headlines' bars and the first curves."""
-    headlines = [name for name in HEADLINES if name in tracked]
-    others = [name for name in tracked if name not in HEADLINES]
-    bars = min(150 + 25 * (len(plan.trials) if plan.search else len(plan.arms)), 500)
+    headlines = [name for name in scores if name.partition("/")[2] in HEADLINES]
+    others = [name for name in scores if name not in headlines]
+    bars = min(150 + 25 * len(plan.arms), 500)
     sections = [
         _section("headlines", "Arms' scores (of errors, less is better)", columns=len(headlines), height=bars),
-        _section("losses", "Loss of each term, without its weight", columns=3, height=250),
+        _section("losses", _LOSSES, columns=3, height=250),
         _section("others", "Other scores (more is better)", columns=len(headlines), height=bars),
     ]
     charts = [
-        *(_chart("BAR", f"score/{name}", "headlines") for name in headlines),
+        *(_chart("BAR", name, "headlines") for name in headlines),
         *(_curves(name, "losses") for name in _losses(plan)),
-        *(_chart("BAR", f"score/{name}", "others") for name in others),
+        *(_chart("BAR", name, "others") for name in others),
     ]
     return sections, charts
+
+
+def _charts_of_search(plan: Plan) -> _SectionsAndCharts:
+    """The best candidates' curves on validation clips, which a search chooses by, then those of the loss."""
+    sections = [
+        _section("validation", "Validation (of selection_score, less is better)", columns=3, height=350),
+        _section("losses", _LOSSES, columns=3, height=250),
+    ]
+    return sections, [
+        *(_curves(name, "validation") for name in _VALIDATION),
+        *(_curves(name, "losses") for name in _losses(plan)),
+    ]
 
 
 def _losses(plan: Plan) -> list[str]:

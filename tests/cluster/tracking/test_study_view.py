@@ -2,8 +2,11 @@
 
 import pytest
 
+from cluster.tracking import study_view
 from cluster.tracking.study_view import link_to_view
+from facegan.config import Config
 from facegan.metrics.table import HEADLINES, METRICS
+from tests.facegan.study.search.planted_search import candidates_plan
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,14 @@ def test_other_stores_have_no_link(uri: str) -> None:
 def test_the_titles_tell_the_directions_of_the_table_of_metrics() -> None:
     less = {name for name, metric in METRICS.items() if metric.tracked and metric.better == "less"}
     assert less == {name for name in HEADLINES if "error" in name}
+
+
+def test_a_search_shows_its_best_candidates_with_their_values(tiny: Config) -> None:
+    """A mean over an arm's candidates would mean nothing, and they have no scores on test people."""
+    state = study_view._state(candidates_plan(tiny, "full", "no_pixel"), "tags.kind = 'trial'")
+    assert state["groupBy"] is None and state["runsHiddenMode"] == "FIRST_20_RUNS"
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`validation/selection_score`", True)
+    assert {"params.`loss.pixel`", "params.`optim.generator_lr`"} < set(state["selectedColumns"])
+    sections = {section["uuid"] for section in state["compareRunSections"]}
+    assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} == sections
+    assert not any("score/" in chart["metricKey"] for chart in state["compareRunCharts"])
