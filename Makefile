@@ -4,6 +4,9 @@ PRESET ?= demo
 SOURCE ?=
 ARGS ?=
 INPUTS ?= 100000
+STUDIES ?= studies
+VERSION ?= 1
+PORT ?= 5001
 CLUSTER ?= infra/cluster.yaml
 # What a checkout needs besides the packages of the jobs; cluster nodes set it to nothing.
 EXTRAS ?= [dev]
@@ -18,7 +21,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-.PHONY: help setup ablate warm-up test test-fast faults lint format mlflow mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
+.PHONY: help setup ablate warm-up test test-fast faults lint format mlflow mlflow-model mlflow-tunnel cloud-setup cloud-teardown cloud-rehearsal
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -57,8 +60,16 @@ format: $(DONE)  ## format, and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-mlflow: $(DONE)  ## MLflow UI of the studies in this folder, on http://127.0.0.1:5000
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///studies/mlflow.db
+mlflow: $(DONE)  ## MLflow of the studies in a folder, on http://127.0.0.1:5000: STUDIES=studies
+	@$(BIN)/python -m infra.mlflow.links --studies '$(STUDIES)'
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 \
+	--host 127.0.0.1 --port 5000 --backend-store-uri 'sqlite:///$(STUDIES)/mlflow.db'
+
+# MLflow looks for its web server on the PATH.
+mlflow-model: $(DONE)  ## serve a registered generator over HTTP, on http://127.0.0.1:5001: VERSION=1 STUDIES=studies
+	PATH="$(CURDIR)/$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true \
+	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(STUDIES)/mlflow.db}" \
+	mlflow models serve --env-manager local --host 127.0.0.1 --port $(PORT) --model-uri models:/facegan-generator/$(VERSION)
 
 mlflow-tunnel: $(DONE)  ## MLflow UI of the cluster's head, through SSH, on http://127.0.0.1:5000: CLUSTER=infra/cluster.yaml
 	$(BIN)/ray dashboard $(CLUSTER) --port 5000 --remote-port 5000

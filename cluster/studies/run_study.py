@@ -259,7 +259,8 @@ def _send_to_tracker(plan: Plan, store: StudyStore, tracker: Tracker, summary: S
             label = next(arm.label for arm in plan.arms if arm.name == best.arm)
             model = f"{made.uri}  ({label}, seed {best.seed}; {made.usage})"
         tracker.finish(markdown_answers(summary), {claim.claim: claim.answer for claim in summary.claims})
-        return [f"model    {model}", f"{tracker.name:<8} {tracker.location}"]
+        curves = [f"curves   {tracker.view}"] if tracker.view else []
+        return [f"model    {model}", f"{tracker.name:<8} {tracker.location}", *curves]
     except UserError as error:
         return [f"{tracker.name:<8} NOT COMPLETE: {error}"]
 

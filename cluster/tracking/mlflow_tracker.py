@@ -4,6 +4,7 @@ import getpass
 import json
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,22 +18,19 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from cluster.tracking.model_registry import register_generator
+from cluster.tracking.study_view import link_to_view, save_view
 from cluster.tracking.tracker import RegisteredModel
+from cluster.tracking.trial_run import TrialRun
 from facegan.cache import is_remote
 from facegan.errors import UserError
-from facegan.metric_names import GRADIENT_DIAGNOSTICS
-from facegan.metrics.table import METRICS
 from facegan.study.analysis.study_status import progress_metrics, study_status
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan, Trial
-from facegan.study.folder.trial_folder import FINAL, MetricsRow, TrialFolder, trial_folder
+from facegan.study.folder.trial_folder import trial_folder
 
 EXPERIMENT = "facegan"
 _PARENT = "mlflow.parentRunId"
 _NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
-_STATUS = {"COMPLETED": "FINISHED", "STOPPED": "KILLED", "DIVERGED": "FAILED", "FAILED": "FAILED"}
-_NOT_SENT = (*GRADIENT_DIAGNOSTICS, "learning_rate/", "validation/image_distance")
-"""Prefixes of metrics that stay in the study folder, because many keys make MLflow's UI slow. The report plots them."""
 _FILES = (
     "report.html",
     "plane.png",
@@ -57,7 +55,9 @@ def default_uri(study: Path) -> str:
 def how_to_open(uri: str) -> str:
     """What to type to open the UI of a tracking URI, or nothing if the URI itself opens it."""
     if uri.startswith("sqlite:"):
-        return "  (open it with make mlflow)"
+        folder = Path(uri.removeprefix("sqlite:///")).parent
+        elsewhere = "" if folder == Path("studies").resolve() else f" STUDIES={shlex.quote(str(folder))}"
+        return f"  (open it with make mlflow{elsewhere})"
     # The driver of a submitted job runs on the cluster's head, so a loopback address is the head's.
     on_head = urlsplit(uri).hostname in ("127.0.0.1", "localhost") and "RAY_ADDRESS" in os.environ
     return "  on the cluster's head (make mlflow-tunnel forwards it to the same address on your machine)" if on_head else ""
@@ -83,12 +83,19 @@ class MlflowTracker:
             self.parent = self._run(study.name, "study", plan.id(), None)
             self._children = {trial.key: self._child(trial) for trial in plan.trials}
             self._describe_parent()
+            runs = f"tags.kind = 'trial'{self._of_this_study()}"
+            self._view = save_view(self.client, self.experiment, plan, study.name, runs, self.parent.info.start_time)
         self._progress: dict[str, float] = {}
 
     @property
     def location(self) -> str:
         """The tracking URI and how to open it."""
         return self.uri + how_to_open(self.uri)
+
+    @property
+    def view(self) -> str:
+        """The link to the arms' scores and curves."""
+        return link_to_view(self.uri, self.experiment, self._view)
 
     def sync(self) -> None:
         """Send what is new in the study folder."""
@@ -105,6 +112,8 @@ class MlflowTracker:
         """Send the study's files, the note and the tags, and end the parent run."""
         with _one_line_errors(self.uri):
             self.sync()
+            if self.view:
+                note = f"[Scores and curves of all arms]({self.view})\n\n{note}"
             for key, value in {**tags, "mlflow.note.content": note}.items():
                 self.client.set_tag(self.parent.info.run_id, key, value)
             for name in _FILES:
@@ -131,23 +140,28 @@ class MlflowTracker:
 
     def _run(self, name: str, kind: str, key: str, parent: str | None) -> Run:
         """The run with this key, created if there is none, so that a restarted trial continues its run."""
-        place = self._studied_at.replace("'", "")  # MLflow's filters have no escape for it
-        study = f" and tags.study = '{self.plan.id()}' and tags.location = '{place}'"
-        found = self.client.search_runs([self.experiment], f"tags.kind = '{kind}' and tags.key = '{key}'{study}")
+        of_study = self._of_this_study()
+        found = self.client.search_runs([self.experiment], f"tags.kind = '{kind}' and tags.key = '{key}'{of_study}")
         if found:
             self.client.update_run(found[0].info.run_id, "RUNNING")
             return found[0]
         tags = {_NAME: name, _USER: getpass.getuser(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
-        tags |= {"study": self.plan.id(), "location": place} | ({_PARENT: parent} if parent else {})
+        tags |= {"study": self.plan.id(), "location": self._place()} | ({_PARENT: parent} if parent else {})
         run = self.client.create_run(self.experiment, tags=tags)
         self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
         return run
 
-    def _child(self, trial: Trial) -> "_TrialRun":
-        labels = {arm.name: arm.label for arm in self.plan.arms}
-        name = f"{labels[trial.arm]} seed {trial.seed}" + (f" candidate {trial.candidate}" if trial.candidate else "")
+    def _of_this_study(self) -> str:
+        return f" and tags.study = '{self.plan.id()}' and tags.location = '{self._place()}'"
+
+    def _place(self) -> str:
+        return self._studied_at.replace("'", "")  # MLflow's filters have no escape for it
+
+    def _child(self, trial: Trial) -> TrialRun:
+        label = next(arm.label for arm in self.plan.arms if arm.name == trial.arm)
+        name = f"{label} seed {trial.seed}" + (f" candidate {trial.candidate}" if trial.candidate else "")
         run = self._run(name, "trial", trial.key, self.parent.info.run_id)
-        return _TrialRun(self.client, run, trial, trial_folder(self.study, trial), _provenance(self.plan))
+        return TrialRun(self.client, run, trial, label, trial_folder(self.study, trial), _provenance(self.plan))
 
     def _describe_parent(self) -> None:
         params = {"design": self.plan.design, "preset": self.plan.preset, "budget": self.plan.budget.kind}
@@ -170,66 +184,6 @@ def _one_line_errors(uri: str) -> Iterator[None]:
         raise UserError(
             f"MLflow at {uri!r}: {reason}; correct it and run the same command again, which continues the study"
         ) from None
-
-
-class _TrialRun:
-    """The run of one trial."""
-
-    def __init__(self, client: MlflowClient, run: Run, trial: Trial, folder: TrialFolder, provenance: dict[str, str]) -> None:
-        self.client, self.run_id, self.folder = client, run.info.run_id, folder
-        self.closed = False
-        self.images_sent = self._last_step()
-        self.samples_sent = {a.path for a in client.list_artifacts(self.run_id, "samples")}
-        params = [Param(name, str(value)) for name, value in trial.config.flat().items()]
-        tags = [RunTag(k, v) for k, v in (provenance | {"arm": trial.arm}).items()]
-        client.log_batch(self.run_id, params=params, tags=tags)
-        client.log_dict(self.run_id, trial.config.to_dict(), "config.json")
-
-    def _last_step(self) -> int:
-        history = self.client.get_metric_history(self.run_id, "images_per_second")
-        return max((m.step for m in history), default=0)
-
-    def sync(self) -> None:
-        if self.closed:
-            return
-        # Read the state before the rows: no row follows a final state, so none is missed.
-        state = self.folder.state().state
-        self._send_rows()
-        self._send_samples()
-        if state in FINAL or state == "FAILED":
-            self._close(state)
-
-    def _send_rows(self) -> None:
-        rows = [row for row in self.folder.rows() if row.images > self.images_sent]
-        metrics = [metric for row in rows for metric in _metrics(row)]
-        for start in range(0, len(metrics), 1000):
-            self.client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
-        self.images_sent = max([self.images_sent, *(row.images for row in rows)])
-
-    def _send_samples(self) -> None:
-        for path in sorted(self.folder.samples.glob("*.png")):
-            name = f"samples/{path.name}"
-            if name not in self.samples_sent:
-                self.client.log_artifact(self.run_id, str(path), "samples")
-                self.samples_sent.add(name)
-
-    def _close(self, state: str) -> None:
-        scores = self.folder.scores() or {}
-        values = {
-            f"score/{name}": found.mean for name, found in scores.items() if METRICS[name].tracked and found.mean is not None
-        }
-        found = self.folder.state()
-        now = int(self.folder.path.joinpath("state.json").stat().st_mtime * 1000)
-        metrics = [Metric(name, value, now, found.images) for name, value in values.items()]
-        tags = [RunTag("state", state)] + ([RunTag("error", found.error)] if found.error else [])
-        self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
-        self.client.set_terminated(self.run_id, _STATUS[state])
-        self.closed = True
-
-
-def _metrics(row: MetricsRow) -> list[Metric]:
-    names = [name for name in row.metrics if not name.startswith(_NOT_SENT)]
-    return [Metric(name, row.metrics[name], int(row.time * 1000), row.images) for name in names]
 
 
 def _dataset(plan: Plan) -> Dataset:

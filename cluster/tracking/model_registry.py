@@ -1,11 +1,9 @@
-"""Register a generator as a model of MLflow, with signature, input example and metric card."""
+"""Register a generator as a model of MLflow: with signature, input example and card, for Python and as an ONNX file."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,22 +17,23 @@ from mlflow.types import Schema, TensorSpec
 import facegan
 from facegan.data.ingest.crop import crop_face, face_square
 from facegan.data.ingest.ingest_config import IngestConfig
+from facegan.files import write_bytes, write_json
 from facegan.landmarks.points import POINTS
-from facegan.metrics.card import Card
-from facegan.metrics.table import meaning
+from facegan.report.generator_card import GeneratorCard, card_text, generator_card
 from facegan.served_generator import CHECKPOINT
-from facegan.study.analysis.model_selection import SELECTED_BY
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Trial
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.synthetic.clips import FIRST_TEST_ID, ClipJob, film
-from facegan.training.checkpoint import inference_files
+from facegan.training.checkpoint import inference_files, load_generator
 
 NAME = "facegan-generator"
 """Name of the registered model. Each study adds one version."""
 _LOADER = "facegan.served_generator"
 _REQUIREMENTS = ("mlflow", "torch", "numpy", "safetensors")
 """Packages that generating images imports. A serving machine needs no image library."""
+_DATA, _NETWORK = "data", "generator.onnx"
+"""The folder of the model's data, and the ONNX file in it."""
 
 
 def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
@@ -45,29 +44,47 @@ def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial
 
 
 def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
-    about = _about(study, trial, summary)
-    with _data(study, trial, about) as data:
+    size = trial.config.data.size
+    with _data(study, trial, summary) as (data, card):
         info = Model.log(
             artifact_path=None,
             name=f"generator-{study.name}",
-            flavor=mlflow.pyfunc,
+            flavor=_Flavors,
+            flavor_name="mlflow.pyfunc",
             run_id=run,
             # MLflow shows the run's metrics of this step with the model; the scores were logged at it.
-            step=trial_folder(study, trial).state().images,
+            step=card.images_seen,
             registered_model_name=NAME,
             loader_module=_LOADER,
             code_paths=[str(Path(facegan.__file__).parent)],
             data_path=str(data),
-            signature=signature(trial.config.data.size),
-            input_example=example(trial.config.data.size),
+            signature=signature(size),
+            input_example=example(size),
             pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
-            tags=about["tags"],
+            tags=card.tags,
         )
     made = str(info.registered_model_version)
-    client.update_model_version(NAME, made, description=_card(about))
-    for key, value in about["tags"].items():
+    client.update_model_version(NAME, made, description=card_text(card, NAME, size))
+    for key, value in card.tags.items():
         client.set_model_version_tag(NAME, made, key, value)
     return made
+
+
+class _Flavors:
+    """Saves a model in two flavors: MLflow's own for Python, which is served, and ONNX."""
+
+    @staticmethod
+    def save_model(path: str, mlflow_model: Model, **options: Any) -> None:
+        """Called by `Model.log`; `options` are those of `mlflow.pyfunc.save_model`, which copies the data to `path`/data."""
+        mlflow_model.add_flavor(
+            "onnx",
+            onnx_version=version("onnx"),
+            data=f"data/{_DATA}/{_NETWORK}",
+            providers=["CUDAExecutionProvider", "CPUExecutionProvider"],
+            onnx_session_options=None,
+            code=None,
+        )
+        mlflow.pyfunc.save_model(path=path, mlflow_model=mlflow_model, **options)
 
 
 def _public(local: str) -> str:
@@ -95,61 +112,29 @@ def example(size: int) -> dict[str, np.ndarray[Any, Any]]:
     return {"image": faces[0].image[None, :, :, ::-1].copy(), "landmarks": faces[1].points[None]}
 
 
-def _about(study: Path, trial: Trial, summary: Summary) -> dict[str, Any]:
-    """Everything that is stored with the model: tags, scores and reference scores."""
-    arm = next(arm for arm in summary.arms if arm.name == trial.arm)
-    faces = "rendered" if summary.data.synthetic else "real"
-    tags = {"study": study.name, "arm": arm.label, "seed": trial.seed, "faces": faces, "trial": trial.key}
-    references = {name: {metric: found.mean for metric, found in scores.items()} for name, scores in summary.references.items()}
-    return {
-        "tags": {name: str(value) for name, value in tags.items()},
-        "images_seen": trial_folder(study, trial).state().images,
-        "scores": trial_folder(study, trial).scores() or {},
-        "references": references,
-        "verdict_on_the_arm": arm.verdict,
-    }
-
-
 @contextmanager
-def _data(study: Path, trial: Trial, about: dict[str, Any]) -> Iterator[Path]:
-    """A temporary folder with the model's data: the checkpoint files that generating needs, and the metric card."""
+def _data(study: Path, trial: Trial, summary: Summary) -> Iterator[tuple[Path, GeneratorCard]]:
+    """A temporary folder with the model's data: what generating needs of the checkpoint, the ONNX file and the card."""
     with tempfile.TemporaryDirectory() as scratch:
-        data = Path(scratch) / "data"
+        data = Path(scratch) / _DATA
         (data / CHECKPOINT).mkdir(parents=True)
         checkpoint = trial_folder(study, trial).checkpoint
         for name in inference_files(trial.config):
             shutil.copy(checkpoint / name, data / CHECKPOINT / name)
-        (data / "card.json").write_text(json.dumps(about, indent=1, default=asdict))
-        yield data
+        card = generator_card(study, trial, summary, _write_onnx(data / CHECKPOINT, data / _NETWORK))
+        write_json(data / "card.json", card)
+        yield data, card
 
 
-def _card(about: dict[str, Any]) -> str:
-    """The metric card in Markdown, for the page of the model version."""
-    tags, rows = about["tags"], []
-    scores: Card = about["scores"]
-    for metric, found in scores.items():
-        between = " | ".join(_number(card.get(metric)) for card in about["references"].values())
-        low, high = found.interval or (None, None)
-        own = f"{_number(found.mean)} ({_number(low)} to {_number(high)})"
-        rows.append(f"| {metric} | {own} | {between} | {found.note or meaning(metric)} |")
-    head = " | ".join(about["references"])
-    return "\n".join(
-        [
-            f"Generator of **{tags['arm']}**, seed {tags['seed']}, {about['images_seen']} images of {tags['faces']} faces",
-            f"(study {tags['study']}). The arm {about['verdict_on_the_arm']}",
-            "",
-            "Selected on validation clips: the arm with the best mean over seeds, and of its seeds the middle one. The best",
-            f"has the least sum of {SELECTED_BY}. Scores are",
-            "means over clips of held-out people (95 % interval by resampling people), next to the reference rows.",
-            "",
-            f"| score | this generator | {head} | |",
-            "|---|---|" + "---|" * len(about["references"]) + "---|",
-            *rows,
-            "",
-            f"`mlflow.pyfunc.load_model('models:/{NAME}/<version>').predict({{'image': ..., 'landmarks': ...}})`",
-        ]
-    )
+def _write_onnx(checkpoint: Path, file: Path) -> float:
+    """Write the generator of a checkpoint as an ONNX file; returns its largest difference from PyTorch, in grey levels."""
+    # PyTorch's exporter takes seconds to import, which a tracker without a model to register must not wait for.
+    from facegan.live.export import draw, draw_in_torch, largest_difference, network_graph
 
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    generator, config = load_generator(checkpoint)
+    graph = network_graph(generator, config)
+    write_bytes(file, graph.SerializeToString())
+    given = example(config.data.size)
+    image = np.ascontiguousarray(given["image"].transpose(0, 3, 1, 2), np.float32) / np.float32(127.5) - 1
+    points = given["landmarks"].astype(np.float32)
+    return largest_difference(draw(graph, image, points), draw_in_torch(generator, config, image, points))

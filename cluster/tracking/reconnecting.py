@@ -23,6 +23,11 @@ class ReconnectingTracker:
         """Where the runs are and how to open them. Raises UserError if the server does not answer."""
         return self._reached().location
 
+    @property
+    def view(self) -> str:
+        """A link to the arms' scores and curves. Raises UserError if the server does not answer."""
+        return self._reached().view
+
     def sync(self) -> None:
         self._reached().sync()
 

@@ -31,6 +31,10 @@ class Tracker(Protocol):
     def location(self) -> str:
         """Where the runs are and how to open them, for the console."""
 
+    @property
+    def view(self) -> str:
+        """A link that opens the arms' scores and curves, once the server answers; empty where none is known."""
+
     def sync(self) -> None:
         """Send the metrics, sample images, scores and states that the study folder has gained."""
 

@@ -10,6 +10,7 @@ figure2         the poster's Figure 2: images and errors of each arm
 loss_curves     loss terms at the end of training and over time
 gradient_figure heat maps of the gradient diagnostics
 sheets          sample grids and contact sheets
+generator_card  the card of a registered generator: scores, terms of the data, uses
 
 To add a section to the report, add a template, include it in report.html, and pass what it needs in `page.write_report`. The
 templates only format: every result on the page is in summary.json, which a test checks.

@@ -53,6 +53,9 @@ def test_the_console_shows_progress_rate_and_eta(ablated: tuple[Any, str]) -> No
     assert "random weights" in output
     assert re.search(r"train +100% +192/192 images +\d+ images/s +ETA 0 s", output)
     assert "report.html" in output
+    assert re.search(
+        r"^curves +http://127\.0\.0\.1:5000/#/experiments/1/runs\?\S+viewStateShareKey=facegan-", output, re.MULTILINE
+    )
 
 
 def test_every_trial_is_completed_and_scored(ablated: tuple[Any, str]) -> None:

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 
 from cluster.tracking import start_tracker
 from cluster.tracking.mlflow_tracker import how_to_open
+from cluster.tracking.study_view import links_to_views
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
@@ -21,7 +22,8 @@ from tests.planning import PLANNED_DATA
 @pytest.mark.parametrize(
     ("uri", "on_a_cluster", "word"),
     [
-        ("sqlite:////home/me/studies/mlflow.db", False, "make mlflow"),
+        (f"sqlite:///{Path.cwd()}/studies/mlflow.db", False, "make mlflow)"),
+        ("sqlite:////home/me/my studies/mlflow.db", False, "make mlflow STUDIES='/home/me/my studies')"),
         ("http://127.0.0.1:5000", True, "make mlflow-tunnel"),
         ("http://127.0.0.1:5000", False, ""),
         ("http://mlflow.example.org", True, ""),
@@ -76,7 +78,9 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
         runs["study"].data.metrics["study/trials_ended"] == 1
         and "study/best_validation_score" not in runs["study"].data.metrics
     )
-    assert runs["study"].data.tags["mlflow.note.content"] == "the *note*"
+    note = runs["study"].data.tags["mlflow.note.content"]
+    assert note == f"[Scores and curves of all arms]({tracker.view})\n\nthe *note*"
+    assert [link for _, link in links_to_views(client, client.tracking_uri)] == [tracker.view], "the view is replaced"
     assert runs["study"].data.tags["claim"] == "yes"
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
 
