@@ -107,6 +107,8 @@ def _more_seeds(plan: Plan, effects: StudyEffects, price: _Price) -> NextStep | 
     None where that takes more than `_MOST_SEEDS` on each of them.
     """
     planned = [arm.levels for arm in plan.arms if arm.levels]
+    if not effects.family.tests:  # of a single arm
+        return None
     level = effects.nominal_level / effects.family.tests
     most, within_reach, beyond = 0, list[str](), list[str]()
     for metric, found in effects.metrics.items():

@@ -117,3 +117,25 @@ def test_a_study_that_is_decided_incomplete_or_plans_its_looks_has_no_next_step(
     assert summary.next_steps
     trial_folder(tmp_path / "left", plan.trials[0]).write_state("RUNNING", images=0, seconds=0.0, passes={})
     assert summarise_study(tmp_path / "left", plan).next_steps == ()
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+@pytest.mark.parametrize(
+    "found",
+    [
+        design("figure2", names=("full",)),
+        design("figure2", names=("no_pixel", "full")),
+        design("loo", *FACTORS),
+        design("add-one", "pixel", "identity"),
+        design("fraction", "pixel", "perceptual", "identity", size="half"),
+        design("fraction", *FACTORS, size="quarter", names=tuple(arm.name for arm in QUARTER.arms[:3])),
+        design("fraction", *FACTORS, size="half"),
+    ],
+    ids=["one arm", "two arms", "loo", "add-one", "half of 3", "part of a quarter", "half of 5"],
+)
+def test_every_design_has_its_steps_or_none(tiny: Config, tmp_path: Path, found: Design, seeds: tuple[int, ...]) -> None:
+    steps = finished(tmp_path, plan_of(tiny, found, seeds), {}, noise=0.03).next_steps
+    is_mixed = found.name == "fraction" and len(found.arms) == 4
+    assert [step.flags for step in steps if "--extend" in step.flags] == (["--extend fold-over"] if is_mixed else [])
+    assert len(seeds) > 1 or all("--seeds" not in step.flags for step in steps), "one seed shows no noise"
+    assert all(step.runs > 0 and step.sentence for step in steps)
