@@ -24,6 +24,8 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     unknown = sorted({trial.arm for trial in plan.trials} - set(names))
     if unknown:
         yield f"trials of the unknown arm {unknown[0]!r}"
+    if len(set(plan.extension)) < len(plan.extension) or not set(plan.extension) < set(names):
+        yield "its extension is not a part of its arms"
     twice, count = Counter((trial.arm, trial.seed, trial.candidate) for trial in plan.trials).most_common(1)[0]
     if count > 1:
         yield f"two trials of arm {twice[0]!r}, seed {twice[1]} and candidate {twice[2]}"

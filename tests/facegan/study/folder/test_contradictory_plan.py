@@ -35,6 +35,11 @@ def set_value(*path: Any, value: Any) -> Callable[[Any], None]:
         ),
         (set_value("plan", "design", value="compare"), "a comparison has a base, and an arm with changes"),
         (lambda content: content["plan"]["arms"].append(content["plan"]["arms"][0]), "two arms have one name"),
+        (set_value("plan", "extension", value=["bogus"]), "its extension is not a part of its arms"),
+        (
+            lambda content: set_value("plan", "extension", value=[arm["name"] for arm in content["plan"]["arms"]])(content),
+            "not a part",
+        ),
         (set_value("equalised", value="something else"), "what follows from its plan"),
         (set_value("run_order", value=[]), "what follows from its plan"),
     ],
