@@ -99,14 +99,14 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
     data_folder: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The crops are those of the study's copy of the manifest, so that the data set is not asked for."""
-    study, uri = tmp_path / "study", StorageURI("s3://lab/studies/one")
+    study, uri = tmp_path / "study", StorageURI("s3://reenact/studies/one")
     plan = live_study(study, tiny, data_folder)
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     with s3_environment(f"http://{host}:{port}"):
-        s3_client().create_bucket(Bucket="lab")
+        s3_client().create_bucket(Bucket="reenact")
         uri.write("plan.json", (study / "plan.json").read_bytes())
         ingest = json.loads(next(data_folder.glob("manifest-*.json")).read_text())["ingest"]
         uri.write("manifest.json", json.dumps({"ingest": ingest | {"crop_scale": 1.5}}).encode())

@@ -74,7 +74,7 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
     data_folder: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder lies here, not in the bucket."""
-    study, uri = tmp_path / "study", StorageURI("s3://lab/studies/one")
+    study, uri = tmp_path / "study", StorageURI("s3://serve/studies/one")
     plan = live_study(study, tiny, data_folder)
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
@@ -82,7 +82,7 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
     server.start()
     host, port = server.get_host_and_port()
     with s3_environment(f"http://{host}:{port}"):
-        s3_client().create_bucket(Bucket="lab")
+        s3_client().create_bucket(Bucket="serve")
         for name in ("plan.json", "summary.json"):
             uri.write(name, (study / name).read_bytes())
         for trial in plan.trials:
