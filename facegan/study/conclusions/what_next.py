@@ -68,11 +68,12 @@ class _Price:
 
 def _fold_over(plan: Plan, effects: StudyEffects, price: _Price) -> NextStep | None:
     """The fold-over of a fraction in which effects of up to two factors are aliased with each other."""
-    planned = [arm.levels for arm in plan.arms]
+    planned = [arm.levels for arm in plan.arms if arm.levels]
     folded = fold_over(planned) if plan.design == "fraction" and not plan.extension else []
-    mixed = _mixed(planned)
-    left = _mixed([*planned, *folded])
-    if not folded or len(left) == len(mixed):
+    if not folded:
+        return None
+    mixed, left = _mixed(planned), _mixed([*planned, *folded])
+    if len(left) == len(mixed):
         return None
     found = _found_mixed(effects.metrics)
     parts = [
