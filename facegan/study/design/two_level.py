@@ -62,17 +62,27 @@ def fraction(factors: Sequence[str], size: Fraction) -> list[Row]:
     return rows
 
 
+def is_whole_fraction(rows: Sequence[Row]) -> bool:
+    """Whether these are all rows of a half or a quarter that `fraction` makes."""
+    factors = list(rows[0]) if rows else []
+    sizes: list[Fraction] = [*(["half"] if len(factors) > 2 else []), *(["quarter"] if len(factors) in _QUARTERS else [])]
+    return any(sorted(map(_levels, rows)) == sorted(map(_levels, fraction(factors, size))) for size in sizes)
+
+
+def _levels(row: Row) -> tuple[int, ...]:
+    return tuple(row.values())
+
+
 def fold_over(rows: Sequence[Row]) -> list[Row]:
     """The rows of a regular fraction with the levels of some factors reversed, which doubles the fraction.
 
     Of all sets of factors the one is chosen with which both halves together have the fewest short words in their defining
-    relation (minimum aberration); of equals the smallest. Empty for rows that are no regular fraction. Source: Montgomery,
+    relation (minimum aberration); of equals the smallest. Empty for other rows than those of `fraction`. Source: Montgomery,
     Design and Analysis of Experiments, 8.5.2 (fold-over of resolution III designs), with every other set of factors besides.
     """
-    factors = list(rows[0]) if rows else []
-    relation = [word for word, _ in defining_relation(rows)]
-    if not relation or len(rows) * (len(relation) + 1) != 2 ** len(factors):
+    if not is_whole_fraction(rows):
         return []
+    factors, relation = list(rows[0]), [word for word, _ in defining_relation(rows)]
 
     def word_lengths(reversed_factors: Word) -> list[int]:
         kept = [len(word) for word in relation if len(set(word) & set(reversed_factors)) % 2 == 0]

@@ -130,8 +130,20 @@ def test_a_study_that_is_decided_incomplete_or_plans_its_looks_has_no_next_step(
         design("fraction", "pixel", "perceptual", "identity", size="half"),
         design("fraction", *FACTORS, size="quarter", names=tuple(arm.name for arm in QUARTER.arms[:3])),
         design("fraction", *FACTORS, size="half"),
+        design("fraction", "pixel", "perceptual", "identity", size="half", names=("full",)),
+        design("fraction", "pixel", "perceptual", "identity", size="half", names=("full", "only_pixel")),
     ],
-    ids=["one arm", "two arms", "loo", "add-one", "half of 3", "part of a quarter", "half of 5"],
+    ids=[
+        "one arm",
+        "two arms",
+        "loo",
+        "add-one",
+        "half of 3",
+        "part of a quarter",
+        "half of 5",
+        "one of a half",
+        "two of a half",
+    ],
 )
 def test_every_design_has_its_steps_or_none(tiny: Config, tmp_path: Path, found: Design, seeds: tuple[int, ...]) -> None:
     steps = finished(tmp_path, plan_of(tiny, found, seeds), {}, noise=0.03).next_steps
