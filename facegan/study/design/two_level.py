@@ -65,8 +65,9 @@ def fraction(factors: Sequence[str], size: Fraction) -> list[Row]:
 def is_whole_fraction(rows: Sequence[Row]) -> bool:
     """Whether these are all rows of a half or a quarter that `fraction` makes."""
     factors = list(rows[0]) if rows else []
-    sizes: list[Fraction] = [*(["half"] if len(factors) > 2 else []), *(["quarter"] if len(factors) in _QUARTERS else [])]
-    return any(sorted(map(_levels, rows)) == sorted(map(_levels, fraction(factors, size))) for size in sizes)
+    known = [fraction(factors, "half")] if len(factors) > 2 else []
+    known += [fraction(factors, "quarter")] if len(factors) in _QUARTERS else []
+    return any(sorted(map(_levels, rows)) == sorted(map(_levels, whole)) for whole in known)
 
 
 def _levels(row: Row) -> tuple[int, ...]:
