@@ -132,7 +132,8 @@ def _more_seeds(plan: Plan, effects: StudyEffects, price: _Price) -> NextStep | 
     seeds = _with_unused(plan.seeds, most)
     flags = f"--seeds {' '.join(map(str, seeds))}"
     if plan.base.start == "shipped":
-        sentence += f" Start weights are shipped for {SHIPPED_SEEDS} seeds, so this is a new study with a warm-up for each seed: give no --study, or another one."
+        sentence += f" Start weights are shipped for {SHIPPED_SEEDS} seeds, so this is a new study with a warm-up for each seed"
+        sentence += ": give no --study, or another one."
         return NextStep(f"--start random --warm_up 24000 {flags}", len(plan.arms) * len(seeds), None, None, sentence)
     return price.step(flags, len(plan.arms) * (len(seeds) - len(plan.seeds)), sentence)
 
