@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.ticker import every
@@ -17,10 +18,12 @@ from facegan.errors import UserError
 from facegan.report.plan_page import limit_line
 from facegan.study.cost.estimate import arm_configs
 from facegan.study.cost.limit import Limit
-from facegan.study.cost.schedule import wall_seconds
+from facegan.study.cost.schedule import whole_runs
 from facegan.study.cost.spending import COST, Forecast, Spending, read_spending, write_spending
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.search.expectation import expected_work
+from facegan.study.search.generations import with_all_candidates
 
 _EVERY_SECONDS = 5.0
 
@@ -56,7 +59,8 @@ class _Meter:
         self._write(lambda spent: spent)
 
     def forecast(self, plan: Plan, at_once: int) -> None:
-        """Write what the study will take, unless that was written for as many trials before."""
+        """Write what the study will take, of a search what is expected, unless that was written for as many trials before."""
+        plan = with_all_candidates(plan) if plan.search else plan
         todo = self._store.not_ended(plan.run_order())
         spent = read_spending(self._store.folder)
         if not todo or (spent.forecast is not None and spent.forecast.trials == len(plan.trials)):
@@ -64,12 +68,17 @@ class _Meter:
         rates = known_rates(self._flags, arm_configs(plan), self._store.folder)
         seeds = dict.fromkeys(trial.seed for trial in todo)
         warm_ups = self._store.not_ended(run for seed in seeds if (run := plan.warm_up(seed)))
-        seconds = wall_seconds(plan, todo, warm_ups, rates, at_once) if rates else None
-        if seconds is None or rates is None:
+        work_of = partial(expected_work, study=self._store.folder) if plan.search else whole_runs
+        work = work_of(plan, todo, warm_ups, rates, at_once)
+        if work.wall_seconds is None or rates is None:
             return
+        seconds = work.wall_seconds + rates.fixed.study
         price = price_now(self._flags.usd_per_hour)
         usd = None if price is None else (spent.usd or 0.0) + seconds / 3600 * price
-        forecast = Forecast(len(plan.trials), spent.seconds + seconds, usd, rates.source)
+        trained = sum(trial_folder(self._store.folder, run).state().images for run in (*plan.warm_ups(), *plan.trials))
+        images = [trained, *work.images.values()]
+        expected = None if None in images else sum(count or 0 for count in images)
+        forecast = Forecast(len(plan.trials), spent.seconds + seconds, usd, rates.source, expected)
         self._write(lambda now: replace(now, forecast=forecast))
 
     def end(self, plan: Plan) -> None:

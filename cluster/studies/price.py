@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from cluster.datasets.dataset import existing
@@ -20,9 +21,13 @@ from facegan.code_commit import code_commit
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.report.plan_page import plan_page
-from facegan.study.cost.estimate import Cluster, arm_configs, estimate_cost, priced_nodes
+from facegan.study.cost.estimate import Cluster, Estimate, arm_configs, estimate_cost, priced_nodes
 from facegan.study.cost.rates import Rates
+from facegan.study.cost.schedule import whole_runs
 from facegan.study.design.plan import WARM_UP, Plan, PlannedData, Trial, make_plan
+from facegan.study.search.expectation import expected_work
+from facegan.study.search.generations import with_all_candidates
+from facegan.study.search.results import SEARCH
 from facegan.training.precision import choose_precision
 
 _ANY_GPU = "a GPU"
@@ -40,8 +45,10 @@ class _Planned:
     """Whether the plan is the one that the study will have: the order of trials depends on all of it."""
 
 
-def print_plan(request: StudyRequest, flags: CostFlags, *, workers: int = 1) -> None:
+def print_plan(request: StudyRequest, flags: CostFlags, *, workers: int = 1) -> tuple[Estimate, Estimate]:
     """Print the cost of a study, and its power if it has several arms; trains nothing.
+
+    Returns what is expected, and the most that it can be: of a search, if no candidate is stopped early.
 
     `workers` are those of a data-parallel run. With the default of --probe_seconds the speed of each arm is measured on the
     cluster that RAY_ADDRESS names, or on this machine.
@@ -58,20 +65,27 @@ def print_plan(request: StudyRequest, flags: CostFlags, *, workers: int = 1) -> 
             rates, cluster = _probe(request, flags, planned, gflop, cluster, workers, notes)
     resources = request.trial_resources
     nodes = priced_nodes(1, resources.cpus_per_trial, resources.gpus_per_trial, len(planned.todo)) if workers == 1 else []
-    found = estimate_cost(
-        planned.plan,
-        planned.todo,
-        gflop,
-        rates,
-        [cluster, *nodes],
-        interruptions_per_hour=flags.interruptions_per_hour,
-        remote=request.shared.study.startswith("s3:"),
+    expected, most = (
+        estimate_cost(
+            planned.plan,
+            planned.todo,
+            gflop,
+            rates,
+            [cluster, *nodes],
+            interruptions_per_hour=flags.interruptions_per_hour,
+            remote=request.shared.study.startswith("s3:"),
+            work_of=work_of,
+        )
+        for work_of in (partial(expected_work, study=planned.study) if request.search else whole_runs, whole_runs)
     )
     if flags.json:
-        print(json.dumps({"estimate": asdict(found), "power": asdict(power) if power else None, "notes": notes}))
-        return
+        both = {"estimate": asdict(expected), **({"at_most": asdict(most)} if request.search else {})}
+        print(json.dumps({**both, "power": asdict(power) if power else None, "notes": notes}))
+        return expected, most
     lines = power_lines(request, power) if power else []
-    print("\n".join(plan_page(planned.plan, found, lines, order_is_known=planned.is_exact, notes=notes)))
+    at_most = most if request.search else None
+    print("\n".join(plan_page(planned.plan, expected, lines, order_is_known=planned.is_exact, notes=notes, at_most=at_most)))
+    return expected, most
 
 
 def _planned(request: StudyRequest) -> _Planned:
@@ -96,9 +110,12 @@ def _planned(request: StudyRequest) -> _Planned:
         auto_precision=choose_precision("auto", on_gpu=_has_gpu()),
     )
     if not is_exact:
+        plan = with_all_candidates(plan) if plan.search else plan
         return _Planned(plan, plan.run_order(), None, False)
     store = StudyStore(study_location(request, plan))
     plan = store.planned(plan) or plan
+    if plan.search and not (store.folder / SEARCH).exists():
+        plan = with_all_candidates(plan)
     return _Planned(plan, store.not_ended(plan.run_order()), store.folder, True)
 
 

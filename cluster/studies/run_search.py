@@ -20,6 +20,7 @@ from cluster.studies.run_study import (
     train,
 )
 from facegan.files import write_json
+from facegan.report.plan_page import total_line
 from facegan.report.search_text import search_lines
 from facegan.report.study_text import plan_lines
 from facegan.study.conclusions.finalists import arms_of_finalists
@@ -65,11 +66,11 @@ def run_search(
 
 
 def print_plans(request: StudyRequest, finalists: int, seeds: tuple[int, ...]) -> None:
-    """Print what both studies cost; as JSON in two lines. No candidate is taken to be stopped early."""
+    """Print what both studies cost, the search as its rule is expected to stop candidates; as JSON in two lines."""
     assert request.search is not None, "a search has settings"
     if not request.cost.json:
-        print("the search, if no candidate were stopped early:\n")
-    print_plan(_of_candidates(request), request.cost)
+        print("the search, as early stopping is expected to go:\n")
+    search = print_plan(_of_candidates(request), request.cost)
     arms = list(request.arms)
     for arm in request.arms:
         # The values are not known yet, and matter little for the cost.
@@ -77,8 +78,10 @@ def print_plans(request: StudyRequest, finalists: int, seeds: tuple[int, ...]) -
         values = typed({parameter.name: parameter.levels()[0] for parameter in space}, request.shared.config)
         arms += [replace(arm, name=f"{arm.name}_{n}", levels={}, changes=values) for n in range(1, finalists + 1)]
     if not request.cost.json:
-        print("\nthe finalists, beside the arms as configured:\n")
-    print_plan(_of_finalists(request, arms, seeds), request.cost)
+        print("\nthe finalists, all of them to the end, beside the arms as configured:\n")
+    again = print_plan(_of_finalists(request, arms, seeds), request.cost)
+    if not request.cost.json:
+        print("\n" + total_line(*zip(search, again, strict=True)))
 
 
 def _of_candidates(request: StudyRequest) -> StudyRequest:

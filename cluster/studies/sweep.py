@@ -24,7 +24,7 @@ from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.trial_resources import choose_trial_resources
 from cluster.runtime.waiting import explain_waiting
 from cluster.storage.weights import stage_vgg
-from cluster.studies.asha import CandidatesToRun, Halving, PauseAtRungs
+from cluster.studies.asha import CandidatesToRun, PauseAtRungs, RunningSearch
 from cluster.studies.cost_flags import CostFlags
 from cluster.studies.meter import cost_limit
 from cluster.studies.study_store import StudyStore
@@ -182,8 +182,8 @@ def _what_to_run(
         return limit is None or all(limit.fits(by_key[key]) for key in keys)
 
     if is_search:
-        halving = Halving(plan.trials, todo, store, lambda: _are_last(todo, sweep))
-        return CandidatesToRun(halving, lambda key: fits([key]), max_concurrent=at_once), PauseAtRungs(halving)
+        search = RunningSearch(plan.trials, todo, store, lambda: _are_last(todo, sweep))
+        return CandidatesToRun(search, lambda key: fits([key]), max_concurrent=at_once), PauseAtRungs(search)
     return TrialsThatFit(groups, fits, max_concurrent=at_once), FIFOScheduler()
 
 

@@ -16,17 +16,27 @@ _MOST_ORDER = 100
 
 
 def plan_page(
-    plan: Plan, found: Estimate, power: Sequence[str], *, order_is_known: bool, notes: Sequence[str] = ()
+    plan: Plan,
+    found: Estimate,
+    power: Sequence[str],
+    *,
+    order_is_known: bool,
+    notes: Sequence[str] = (),
+    at_most: Estimate | None = None,
 ) -> list[str]:
-    """A page for whoever pays; `power` are the lines of what it will find, `notes` what was not measured and why."""
+    """A page for whoever pays; `power` are the lines of what it will find, `notes` what was not measured and why.
+
+    Of a search `found` is what is expected, and `at_most` what it takes if no candidate is stopped early.
+    """
     return [
         *_head(plan, found),
+        *([_early_stopping(found, at_most)] if at_most else []),
         *_order(found, order_is_known),
         "",
         *_arms(found),
         *_rates(found, notes),
         "",
-        *_clusters(found),
+        *_clusters(found, at_most),
         *_storage(found.storage),
         *(["", *power] if power else []),
     ]
@@ -52,6 +62,31 @@ def _head(plan: Plan, found: Estimate) -> list[str]:
         f"{count} trials of {each}{warm}{done}",
         f"budget   {plan.budget.kind}: equal {plan.budget.equalised().split('. ')[0].split(': ')[0]}",
     ]
+
+
+def _early_stopping(found: Estimate, at_most: Estimate) -> str:
+    trained, whole = found.images or 0, at_most.images or 0
+    share = f" ({trained / whole:.0%})" if whole else ""
+    return (
+        f"search   {trained:,} of {whole:,} images{share} are expected: the mean of its rule, replayed on candidates in random "
+        "order"
+    )
+
+
+def total_line(expected: Sequence[Estimate], at_most: Sequence[Estimate]) -> str:
+    """The cost of a search and its finalists on the present cluster: what is expected, and at most."""
+    here = [found.clusters[0] for found in expected], [found.clusters[0] for found in at_most]
+    images = [sum(found.images or 0 for found in each) for each in (expected, at_most)]
+    hours = [[cost.wall_hours for cost in costs] for costs in here]
+    usd = [[cost.usd for cost in costs] for costs in here]
+    parts = [f"{images[0]:,} images (at most {images[1]:,})"]
+    parts += [" (at most ".join(duration(3600 * sum(h or 0 for h in each)) for each in hours) + ")"] if _known(hours) else []
+    parts += [" (at most ".join(f"${sum(u or 0 for u in each):.2f}" for each in usd) + ")"] if _known(usd) else []
+    return f"total    search and finalists on {expected[0].clusters[0].cluster.name}: {', '.join(parts)}"
+
+
+def _known(values: Sequence[Sequence[float | None]]) -> bool:
+    return all(value is not None for each in values for value in each)
 
 
 def _order(found: Estimate, is_known: bool) -> list[str]:
@@ -133,9 +168,12 @@ def _rates(found: Estimate, notes: Sequence[str]) -> list[str]:
     ]
 
 
-def _clusters(found: Estimate) -> list[str]:
+def _clusters(found: Estimate, at_most: Estimate | None) -> list[str]:
     rows = [["on", "trials at once", "wall", "$/hour", "dollars", "of them interruptions"]]
     rows += [_cluster_row(each) for each in found.clusters]
+    if at_most:
+        ends = [["wall at most", "dollars at most"], *([_wall(each), _usd(each)] for each in at_most.clusters)]
+        rows = [[*row, *end] for row, end in zip(rows, ends, strict=True)]
     return [
         *_table(rows),
         f"prices   list prices of {REGION}, {DATE}, from memory: CHECK THEM; with the head (${HEAD_USD_PER_HOUR:.2f} an hour)",
@@ -150,11 +188,19 @@ def _cluster_row(each: ClusterCost) -> list[str]:
     return [
         cluster.name + device,
         str(cluster.at_once),
-        "unknown" if each.wall_hours is None else duration(3600 * each.wall_hours),
+        _wall(each),
         "-" if cluster.usd_per_hour is None else f"{cluster.usd_per_hour:.2f}",
-        "-" if each.usd is None else f"{each.usd:.2f}",
+        _usd(each),
         "-" if not each.usd_of_interruptions else f"{each.usd_of_interruptions:.2f}",
     ]
+
+
+def _wall(each: ClusterCost) -> str:
+    return "unknown" if each.wall_hours is None else duration(3600 * each.wall_hours)
+
+
+def _usd(each: ClusterCost) -> str:
+    return "-" if each.usd is None else f"{each.usd:.2f}"
 
 
 def _storage(found: StorageEstimate) -> list[str]:

@@ -7,17 +7,35 @@ from facegan.study.search.results import LOW_CORRELATION, ArmSearch, CandidateRe
 
 def search_lines(result: SearchResult) -> list[str]:
     """The cost of the search, then each arm's candidates, best first, and its rungs."""
-    return [cost_sentence(result), *(line for arm in result.arms for line in _arm_lines(arm))]
+    lines = [f"search   {candidates_sentence(result)}", *(f"cost     {text}" for text in spent_sentences(result))]
+    return [*lines, *(line for arm in result.arms for line in _arm_lines(arm))]
 
 
-def cost_sentence(result: SearchResult) -> str:
+def spent_sentences(result: SearchResult) -> list[str]:
+    """What the search took, and what was expected of it before it began; nothing if no job has noted it."""
+    spent, expected = result.spent, result.spent.forecast
+    if not spent.seconds:
+        return []
+    text = f"The search took {duration(spent.seconds)}{_dollars(spent.usd)}"
+    if expected is None or not expected.seconds:
+        return [f"{text}."]
+    images = "" if expected.images is None else f"{expected.images:,.0f} images, "
+    text += f"; expected before: {images}{duration(expected.seconds)}{_dollars(expected.usd)}, {expected.source}"
+    return [f"{text}; actual over expected {spent.seconds / expected.seconds:.2f}."]
+
+
+def _dollars(usd: float | None) -> str:
+    return "" if usd is None else f", ${usd:.2f}"
+
+
+def candidates_sentence(result: SearchResult) -> str:
     """How many candidates each arm had, and what early stopping saved."""
     counts = {len(arm.candidates) for arm in result.arms}
     each = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     stopped = sum(candidate.state == "STOPPED" for arm in result.arms for candidate in arm.candidates)
     share = result.images / result.planned_images
     return (
-        f"search   {each} candidates for each of {len(result.arms)} arm{'s' * (len(result.arms) > 1)}, sampler "
+        f"{each} candidates for each of {len(result.arms)} arm{'s' * (len(result.arms) > 1)}, sampler "
         f"{result.settings.sampler}: {result.images:,} of {result.planned_images:,} images trained ({share:.0%}), "
         f"{stopped} candidates stopped early, {duration(result.seconds)} of training"
     )

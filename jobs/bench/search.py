@@ -6,7 +6,6 @@ with the least loss is looked up too: it shows what would come of comparing by t
 """
 
 import argparse
-import heapq
 import json
 import os
 import random
@@ -30,8 +29,10 @@ from facegan.presets import preset
 from facegan.records import from_json
 from facegan.study.design.candidates import SearchSettings, propose, rungs_of
 from facegan.study.design.search_space import parse_space
+from facegan.study.search.halving import Halving
 from facegan.study.search.objectives import REFERENCE, Measured, measured
 from facegan.study.search.pareto import hypervolume
+from facegan.study.search.replay import replay
 from facegan.study.search.rungs import Rungs
 from facegan.synthetic.config import SyntheticConfig
 from facegan.trial import TrialRun, run_trial
@@ -125,7 +126,7 @@ def _compare(runs: Sequence[tuple[Curve, float]], rungs: Sequence[int], args: ar
     replays = []
     for _ in range(_ORDERS):
         order = [0, *draw.sample(range(1, len(curves)), len(curves) - 1)]
-        trained, ended = replay([curves[i] for i in order], Rungs(rungs), args.images, args.processes)
+        trained, ended = _replay([curves[i] for i in order], rungs, args.images, args.processes)
         whole = order[: max(1, round(trained / args.images))]
         replays.append(
             {
@@ -156,35 +157,17 @@ def _volume(curves: Sequence[Curve]) -> float:
     return hypervolume([curve[-1].distances for curve in curves], REFERENCE)
 
 
-def replay(curves: Sequence[Curve], rungs: Rungs, images: int, at_once: int) -> tuple[int, list[int]]:
+def _replay(curves: Sequence[Curve], rungs: Sequence[int], images: int, at_once: int) -> tuple[int, list[int]]:
     """The images that ASHA trains, and the candidates that it trains to the end; all take equally long for an image."""
-    new, waiting, at = list(range(len(curves)))[::-1], set[str](), [0] * len(curves)
-    running: list[tuple[int, int]] = []  # the time of the next measurement, and the candidate
-    time, trained, ended = 0, 0, list[int]()
-    while True:
-        while len(running) < at_once:
-            chosen = rungs.best(waiting, last=False)
-            if chosen is None and new:
-                chosen = str(new.pop())
-            if chosen is None:
-                chosen = rungs.best(waiting, last=True)
-            if chosen is None:
-                break
-            waiting.discard(chosen)
-            number = int(chosen)
-            before = curves[number][at[number] - 1].images if at[number] else 0
-            trained += curves[number][at[number]].images - before
-            heapq.heappush(running, (time + curves[number][at[number]].images - before, number))
-        if not running:
-            return trained, ended
-        time, number = heapq.heappop(running)
-        found = curves[number][at[number]]
-        at[number] += 1
-        if found.images >= images:
-            ended.append(number)
-        else:
-            rungs.record(str(number), found)
-            waiting.add(str(number))
+    names = [str(number) for number in range(len(curves))]
+    found = replay(
+        Halving(dict.fromkeys(names, ""), {"": Rungs(rungs)}, names, (), lambda: True),
+        dict.fromkeys(names, (*rungs, images)),
+        lambda name, at: next(each for each in curves[int(name)] if each.images == at),
+        lambda _, start, end, starts: end - start,
+        at_once,
+    )
+    return sum(found.images.values()), [int(name) for name in found.whole]
 
 
 if __name__ == "__main__":

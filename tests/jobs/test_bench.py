@@ -13,15 +13,12 @@ import torch
 from facegan.config import Config
 from facegan.presets import preset
 from facegan.study.design.arms import choose_design
-from facegan.study.search.objectives import Measured
-from facegan.study.search.rungs import Rungs
 from facegan.training.packing import random_batch
 from facegan.training.state import new_state
 from facegan.training.step import step
 from jobs.bench import gpu
 from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
-from jobs.bench.search import replay
 from jobs.bench.start_and_batches import ARMS, nested_variances
 from jobs.bench.step import at_batch
 
@@ -168,16 +165,6 @@ def test_the_benchmark_of_searches_trains_candidates_and_replays_their_curves(tm
     (search,) = found["compared"]
     assert 0 < search["images"] <= 1 and search["whole_runs"] >= 1 and search["rank_of_chosen"] >= 1
     assert [m["images"] for m in found["searches"][0][0]["curve"]] == [8, 16, 24, 32, 72]
-
-
-def test_asha_on_paper_counts_the_images_of_each_candidate() -> None:
-    """All come to the rung, and the best one of three goes on."""
-
-    def curve(score: float) -> list[Measured]:
-        return [Measured(images, (score, score, score), score, True) for images in (8, 24)]
-
-    trained, ended = replay([curve(0.5), curve(0.9), curve(0.1)], Rungs([8]), 24, 1)
-    assert (trained, ended) == (8 + 8 + 24, [2])
 
 
 def test_exchange_on_paper() -> None:

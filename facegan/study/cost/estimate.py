@@ -7,7 +7,7 @@ from statistics import mean
 from facegan.config import Config
 from facegan.study.cost.prices import HEAD_USD_PER_HOUR, NODES, NodePrice, share_lost
 from facegan.study.cost.rates import Rates
-from facegan.study.cost.schedule import seconds_of_trial, wall_seconds
+from facegan.study.cost.schedule import WorkOf, images_of, whole_runs
 from facegan.study.cost.storage import StorageEstimate, storage_of
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 
@@ -64,6 +64,8 @@ class Estimate:
     order: tuple[str, ...]
     """Arm and seed of each trial, in the order in which they start."""
     arms: tuple[ArmCost, ...]
+    images: int | None
+    """Of all trials and warm-ups; None where seconds are the budget and a rate is not known."""
     rates: Rates | None
     """None if nothing is known."""
     trial_hours: float | None
@@ -84,52 +86,44 @@ def estimate_cost(
     *,
     interruptions_per_hour: float,
     remote: bool = False,
+    work_of: WorkOf = whole_runs,
 ) -> Estimate:
     """The cost of those trials of a plan that are still to be run, in the plan's order, with the warm-ups of their seeds.
 
-    `gflop` is the compute of an image by arm, by which rates that are missing are filled in; it may be empty.
+    `gflop` is the compute of an image by arm, by which rates that are missing are filled in; it may be empty. `work_of` says
+    what the trials take if not all of them train to their end; images and hours of the arms are those on the first cluster.
     """
     rates = rates.scaled(gflop) if rates else None
     warm_ups = [run for seed in dict.fromkeys(t.seed for t in todo) if (run := plan.warm_up(seed))]
-    runs = [*warm_ups, *todo]
-    images = [(run, _images(plan, run, rates)) for run in runs]
-    lengths = [seconds_of_trial(plan, run, rates) if rates else None for run in runs]
-    known = [length for length in lengths if length is not None]
+    runs, work = [*warm_ups, *todo], work_of(plan, todo, warm_ups, rates, clusters[0].at_once)
     labels = {arm.name: arm.label for arm in plan.arms} | {WARM_UP: "warm-up"}
     arms = []
     for arm in dict.fromkeys(run.arm for run in runs):
-        of_arm = [i for i, run in enumerate(runs) if run.arm == arm]
-        hours = [length / 3600 for i in of_arm if (length := lengths[i]) is not None]
-        counted = [count for i in of_arm if (count := images[i][1]) is not None]
+        images, seconds = work.images[arm], work.seconds[arm]
         arms.append(
             ArmCost(
                 arm,
                 labels[arm],
-                len(of_arm),
-                round(sum(counted)) if len(counted) == len(of_arm) else None,
+                sum(run.arm == arm for run in runs),
+                None if images is None else round(images),
                 gflop.get(arm),
                 rates.images_per_second.get(arm) if rates else None,
-                sum(hours) if len(hours) == len(of_arm) else None,
+                None if seconds is None else seconds / 3600,
             )
         )
+    hours = [arm.hours for arm in arms if arm.hours is not None]
     return Estimate(
         trials=len(todo),
         warm_ups=len(warm_ups),
         order=tuple(f"{trial.arm} {trial.seed}" for trial in todo),
         arms=tuple(arms),
+        images=None if any(arm.images is None for arm in arms) else sum(arm.images or 0 for arm in arms),
         rates=rates,
-        trial_hours=sum(known) / 3600 if rates and len(known) == len(lengths) else None,
-        clusters=tuple(_on_cluster(plan, todo, warm_ups, rates, c, interruptions_per_hour) for c in clusters),
+        trial_hours=sum(hours) if rates and len(hours) == len(arms) else None,
+        clusters=tuple(_on_cluster(plan, todo, warm_ups, rates, c, interruptions_per_hour, work_of) for c in clusters),
         interruptions_per_hour=interruptions_per_hour,
-        storage=storage_of(plan, [(run, count or 0) for run, count in images], clusters[0].at_once, remote),
+        storage=storage_of(plan, [(run, images_of(plan, run, rates) or 0) for run in runs], clusters[0].at_once, remote),
     )
-
-
-def _images(plan: Plan, run: Trial, rates: Rates | None) -> float | None:
-    if plan.budget.seconds is None or run.arm == WARM_UP:
-        return run.config.images
-    rate = rates.images_per_second.get(run.arm) if rates else None
-    return rate * plan.budget.seconds if rate else None
 
 
 def _on_cluster(
@@ -139,14 +133,15 @@ def _on_cluster(
     rates: Rates | None,
     cluster: Cluster,
     interruptions_per_hour: float,
+    work_of: WorkOf,
 ) -> ClusterCost:
     # A rate that the user gave, or one that was measured where the device has no name, holds for every GPU.
     fits = rates is not None and (not rates.device or not cluster.device or _same_device(rates.device, cluster.device))
-    seconds = wall_seconds(plan, todo, warm_ups, rates, cluster.at_once) if rates and fits else None
-    if seconds is None or not todo:
+    wall = work_of(plan, todo, warm_ups, rates, cluster.at_once).wall_seconds if fits else None
+    if wall is None or rates is None or not todo:
         return ClusterCost(cluster, 0.0 if not todo else None, None, None)
-    lost = 0.0
-    if cluster.spot and rates:
+    seconds, lost = wall + rates.fixed.study, 0.0
+    if cluster.spot:
         speeds = [rate for run in todo if (rate := rates.images_per_second.get(run.arm))]
         between = plan.base.checkpoint_every / mean(speeds) if speeds else 0.0
         lost = seconds * share_lost(between, interruptions_per_hour)

@@ -1,23 +1,50 @@
 """How long the trials of a plan take, several at once."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from facegan.study.cost.rates import Rates
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What runs take with so many at once, `WARM_UP` for the warm-ups in place of an arm; None: its rate is not known."""
+
+    images: Mapping[str, float | None]
+    """By arm."""
+    seconds: Mapping[str, float | None]
+    """By arm, of its runs one after the other, with their fixed part."""
+    wall_seconds: float | None
+    """Without the study's own."""
+
+
+WorkOf = Callable[[Plan, Sequence[Trial], Sequence[Trial], Rates | None, int], Work]
+"""The work of these trials of a plan, after these warm-ups, with so many at once."""
+
+
 def seconds_of_trial(plan: Plan, trial: Trial, rates: Rates) -> float | None:
     """Wall seconds of a trial; None if the rate of its arm is not known."""
-    rate = rates.images_per_second.get(trial.arm)
     is_warm_up, limit = trial.arm == WARM_UP, plan.budget.seconds
-    if rate is None and (limit is None or is_warm_up):
+    scoring = 0.0 if is_warm_up or plan.search is not None else rates.fixed.scoring
+    if limit is None or is_warm_up:
+        seconds = seconds_of_stretch(trial, 0, trial.config.images, rates, starts=True)
+        return None if seconds is None else seconds + scoring
+    images = limit * rates.images_per_second.get(trial.arm, 0.0)
+    return rates.fixed.start + limit + checkpoints(images, trial) * rates.fixed.checkpoint + scoring
+
+
+def seconds_of_stretch(trial: Trial, start: int, end: int, rates: Rates, *, starts: bool) -> float | None:
+    """Wall seconds of a trial from some images to a checkpoint, with its start if it has to be started for that.
+
+    None if the rate of its arm is not known.
+    """
+    rate, fixed = rates.images_per_second.get(trial.arm), rates.fixed
+    if rate is None:
         return None
-    training = limit if limit is not None and not is_warm_up else trial.config.images / (rate or 1.0)
-    fixed = rates.fixed
-    images = trial.config.images if limit is None or is_warm_up else limit * (rate or 0.0)
-    scoring = 0.0 if is_warm_up or plan.search is not None else fixed.scoring
-    return fixed.start + training + checkpoints(images, trial) * fixed.checkpoint + scoring
+    further = checkpoints(end, trial) - (checkpoints(start, trial) if start else 0)
+    return (fixed.start if starts else 0.0) + (end - start) / rate + further * fixed.checkpoint
 
 
 def checkpoints(images: float, trial: Trial) -> int:
@@ -35,13 +62,35 @@ def makespan(lengths: Iterable[float], at_once: int) -> float:
     return max(places)
 
 
-def wall_seconds(plan: Plan, trials: Sequence[Trial], warm_ups: Sequence[Trial], rates: Rates, at_once: int) -> float | None:
-    """Seconds of a study whose warm-ups end before its trials start, with the study's own; None if a rate is not known."""
-    phases = []
-    for phase in (warm_ups, trials):
-        lengths = [seconds_of_trial(plan, trial, rates) for trial in phase]
-        known = [length for length in lengths if length is not None]
-        if len(known) < len(lengths):
-            return None
-        phases.append(makespan(known, at_once))
-    return sum(phases) + rates.fixed.study
+def whole_runs(plan: Plan, trials: Sequence[Trial], warm_ups: Sequence[Trial], rates: Rates | None, at_once: int) -> Work:
+    """The work of trials that all train to their end, started in this order once the warm-ups have ended."""
+    runs = [*warm_ups, *trials]
+    images = [images_of(plan, run, rates) for run in runs]
+    lengths = [seconds_of_trial(plan, run, rates) if rates else None for run in runs]
+    arms = {arm: [i for i, run in enumerate(runs) if run.arm == arm] for arm in dict.fromkeys(run.arm for run in runs)}
+    phases = [_all(lengths[: len(warm_ups)]), _all(lengths[len(warm_ups) :])]
+    walls = [None if phase is None else makespan(phase, at_once) for phase in phases]
+    return Work(
+        {arm: _sum(images[i] for i in of_arm) for arm, of_arm in arms.items()},
+        {arm: _sum(lengths[i] for i in of_arm) for arm, of_arm in arms.items()},
+        _sum(walls),
+    )
+
+
+def images_of(plan: Plan, run: Trial, rates: Rates | None) -> float | None:
+    """Images of a run that trains to its end; None where seconds are the budget and its rate is not known."""
+    if plan.budget.seconds is None or run.arm == WARM_UP:
+        return run.config.images
+    rate = rates.images_per_second.get(run.arm) if rates else None
+    return rate * plan.budget.seconds if rate else None
+
+
+def _all(values: Iterable[float | None]) -> list[float] | None:
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(found) else None
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = _all(values)
+    return None if known is None else sum(known)

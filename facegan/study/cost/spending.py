@@ -21,6 +21,8 @@ class Forecast:
     usd: float | None
     source: str
     """Where its rates are from."""
+    images: float | None = None
+    """Of training. None: seconds are the budget, and a rate is not known."""
 
 
 @dataclass(frozen=True, slots=True)

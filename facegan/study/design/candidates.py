@@ -45,6 +45,10 @@ class SearchSettings:
         if not 2 <= self.generation <= MOST_CANDIDATES:
             raise UserError(f"--generation is {self.generation}: from 2 to {MOST_CANDIDATES} candidates")
 
+    def at_a_time(self) -> int:
+        """Candidates of an arm that are proposed together: a generation, or all where the sampler does not learn."""
+        return self.generation if self.sampler in ("tpe", "nsga2") else self.candidates
+
 
 def rungs_of(images: int, batch: int) -> tuple[int, ...]:
     """The rungs of runs of so many images: after a ninth of them, a quarter and a half, in whole batches."""
@@ -81,7 +85,7 @@ def propose(settings: SearchSettings, arm: str, config: Config, told: Sequence[T
     space = of_arm(settings.space, config)
     if settings.sampler == "grid":
         return [{}, *_grid(space, config)][len(told) :]
-    count = min(settings.generation if _learns(settings) else settings.candidates, settings.candidates - len(told))
+    count = min(settings.at_a_time(), settings.candidates - len(told))
     if count <= 0:
         return []
     return _ask(settings, arm, config, space, told, count)
@@ -91,10 +95,6 @@ def _grid(space: Sequence[Parameter], config: Config) -> list[Values]:
     """The points of the grid without that of the arm as configured, which is candidate 0."""
     points = (typed(values, config) for values in grid(space))
     return [values for values in points if config.override(values) != config]
-
-
-def _learns(settings: SearchSettings) -> bool:
-    return settings.sampler in ("tpe", "nsga2")
 
 
 def _ask(

@@ -1,10 +1,11 @@
 """search.json: what a search found, by arm and candidate, from the folder of its trials."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from facegan.study.cost.spending import Spending, read_spending
 from facegan.study.design.arms import Arm
 from facegan.study.design.candidates import SearchSettings, Told
 from facegan.study.design.plan import Plan, Trial
@@ -80,6 +81,8 @@ class SearchResult:
     seconds: float
     """Of training, over all candidates."""
     arms: tuple[ArmSearch, ...]
+    spent: Spending = field(default_factory=Spending)
+    """By all jobs that worked on the search, and what was expected before its first trial."""
 
 
 def summarise_search(plan: Plan, study: Path, finalists: int) -> SearchResult:
@@ -95,6 +98,7 @@ def summarise_search(plan: Plan, study: Path, finalists: int) -> SearchResult:
         planned_images=sum(trial.config.images for trial in plan.trials),
         seconds=sum(state.seconds for state in states),
         arms=tuple(_arm(plan, study, arm, finalists) for arm in plan.arms),
+        spent=read_spending(study),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cluster.storage.uri import StorageURI
-from cluster.studies.asha import CandidatesToRun, Halving
+from cluster.studies.asha import CandidatesToRun, RunningSearch
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
 from facegan.study.design.plan import Plan
@@ -24,11 +24,11 @@ class Search:
         self.store, self.is_last = StudyStore(StorageURI(str(root))), is_last
         open_study(root, self.plan)
         self.names = {trial.key: f"{trial.arm} {trial.candidate}" for trial in self.plan.trials}
-        self.halving = self.again()
+        self.running = self.again()
 
-    def again(self) -> Halving:
+    def again(self) -> RunningSearch:
         todo = self.store.not_ended(self.plan.trials)
-        return Halving(self.plan.trials, todo, self.store, lambda: self.is_last)
+        return RunningSearch(self.plan.trials, todo, self.store, lambda: self.is_last)
 
     def run(self, key: str, score: float) -> str:
         """Train a candidate until it is paused or ends; its state then."""
@@ -41,7 +41,7 @@ class Search:
             metrics |= {"validation/image_distance": score, "validation/selection_score": 3 * score}
             folder.append_row(MetricsRow(images, 1.0, float(images), metrics))
             folder.write_state("COMPLETED" if images == IMAGES else "RUNNING", images=images, seconds=1.0, passes={})
-            if not self.halving.came(key, images, metrics):
+            if not self.running.came(key, images, metrics):
                 break
         return folder.state().state
 
@@ -56,7 +56,7 @@ SCORES = {0: 0.5, 1: 0.4, 2: 0.3, 3: 0.9, 4: 0.8, 5: 0.2}
 def run_all(search: Search, most: int = 100) -> list[str]:
     """Run what comes next, one at a time; the names in the order in which they ran."""
     ran = list[str]()
-    while len(ran) < most and (key := search.halving.next()) is not None:
+    while len(ran) < most and (key := search.running.halving.next()) is not None:
         ran.append(search.names[key])
         search.run(key, SCORES[int(ran[-1].split()[1])])
     return ran
@@ -69,7 +69,7 @@ def test_candidates_wait_at_rungs_and_the_best_third_goes_on(tmp_path: Path, tin
     ran = run_all(search)
     # 2 is the best of three and trains on to the next rung at once; 5 is the last, and the best of all.
     assert ran == ["full 2", "full 3", "full 4", "full 5"]
-    search.halving.stop_waiting()
+    search.running.stop_waiting()
     states = search.states()
     assert states.pop("full 5") == ("COMPLETED", IMAGES) and states.pop("full 2") == ("STOPPED", RUNGS[1])
     assert set(states.values()) == {("STOPPED", RUNGS[0])}
@@ -78,12 +78,12 @@ def test_candidates_wait_at_rungs_and_the_best_third_goes_on(tmp_path: Path, tin
 def test_while_more_candidates_will_be_proposed_the_others_wait(tmp_path: Path, tiny: Config) -> None:
     search = Search(tmp_path, tiny, "full", candidates=2, is_last=False)
     assert run_all(search) == ["full 0", "full 1"]
-    search.halving.stop_waiting()
+    search.running.stop_waiting()
     assert set(search.states().values()) == {("PAUSED", 24)}
     search.is_last = True
-    search.halving = search.again()
+    search.running = search.again()
     assert run_all(search) == ["full 1"], "the better one goes on to the end"
-    search.halving.stop_waiting()
+    search.running.stop_waiting()
     assert search.states() == {"full 0": ("STOPPED", 24), "full 1": ("COMPLETED", IMAGES)}
 
 
@@ -102,13 +102,13 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path, tiny: Config
     folder.path.mkdir(parents=True)
     folder.append_row(MetricsRow(8, 1.0, 1.0, {"loss/pixel": 1.0}))
     folder.write_state("RUNNING", images=8, seconds=1.0, passes={})
-    search.halving = search.again()
-    assert search.halving.new == [interrupted.key, search.plan.trials[5].key]
+    search.running = search.again()
+    assert search.running.halving.new == [interrupted.key, search.plan.trials[5].key]
     assert run_all(search)[:2] == ["full 4", "full 5"]
-    search.halving.stop_waiting()
+    search.running.stop_waiting()
     alone = Search(tmp_path / "alone", tiny, "full")
     run_all(alone)
-    alone.halving.stop_waiting()
+    alone.running.stop_waiting()
     assert search.states() == alone.states()
 
 
@@ -120,7 +120,7 @@ def test_tune_is_told_of_as_many_as_may_run_and_of_the_end(tmp_path: Path, tiny:
         asked.append(key)
         return True
 
-    source = CandidatesToRun(search.halving, fits, max_concurrent=2)
+    source = CandidatesToRun(search.running, fits, max_concurrent=2)
     first, second = (source.suggest(name) for name in "ab")
     assert isinstance(first, dict) and isinstance(second, dict) and source.suggest("c") is None
     assert first["keys"] + second["keys"] == asked
@@ -139,5 +139,5 @@ def test_tune_is_told_of_as_many_as_may_run_and_of_the_end(tmp_path: Path, tiny:
 
 def test_nothing_is_started_or_stopped_beyond_a_limit(tmp_path: Path, tiny: Config) -> None:
     search = Search(tmp_path, tiny, "full", candidates=2)
-    assert CandidatesToRun(search.halving, lambda key: False, max_concurrent=2).suggest("a") == "FINISHED"
+    assert CandidatesToRun(search.running, lambda key: False, max_concurrent=2).suggest("a") == "FINISHED"
     assert set(search.states().values()) == {("PENDING", 0)}

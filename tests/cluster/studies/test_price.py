@@ -1,14 +1,28 @@
 """What a plan counts of its arms before it is printed."""
 
+from pathlib import Path
+
 import pytest
 
+from cluster.storage.uri import StorageURI
+from cluster.studies import meter
 from cluster.studies.arguments import StudyArguments
+from cluster.studies.cost_flags import CostFlags
 from cluster.studies.price import _count, _planned
+from cluster.studies.rates import save_rates
 from cluster.studies.run_study import StudyRequest
+from cluster.studies.study_store import StudyStore
 from facegan.config import Config
 from facegan.study.cost.estimate import arm_configs
+from facegan.study.cost.rates import Rates
+from facegan.study.cost.spending import read_spending
 from facegan.study.design.arms import choose_design
+from facegan.study.design.candidates import SearchSettings
+from facegan.study.search.expectation import expected_work
+from facegan.study.search.generations import with_all_candidates
 from facegan.training.flops import count_step
+from tests.facegan.study.search.planted_search import IMAGES, candidates_plan, plant
+from tests.known import known
 
 
 @pytest.mark.slow
@@ -21,3 +35,26 @@ def test_arms_that_are_counted_together_compute_the_same(tiny: Config) -> None:
     configs = arm_configs(planned.plan)
     assert _count(configs, planned) == {arm: count_step(config)[0] for arm, config in configs.items()}
     assert not planned.is_exact, "its data set is not made yet"
+
+
+def test_what_is_written_before_a_search_is_what_its_plan_expects(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all candidates, of which a third is proposed yet; it is written once."""
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(meter, "price_now", lambda usd_per_hour: usd_per_hour)
+    space = known(candidates_plan(tiny, "full").search).space
+    plan = candidates_plan(tiny, "full", search=SearchSettings(space, "tpe", 9, 3))
+    rates, store = Rates({"full": 8.0}, "cpu", "by hand"), StudyStore(StorageURI(str(tmp_path / "study")))
+    store.open(plan)
+    save_rates(arm_configs(plan), rates)
+    counted = meter._Meter(store, CostFlags(usd_per_hour=3.6))
+    counted.forecast(plan, 2)
+    all_of_them = with_all_candidates(plan)
+    work, found = expected_work(all_of_them, all_of_them.run_order(), [], rates, 2), known(read_spending(store.folder).forecast)
+    assert (found.trials, found.images, found.source) == (9, work.images["full"], "by hand")
+    assert found.seconds == pytest.approx(known(work.wall_seconds) + rates.fixed.study, abs=1)
+    assert found.usd == pytest.approx(found.seconds / 1000, abs=0.001) and known(found.images) < 9 * IMAGES
+    plant(store.folder, plan.trials[0], (0.5, 0.5, 0.5), state="PAUSED")
+    counted.forecast(plan, 2)
+    assert read_spending(store.folder).forecast == found

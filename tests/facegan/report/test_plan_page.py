@@ -1,17 +1,22 @@
 """The page of a plan: at most 40 lines, with what is unknown said to be unknown."""
 
+from dataclasses import replace
+
 import pytest
 
 from facegan.config import Config
 from facegan.presets import preset
-from facegan.report.plan_page import plan_page
+from facegan.report.plan_page import plan_page, total_line
 from facegan.report.power_text import power_table
 from facegan.study.conclusions.planned_power import SEEDS, power_of_design
 from facegan.study.cost.estimate import Cluster, arm_configs, estimate_cost, priced_nodes
 from facegan.study.cost.rates import FixedSeconds, Rates
+from facegan.study.cost.schedule import whole_runs
 from facegan.study.design.analysis_plan import default_analysis
 from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import Plan, make_plan
+from facegan.study.search.expectation import expected_work
+from tests.facegan.study.search.planted_search import candidates_plan
 from tests.planning import PLANNED_DATA
 
 HERE = Cluster("this machine", 2, 1, 0.5, device="cpu")
@@ -59,6 +64,38 @@ def test_a_rate_of_a_gpu_gives_hours_and_dollars_on_its_nodes_alone() -> None:
     lost = 0.5 * (40_000 / 100 / 2 + 600) / 3600
     assert spot.wall_hours == pytest.approx(1.0 + lost)
     assert spot.usd_of_interruptions == pytest.approx(lost * (spot.cluster.usd_per_hour or 0))
+
+
+def test_a_search_has_an_expected_price_and_the_most_that_it_can_be() -> None:
+    plan = candidates_plan(preset("demo"), "full", candidates=3)
+    rates, one = Rates({"full": 10.0}, "cpu", "measured", FIXED), replace(HERE, at_once=1)
+    expected, most = (
+        estimate_cost(plan, plan.run_order(), {}, rates, [one], interruptions_per_hour=0.0, work_of=work_of)
+        for work_of in (expected_work, whole_runs)
+    )
+    lines = plan_page(plan, expected, [], order_is_known=True, at_most=most)
+    assert next(line for line in lines if line.startswith("search")).startswith("search   264 of 648 images (41%) are expected")
+    columns = [line.split("  ") for line in lines if line.startswith(("  on ", "  this machine"))]
+    head, row = ([cell.strip() for cell in cells if cell.strip()] for cells in columns)
+    assert dict(zip(head, row, strict=True)) == {
+        "on": "this machine",
+        "trials at once": "1",
+        "wall": "26 s",
+        "$/hour": "0.50",
+        "dollars": "0.00",
+        "of them interruptions": "-",
+        "wall at most": "1 min 5 s",
+        "dollars at most": "0.01",
+    }
+    other = plan_page(plan, most, [], order_is_known=True)
+    assert "at most" not in "\n".join(line for line in other if not line.startswith("storage"))
+    total = total_line([expected, most], [most, most])
+    assert total == (
+        "total    search and finalists on this machine: 912 images (at most 1,296), 1 min 31 s (at most 2 min 10 s), "
+        "$0.01 (at most $0.02)"
+    )
+    unknown = estimate_cost(plan, plan.run_order(), {}, None, [HERE], interruptions_per_hour=0.0)
+    assert total_line([unknown], [unknown]) == "total    search and finalists on this machine: 648 images (at most 648)"
 
 
 def test_the_order_is_that_of_the_plan() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from facegan.config import Config
 from facegan.study.cost.rates import FixedSeconds, Rates
-from facegan.study.cost.schedule import makespan, seconds_of_trial, wall_seconds
+from facegan.study.cost.schedule import Work, makespan, seconds_of_trial, whole_runs
 from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import Plan, make_plan
@@ -74,9 +74,11 @@ def test_warm_ups_end_before_the_arms_begin_and_are_not_scored(tiny: Config) -> 
     study = plan(tiny.override({"images": 32, "warm_up": 16, "checkpoint_every": 16}), "full", seeds=(0, 1))
     rates = Rates({"full": 8.0, "warm_up": 4.0}, "cpu", "", FIXED)
     warm_up, trial = 3.0 + 16 / 4.0 + 2.0, 3.0 + 32 / 8.0 + 2 * 2.0 + 5.0
-    assert wall_seconds(study, study.trials, study.warm_ups(), rates, 1) == 2 * (warm_up + trial) + 40.0
-    assert wall_seconds(study, study.trials, study.warm_ups(), rates, 2) == warm_up + trial + 40.0
-    assert wall_seconds(study, study.trials, study.warm_ups(), Rates({"full": 8.0}, "cpu", "", FIXED), 2) is None
+    found = whole_runs(study, study.trials, study.warm_ups(), rates, 1)
+    assert found == Work({"warm_up": 32, "full": 64}, {"warm_up": 2 * warm_up, "full": 2 * trial}, 2 * (warm_up + trial))
+    assert whole_runs(study, study.trials, study.warm_ups(), rates, 2).wall_seconds == warm_up + trial
+    without = whole_runs(study, study.trials, study.warm_ups(), Rates({"full": 8.0}, "cpu", "", FIXED), 2)
+    assert without == Work({"warm_up": 32, "full": 64}, {"warm_up": None, "full": 2 * trial}, None)
 
 
 def test_a_candidate_has_checkpoints_at_its_rungs_and_is_not_scored(tiny: Config) -> None:

@@ -8,6 +8,7 @@ from facegan.config import Config
 from facegan.files import read_json, write_json
 from facegan.records import from_json
 from facegan.report.search_text import search_lines
+from facegan.study.cost.spending import Forecast, Spending, write_spending
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from facegan.study.search.objectives import measured
 from facegan.study.search.results import SearchResult, summarise_search, told
@@ -71,11 +72,26 @@ def test_the_console_names_cost_candidates_and_rungs(tiny: Config, tmp_path: Pat
     assert (
         "4 candidates for each of 2 arms, sampler random: 936 of 1,728 images trained (54%), 3 candidates stopped early" in text
     )
+    assert "cost     " not in text, "no job has noted what it took"
     full = text[text.index("Full:") :]
     numbers = [line.split()[5] for line in full.splitlines()[2:6]]
     assert numbers == ["2", "3", "0", "1"], "the best first, then those that were stopped"
     assert "as configured" in full and "(finalist)" in full and "(STOPPED, does not follow)" in full
     assert "rung 24 images: 3 of 4 went on" in text and "too few of them" in text
+
+
+def test_what_a_search_took_is_told_beside_what_was_expected(tiny: Config, tmp_path: Path) -> None:
+    plan = planted_search(tmp_path, tiny)
+    forecast = Forecast(8, 120.0, 0.5, "by hand", 1000.4)
+    for written, text in (
+        (
+            Spending(90.0, 0.4, forecast=forecast),
+            "took 1 min 30 s, $0.40; expected before: 1,000 images, 2 min 0 s, $0.50, by hand; actual over expected 0.75.",
+        ),
+        (Spending(90.0), "took 1 min 30 s."),
+    ):
+        write_spending(tmp_path, written)
+        assert f"cost     The search {text}" in search_lines(summarise_search(plan, tmp_path, 1))
 
 
 def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_nothing(tiny: Config, tmp_path: Path) -> None:

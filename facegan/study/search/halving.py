@@ -1,0 +1,59 @@
+"""Which candidate of a search runs next: asynchronous successive halving over its arms, whoever runs the candidates."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from facegan.study.search.objectives import Measured
+from facegan.study.search.rungs import Rungs
+
+
+class Halving:
+    """The candidates of a search: those that are new, wait at a rung, run, or have trained to the end.
+
+    Candidates of an arm are compared with each other, never with those of another arm. `arms` has the arm of each candidate,
+    `rungs` those of each arm. `is_last` says whether no more candidates will be proposed.
+    """
+
+    def __init__(
+        self,
+        arms: Mapping[str, str],
+        rungs: Mapping[str, Rungs],
+        new: Iterable[str],
+        waiting: Iterable[str],
+        is_last: Callable[[], bool],
+    ) -> None:
+        self.arms, self.rungs, self._is_last = arms, rungs, is_last
+        self.new, self.waiting, self.running = list(new), set(waiting), set[str]()
+
+    def next(self) -> str | None:
+        """Take the candidate to run next; None if all must wait for those that run, or for more candidates."""
+        key = self._promoted(last=False)
+        if key is None and self.new:
+            key = self.new.pop(0)
+        elif key is None and self.waiting and self.is_last():
+            key = self._promoted(last=True)
+        if key is not None:
+            self.waiting.discard(key)
+            self.running.add(key)
+        return key
+
+    def came(self, key: str, found: Measured) -> bool:
+        """Record what a running candidate measured before its end; whether it goes on. If it does not, it waits."""
+        rungs = self.rungs[self.arms[key]]
+        if not rungs.record(key, found) or rungs.best({key}, last=self.is_last()) == key:
+            return True
+        self.running.discard(key)
+        self.waiting.add(key)
+        return False
+
+    def ended(self, key: str) -> None:
+        """Say that a candidate does not run any more."""
+        self.running.discard(key)
+
+    def is_last(self) -> bool:
+        """Whether all candidates have been begun, and no more will be proposed."""
+        return not self.new and self._is_last()
+
+    def _promoted(self, *, last: bool) -> str | None:
+        """The waiting candidate that goes on from the highest rung of any arm."""
+        chosen = [(rungs.last_rung(key), key) for rungs in self.rungs.values() if (key := rungs.best(self.waiting, last=last))]
+        return max(chosen, key=lambda each: each[0])[1] if chosen else None
