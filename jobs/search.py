@@ -50,7 +50,8 @@ class Search:
     generation: int = 8
     """Candidates of an arm that tpe and nsga2 propose at a time."""
     finalists: int = 1
-    """Candidates of each arm to train again: of those that no other one dominates, the best compromises."""
+    """Candidates of each arm to train again: the best compromises of those that no other one dominates, then of the next best.
+    The search goes on until as many of each arm have trained to the end."""
     seeds: tuple[str, ...] = ("1", "2", "3")
     """Seeds to train the finalists with. The search has seed 0."""
     trial_resources: Annotated[TrialResources, tyro.conf.arg(name="")] = field(default_factory=TrialResources)
@@ -62,11 +63,9 @@ def main(args: Search) -> None:
     config = args.shared.config
     names = () if args.arms == ("all",) else args.arms
     design = choose_design(args.design, config, factors=args.factors, size=args.fraction, names=names)
-    settings = SearchSettings(parse_space(args.space, config), args.sampler, args.candidates, args.generation)
+    settings = SearchSettings(parse_space(args.space, config), args.sampler, args.candidates, args.generation, args.finalists)
     for arm in design.arms:
         check_settings(settings, arm.apply(config))
-    if not 1 <= args.finalists <= args.candidates:
-        raise UserError(f"--finalists is {args.finalists}: from 1 to --candidates ({args.candidates})")
     _check_validation(config)
     seeds = check_seeds(args.seeds)
     if _SEARCH_SEED in seeds:
@@ -97,9 +96,9 @@ def main(args: Search) -> None:
         search=settings,
     )
     if args.cost.plan:
-        print_plans(request, args.finalists, seeds)
+        print_plans(request, seeds)
     else:
-        run_search(request, run, args.finalists, seeds)
+        run_search(request, run, seeds)
 
 
 def _check_validation(config: Config) -> None:

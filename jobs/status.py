@@ -45,7 +45,7 @@ def main(args: Status) -> None:
         store.pull()
         plan = read_plan(store.folder, "the study", location=args.study)
         status = study_status(plan, store.folder)
-        search = summarise_search(plan, store.folder, finalists=1) if plan.search else None
+        search = summarise_search(plan, store.folder) if plan.search else None
         if args.json:
             print(json.dumps({**asdict(status), "search": search and asdict(search)}), flush=True)
         else:

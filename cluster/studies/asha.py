@@ -12,7 +12,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from cluster.studies.study_store import StudyStore
-from facegan.study.design.plan import Trial
+from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, State, trial_folder
 from facegan.study.search.halving import Halving
 from facegan.study.search.objectives import measured
@@ -22,29 +22,34 @@ from facegan.study.search.rungs import Rungs
 class RunningSearch:
     """The candidates of a search while it runs, and the states of those that wait or are stopped.
 
-    `trials` are all trials of the search, also those that ended before an interruption: Tune's own ASHA would forget them.
+    `plan` has all trials of the search, also those that ended before an interruption: Tune's own ASHA would forget them.
     `todo` are those of them to run. `is_last` says whether no more candidates will be proposed.
     """
 
-    def __init__(self, trials: Sequence[Trial], todo: Sequence[Trial], store: StudyStore, is_last: Callable[[], bool]) -> None:
-        self._trials = {trial.key: trial for trial in trials}
+    def __init__(self, plan: Plan, todo: Sequence[Trial], store: StudyStore, is_last: Callable[[], bool]) -> None:
+        assert plan.search is not None, "a plan without candidates"
+        self._trials = {trial.key: trial for trial in plan.trials}
         self._store = store
         rungs: dict[str, Rungs] = {}
-        for arm in dict.fromkeys(trial.arm for trial in trials):
-            candidates = [trial for trial in trials if trial.arm == arm]
+        for arm in dict.fromkeys(trial.arm for trial in plan.trials):
+            candidates = [trial for trial in plan.trials if trial.arm == arm]
             rungs[arm] = Rungs(candidates[0].config.checkpoint_at)
             rungs[arm].replay(trial_folder(store.folder, trial) for trial in candidates)
-        images = {trial.key: trial_folder(store.folder, trial).state().images for trial in todo}
-        waiting = {t.key for t in todo if 0 < images[t.key] == rungs[t.arm].last_rung(t.key)}
+        states = {trial.key: trial_folder(store.folder, trial).state() for trial in plan.trials}
+        waiting = {t.key for t in todo if 0 < states[t.key].images == rungs[t.arm].last_rung(t.key)}
         # Those that were not begun, or were interrupted between two rungs.
         new = [trial.key for trial in todo if trial.key not in waiting]
-        self.halving = Halving({trial.key: trial.arm for trial in trials}, rungs, new, waiting, is_last)
+        whole = [key for key, state in states.items() if state.state == "COMPLETED"]
+        arms = {trial.key: trial.arm for trial in plan.trials}
+        self.halving = Halving(arms, rungs, new, waiting, is_last, whole, plan.search.finalists)
 
     def came(self, key: str, images: int, metrics: dict[str, Any]) -> bool:
         """Record what a running candidate reports; whether it goes on."""
+        if images >= self._trials[key].config.images:
+            self.halving.ended(key, whole=True)
+            return True
         found = measured(images, metrics)
-        # A trial resumed after its last image reports no score.
-        if found is None or images >= self._trials[key].config.images or self.halving.came(key, found):
+        if found is None or self.halving.came(key, found):
             return True
         self._write("PAUSED", key)
         return False

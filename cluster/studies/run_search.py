@@ -34,17 +34,15 @@ from facegan.study.search.results import SEARCH, SearchResult, summarise_search
 _CANDIDATES = "-candidates"
 
 
-def run_search(
-    request: StudyRequest, run_trials: RunTrials, finalists: int, seeds: tuple[int, ...]
-) -> tuple[Path, Plan] | None:
-    """Search, print what was found, and train so many finalists of each arm again with these seeds.
+def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, ...]) -> tuple[Path, Plan] | None:
+    """Search, print what was found, and train the finalists of each arm again with these seeds.
 
     Returns the folder and the plan of the finalists' study, None if the search came to a limit of its cost. Exits with code 1
     if trials failed.
     """
     study = prepare(_of_candidates(request))
     with study.store.only_driver():
-        result = _search(study, run_trials, finalists)
+        result = _search(study, run_trials)
     if result is None:
         print(f"search   ended at its limit: see jobs/status.py {study.shown_path}; a higher limit goes on", flush=True)
         return None
@@ -65,7 +63,7 @@ def run_search(
     )
 
 
-def print_plans(request: StudyRequest, finalists: int, seeds: tuple[int, ...]) -> None:
+def print_plans(request: StudyRequest, seeds: tuple[int, ...]) -> None:
     """Print what both studies cost, the search as its rule is expected to stop candidates; as JSON in two lines."""
     assert request.search is not None, "a search has settings"
     if not request.cost.json:
@@ -76,7 +74,9 @@ def print_plans(request: StudyRequest, finalists: int, seeds: tuple[int, ...]) -
         # The values are not known yet, and matter little for the cost.
         space = of_arm(request.search.space, arm.apply(request.shared.config))
         values = typed({parameter.name: parameter.levels()[0] for parameter in space}, request.shared.config)
-        arms += [replace(arm, name=f"{arm.name}_{n}", levels={}, changes=values) for n in range(1, finalists + 1)]
+        arms += [
+            replace(arm, name=f"{arm.name}_{n}", levels={}, changes=values) for n in range(1, request.search.finalists + 1)
+        ]
     if not request.cost.json:
         print("\nthe finalists, all of them to the end, beside the arms as configured:\n")
     again = print_plan(_of_finalists(request, arms, seeds), request.cost)
@@ -94,7 +94,7 @@ def _of_finalists(request: StudyRequest, arms: Sequence[Arm], seeds: tuple[int, 
     return replace(request, arms=tuple(arms), factors=factors, seeds=seeds, search=None)
 
 
-def _search(study: PreparedStudy, run_trials: RunTrials, finalists: int) -> SearchResult | None:
+def _search(study: PreparedStudy, run_trials: RunTrials) -> SearchResult | None:
     """Train candidates, a generation after the other, until each arm has as many as it should have; None at a limit."""
     store = study.store
     plan = study.plan(study.request.seeds)
@@ -112,7 +112,7 @@ def _search(study: PreparedStudy, run_trials: RunTrials, finalists: int) -> Sear
         count = len(more.trials) - len(plan.trials)
         print(f"search   {len(plan.trials)} candidates have been measured, {count} more are proposed", flush=True)
         plan = store.open(more)
-    result = summarise_search(plan, store.folder, finalists)
+    result = summarise_search(plan, store.folder)
     write_json(store.folder / SEARCH, result)
     store.push()
     tracker.finish("\n".join(search_lines(result)), {})

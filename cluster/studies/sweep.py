@@ -182,7 +182,7 @@ def _what_to_run(
         return limit is None or all(limit.fits(by_key[key]) for key in keys)
 
     if is_search:
-        search = RunningSearch(plan.trials, todo, store, lambda: _are_last(todo, sweep))
+        search = RunningSearch(plan, todo, store, lambda: _are_last(todo, sweep))
         return CandidatesToRun(search, lambda key: fits([key]), max_concurrent=at_once), PauseAtRungs(search)
     return TrialsThatFit(groups, fits, max_concurrent=at_once), FIFOScheduler()
 

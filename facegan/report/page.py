@@ -14,7 +14,7 @@ from facegan.metrics.table import HEADLINES, METRICS, display_name, formatted, m
 from facegan.report.change_table import cost_line
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration, p_text
-from facegan.report.search_text import best_first, candidates_sentence, rung_sentence, spent_sentences, values_text
+from facegan.report.search_text import best_first, candidates_sentence, rung_sentence, search_notes, values_text
 from facegan.report.study_text import analysis_line
 from facegan.report.versions import installed_versions
 from facegan.study.analysis.effect_records import StudyEffects, VarianceComponents
@@ -110,7 +110,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         config=config.flat(),
         differences=_differences(summary, config),
         search_cost=candidates_sentence(summary.search) if summary.search else "",
-        search_spent=spent_sentences(summary.search) if summary.search else [],
+        search_notes=search_notes(summary.search) if summary.search else [],
         searched_values=_searched_values(summary),
         trained={a.name: _trained(a, config) for a in summary.study.arms},
         cost_text=cost_line(summary.change.cost) if summary.change else "",

@@ -1,18 +1,25 @@
 """What a search found, as lines of text for the console."""
 
+from facegan.errors import printable
 from facegan.report.formatting import duration
 from facegan.study.design.search_space import Values
 from facegan.study.search.results import LOW_CORRELATION, ArmSearch, CandidateResult, RungResult, SearchResult
 
+_GOES_ON = ("PENDING", "RUNNING", "PAUSED")
+
 
 def search_lines(result: SearchResult) -> list[str]:
     """The cost of the search, then each arm's candidates, best first, and its rungs."""
-    lines = [f"search   {candidates_sentence(result)}", *(f"cost     {text}" for text in spent_sentences(result))]
+    lines = [f"search   {candidates_sentence(result)}", *(f"         {text}" for text in search_notes(result))]
     return [*lines, *(line for arm in result.arms for line in _arm_lines(arm))]
 
 
-def spent_sentences(result: SearchResult) -> list[str]:
-    """What the search took, and what was expected of it before it began; nothing if no job has noted it."""
+def search_notes(result: SearchResult) -> list[str]:
+    """What the search took beside what was expected, and arms with fewer finalists than were asked for."""
+    return [*_spent(result), *_missing_finalists(result)]
+
+
+def _spent(result: SearchResult) -> list[str]:
     spent, expected = result.spent, result.spent.forecast
     if not spent.seconds:
         return []
@@ -20,8 +27,18 @@ def spent_sentences(result: SearchResult) -> list[str]:
     if expected is None or not expected.seconds:
         return [f"{text}."]
     images = "" if expected.images is None else f"{expected.images:,.0f} images, "
-    text += f"; expected before: {images}{duration(expected.seconds)}{_dollars(expected.usd)}, {expected.source}"
+    text += f"; expected before: {images}{duration(expected.seconds)}{_dollars(expected.usd)}, {printable(expected.source)}"
     return [f"{text}; actual over expected {spent.seconds / expected.seconds:.2f}."]
+
+
+def _missing_finalists(result: SearchResult) -> list[str]:
+    """Nothing while the search goes on."""
+    if any(candidate.state in _GOES_ON for arm in result.arms for candidate in arm.candidates):
+        return []
+    found = {arm.label: sum(candidate.is_finalist for candidate in arm.candidates) for arm in result.arms}
+    few = [f"{label} {count}" for label, count in found.items() if count < result.settings.finalists]
+    asked = f"{result.settings.finalists} finalist{'s' * (result.settings.finalists > 1)} of each arm"
+    return [f"Of {asked} there are fewer, because no more candidates trained to the end: {', '.join(few)}."] if few else []
 
 
 def _dollars(usd: float | None) -> str:

@@ -37,7 +37,7 @@ def search(tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """A finished search, its plan and its result; its trials lie beside it by number."""
     root = tmp_path_factory.mktemp("search")
     plan = planted_search(root, tiny)
-    found = summarise_search(plan, root, 1)
+    found = summarise_search(plan, root)
     for number, trial in enumerate(plan.trials):
         trial_folder(root, trial).path.rename(root / str(number))
     (root / "plan.json").rename(root / "whole.json")
@@ -57,7 +57,7 @@ def use(root: Path) -> SearchResult:
     if plan.search is not None:
         for arm in plan.arms:
             plan.with_candidates({arm.name: propose(plan.search, arm.name, arm.apply(plan.base), told(plan, root, arm))})
-    found = summarise_search(plan, root, 1)
+    found = summarise_search(plan, root)
     assert all(line.isprintable() for text in search_lines(found) for line in text.split("\n"))
     arms_of_finalists(found, plan.arms)
     return found

@@ -11,6 +11,13 @@ COST = "cost.json"
 _CURE = "remove it, and what was spent before is forgotten"
 
 
+def _check(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if value is not None and not 0 <= value <= 1e12:
+            raise UserError(f"{name} is {value}: from 0 to 1e12")
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What a study was to take, with what had been spent before it was made."""
@@ -23,6 +30,9 @@ class Forecast:
     """Where its rates are from."""
     images: float | None = None
     """Of training. None: seconds are the budget, and a rate is not known."""
+
+    def __post_init__(self) -> None:
+        _check(self, "seconds", "usd", "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +50,7 @@ class Spending:
     """The limit at which the study ended, as in '--max_hours 2'; '' where it did not."""
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "usd", "usd_per_hour"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1e12:
-                raise UserError(f"{name} is {value}: from 0 to 1e12")
+        _check(self, "seconds", "usd", "usd_per_hour")
 
     def after(self, seconds: float, usd_per_hour: float | None) -> "Spending":
         """With so many more seconds at a price."""

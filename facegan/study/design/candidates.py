@@ -38,12 +38,16 @@ class SearchSettings:
     """Of each arm."""
     generation: int
     """Candidates of an arm that are proposed at a time, from what those before measured."""
+    finalists: int = 1
+    """Of each arm, to be trained again; the search goes on until as many have trained to the end."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.candidates <= MOST_CANDIDATES:
             raise UserError(f"--candidates is {self.candidates}: from 2 to {MOST_CANDIDATES}, the configured weights included")
         if not 2 <= self.generation <= MOST_CANDIDATES:
             raise UserError(f"--generation is {self.generation}: from 2 to {MOST_CANDIDATES} candidates")
+        if not 1 <= self.finalists <= self.candidates:
+            raise UserError(f"--finalists is {self.finalists}: from 1 to --candidates ({self.candidates})")
 
     def at_a_time(self) -> int:
         """Candidates of an arm that are proposed together: a generation, or all where the sampler does not learn."""

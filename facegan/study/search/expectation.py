@@ -59,6 +59,7 @@ def _count(candidates: int) -> int:
 def _replayed(
     plan: Plan, todo: Sequence[Trial], done: dict[str, int], rates: Rates | None, at_once: int, draw: random.Random
 ) -> Replayed:
+    assert plan.search is not None, "a plan without candidates"
     trials = {trial.key: trial for trial in plan.trials}
     scores, rungs = _scores(plan, done, draw), {}
     for arm in plan.arms:
@@ -68,11 +69,11 @@ def _replayed(
             for images in (images for images in trials[key].config.checkpoint_at if images <= done[key]):
                 rungs[arm.name].record(key, _measured(scores, key, images))
     waiting = [trial.key for trial in todo if 0 < done[trial.key] == rungs[trial.arm].last_rung(trial.key)]
-    later = _generations(plan, [trial for trial in todo if trial.key not in waiting])
+    later = _generations(plan.search.at_a_time(), [trial for trial in todo if trial.key not in waiting])
     new = later.pop(0) if later else []
     arms = {trial.key: trial.arm for trial in plan.trials}
     return replay(
-        Halving(arms, rungs, new, waiting, lambda: not later),
+        Halving(arms, rungs, new, waiting, lambda: not later, _whole(plan, done), plan.search.finalists),
         {t.key: [n for n in (*t.config.checkpoint_at, t.config.images) if n > rungs[t.arm].last_rung(t.key)] for t in todo},
         partial(_measured, scores),
         lambda key, start, end, starts: _seconds(trials[key], start, end, rates, starts=starts),
@@ -86,10 +87,12 @@ def _seconds(trial: Trial, start: int, end: int, rates: Rates | None, *, starts:
     return float(end - start) if found is None else found
 
 
-def _generations(plan: Plan, new: Sequence[Trial]) -> list[list[str]]:
+def _whole(plan: Plan, done: dict[str, int]) -> list[str]:
+    return [trial.key for trial in plan.trials if done[trial.key] >= trial.config.images]
+
+
+def _generations(size: int, new: Sequence[Trial]) -> list[list[str]]:
     """The candidates, which are in order, by when they are proposed."""
-    assert plan.search is not None, "a plan without candidates"
-    size = plan.search.at_a_time()
     return [[trial.key for trial in found] for _, found in groupby(new, key=lambda trial: trial.candidate // size)]
 
 

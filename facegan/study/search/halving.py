@@ -10,7 +10,8 @@ class Halving:
     """The candidates of a search: those that are new, wait at a rung, run, or have trained to the end.
 
     Candidates of an arm are compared with each other, never with those of another arm. `arms` has the arm of each candidate,
-    `rungs` those of each arm. `is_last` says whether no more candidates will be proposed.
+    `rungs` those of each arm. `is_last` says whether no more candidates will be proposed. Once the rule lets no more of them go
+    on, each arm's best ones do until as many as `finalists` have trained to the end; `whole` are those that have already.
     """
 
     def __init__(
@@ -20,9 +21,12 @@ class Halving:
         new: Iterable[str],
         waiting: Iterable[str],
         is_last: Callable[[], bool],
+        whole: Iterable[str] = (),
+        finalists: int = 1,
     ) -> None:
         self.arms, self.rungs, self._is_last = arms, rungs, is_last
-        self.new, self.waiting, self.running = list(new), set(waiting), set[str]()
+        self.new, self.waiting, self.running, self._whole = list(new), set(waiting), set[str](), set(whole)
+        self._finalists = finalists
 
     def next(self) -> str | None:
         """Take the candidate to run next; None if all must wait for those that run, or for more candidates."""
@@ -30,28 +34,40 @@ class Halving:
         if key is None and self.new:
             key = self.new.pop(0)
         elif key is None and self.waiting and self.is_last():
-            key = self._promoted(last=True)
+            key = self._promoted(last=True) or next(filter(None, map(self._needed, self.rungs)), None)
         if key is not None:
-            self.waiting.discard(key)
-            self.running.add(key)
+            self._run(key)
         return key
 
     def came(self, key: str, found: Measured) -> bool:
         """Record what a running candidate measured before its end; whether it goes on. If it does not, it waits."""
-        rungs = self.rungs[self.arms[key]]
-        if not rungs.record(key, found) or rungs.best({key}, last=self.is_last()) == key:
+        arm, last = self.arms[key], self.is_last()
+        if not self.rungs[arm].record(key, found):
             return True
         self.running.discard(key)
         self.waiting.add(key)
-        return False
+        if self.rungs[arm].best({key}, last=last) == key or (last and self._needed(arm) == key):
+            self._run(key)
+        return key in self.running
 
-    def ended(self, key: str) -> None:
-        """Say that a candidate does not run any more."""
+    def ended(self, key: str, *, whole: bool = False) -> None:
+        """Say that a candidate does not run any more, or that it is `whole`: trained to the end."""
         self.running.discard(key)
+        if whole:
+            self._whole.add(key)
 
     def is_last(self) -> bool:
         """Whether all candidates have been begun, and no more will be proposed."""
         return not self.new and self._is_last()
+
+    def _run(self, key: str) -> None:
+        self.waiting.discard(key)
+        self.running.add(key)
+
+    def _needed(self, arm: str) -> str | None:
+        """The best waiting candidate of an arm of which too few have trained to the end or run."""
+        count = sum(self.arms[key] == arm for key in self._whole | self.running)
+        return self.rungs[arm].furthest(self.waiting) if count < self._finalists else None
 
     def _promoted(self, *, last: bool) -> str | None:
         """The waiting candidate that goes on from the highest rung of any arm."""

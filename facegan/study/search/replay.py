@@ -64,6 +64,6 @@ def replay(
         at[key] = images
         if not left[key]:
             found.whole.append(key)
-            halving.ended(key)
+            halving.ended(key, whole=True)
         elif halving.came(key, measure(key, images)):
             go(key, starts=False)

@@ -13,6 +13,7 @@ from facegan.study.design.search_space import Values, of_arm
 from facegan.study.folder.trial_folder import State, trial_folder
 from facegan.study.search.objectives import REFERENCE, Measured, measured
 from facegan.study.search.pareto import hypervolume, non_dominated_ranks
+from facegan.study.search.rungs import ranked
 
 SEARCH = "search.json"
 _LEAST_PAIRS = 4
@@ -85,8 +86,8 @@ class SearchResult:
     """By all jobs that worked on the search, and what was expected before its first trial."""
 
 
-def summarise_search(plan: Plan, study: Path, finalists: int) -> SearchResult:
-    """The result of a search whose trials are in the folder `study`, with so many finalists for each arm."""
+def summarise_search(plan: Plan, study: Path) -> SearchResult:
+    """The result of a search whose trials are in the folder `study`."""
     assert plan.search is not None, "a plan without candidates"
     states = [trial_folder(study, trial).state() for trial in plan.trials]
     return SearchResult(
@@ -97,7 +98,7 @@ def summarise_search(plan: Plan, study: Path, finalists: int) -> SearchResult:
         images=sum(state.images for state in states),
         planned_images=sum(trial.config.images for trial in plan.trials),
         seconds=sum(state.seconds for state in states),
-        arms=tuple(_arm(plan, study, arm, finalists) for arm in plan.arms),
+        arms=tuple(_arm(plan, study, arm, plan.search.finalists) for arm in plan.arms),
         spent=read_spending(study),
     )
 
@@ -138,7 +139,7 @@ def _arm(plan: Plan, study: Path, arm: Arm, finalists: int) -> ArmSearch:
     ended = [i for i, state in enumerate(states) if state.state == "COMPLETED" and curves[i]]
     points = [curves[i][-1].distances for i in ended]
     front = {i for i, rank in zip(ended, non_dominated_ranks(points), strict=True) if rank == 0}
-    best = sorted(front, key=lambda i: (not curves[i][-1].follows, curves[i][-1].score, i))[:finalists]
+    best = [ended[place] for place in ranked([curves[i][-1] for i in ended])[:finalists]]
     candidates = tuple(
         CandidateResult(
             number=trial.candidate,

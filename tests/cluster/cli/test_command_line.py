@@ -182,7 +182,9 @@ def test_the_plan_of_a_search_prices_candidates_and_finalists(
     assert "landmark error" in finalists and "landmark error" not in candidates, "the power of the design between tuned arms"
     assert not list(tmp_path.iterdir())
     search(parse(Search, "", [*flags, "--json", "True"]))
-    assert [set(json.loads(line)) for line in capsys.readouterr().out.splitlines()] == [{"estimate", "power", "notes"}] * 2
+    again, finals = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert set(again) == {"estimate", "at_most", "power", "notes"} and set(finals) == {"estimate", "power", "notes"}
+    assert 12 * 48 < again["estimate"]["images"] < again["at_most"]["images"] == 12 * 400
 
 
 def test_a_limit_of_a_search_counts_for_both_of_its_studies() -> None:

@@ -1,5 +1,6 @@
 """ASHA on Ray Tune: which candidate runs next, what is paused and stopped, and the same after an interruption."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from facegan.study.design.plan import Plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.facegan.study.search.planted_search import IMAGES, RUNGS, candidates_plan
+from tests.known import known
 
 pytestmark = pytest.mark.ray
 
@@ -19,8 +21,11 @@ pytestmark = pytest.mark.ray
 class Search:
     """A search whose candidates 0 to 5 measure what `scores` say, at every rung."""
 
-    def __init__(self, root: Path, config: Config, *arms: str, candidates: int = 6, is_last: bool = True) -> None:
-        self.plan: Plan = candidates_plan(config, *arms, candidates=candidates)
+    def __init__(
+        self, root: Path, config: Config, *arms: str, candidates: int = 6, is_last: bool = True, finalists: int = 1
+    ) -> None:
+        plan = candidates_plan(config, *arms, candidates=candidates)
+        self.plan: Plan = replace(plan, search=replace(known(plan.search), finalists=finalists))
         self.store, self.is_last = StudyStore(StorageURI(str(root))), is_last
         open_study(root, self.plan)
         self.names = {trial.key: f"{trial.arm} {trial.candidate}" for trial in self.plan.trials}
@@ -28,7 +33,7 @@ class Search:
 
     def again(self) -> RunningSearch:
         todo = self.store.not_ended(self.plan.trials)
-        return RunningSearch(self.plan.trials, todo, self.store, lambda: self.is_last)
+        return RunningSearch(self.plan, todo, self.store, lambda: self.is_last)
 
     def run(self, key: str, score: float) -> str:
         """Train a candidate until it is paused or ends; its state then."""
@@ -85,6 +90,15 @@ def test_while_more_candidates_will_be_proposed_the_others_wait(tmp_path: Path, 
     assert run_all(search) == ["full 1"], "the better one goes on to the end"
     search.running.stop_waiting()
     assert search.states() == {"full 0": ("STOPPED", 24), "full 1": ("COMPLETED", IMAGES)}
+
+
+def test_as_many_candidates_as_finalists_train_to_the_end_of_each_arm(tmp_path: Path, tiny: Config) -> None:
+    search = Search(tmp_path, tiny, "full", "no_pixel", finalists=2)
+    run_all(search, 12)
+    search.running = search.again()  # one that has trained to the end counts after an interruption
+    run_all(search)
+    completed = {name for name, (state, _) in search.states().items() if state == "COMPLETED"}
+    assert completed == {"full 5", "full 2", "no_pixel 5", "no_pixel 2"}
 
 
 def test_arms_are_not_compared_with_each_other(tmp_path: Path, tiny: Config) -> None:

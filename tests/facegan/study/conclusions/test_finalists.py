@@ -1,5 +1,6 @@
 """The finalists of a search: which arms are trained again, and what is said of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,14 @@ from facegan.study.search.results import SEARCH, SearchResult, summarise_search
 from tests.facegan.study.design.designs import design
 from tests.facegan.study.planted_study import REFERENCES, finish_trial, planted_card
 from tests.facegan.study.search.planted_search import planted_search
+from tests.known import known
 from tests.planning import PLANNED_DATA
 
 
 def searched(root: Path, config: Config, finalists: int = 1) -> tuple[Plan, SearchResult]:
     plan = planted_search(root / "candidates", config)
-    return plan, summarise_search(plan, root / "candidates", finalists)
+    plan = replace(plan, search=replace(known(plan.search), finalists=finalists))
+    return plan, summarise_search(plan, root / "candidates")
 
 
 def finalists_study(root: Path, config: Config) -> tuple[Plan, Summary]:

@@ -1,5 +1,6 @@
 """The price of a search is that of its rule: by hand where all draws agree, and within what is possible where they do not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_of_three_candidates_one_is_trained_to_the_end(tiny: Config) -> None:
     assert expected(plan) == Work({"full": images}, {"full": images / 8}, images / 8)
     assert expected(plan, None) == Work({"full": images}, {"full": None}, None), "images are known without a speed"
     assert known(whole_runs(plan, plan.trials, [], FAST, 1).images["full"]) == 3 * IMAGES
+
+
+def test_finalists_are_trained_to_the_end(tiny: Config, tmp_path: Path) -> None:
+    plan = candidates_plan(tiny, "full", candidates=3)
+    plan = replace(plan, search=replace(known(plan.search), finalists=2))
+    assert expected(plan).images == {"full": RUNGS[0] + 2 * IMAGES}
+    # Two have trained to the end, so the third one does only if it is the best, in a third of the searches.
+    for trial in plan.trials[:2]:
+        plant(tmp_path, trial, *[(0.5, 0.5, 0.5)] * 4)
+    rest = known(expected_work(plan, plan.trials[2:], [], FAST, 1, study=tmp_path).images["full"])
+    assert rest == pytest.approx(RUNGS[0] + (IMAGES - RUNGS[0]) / 3, rel=0.3)
 
 
 def test_twelve_candidates_train_the_share_of_measured_searches(tiny: Config) -> None:

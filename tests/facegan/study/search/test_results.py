@@ -1,5 +1,6 @@
 """search.json: what is said of each candidate, rung and arm."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from facegan.study.search.objectives import measured
 from facegan.study.search.results import SearchResult, summarise_search, told
 from tests.facegan.study.search.planted_search import RUNGS, candidates_plan, plant, planted_search
+from tests.known import known
 
 
 def test_the_front_the_finalist_and_the_hypervolume_of_each_arm(tiny: Config, tmp_path: Path) -> None:
     plan = planted_search(tmp_path, tiny)
-    found = summarise_search(plan, tmp_path, finalists=1)
+    found = summarise_search(plan, tmp_path)
     full = next(arm for arm in found.arms if arm.arm == "full")
     assert [c.is_on_front for c in full.candidates] == [False, False, True, True], "0 is dominated by 2, 1 was stopped"
     assert [c.is_finalist for c in full.candidates] == [False, False, True, False], "the best compromise"
@@ -25,14 +27,20 @@ def test_the_front_the_finalist_and_the_hypervolume_of_each_arm(tiny: Config, tm
     # The boxes of (0.2, 0.4, 0.3) and (0.6, 0.1, 0.4), less what both contain.
     assert full.hypervolume == pytest.approx(0.8 * 0.6 * 0.7 + 0.4 * 0.9 * 0.6 - 0.4 * 0.6 * 0.6)
     assert found.images == 4 * 216 + 3 * 24 and found.planned_images == 8 * 216
-    both = summarise_search(plan, tmp_path, finalists=2)
-    assert [c.is_finalist for c in both.arms[-1].candidates] == [False, False, True, True]
+    settings = known(plan.search)
+    for count, finalists in ((2, [False, False, True, True]), (3, [True, False, True, True])):
+        more = summarise_search(replace(plan, search=replace(settings, finalists=count)), tmp_path)
+        assert [c.is_finalist for c in more.arms[-1].candidates] == finalists, "then those that only the front dominates"
+    assert not any("fewer" in line for line in search_lines(found))
+    assert "         Of 3 finalists of each arm there are fewer, because no more candidates trained to the end: -Pixel 1." in (
+        search_lines(more)
+    )
     write_json(tmp_path / "search.json", found)
     assert from_json(SearchResult, read_json(tmp_path / "search.json")) == found
 
 
 def test_an_arm_over_the_values_that_it_has(tiny: Config, tmp_path: Path) -> None:
-    found = {arm.arm: arm for arm in summarise_search(planted_search(tmp_path, tiny), tmp_path, 1).arms}
+    found = {arm.arm: arm for arm in summarise_search(planted_search(tmp_path, tiny), tmp_path).arms}
     assert set(found["no_pixel"].candidates[1].values) == {"optim.generator_lr"}
     assert found["no_pixel"].candidates[0].is_finalist and found["no_pixel"].candidates[3].last is None
 
@@ -43,7 +51,7 @@ def test_rank_correlations_are_over_those_that_went_on(tiny: Config, tmp_path: P
     for trial in plan.trials:
         here = [(value, value, value) for value in (first[trial.candidate], *then[trial.candidate : trial.candidate + 1])]
         plant(tmp_path, trial, *here, state="STOPPED")
-    found = summarise_search(plan, tmp_path, 1).arms[0]
+    found = summarise_search(plan, tmp_path).arms[0]
     one, two, three = found.rungs
     assert (one.images, one.judged, one.went_on, one.pairs) == (RUNGS[0], 6, 5, 5)
     assert one.rank_correlation == pytest.approx(0.9)
@@ -68,11 +76,11 @@ def test_a_sampler_is_told_the_last_distances_and_who_diverged(tiny: Config, tmp
 
 
 def test_the_console_names_cost_candidates_and_rungs(tiny: Config, tmp_path: Path) -> None:
-    text = "\n".join(search_lines(summarise_search(planted_search(tmp_path, tiny), tmp_path, 1)))
+    text = "\n".join(search_lines(summarise_search(planted_search(tmp_path, tiny), tmp_path)))
     assert (
         "4 candidates for each of 2 arms, sampler random: 936 of 1,728 images trained (54%), 3 candidates stopped early" in text
     )
-    assert "cost     " not in text, "no job has noted what it took"
+    assert "The search took" not in text, "no job has noted what it took"
     full = text[text.index("Full:") :]
     numbers = [line.split()[5] for line in full.splitlines()[2:6]]
     assert numbers == ["2", "3", "0", "1"], "the best first, then those that were stopped"
@@ -91,7 +99,7 @@ def test_what_a_search_took_is_told_beside_what_was_expected(tiny: Config, tmp_p
         (Spending(90.0), "took 1 min 30 s."),
     ):
         write_spending(tmp_path, written)
-        assert f"cost     The search {text}" in search_lines(summarise_search(plan, tmp_path, 1))
+        assert f"         The search {text}" in search_lines(summarise_search(plan, tmp_path))
 
 
 def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_nothing(tiny: Config, tmp_path: Path) -> None:
@@ -104,7 +112,7 @@ def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_not
     plan = candidates_plan(tiny, "full")
     trial_folder(tmp_path, plan.trials[0]).path.mkdir(parents=True)
     trial_folder(tmp_path, plan.trials[0]).append_row(MetricsRow(8, 1.0, 0.0, {"loss/pixel": 1.0}))
-    assert summarise_search(plan, tmp_path, 1).arms[0].candidates[0].last is None
+    assert summarise_search(plan, tmp_path).arms[0].candidates[0].last is None
 
 
 def test_the_loss_would_choose_small_weights_and_the_distances_do_not(tiny: Config, tmp_path: Path) -> None:
@@ -119,5 +127,5 @@ def test_the_loss_would_choose_small_weights_and_the_distances_do_not(tiny: Conf
         for row in rows:
             metrics = {**row.metrics, "loss/pixel": loss, "weighted/pixel": loss}
             trial_folder(tmp_path, trial).append_row(MetricsRow(row.images, row.seconds, row.time, metrics))
-    (arm,) = summarise_search(plan, tmp_path, 1).arms
+    (arm,) = summarise_search(plan, tmp_path).arms
     assert [candidate.is_finalist for candidate in arm.candidates] == [True, False]
