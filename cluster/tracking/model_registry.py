@@ -19,6 +19,8 @@ from facegan.data.ingest.crop import crop_face, face_square
 from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.files import write_bytes, write_json
 from facegan.landmarks.points import POINTS
+from facegan.live.export import draw, draw_in_torch, largest_difference
+from facegan.live.generator_graph import network_graph
 from facegan.report.generator_card import GeneratorCard, card_text, generator_card
 from facegan.served_generator import CHECKPOINT
 from facegan.study.conclusions.summary import Summary
@@ -128,9 +130,6 @@ def _data(study: Path, trial: Trial, summary: Summary) -> Iterator[tuple[Path, G
 
 def _write_onnx(checkpoint: Path, file: Path) -> float:
     """Write the generator of a checkpoint as an ONNX file; returns its largest difference from PyTorch, in grey levels."""
-    # PyTorch's exporter takes seconds to import, which a tracker without a model to register must not wait for.
-    from facegan.live.export import draw, draw_in_torch, largest_difference, network_graph
-
     generator, config = load_generator(checkpoint)
     graph = network_graph(generator, config)
     write_bytes(file, graph.SerializeToString())

@@ -9,6 +9,8 @@ from torch import Tensor
 from facegan.config import ModelConfig
 from facegan.landmarks.points import PARTS, POINTS
 
+LEAST_EXPONENT = -40.0
+"""Bound of a Gaussian's exponent: it keeps values (4e-18) and their products from being denormal numbers, which are slow."""
 _LONGEST_SEGMENT = 0.1
 """Upper bound of the length of a segment between two landmarks, as a share of the image's side."""
 
@@ -48,8 +50,7 @@ def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
     of_segments, counts = _segments(points.device)
     start, end = points.index_select(1, of_segments).chunk(2, dim=1)
     span = end - start
-    # Dots at most one sigma apart, so that the ripple of their sum is below 1 %.
-    dots = max(3, math.ceil(_LONGEST_SEGMENT * size / sigma))
+    dots = dots_of_segment(size, sigma)
     along = torch.linspace(0, 1 - 1 / dots, dots, device=points.device, dtype=points.dtype)
     centres = torch.addcmul(start.unsqueeze(2), along.view(-1, 1), span.unsqueeze(2))
     # Weighted by the length that a dot stands for, so that long and short segments are equally bright.
@@ -61,24 +62,31 @@ def draw_parts(points: Tensor, size: int, sigma: float) -> Tensor:
     return 1 - torch.exp(torch.stack([torch.bmm(rows, columns) for rows, columns in lines], dim=1))
 
 
-@cache
-def _segments(device: torch.device) -> tuple[Tensor, tuple[int, ...]]:
-    """Indices of the points where the segments of all parts start, then of those where they end; the segments of each part.
+def dots_of_segment(size: int, sigma: float) -> int:
+    """How many Gaussians stand for a segment: at most one sigma apart, so that the ripple of their sum is below 1 %."""
+    return max(3, math.ceil(_LONGEST_SEGMENT * size / sigma))
 
-    The indices are on the device, since indexing by a list copies it.
-    """
+
+def segments() -> tuple[list[int], list[int], list[int]]:
+    """Indices of the points where the segments of all parts start, and where they end; the number of each part's segments."""
     starts, ends, counts = list[int](), list[int](), list[int]()
     for lines, closed in PARTS.values():
         starts += [i for line in lines for i in (line if closed else line[:-1])]
         ends += [i for line in lines for i in (line[1:] + line[:1] if closed else line[1:])]
         counts.append(len(starts) - sum(counts))
-    return torch.tensor(starts + ends, device=device), tuple(counts)
+    return starts, ends, counts
+
+
+@cache
+def _segments(device: torch.device) -> tuple[Tensor, list[int]]:
+    """Indices of the starts, then of the ends, on the device, since indexing by a list copies it; the numbers of `segments`."""
+    starts, ends, counts = segments()
+    return torch.tensor(starts + ends, device=device), counts
 
 
 def _gaussians(points: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
     """The factors of the Gaussians of points [..., 2] along x and along y, [..., size] each."""
     grid = torch.arange(size, device=points.device, dtype=points.dtype)
-    # In place, because these are the largest tensors here. The bound keeps the values (4e-18) and their products from being
-    # denormal numbers, which are slow.
-    profile = (points.unsqueeze(-1) - grid).square_().mul_(-0.5 / sigma**2).clamp_(min=-40).exp_()
+    # In place, because these are the largest tensors here.
+    profile = (points.unsqueeze(-1) - grid).square_().mul_(-0.5 / sigma**2).clamp_(min=LEAST_EXPONENT).exp_()
     return profile.select(-2, 0), profile.select(-2, 1)

@@ -1,10 +1,5 @@
-"""A generator as an ONNX file: from an image and target landmarks to the image that it draws."""
+"""ONNX files: their weights in half precision where that is enough, and how far their drawings are from PyTorch's."""
 
-import copy
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,13 +9,11 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from facegan.config import Config
 from facegan.files import write_bytes
 from facegan.landmarks.maps import draw_maps
 from facegan.nets.generator import Generator
-from facegan.nets.norm import SLOPE, NormLeaky
 
 Weights = Literal["fp16", "fp32"]
 Floats = NDArray[np.float32]
@@ -29,8 +22,6 @@ GREY_LEVEL = 2 / 255
 """The step between two values of an 8-bit image, in the units of the networks, [-1, 1]."""
 _SMALL = 1024
 """Tensors of fewer numbers are stored as they are."""
-_OF_GENERATOR = "generator."
-"""What a graph puts before the names of the generator's parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,87 +33,6 @@ class NetworkFile:
     bytes: int
     difference: float
     """The largest difference between its drawings and PyTorch's, in grey levels."""
-
-
-class DrawnFromPoints(nn.Module):
-    """A generator that takes landmarks as points [1, 68, 2] in pixels and draws its maps itself."""
-
-    def __init__(self, generator: Generator, config: Config) -> None:
-        super().__init__()
-        self.generator, self.config = with_plain_norms(generator), config
-
-    def forward(self, image: Tensor, points: Tensor) -> Tensor:
-        drawn: Tensor = self.generator(image, draw_maps(points, self.config.data.size, self.config.model))
-        return drawn
-
-
-def with_plain_norms(generator: Generator) -> Generator:
-    """A copy in which instance norm and LeakyReLU are separate modules.
-
-    `NormLeaky` has a backward pass of its own, which an exporter cannot trace.
-    """
-    plain = copy.deepcopy(generator)
-    for name in [name for name, module in plain.named_modules() if isinstance(module, NormLeaky)]:
-        plain.set_submodule(name, nn.Sequential(_InstanceNorm(), nn.LeakyReLU(SLOPE)))
-    return plain
-
-
-class _InstanceNorm(nn.Module):
-    """Instance norm of any number of channels."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.instance_norm(x)
-
-
-def network_graph(generator: Generator, config: Config) -> onnx.ModelProto:
-    """The graph of a generator, with its weights in single precision.
-
-    Its inputs are `image` [1, 3, size, size] in [-1, 1] and `points` [1, 68, 2] in pixels, its output is `drawn`, of the form
-    of `image`. Tracing takes seconds; `with_weights` makes the graph of another generator of the same configuration.
-    """
-    size = config.data.size
-    network = DrawnFromPoints(generator, config).eval()
-    inputs = (torch.zeros(1, 3, size, size), torch.full((1, 68, 2), size / 2))
-    # `draw_maps` keeps tensors of its first call for later ones, which must not be those of the exporter's tracing.
-    network(*inputs)
-    with _without_notices():
-        program = torch.onnx.export(
-            network, inputs, dynamo=True, input_names=["image", "points"], output_names=["drawn"], verbose=False
-        )
-    assert program is not None
-    graph: onnx.ModelProto = program.model_proto
-    # Where each node comes from in the source code, with paths of this machine.
-    for node in graph.graph.node:
-        del node.metadata_props[:]
-    onnx.checker.check_model(graph)
-    return graph
-
-
-@contextmanager
-def _without_notices() -> Iterator[None]:
-    """Hide what PyTorch's exporter says of its own parts: torchvision is not installed, a class of its is deprecated."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def with_weights(graph: onnx.ModelProto, generator: Generator) -> onnx.ModelProto:
-    """A copy of a graph with the weights of another generator of the same architecture."""
-    other = onnx.ModelProto()
-    other.CopyFrom(graph)
-    weights = {_OF_GENERATOR + name: tensor.numpy() for name, tensor in generator.state_dict().items()}
-    for tensor in other.graph.initializer:
-        if tensor.name in weights:
-            tensor.CopyFrom(onnx.numpy_helper.from_array(weights.pop(tensor.name), tensor.name))
-    assert not weights, f"the graph lacks {', '.join(weights)}"
-    return other
 
 
 def with_half_weights(graph: onnx.ModelProto) -> onnx.ModelProto:

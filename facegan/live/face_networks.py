@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from facegan.live.convert import GraphBuilder, add_network
+from facegan.live.convert import add_network
 from facegan.live.export import with_half_weights
+from facegan.live.graph import GraphBuilder, image_bytes
 from facegan.live.tflite import Network, Operator, read_network
 
 DETECTOR, MESH = "face_detection_short_range.tflite", "face_landmark_with_attention.tflite"
@@ -33,7 +34,9 @@ def detector_graph(vendor: Path) -> onnx.ModelProto:
     relative = builder.add("Div", builder.reshape(faces, 896, 16), builder.constant(DETECTOR_SIDE))
     placed = builder.add("Add", relative, builder.constant(_anchors()))
     likely = builder.add("Sigmoid", builder.reshape(scores, 896))
-    return with_half_weights(builder.build(DETECTOR_SIDE, {"faces": (placed, [896, 16]), "scores": (likely, [896])}))
+    return with_half_weights(
+        builder.build([image_bytes(DETECTOR_SIDE)], {"faces": (placed, [896, 16]), "scores": (likely, [896])})
+    )
 
 
 def _anchors() -> NDArray[np.float32]:
@@ -48,23 +51,21 @@ def _anchors() -> NDArray[np.float32]:
 
 
 def mesh_graph(vendor: Path) -> onnx.ModelProto:
-    """From `image`, RGBA bytes [1, 192, 192, 4] of an upright face, to `points` [478, 2] and `score` [1] in [0, 1].
+    """From `image`, RGBA bytes [1, 192, 192, 4] of an upright face, to `points` [468, 2] and `score` [1] in [0, 1].
 
     Points are in pixels, (0, 0) being the corner of the image. The network finds 468 points, then cuts lips and eyes out of an
-    early feature map, and finds theirs again, and those of the irises.
+    early feature map, and finds theirs again. Its points of the irises are left out: the 68 landmarks have none.
     """
     builder, network = GraphBuilder(), read_network(vendor / MESH)
     cut = {"Landmarks2TransformMatrix": _matrix, "TransformTensorBilinear": _cut_out, "TransformLandmarks": _moved}
     outputs = add_network(builder, network, builder.image(MESH_SIDE, 0, 1), cut)
-    mesh, lips, left_eye, right_eye, left_iris, right_iris, flag = outputs
+    mesh, lips, left_eye, right_eye, _, _, flag = outputs
     points = builder.part(builder.reshape(mesh, 468, 3), 1, 0, 2)
     for refined, places in zip((lips, left_eye, right_eye), _refined_places(network), strict=True):
         indices = builder.constant(places.reshape(-1, 1), np.int64)
         points = builder.add("ScatterND", points, indices, builder.reshape(refined, len(places), 2))
-    irises = (builder.reshape(iris, 5, 2) for iris in (left_iris, right_iris))
-    points = builder.add("Concat", points, *irises, axis=0)
     score = builder.add("Sigmoid", builder.reshape(flag, 1))
-    return with_half_weights(builder.build(MESH_SIDE, {"points": (points, [478, 2]), "score": (score, [1])}))
+    return with_half_weights(builder.build([image_bytes(MESH_SIDE)], {"points": (points, [468, 2]), "score": (score, [1])}))
 
 
 def _refined_places(network: Network) -> list[NDArray[np.int64]]:

@@ -14,8 +14,9 @@ from facegan.data.reading.face_data import FaceData
 from facegan.files import replacing, write_bytes, write_json
 from facegan.landmarks.points import PARTS
 from facegan.live.checks import LIVE, check_faces, check_out
-from facegan.live.export import Weights, draw_in_torch, network_graph, with_weights, write_network
+from facegan.live.export import Weights, draw_in_torch, write_network
 from facegan.live.face_networks import detector_graph, mesh_graph
+from facegan.live.generator_graph import network_graph
 from facegan.live.people import Sources, choose_sources
 from facegan.metrics.table import HEADLINES, display_name, formatted, meaning
 from facegan.study.analysis.model_selection import shown_trials
@@ -150,15 +151,12 @@ def _write_arms(
     out: Path, study: Path, plan: Plan, shown: Mapping[str, Trial], sources: Sources, summary: Summary | None
 ) -> list[LiveArm]:
     scores = {found.name: found for found in summary.arms} if summary else {}
-    graphs, arms = {}, []
+    arms = []
     images, moved = sources.signed(), _moved(sources.points)
     for number, arm in enumerate(arm for arm in plan.arms if arm.name in shown):
         folder = trial_folder(study, shown[arm.name])
         generator, config = load_generator(folder.checkpoint)
-        # Tracing takes seconds, and most arms have the same networks.
-        if config.model not in graphs:
-            graphs[config.model] = network_graph(generator, config)
-        graph, file = with_weights(graphs[config.model], generator), f"networks/{number}.onnx"
+        graph, file = network_graph(generator, config), f"networks/{number}.onnx"
         written = write_network(graph, out / file, images, moved, draw_in_torch(generator, config, images, moved))
         found = scores.get(arm.name)
         arms.append(

@@ -83,7 +83,7 @@ function overlap([x, y, width, height], [x2, y2, width2, height2]) {
   return shared / (width * height + width2 * height2 - shared);
 }
 
-// The mesh's points in a square of the image, a flat [478 * 2] in the image's pixels from its corner, or null without a face.
+// The mesh's points in a square of the image, a flat [468 * 2] in the image's pixels from its corner, or null without a face.
 async function pointsIn(image, square) {
   const { points, score } = await mesh.run({ image: view(image, square, MESH_SIDE) });
   if (score.data[0] < LIKELY) return null;

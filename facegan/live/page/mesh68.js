@@ -1,4 +1,4 @@
-// The 68 landmarks of iBUG among the 478 points of MediaPipe's face mesh.
+// The 68 landmarks of iBUG among the 468 points of MediaPipe's face mesh.
 //
 // The numbers are those of MediaPipe's canonical face model (canonical_face_model_uv_visualization.png in its repository), where a
 // point lies in the middle of what iBUG's markup (ibug.doc.ic.ac.uk/resources/facial-point-annotations) names. The jaw is taken
@@ -14,7 +14,7 @@ const MESH = [
   78, 82, 13, 312, 308, 317, 14, 87, // inner lips
 ];
 
-// Landmarks [68][2] of the mesh's points, a flat [478 * 2].
+// Landmarks [68][2] of the mesh's points, a flat [468 * 2].
 export function landmarksOf(mesh) {
   return MESH.map((i) => [mesh[2 * i], mesh[2 * i + 1]]);
 }

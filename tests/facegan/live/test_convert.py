@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from facegan.live.convert import GraphBuilder, add_network
+from facegan.live.convert import add_network
+from facegan.live.graph import GraphBuilder, image_bytes
 from facegan.live.tflite import Network, Operator
 
 SIDE = 6
@@ -23,7 +24,7 @@ def run(operator: Operator, shape: tuple[int, ...], constants: dict[int, Any]) -
     builder, network = GraphBuilder(), Network([operator], [0], [9], shapes, constants)
     image = builder.image(SIDE, -1, 1)
     (found,) = add_network(builder, network, image, {})
-    graph = builder.build(SIDE, {"image_in": (image, [1, 3, SIDE, SIDE]), "found": (found, [None] * len(shape))})
+    graph = builder.build([image_bytes(SIDE)], {"image_in": (image, [1, 3, SIDE, SIDE]), "found": (found, [None] * len(shape))})
     bytes_in = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 4), np.uint8)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     before, after = session.run(["image_in", "found"], {"image": bytes_in})
@@ -80,5 +81,5 @@ def test_an_unknown_operator_is_refused() -> None:
 
 def test_graphs_are_of_one_version() -> None:
     builder = GraphBuilder()
-    graph = builder.build(SIDE, {"found": (builder.image(SIDE, -1, 1), [1, 3, SIDE, SIDE])})
+    graph = builder.build([image_bytes(SIDE)], {"found": (builder.image(SIDE, -1, 1), [1, 3, SIDE, SIDE])})
     assert (graph.ir_version, graph.opset_import[0].version) == (8, 17) and isinstance(graph, onnx.ModelProto)

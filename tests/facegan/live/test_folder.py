@@ -23,8 +23,6 @@ from facegan.training.checkpoint import load_generator
 from tests.facegan.live.conftest import Written
 from tests.live_study import WITHOUT_CHECKPOINT
 
-pytestmark = pytest.mark.slow  # PyTorch's exporter takes seconds
-
 
 def test_each_arm_with_a_checkpoint_has_its_own_network(written: Written, data: FaceData) -> None:
     """The one that Figure 2 shows."""

@@ -156,6 +156,7 @@ def test_a_point_stays_inside_and_reset_or_another_person_undoes_a_drag(page: Ch
         np.testing.assert_allclose(target(page)[8], [31, start[1]], atol=0.02)
         page.evaluate(undo)
         np.testing.assert_allclose(target(page), written.live.people[person].points, atol=1e-3)
+        page.wait_for(DRAWN)  # the points to drag are those of the last drawing
 
 
 def test_the_keyboard_moves_a_part_or_a_point_of_it(page: Chromium) -> None:
