@@ -4,7 +4,6 @@ They run in a Tune actor, in the workers of Ray Train or in a plain process: the
 function that reports to the scheduler.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facegan.clock import steady_unix_time
 from facegan.config import Config
 from facegan.data.reading.face_data import FaceData
 from facegan.files import write_json
@@ -151,7 +151,7 @@ class _Writer:
 
     def write(self, progress: Progress) -> dict[str, float]:
         """Write one report; at a checkpoint also the checkpoint, a sample grid and the validation score, which is returned."""
-        row = MetricsRow(progress.images, progress.seconds, time.time(), progress.metrics)
+        row = MetricsRow(progress.images, progress.seconds, steady_unix_time(), progress.metrics)
         if not progress.at_checkpoint:
             self.storage.check_claim()
             self.folder.append_row(row)

@@ -14,7 +14,7 @@ PARTIAL = ".partial"
 
 
 class Unreachable(UserError):
-    """The server does not answer, or is too busy: the same operation may succeed later."""
+    """The server does not answer, is too busy, or refuses this machine's clock: the same operation may succeed later."""
 
 
 class AlreadyThere(Exception):
@@ -31,6 +31,8 @@ class Entry:
     """Bytes."""
     tag: str
     """Changes with the content: the ETag in a bucket, the modification time in nanoseconds in a folder."""
+    age: float | None = None
+    """Seconds since it was written, both by the server's clock; None in a folder."""
 
 
 class Store(Protocol):

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutErr
 from urllib3.exceptions import HTTPError
 
 from cluster.storage.objects import AlreadyThere, Entry
-from cluster.storage.s3_client import ATTEMPTS, client, head, tag_condition, tag_of
+from cluster.storage.s3_client import ATTEMPTS, client, head, tag_condition, tag_of, time_of
 from cluster.storage.s3_errors import code_of, translate_s3_errors
 from facegan.errors import UserError
 
@@ -52,10 +52,13 @@ class Bucket:
     def entries(self, prefix: str) -> Iterator[Entry]:
         with self._errors():
             pages = client().get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self._full_key(prefix))
-            for row in (row for page in pages for row in page.get("Contents", ())):
-                # Web consoles create empty objects that end with a slash, to show folders.
-                if not row["Key"].endswith("/"):
-                    yield Entry(row["Key"].removeprefix(self._full_key("")), row["Size"], tag_of(row))
+            for page in pages:
+                now = time_of(page)
+                for row in page.get("Contents", ()):
+                    # Web consoles create empty objects that end with a slash, to show folders.
+                    if not row["Key"].endswith("/"):
+                        age = None if now is None else max(0.0, now - row["LastModified"].timestamp())
+                        yield Entry(row["Key"].removeprefix(self._full_key("")), row["Size"], tag_of(row), age)
 
     def read(self, key: str) -> bytes:
         with self._errors(key):

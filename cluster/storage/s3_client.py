@@ -4,6 +4,7 @@ import base64
 import functools
 import hashlib
 import os
+from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 
 import boto3
@@ -73,6 +74,12 @@ def head(location: dict[str, Any]) -> dict[str, Any]:
 def tag_of(answer: dict[str, Any]) -> str:
     """Return the ETag in a server's answer without its quotation marks; "" if it has none."""
     return str(answer.get("ETag", "")).strip('"')
+
+
+def time_of(answer: dict[str, Any]) -> float | None:
+    """Return the Unix time of a server's answer by the server's clock; None if it does not tell."""
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(date).timestamp() if date else None
 
 
 def tag_condition(tag: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ _DAMAGED = ("the bytes arrived damaged", "run again; if it happens again check t
 _REGION = ("the bucket is in another region", "set AWS_DEFAULT_REGION to the region of the bucket")
 _TOKEN = ("the session token is no longer valid", "log in again and set a new AWS_SESSION_TOKEN")
 _BUSY = ("the server failed several times", "try again later")
+_CLOCK = ("this machine's clock differs from the server's", "set the clock: timedatectl set-ntp true")
 _NAME = ("this is not a valid name for an object", "correct the name")
 _REASONS = {
     "NoSuchBucket": ("there is no such bucket", "create it or correct the name; AWS_ENDPOINT_URL names the server"),
@@ -37,7 +38,7 @@ _REASONS = {
     "ExpiredToken": _TOKEN,
     "InvalidToken": _TOKEN,
     "TokenRefreshRequired": _TOKEN,
-    "RequestTimeTooSkewed": ("this machine's clock differs from the server's", "set the clock"),
+    "RequestTimeTooSkewed": _CLOCK,
     "BadDigest": _DAMAGED,
     "InvalidDigest": _DAMAGED,
     "XAmzContentSHA256Mismatch": _DAMAGED,
@@ -66,7 +67,7 @@ def translate_s3_errors(uri: str) -> Iterator[None]:
     except ClientError as error:
         if code_of(error) in ("NoSuchKey", "404"):
             raise FileNotFoundError(uri) from error
-        kind = Unreachable if _REASONS.get(code_of(error)) is _BUSY else UserError
+        kind = Unreachable if _REASONS.get(code_of(error)) in (_BUSY, _CLOCK) else UserError
         raise kind(f"{uri}: {_server_error(error)}") from error
     except (BotoCoreError, HTTPError, ValueError) as error:
         if isinstance(error, UserError):

@@ -1,6 +1,5 @@
 """One data-parallel run on Ray Train: all workers run the same training loop, and rank 0 writes the trial folder."""
 
-import time
 from typing import Any
 
 import ray.train
@@ -11,6 +10,7 @@ from cluster.datasets.dataset import DataSet
 from cluster.runtime.device import assigned_device
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
+from facegan.clock import steady_unix_time
 from facegan.study.cost.timing import write_timing
 from facegan.study.design.plan import WARM_UP, Trial
 from facegan.trial import TrialRun, run_trial
@@ -47,7 +47,7 @@ def run_data_parallel(
 
 
 def _worker(loop_config: dict[str, Any]) -> None:
-    started, clock = time.time(), time.monotonic()
+    started = steady_unix_time()
     # Ray Train would fall back to the CPU if torch cannot use the GPU; assigned_device raises UserError instead.
     assigned_device()
     device = ray.train.torch.get_device()  # also chooses among several GPUs
@@ -62,5 +62,5 @@ def _worker(loop_config: dict[str, Any]) -> None:
         is_new = not trial_store.folder.state().images
         run_trial(run, loop_config["data"].open(), device, ray.train.report)
         if is_new and ray.train.get_context().get_world_rank() == 0:
-            write_timing(trial_store.folder, started, time.monotonic() - clock)
+            write_timing(trial_store.folder, started, steady_unix_time() - started)
             trial_store.publish(now=True)

@@ -3,11 +3,13 @@
 Of a remote study the driver keeps a local copy, and each trial a copy of its own part (`trial_store.py`).
 """
 
+import fcntl
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +31,9 @@ from facegan.study.folder.study_folder import PLAN, check_study_folder, extended
 from facegan.study.folder.trial_folder import FINAL, TrialFolder, trial_folder
 
 _ATTEMPTS = 3
+_LOCK, _HOLDER = ".driver.lock", ".driver"
+_LOOK_SECONDS = 0.5
+"""Longer than `job_since` has the lock, which it takes to see whether a job has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,9 @@ class StudyStore:
         that shares the folder. The operating system ends the hold of a process that is killed.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock, holder = FileLock(self.folder / ".driver.lock"), self.folder / ".driver"
+        lock, holder = FileLock(self.folder / _LOCK), self.folder / _HOLDER
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOOK_SECONDS)
         except Timeout:
             who = holder.read_text() if holder.exists() else "it has just started"
             raise UserError(
@@ -113,17 +118,35 @@ class StudyStore:
             holder.unlink(missing_ok=True)
             lock.release()
 
+    def job_since(self) -> float | None:
+        """When the job began that works on the study, as the modification time of a file next to its rows.
+
+        None if there is no such job on this machine, nor on one that shares the folder.
+        """
+        try:
+            with (self.folder / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with suppress(FileNotFoundError):  # it has just begun, or just ended
+                return (self.folder / _HOLDER).stat().st_mtime
+        except FileNotFoundError:
+            pass
+        return None
+
     def pull(self) -> None:
-        """Update the local copy of a remote study, without checkpoints."""
+        """Update the local copy of a remote study, without checkpoints. The age of its files is that of the objects."""
         if not self.location.is_remote:
             return
         tags_file = self.folder.with_name(f"{self.folder.name}.tags.json")
         tags = read_record(dict[str, str], tags_file, "remove it, and it is made again") or {}
+        now = time.time()
         for entry in (e for e in self.location.entries() if not e.key.endswith(CHECKPOINT)):
             if tags.get(entry.key) != entry.tag or not (self.folder / entry.key).exists():
                 # An object replaced after the listing is newer than its tag, so the next pull reads it again.
                 write_bytes(self.folder / entry.key, self.location.read(entry.key))
                 tags[entry.key] = entry.tag
+            if entry.age is not None:
+                os.utime(self.folder / entry.key, (now - entry.age, now - entry.age))
         write_json(tags_file, tags)
 
     def push(self) -> None:

@@ -4,7 +4,6 @@ An actor trains one run at a time, or with --runs_together several of a seed. Wh
 """
 
 import os
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from cluster.studies.cost_flags import CostFlags
 from cluster.studies.meter import cost_limit
 from cluster.studies.study_store import StudyStore
 from cluster.studies.tune_callbacks import RETRIES, GrowWithCluster, TrialFailures, TrialsThatFit
+from facegan.clock import steady_unix_time
 from facegan.errors import UserError
 from facegan.scorer import Scorer
 from facegan.study.cost.limit import Limit
@@ -229,7 +229,7 @@ def _run_group(
     score: bool,
 ) -> None:
     """Tune's trainable: run the trials with the keys `config["keys"]` in this actor. `warm_ups` maps seeds to their keys."""
-    started, clock = time.time(), time.monotonic()
+    started = steady_unix_time()
     device = assigned_device()
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
@@ -246,7 +246,7 @@ def _run_group(
         if runs:
             run_trials(runs, scorer.data, device, lambda _, metrics: tune.report(metrics), scorer, seconds=seconds)
         if is_new:
-            write_timing(runs[0].storage.folder, started, time.monotonic() - clock)
+            write_timing(runs[0].storage.folder, started, steady_unix_time() - started)
             runs[0].storage.publish(now=True)
 
 

@@ -6,7 +6,6 @@ import logging
 import os
 import shlex
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from cluster.tracking.study_view import link_to_view, save_view
 from cluster.tracking.tracker import RegisteredModel
 from cluster.tracking.trial_run import TrialRun
 from facegan.cache import is_remote
+from facegan.clock import steady_unix_time
 from facegan.errors import UserError
 from facegan.study.analysis.study_status import progress_metrics, study_status
 from facegan.study.conclusions.summary import Summary
@@ -103,7 +103,7 @@ class MlflowTracker:
             self._children[trial.key].sync()
         progress = progress_metrics(study_status(self.plan, self.study))
         if progress != self._progress:
-            now, step = int(time.time() * 1000), int(progress["study/images"])
+            now, step = int(steady_unix_time() * 1000), int(progress["study/images"])
             metrics = [Metric(name, value, now, step) for name, value in progress.items()]
             self.client.log_batch(self.parent.info.run_id, metrics=metrics)
             self._progress = progress

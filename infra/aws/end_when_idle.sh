@@ -8,11 +8,14 @@ systemctl is-active --quiet end-when-idle.timer && exit 0
 # A job is seen by its driver, and by Ray's process for it. The brackets keep pgrep from finding the shell that calls it.
 read -r -d '' check << 'CHECK' || true
 since=${IDLE_SINCE:-/run/idle-since}
+# Seconds since boot: the clock may be set after boot, and then an hour would seem to have passed.
+read -r now _ < /proc/uptime
+now=${now%.*}
 if pgrep -f '[j]obs/[a-z_/]*\.py|[J]obSupervisor' > /dev/null || [ -n "$(ss --no-header --tcp --numeric state established 'sport = :22')" ]; then
   rm -f "$since"
 elif [ ! -e "$since" ]; then
-  touch "$since"
-elif [ $(($(date +%s) - $(stat --format=%Y "$since"))) -ge $((60 * $0)) ]; then
+  echo "$now" > "$since"
+elif [ $((now - $(cat "$since"))) -ge $((60 * $0)) ]; then
   poweroff
 fi
 CHECK

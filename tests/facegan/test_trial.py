@@ -1,5 +1,6 @@
 """A trial in a plain folder: what it branches from, and which generator it shows and scores."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,15 @@ def test_a_trial_begins_with_the_weights_of_its_warm_up(data: FaceData, tiny: Co
         ours, theirs = (getattr(s, name).state_dict() for s in (state, warm))
         assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
     assert storage.folder.scores() is None and storage.folder.state().state == "COMPLETED"
+
+
+def test_a_jump_of_the_clock_does_not_show_in_the_rows(
+    data: FaceData, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, jumps, began = LocalStorage(tmp_path, "trial"), iter(range(10**6)), time.monotonic()
+    monkeypatch.setattr(time, "time", lambda: 1e9 + (-1) ** next(jumps) * 3600)
+    config = tiny.override({"report_every": 8})
+    run_trial(TrialRun(config, storage, score=False), data, CPU, report_to_nobody)
+    times = [row.time for row in storage.folder.rows()]
+    assert len(times) == config.images / 8 and times == sorted(times)
+    assert times[-1] - times[0] <= time.monotonic() - began

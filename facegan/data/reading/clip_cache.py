@@ -9,14 +9,13 @@ the machine share the folder. A clip that is removed stays readable in processes
 
 import os
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from facegan.cache import cache_folder
 from facegan.data.ingest.shards import SCHEMA
@@ -31,8 +30,6 @@ _KEPT = 7 / 8
 """Share of the limit that is left after room was made."""
 _STEP = 1 / 64
 """Share of the limit that a process writes before it looks at the folder again, which takes a while for 100,000 clips."""
-_STALE_SECONDS = 3600
-"""Age from which on an unfinished file is of a process that was killed."""
 
 
 class ClipCache:
@@ -100,11 +97,11 @@ def clips_folder() -> Path:
 
 
 @contextmanager
-def only_one(key: str) -> Iterator[None]:
-    """Let one thread of one process at a time write or remove a clip."""
+def only_one(key: str, seconds: float = -1) -> Iterator[None]:
+    """Let one thread of one process at a time write or remove a clip. Raises Timeout after `seconds`, unless they are -1."""
     lock = clips_folder() / f"{key}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with FileLock(lock, timeout=seconds):
         try:
             yield
         finally:
@@ -155,8 +152,14 @@ def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:
                 continue
             if entry.name.endswith(_SUFFIX):
                 yield found.st_mtime_ns, found.st_size, Path(entry.path)
-            elif entry.name.endswith(".partial") and found.st_mtime < time.time() - _STALE_SECONDS:
-                Path(entry.path).unlink(missing_ok=True)
+            elif entry.name.endswith(".partial"):
+                _remove_unless_written(Path(entry.path))
+
+
+def _remove_unless_written(partial: Path) -> None:
+    """Remove an unfinished clip, `<clip>.<hash>.arrow.<process>.partial`, unless a writer has its lock."""
+    with suppress(Timeout), only_one(partial.name.rsplit(".", 4)[0], seconds=0):
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class TrialStatus:
     images_per_second: float
     """Of training, over all rows; 0 before the first."""
     silent_seconds: float | None
-    """Since a running trial wrote its last row; None for others, and before the first row."""
+    """Since a running trial wrote rows, by the modification time of their file; None for others, and before the first row."""
     is_silent: bool
     """Whether it runs no longer, as far as can be told from its rows."""
     score: float | None
@@ -56,10 +56,13 @@ class StudyStatus:
     """Until all trials have trained, at the rate of those that run now; 0 if none is left, None if none runs."""
 
 
-def study_status(plan: Plan, study: Path) -> StudyStatus:
-    """The status of a study whose folder is `study`. Raises UserError if a file of it is damaged."""
-    now = time.time()
-    trials = tuple(_trial(plan, study, trial, now) for trial in (*plan.warm_ups(), *plan.trials))
+def study_status(plan: Plan, study: Path, job_since: float | None = None) -> StudyStatus:
+    """The status of a study whose folder is `study`. Raises UserError if a file of it is damaged.
+
+    `job_since` is when the job that is known to run now began, as the modification time of a file in the folder. Trials with
+    later rows are not silent, whatever this machine's clock says.
+    """
+    trials = tuple(_trial(plan, study, trial, job_since) for trial in (*plan.warm_ups(), *plan.trials))
     goals = [_goal(plan, trial) for trial in (*plan.warm_ups(), *plan.trials)]
     left = sum((1 - trial.share) * goal for trial, goal in zip(trials, goals, strict=True))
     unit = [trial.images_per_second if plan.budget.seconds is None or trial.arm == WARM_UP else 1.0 for trial in trials]
@@ -75,12 +78,15 @@ def study_status(plan: Plan, study: Path) -> StudyStatus:
     )
 
 
-def _trial(plan: Plan, study: Path, trial: Trial, now: float) -> TrialStatus:
+def _trial(plan: Plan, study: Path, trial: Trial, job_since: float | None) -> TrialStatus:
     folder = trial_folder(study, trial)
     state, rows = folder.state(), folder.rows()
     done = state.images if plan.budget.seconds is None or trial.arm == WARM_UP else state.seconds
     is_over = state.state in FINAL
-    silent = now - rows[-1].time if rows and state.state == "RUNNING" else None
+    # Not the time in the rows, which is by the clock of the node that wrote them.
+    written = folder.rows_written() if rows and state.state == "RUNNING" else None
+    silent = None if written is None else max(0.0, time.time() - written)
+    in_this_job = written is not None and job_since is not None and written >= job_since
     scores = [row.metrics[SELECTION] for row in rows if SELECTION in row.metrics]
     return TrialStatus(
         key=trial.key,
@@ -94,7 +100,7 @@ def _trial(plan: Plan, study: Path, trial: Trial, now: float) -> TrialStatus:
         images_per_second=state.images / state.seconds if state.seconds else 0.0,
         silent_seconds=silent,
         # A trial that has trained all of its images is scored, which takes long and writes no row.
-        is_silent=silent is not None and done < _goal(plan, trial) and silent > _patience(rows),
+        is_silent=silent is not None and not in_this_job and done < _goal(plan, trial) and silent > _patience(rows),
         score=scores[-1] if scores else None,
         error=state.error,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
 from facegan.config import Config
 from facegan.study.cost.timing import read_timing
@@ -84,7 +84,7 @@ def _cost_of(config: Config) -> object:
 
 
 def _fixed_seconds(trials: Sequence[Trial], folders: Mapping[str, TrialFolder], name: str) -> FixedSeconds:
-    """Means over the trials that ran without an interruption; parts that no trial shows are assumed."""
+    """The median of the checkpoints, and means over the trials that ran without an interruption; other parts are assumed."""
     assumed, starts, between, rests = ASSUMED_SECONDS, list[float](), list[float](), list[tuple[float, int]]()
     for trial in trials:
         folder = folders[trial.key]
@@ -100,7 +100,8 @@ def _fixed_seconds(trials: Sequence[Trial], folders: Mapping[str, TrialFolder], 
         starts.append(max(0.0, rows[0].time - timing.started - rows[0].seconds))
         if trial.arm != WARM_UP:
             rests.append((timing.seconds - timing.trained_seconds - starts[-1], len(pauses) + 1))
-    checkpoint = mean(between) if between else assumed.checkpoint
+    # Between two rows there may also be an interruption, or the clocks of two machines.
+    checkpoint = median(between) if between else assumed.checkpoint
     if not starts or not rests:
         source = f"checkpoints measured in {name}, else {assumed.source}" if between else assumed.source
         return replace(assumed, checkpoint=checkpoint, source=source)

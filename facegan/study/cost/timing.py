@@ -16,7 +16,7 @@ class Timing:
     """One run of a trial in one process, from its start to its scores."""
 
     started: float
-    """Unix time at which the process began with the trial."""
+    """Unix time at which the process began with the trial, by `facegan.clock`."""
     seconds: float
     """Until it was scored."""
     trained_seconds: float

@@ -59,7 +59,7 @@ class MetricsRow:
     seconds: float
     """Training time so far."""
     time: float
-    """Unix time of the report."""
+    """Unix time of the report, by `facegan.clock`."""
     metrics: dict[str, float]
     """Values by name, such as 'loss/pixel' or 'validation/face_error'."""
 
@@ -102,6 +102,10 @@ class TrialFolder:
         except OSError as error:
             raise UserError(f"{self.path / ROWS}: {error.strerror or error}; {_CURE}") from None
         return list(_parsed(content, self.path / ROWS))
+
+    def rows_written(self) -> float:
+        """The Unix time at which metrics.jsonl was written, as its file system says. Raises OSError if there is no file."""
+        return (self.path / ROWS).stat().st_mtime
 
     def append_row(self, row: MetricsRow) -> None:
         """Add a line to metrics.jsonl. Raises ValueError if a value is not finite."""

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from cluster.storage.leftovers import sweep_partials
+from cluster.storage.s3_client import time_of
 from cluster.storage.uri import StorageURI, storage_uri
 from tests.cluster.storage.contract import CASES, LARGE, a_stale_tag_replaces_nothing, error_of, run_python, sha256
 from tests.cluster.storage.s3_environment import s3_client
+from tests.known import known
 
 pytestmark = pytest.mark.s3
 
@@ -58,6 +60,17 @@ def local(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("case", [*CASES, a_stale_tag_replaces_nothing], ids=lambda case: case.__name__)
 def test_contract(case: Callable[[StorageURI, Path], None], bucket: StorageURI, tmp_path: Path) -> None:
     case(bucket, tmp_path)
+
+
+def test_the_age_of_an_object_is_by_the_clock_of_the_server(bucket: StorageURI, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket.write("x", b"x")
+    (entry,) = bucket.entries()
+    assert entry.age is not None and 0 <= entry.age < 60
+    monkeypatch.setattr("cluster.storage.s3.time_of", lambda answer: known(time_of(answer)) + 600)
+    (entry,) = bucket.entries()
+    assert entry.age is not None and 600 <= entry.age < 660
+    assert time_of({"ResponseMetadata": {"HTTPHeaders": {"date": "Thu, 01 Jan 1970 01:00:00 GMT"}}}) == 3600
+    assert time_of({"ResponseMetadata": {"HTTPHeaders": {}}}) is None
 
 
 def test_a_bucket_without_a_prefix(moto: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from cluster.storage.s3_client import time_of
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.trial_store import TrialStore
@@ -21,6 +22,7 @@ from facegan.errors import UserError
 from facegan.study.folder.trial_folder import MetricsRow, TrialFolder
 from facegan.trial import TrialRun, run_trial
 from tests.cluster.storage.proxy import Fault, proxy_to
+from tests.known import known
 
 pytestmark = pytest.mark.s3
 
@@ -133,6 +135,25 @@ def test_a_damaged_record_of_downloads_is_named_and_its_cure_works(
     assert tags.exists()
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+def test_the_age_of_a_pulled_file_is_by_the_clock_of_the_server(
+    moto: str, tmp_path: Path, hours: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by the clock of the node that wrote it nor by this machine's."""
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
+    store = StudyStore(StorageURI(f"s3://faces/studies/age{hours}"))
+    write_and_publish(store, 8)
+    monkeypatch.setattr("cluster.storage.s3.time_of", lambda answer: known(time_of(answer)) + 600)  # ten minutes later
+    now = time.time() + 3600 * hours
+    monkeypatch.setattr("cluster.studies.study_store.time", SimpleNamespace(time=lambda: now))
+    store.pull()
+    rows = store.folder / "trials" / "key" / "metrics.jsonl"
+    assert 598 < now - rows.stat().st_mtime < 660
+    now += 3600 * hours  # a second look, after another jump, downloads nothing
+    store.pull()
+    assert 598 < now - rows.stat().st_mtime < 660
+
+
 HOLDER = """
 import sys, time
 from cluster.storage.uri import StorageURI
@@ -146,13 +167,17 @@ with StudyStore(StorageURI(sys.argv[1])).only_driver():
 
 def test_a_second_job_on_a_study_is_told_who_holds_it(tmp_path: Path) -> None:
     store = StudyStore(StorageURI(str(tmp_path / "study")))
+    assert store.job_since() is None
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path / "study")], stdout=subprocess.PIPE)
     assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
     told = rf"another job works on it \(process {holder.pid} on \S+ since 2\S+ \S+\); wait"
     with pytest.raises(UserError, match=told), store.only_driver():
         raise AssertionError("two jobs at once")
+    since = store.job_since()
+    assert since is not None and since == (store.folder / ".driver").stat().st_mtime
     holder.kill()
     holder.communicate()
+    assert store.job_since() is None and (store.folder / ".driver").exists()
     store.check()  # what a killed job leaves is no other content
     with store.only_driver():
         assert str(os.getpid()) in (store.folder / ".driver").read_text()
@@ -226,19 +251,22 @@ def test_after_a_notice_each_report_is_saved_and_the_rows_are_the_same(
         assert rows(trial) == rows(whole) and trial.folder.scores() == whole.folder.scores()
 
 
+@pytest.mark.parametrize(
+    "fault", [Fault(status=503), Fault(status=403, code="RequestTimeTooSkewed")], ids=["busy", "clock is off"]
+)
 def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
-    moto: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fault: Fault, moto: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("cluster.studies.trial_store._PUBLISH_EVERY_SECONDS", -1.0)
     with proxy_to(moto) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        store = StudyStore(StorageURI("s3://faces/outage"))
+        store = StudyStore(StorageURI(f"s3://faces/outage-{fault.status}"))
         write_and_publish(store, 8)
         with store.trial("key") as trial:
             trial.fetch_checkpoint()
             trial.folder.append_row(MetricsRow(16, 1.0, 0.0, {}))
             trial.folder.write_state("RUNNING", images=16, seconds=1.0, passes={})
-            proxy.always = Fault(status=503)
+            proxy.always = fault
             trial.publish(now=False)
             with monkeypatch.context() as direct:
                 direct.setenv("AWS_ENDPOINT_URL", moto)
@@ -254,11 +282,11 @@ def test_a_server_that_does_not_answer_for_a_while_is_no_failure_of_a_trial(
 
         # Down again while the trial starts on another node.
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        proxy.always = Fault(status=503)
+        proxy.always = fault
         assert found_by_another_node(store) == ([8, 16, 24], 8, 16)
-        proxy.always = Fault(status=503)
+        proxy.always = fault
         with store.trial("other") as trial:
-            proxy.always = Fault(status=503)
+            proxy.always = fault
             assert (trial.checkpoint_of("key") / "state.json").read_text() == "8"
     said = capsys.readouterr().out
     assert said.count("storage  waiting for it: ") == said.count("storage  answers again") == 4

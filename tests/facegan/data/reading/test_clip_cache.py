@@ -20,7 +20,7 @@ from facegan.config import Config
 from facegan.data.reading import clip_cache, fetched_frames
 from facegan.data.reading.batch import Batch
 from facegan.data.reading.cached_copies import remove_copies
-from facegan.data.reading.clip_cache import ClipCache, clips_folder
+from facegan.data.reading.clip_cache import ClipCache, clips_folder, only_one
 from facegan.data.reading.clip_files import checked_file
 from facegan.data.reading.face_data import FaceData, fits, open_data
 from facegan.data.reading.fetched_frames import FetchedFrames
@@ -272,12 +272,16 @@ def test_a_full_disk_is_one_line(part: FaceData, data_folder: Path, monkeypatch:
 
 def test_unfinished_files_of_killed_processes_are_removed(part: FaceData) -> None:
     clips_folder().mkdir(parents=True)
-    old, new = (clips_folder() / f"{name}.1.partial" for name in ("old", "new"))
-    for path in (old, new):
+    left, written = (
+        clips_folder() / f"{key}.0123456789abcdef.arrow.1.partial" for key in ("a.b-012345678901", "c-012345678901")
+    )
+    for path in (left, written):
         path.write_bytes(b"x")
-    os.utime(old, (0, 0))
-    part.image(0)
-    assert not old.exists() and new.exists()
+        os.utime(path, (0, 0))  # what the clock says is no matter: it may have jumped
+    with only_one("c-012345678901"):
+        part.image(0)
+    assert not left.exists() and written.exists()
+    assert [path.name for path in clips_folder().glob("*.lock")] == ["room.lock"]
 
 
 def test_removing_a_clip_removes_it_from_the_kept_ones(part: FaceData, data_folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The status of a study from its folder: shares, rates, time left, and a running trial without news."""
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ def write(study: Path, trial: Trial, state: str, images: int, *, ago: float = 0,
         when = time.time() - ago - (images - row) / 4
         found = {SELECTION: score} if score is not None and row == images else {}
         folder.append_row(MetricsRow(row, row / 4, when, {"loss/pixel": 1.0, **found}))
+    os.utime(folder.path / "metrics.jsonl", (time.time() - ago, time.time() - ago))
     folder.write_state(state, images=images, seconds=images / 4, passes={}, error="")  # type: ignore[arg-type]
 
 
@@ -69,8 +71,38 @@ def test_a_slow_trial_is_not_silent_between_its_rows(plan: Plan, tmp_path: Path)
     folder.path.mkdir(parents=True)
     for images, ago in ((8, 460), (16, 400), (24, 340)):  # a row each minute
         folder.append_row(MetricsRow(images, 1.0, time.time() - ago, {}))
+    os.utime(folder.path / "metrics.jsonl", (time.time() - 340, time.time() - 340))
     folder.write_state("RUNNING", images=24, seconds=1.0, passes={})
     assert not study_status(plan, tmp_path).trials[0].is_silent
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_the_clock_of_the_node_that_writes_the_rows_does_not_matter(plan: Plan, tmp_path: Path, hours: float) -> None:
+    for trial, ago in zip(plan.trials[:2], (5, 300), strict=True):
+        write(tmp_path, trial, "RUNNING", 24)
+        folder = trial_folder(tmp_path, trial)
+        rows = [replace(row, time=row.time + 3600 * hours) for row in folder.rows()]
+        folder.forget_rows_after(0)
+        for row in rows:
+            folder.append_row(row)
+        os.utime(folder.path / "metrics.jsonl", (time.time() - ago, time.time() - ago))
+    alive, ended = study_status(plan, tmp_path).trials[:2]
+    assert (alive.is_silent, ended.is_silent) == (False, True)
+    assert alive.silent_seconds == pytest.approx(5, abs=2) and ended.silent_seconds == pytest.approx(300, abs=2)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_jump_of_this_clock_calls_no_trial_of_a_running_job_silent(
+    plan: Plan, tmp_path: Path, hours: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, plan.trials[0], "RUNNING", 16, ago=5)
+    write(tmp_path, plan.trials[1], "RUNNING", 16, ago=900)
+    real, began = time.time, time.time() - 60
+    monkeypatch.setattr(time, "time", lambda: real() + 3600 * hours)
+    status = study_status(plan, tmp_path, job_since=began)
+    assert [trial.is_silent for trial in status.trials[:2]] == [False, hours > 0]  # of the second an earlier job wrote the rows
+    assert all(trial.silent_seconds is None or trial.silent_seconds >= 0 for trial in status.trials)
+    assert study_status(plan, tmp_path).trials[0].is_silent == (hours > 0), "as it would be without a job that is known to run"
 
 
 def test_a_trial_that_is_scored_is_not_silent(plan: Plan, tmp_path: Path) -> None:

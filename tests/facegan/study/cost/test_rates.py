@@ -1,6 +1,7 @@
 """Rates and fixed seconds that are found in a study's folder, and those that follow by GFLOP."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,20 @@ def test_without_timings_the_rest_is_assumed(trained: Plan, tmp_path: Path) -> N
     fixed = known(rates_of_study(trained, tmp_path, arm_configs(trained))).fixed
     assert (fixed.start, fixed.checkpoint) == pytest.approx((ASSUMED_SECONDS.start, 1.5))
     assert "ASSUMED" in fixed.source and "checkpoints measured" in fixed.source
+
+
+def test_time_between_two_jobs_is_no_pause(trained: Plan, tmp_path: Path) -> None:
+    """A trial that was interrupted at its checkpoint goes on hours later, or after its machine's clock was set back."""
+    for trial, hours in zip(trained.trials, (5.0, -5.0, 0.0, 0.0), strict=True):
+        folder = trial_folder(tmp_path, trial)
+        rows = folder.rows()
+        (folder.path / "metrics.jsonl").unlink()
+        for row in rows:
+            folder.append_row(replace(row, time=row.time + (3600 * hours if row.images > 16 else 0.0)))
+        if hours:
+            (folder.path / "timing.json").unlink()
+    fixed = known(rates_of_study(trained, tmp_path, arm_configs(trained))).fixed
+    assert (fixed.start, fixed.checkpoint, fixed.scoring) == pytest.approx((3.0, 1.5, 7.0))
 
 
 def test_a_study_of_other_lengths_and_weights_has_the_same_rates_and_one_of_other_networks_none(
