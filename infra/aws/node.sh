@@ -8,7 +8,7 @@ sudo cloud-init status --wait > /dev/null || [ $? -eq 2 ]  # 2: done, with warni
 sudo systemctl disable --quiet --now apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service
 apt=(sudo DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600)
 "${apt[@]}" update
-"${apt[@]}" install libgl1 libglib2.0-0t64 libxcb1 make python3.12-venv > /dev/null
+"${apt[@]}" install libgl1 libglib2.0-0t64 libxcb1 make python3.12-venv zstd > /dev/null
 
 # /scratch: the NVMe disk of the instance, which the GPU image mounts at boot; the root disk on a node without one.
 disks=(/dev/disk/by-id/nvme-Amazon_EC2_NVMe_Instance_Storage_*)

@@ -58,6 +58,11 @@ class Stack:
         """Name of the SSM parameter that holds the URI of the store."""
         return f"/{self.name}/store"
 
+    def store(self) -> str:
+        """The URI of the store, as the stack's parameter holds it."""
+        with translate_aws_errors(f"parameter {self.parameter}"):
+            return str(self.client("ssm").get_parameter(Name=self.parameter)["Parameter"]["Value"])
+
     @property
     def worker_types(self) -> list[str]:
         """Instance types of the workers, sorted."""

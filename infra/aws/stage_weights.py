@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cluster.cli.command_line import run_job
 from cluster.storage.uri import storage_uri
-from infra.aws.stack import read_stack, translate_aws_errors
+from infra.aws.stack import read_stack
 
 ENVIRONMENT = Path("/etc/facegan.env")
 
@@ -21,9 +21,7 @@ class StageWeights:
 
 def main(_: StageWeights) -> None:
     """Set FACEGAN_STORE in the node's environment, and copy `weights/` of the store to the folder of torch.hub."""
-    stack = read_stack()
-    with translate_aws_errors(f"parameter {stack.parameter}"):
-        store = stack.client("ssm").get_parameter(Name=stack.parameter)["Parameter"]["Value"]
+    store = read_stack().store()
     other_lines = [line for line in ENVIRONMENT.read_text().splitlines() if not line.startswith("FACEGAN_STORE=")]
     ENVIRONMENT.write_text("\n".join([*other_lines, f"FACEGAN_STORE={store}"]) + "\n")
     weights = storage_uri("the store", f"{store}/weights")

@@ -104,7 +104,7 @@ def test_file_mounts_exist_and_include_all_that_installation_needs(config: dict[
 
 def test_setup_commands_run_scripts_that_exist(config: dict[str, Any]) -> None:
     commands = " ".join(config["setup_commands"] + config["worker_setup_commands"])
-    for script in ("infra/aws/node.sh", "infra/aws/end_when_orphaned.sh"):
+    for script in ("infra/aws/node.sh", "infra/aws/packages.sh", "infra/aws/end_when_orphaned.sh"):
         assert script in commands
         assert (ROOT / script).stat().st_mode & stat.S_IRUSR
 
