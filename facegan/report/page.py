@@ -11,7 +11,7 @@ from facegan.config import Config
 from facegan.files import write_bytes
 from facegan.metrics.discrimination import sentence
 from facegan.metrics.table import HEADLINES, METRICS, display_name, formatted, meaning
-from facegan.report.change_table import cost_line
+from facegan.report.change_table import cost_lines
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration, p_text
 from facegan.report.search_text import best_first, candidates_sentence, rung_sentence, search_notes, values_text
@@ -113,7 +113,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         search_notes=search_notes(summary.search) if summary.search else [],
         searched_values=_searched_values(summary),
         trained={a.name: _trained(a, config) for a in summary.study.arms},
-        cost_text=cost_line(summary.change.cost) if summary.change else "",
+        change_cost=cost_lines(summary.change.cost) if summary.change else [],
         has_errors=any(trial.error for trial in summary.trials),
         versions=installed_versions(),
     )

@@ -8,6 +8,7 @@ since p values and intervals are adjusted for these.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from facegan.study.analysis.effects import direction
 from facegan.study.analysis.plane import KEPT
 from facegan.study.analysis.runs import Run, table_of_runs
 from facegan.study.conclusions.arms import ArmSummary
+from facegan.study.conclusions.change_cost import ChangeCost, cost_of_change
 from facegan.study.design.analysis_plan import LEVEL
 from facegan.study.design.change import BASE, CHANGED
 from facegan.study.design.plan import Plan
@@ -55,29 +57,6 @@ class ChangeOnMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmCost:
-    """The training time of an arm."""
-
-    seconds: float
-    """Of all runs, without checkpoints and scoring."""
-    images: int
-    seconds_per_image: float | None
-    """None before any run has trained."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeCost:
-    """What both arms cost on the machines that trained them, as busy as these were then."""
-
-    base: ArmCost
-    changed: ArmCost
-    ratio: float | None
-    """Seconds per image, changed over base: the geometric mean over the seeds."""
-    ratio_range: Bounds | None
-    """The smallest and the largest ratio of a seed."""
-
-
-@dataclass(frozen=True, slots=True)
 class ChangeConclusion:
     """The answer of a study that compares a changed configuration with its base."""
 
@@ -97,6 +76,7 @@ class ChangeConclusion:
 
 def conclude_change(
     plan: Plan,
+    study: Path,
     runs: Mapping[str, Sequence[Run]],
     effects: StudyEffects,
     arms: Sequence[ArmSummary],
@@ -122,7 +102,7 @@ def conclude_change(
         looks_left=effects.looks_left,
         diverged=(diverged[0], diverged[1]),
         metrics=metrics,
-        cost=_cost(plan, states),
+        cost=cost_of_change(plan, study, states),
     )
 
 
@@ -168,22 +148,6 @@ def decide(verdicts: Iterable[MetricVerdict]) -> Outcome:
     if found == {"equal"}:
         return "equal"
     return "keep" if "better" in found and "undecided" not in found else "undecided"
-
-
-def _cost(plan: Plan, states: Mapping[str, TrialState]) -> ChangeCost:
-    costs, by_seed = {}, dict[int, dict[str, float]]()
-    for arm in (BASE, CHANGED):
-        trials = [(trial, states[trial.key]) for trial in plan.trials if trial.arm == arm]
-        seconds, images = sum(state.seconds for _, state in trials), sum(state.images for _, state in trials)
-        costs[arm] = ArmCost(seconds, images, seconds / images if images else None)
-        for trial, state in trials:
-            if state.state == "COMPLETED" and state.images and state.seconds:
-                by_seed.setdefault(trial.seed, {})[arm] = state.seconds / state.images
-    ratios = [found[CHANGED] / found[BASE] for found in by_seed.values() if len(found) == len(costs)]
-    if not ratios:
-        return ChangeCost(costs[BASE], costs[CHANGED], None, None)
-    mean = float(np.exp(np.mean(np.log(ratios))))
-    return ChangeCost(costs[BASE], costs[CHANGED], mean, (min(ratios), max(ratios)))
 
 
 def _sentence(

@@ -188,7 +188,7 @@ def summarise_study(
         effects=effects,
         answers=answer_factors(effects) if effects and not is_comparison else (),
         claims=claims,
-        change=conclude_change(plan, runs, effects, arms, states) if effects and is_comparison else None,
+        change=conclude_change(plan, study, runs, effects, arms, states) if effects and is_comparison else None,
         discrimination=discrimination,
         search=search,
         finalists=compare_finalists(search, plan, study, runs) if search else (),

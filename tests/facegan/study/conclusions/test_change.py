@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from facegan.config import Config
 from facegan.metrics.table import HEADLINES
+from facegan.report.change_table import cost_lines
 from facegan.report.study_text import markdown_answers, result_lines
 from facegan.study.analysis.effect_records import Bounds
 from facegan.study.analysis.effects import analyse_study, direction
@@ -16,13 +18,15 @@ from facegan.study.analysis.holm import holm
 from facegan.study.analysis.intervals import two_way_interval
 from facegan.study.analysis.looks import present_look
 from facegan.study.conclusions.change import MetricVerdict, Outcome, decide, judge
+from facegan.study.conclusions.change_cost import ChangeCost, cost_of_change
 from facegan.study.conclusions.next_look import seeds_of_next_look
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.analysis_plan import looks_until
 from facegan.study.design.change import analysis_of_change, compared_arms
 from facegan.study.design.plan import Plan, make_plan
 from facegan.study.folder.study_folder import open_study
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import MetricsRow, trial_folder
+from facegan.training.flops import count_step
 from tests.facegan.study.planted import Floats, runs_of
 from tests.facegan.study.planted_study import finish_trial, planted_card
 from tests.known import known
@@ -69,10 +73,10 @@ def test_the_outcome_follows_from_the_verdicts(verdicts: list[MetricVerdict], ou
     assert decide(verdicts) == outcome
 
 
-def make_comparison(root: Path, config: Config, seeds: Sequence[int], max_seeds: int = 4) -> Plan:
+def make_comparison(root: Path, config: Config, seeds: Sequence[int], max_seeds: int = 4, change: str = "loss.pixel=5") -> Plan:
     plan = make_plan(
         config,
-        compared_arms(config, ["loss.pixel=5"]),
+        compared_arms(config, [change]),
         design="compare",
         preset="demo",
         seeds=seeds,
@@ -142,15 +146,52 @@ def test_identity_is_not_compared_where_an_arm_copies(tmp_path: Path, tiny: Conf
     assert change.outcome == "keep" and "Identity is not compared, because Base copies the source" in change.sentence
 
 
-def test_the_cost_is_the_ratio_of_seconds_per_image_in_each_seed(tmp_path: Path, tiny: Config) -> None:
-    plan = make_comparison(tmp_path, tiny, [0, 1])
+def train_at(root: Path, plan: Plan, starts: dict[tuple[str, int], float]) -> ChangeCost:
+    """The cost where the base takes 2 seconds for 10 images; the changed arm takes 4 and 1 seconds, by seed. `starts`: when."""
     for trial in plan.trials:
-        seconds = {"base": 2.0, "changed": 1.0 if trial.seed else 4.0}[trial.arm]
-        folder = trial_folder(tmp_path, trial)
+        seconds = {"base": 2.0, "changed": (4.0, 1.0)[trial.seed % 2]}[trial.arm]
+        folder, start = trial_folder(root, trial), starts[trial.arm, trial.seed]
         folder.write_state("COMPLETED", images=10, seconds=seconds, passes={})
-    cost = known(summarise_study(tmp_path, plan).change).cost
-    assert known(cost.ratio) == pytest.approx(1.0) and cost.ratio_range == (0.5, 2.0)
+        folder.forget_rows_after(0) if (folder.path / "metrics.jsonl").exists() else None
+        folder.append_row(MetricsRow(5, seconds / 2, start + seconds / 2, {}))
+        folder.append_row(MetricsRow(10, seconds, start + seconds, {}))
+    return cost_of_change(plan, root, {trial.key: trial_folder(root, trial).state() for trial in plan.trials})
+
+
+def test_the_training_time_is_compared_in_each_seed(tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0, 1])
+    cost = train_at(tmp_path, plan, dict.fromkeys(product(("base", "changed"), (0, 1)), 100.0))
+    assert known(cost.ratio) == pytest.approx(1.0) and cost.ratio_range == (0.5, 2.0) and cost.beside == (0, 1)
     assert (cost.base.seconds_per_image, cost.changed.seconds_per_image) == (0.2, 0.25)
+    assert cost.operations == 1.0, "a weight costs nothing"
+
+
+def test_runs_of_another_day_are_counted_but_their_time_is_not_compared(tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0, 1])
+    # Seed 0: one after the other, with a pause of 1.5 seconds. Seed 1: the base is from the day before.
+    starts = {("base", 0): 100_000.0, ("changed", 0): 100_003.5, ("base", 1): 100_000.0 - 86_400, ("changed", 1): 100_000.0}
+    cost = train_at(tmp_path, plan, starts)
+    assert cost.beside == (0,) and known(cost.ratio) == pytest.approx(2.0) and cost.ratio_range == (2.0, 2.0)
+    assert (cost.base.seconds_per_image, cost.changed.seconds_per_image) == (0.2, 0.4)
+    assert (cost.base.seconds, cost.changed.seconds) == (4.0, 5.0)
+    operations, time = cost_lines(cost)
+    assert "1.00 times, counted" in operations and time == (
+        "training time: 0.2 -> 0.4 s an image, 2.00 times (2.00 to 2.00), of seed 0, whose runs were trained beside each other"
+    )
+    # A pause longer than the shorter run; and before that the other one first.
+    for start, beside in ((100_004.5, ()), (99_994.5, (0,))):
+        assert train_at(tmp_path, plan, {**starts, ("changed", 0): start}).beside == beside
+    nothing = train_at(tmp_path, plan, {**starts, ("changed", 0): 99_993.0})
+    assert (nothing.ratio, nothing.base.seconds_per_image) == (None, None) and "not compared" in cost_lines(nothing)[1]
+
+
+def test_the_operations_of_both_configurations_are_counted(tmp_path: Path, tiny: Config) -> None:
+    plan = make_comparison(tmp_path, tiny, [0], change="loss.perceptual=0")
+    cost = known(summarise_study(tmp_path, plan).change).cost
+    arms = {arm.name: arm.apply(plan.base) for arm in plan.arms}
+    base, changed = (count_step(arms[name])[0] for name in ("base", "changed"))
+    assert (cost.base.gflop_per_image, cost.changed.gflop_per_image) == (base, changed) and changed < base
+    assert cost.operations == pytest.approx(changed / base) and cost.ratio is None
 
 
 LOOKS = looks_until(10)
