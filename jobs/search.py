@@ -83,7 +83,7 @@ def main(args: Search) -> None:
     def run(plan: Plan, store: StudyStore, data: DataSet) -> None:
         from cluster.studies.sweep import run_sweep
 
-        run_sweep(plan, store, data, args.trial_resources, cost=args.cost)
+        run_sweep(plan, store, data, args.trial_resources, cost=args.cost, finalist_seeds=len(seeds))
 
     request = StudyRequest(
         shared=args.shared,

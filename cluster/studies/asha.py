@@ -15,6 +15,7 @@ from cluster.studies.study_store import StudyStore
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, State, trial_folder
 from facegan.study.search.halving import Halving
+from facegan.study.search.limit import SearchLimit
 from facegan.study.search.objectives import measured
 from facegan.study.search.rungs import Rungs
 
@@ -23,10 +24,18 @@ class RunningSearch:
     """The candidates of a search while it runs, and the states of those that wait or are stopped.
 
     `plan` has all trials of the search, also those that ended before an interruption: Tune's own ASHA would forget them.
-    `todo` are those of them to run. `is_last` says whether no more candidates will be proposed.
+    `todo` are those of them to run. `is_last` says whether no more candidates will be proposed. Raises UserError if a `limit`
+    leaves no time for a search at all.
     """
 
-    def __init__(self, plan: Plan, todo: Sequence[Trial], store: StudyStore, is_last: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        todo: Sequence[Trial],
+        store: StudyStore,
+        is_last: Callable[[], bool],
+        limit: SearchLimit | None = None,
+    ) -> None:
         assert plan.search is not None, "a plan without candidates"
         self._trials = {trial.key: trial for trial in plan.trials}
         self._store = store
@@ -41,7 +50,10 @@ class RunningSearch:
         new = [trial.key for trial in todo if trial.key not in waiting]
         whole = [key for key, state in states.items() if state.state == "COMPLETED"]
         arms = {trial.key: trial.arm for trial in plan.trials}
-        self.halving = Halving(arms, rungs, new, waiting, is_last, whole, plan.search.finalists)
+        fits = {"fits": limit.fits} if limit else {}
+        self.halving = Halving(arms, rungs, new, waiting, is_last, whole, plan.search.finalists, **fits)
+        if limit:
+            limit.check(self.halving)
 
     def came(self, key: str, images: int, metrics: dict[str, Any]) -> bool:
         """Record what a running candidate reports; whether it goes on."""
@@ -55,8 +67,8 @@ class RunningSearch:
         return False
 
     def stop_waiting(self) -> None:
-        """End the candidates that wait, if none of them can go on any more."""
-        if self.halving.waiting and self.halving.is_last():
+        """End the candidates that wait, if none of them can go on any more. Those that a limit leaves at their rungs stay."""
+        if self.halving.waiting and self.halving.is_last() and not self.halving.is_closed:
             for key in sorted(self.halving.waiting):
                 self._write("STOPPED", key)
             self.halving.waiting.clear()
@@ -84,24 +96,23 @@ class PauseAtRungs(FIFOScheduler):  # type: ignore[misc]
 
 
 class CandidatesToRun(Searcher):  # type: ignore[misc]
-    """Tells Tune which candidate to run next, up to the first that `fits` refuses, `max_concurrent` at a time."""
+    """Tells Tune which candidate to run next, `max_concurrent` at a time."""
 
-    def __init__(self, search: RunningSearch, fits: Callable[[str], bool], *, max_concurrent: int) -> None:
+    def __init__(self, search: RunningSearch, *, max_concurrent: int) -> None:
         super().__init__()
-        self._search, self._fits, self.max_concurrent = search, fits, max_concurrent
+        self._search, self.max_concurrent = search, max_concurrent
         self._running: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> dict[str, list[str]] | str | None:
         if len(self._running) >= self.max_concurrent:
             return None
         key = self._search.halving.next()
-        if key is not None and self._fits(key):
+        if key is not None:
             self._running[trial_id] = key
             return {"keys": [key]}
-        if key is None and self._running:
+        if self._running:
             return None
-        if key is None:
-            self._search.stop_waiting()
+        self._search.stop_waiting()
         return str(Searcher.FINISHED)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

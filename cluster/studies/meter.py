@@ -23,7 +23,7 @@ from facegan.study.cost.spending import COST, Forecast, Spending, read_spending,
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.study.search.expectation import expected_work
-from facegan.study.search.generations import with_all_candidates
+from facegan.study.search.generations import next_generation, with_all_candidates
 
 _EVERY_SECONDS = 5.0
 
@@ -83,8 +83,10 @@ class _Meter:
 
     def end(self, plan: Plan) -> None:
         """Note whether trials are left because of a limit, and say so."""
+        # Candidates that wait at a rung for those of the next generation are not missing.
+        others = {"FAILED", "PAUSED"} if plan.search and next_generation(plan, self._store.folder) else {"FAILED"}
         left = self._store.not_ended(plan.trials)
-        missing = [trial for trial in left if trial_folder(self._store.folder, trial).state().state != "FAILED"]
+        missing = [trial for trial in left if trial_folder(self._store.folder, trial).state().state not in others]
         limit = cost_limit(plan, self._store, self._flags) if missing else None
         flag = limit.flag() if limit else ""
         self._write(lambda spent: replace(spent, limit=flag))

@@ -114,8 +114,9 @@ def _planned(request: StudyRequest) -> _Planned:
         return _Planned(plan, plan.run_order(), None, False)
     store = StudyStore(study_location(request, plan))
     plan = store.planned(plan) or plan
-    if plan.search and not (store.folder / SEARCH).exists():
-        plan = with_all_candidates(plan)
+    if plan.search and (store.folder / SEARCH).exists():
+        return _Planned(plan, [], store.folder, True)  # it is over, also if a limit has left candidates
+    plan = with_all_candidates(plan) if plan.search else plan
     return _Planned(plan, store.not_ended(plan.run_order()), store.folder, True)
 
 

@@ -20,6 +20,7 @@ from cluster.studies.run_study import (
     train,
 )
 from facegan.files import write_json
+from facegan.records import read_record
 from facegan.report.plan_page import total_line
 from facegan.report.search_text import search_lines
 from facegan.report.study_text import plan_lines
@@ -44,7 +45,11 @@ def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, .
     with study.store.only_driver():
         result = _search(study, run_trials)
     if result is None:
-        print(f"search   ended at its limit: see jobs/status.py {study.shown_path}; a higher limit goes on", flush=True)
+        print(
+            f"search   ended at its limit before a candidate had trained to the end: see jobs/status.py {study.shown_path}; "
+            "a higher limit goes on",
+            flush=True,
+        )
         return None
     print("\n".join(search_lines(result)), end="\n\n", flush=True)
 
@@ -57,7 +62,9 @@ def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, .
             again,
             shared=replace(request.shared, study=request.shared.study or default),
             searched=result,
-            cost=request.cost.less(spent.seconds, spent.usd),
+            cost=replace(
+                request.cost.less(spent.seconds, spent.usd), rates_from=request.cost.rates_from or study.store.location.uri
+            ),
         ),
         run_trials,
     )
@@ -95,15 +102,21 @@ def _of_finalists(request: StudyRequest, arms: Sequence[Arm], seeds: tuple[int, 
 
 
 def _search(study: PreparedStudy, run_trials: RunTrials) -> SearchResult | None:
-    """Train candidates, a generation after the other, until each arm has as many as it should have; None at a limit."""
+    """Train candidates, a generation after the other, until each arm has as many as it should have.
+
+    At a limit the search is over as soon as it has a finalist, since others would need another study; None if it has none.
+    """
     store = study.store
     plan = study.plan(study.request.seeds)
     print("\n".join(plan_lines(plan, study.shown_path)), flush=True)
+    before = read_record(SearchResult, store.folder / SEARCH, "remove it, and the search goes on")
+    if before is not None and before.spent.limit:
+        return before
     while True:
         tracker = train(study, plan, run_trials)
         exit_if_trials_failed(plan, store)
         if read_spending(store.folder).limit:
-            return None
+            break
         more = next_generation(plan, store.folder)
         if more is None:
             if not store.not_ended(plan.trials):
@@ -113,6 +126,8 @@ def _search(study: PreparedStudy, run_trials: RunTrials) -> SearchResult | None:
         print(f"search   {len(plan.trials)} candidates have been measured, {count} more are proposed", flush=True)
         plan = store.open(more)
     result = summarise_search(plan, store.folder)
+    if result.spent.limit and not any(candidate.is_finalist for arm in result.arms for candidate in arm.candidates):
+        return None
     write_json(store.folder / SEARCH, result)
     store.push()
     tracker.finish("\n".join(search_lines(result)), {})

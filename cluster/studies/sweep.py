@@ -36,6 +36,7 @@ from facegan.study.cost.timing import write_timing
 from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, TrialState, trial_folder
 from facegan.study.search.generations import next_generation
+from facegan.study.search.limit import SearchLimit
 from facegan.training.train import same_batches
 from facegan.trial import TrialRun, run_trials
 
@@ -47,12 +48,13 @@ def run_sweep(
     trial_resources: TrialResources,
     runs_together: int = 1,
     cost: CostFlags | None = None,
+    finalist_seeds: int = 1,
 ) -> None:
     """Run the trials of a plan that have not ended. Afterwards each trial's folder holds its result or its error.
 
     Up to `runs_together` trials of a seed train in one process; in a search, or with a budget of seconds, one. The candidates
     of a search are not scored on test people. With a limit in `cost` whole seeds are started as long as they fit into it, and
-    trials that do not fit stay as they are.
+    trials that do not fit stay as they are. A search leaves time for its finalists with so many seeds.
     """
     # The plan's run order keeps factors balanced, so an interrupted study has trained each factor on and off equally often.
     # Starting the longest trials first would save a little time, but leave the short arms for the end.
@@ -61,8 +63,9 @@ def run_sweep(
         return
     wait_for_gpus(trial_resources.gpus)
     limit = cost_limit(plan, store, cost) if cost else None
-    sweep = _Sweep(plan, store, data, trial_resources, runs_together, limit)
-    if limit is None:
+    of_search = SearchLimit(limit, finalist_seeds, trial_resources.at_once()) if limit and plan.search else None
+    sweep = _Sweep(plan, store, data, trial_resources, runs_together, limit, of_search)
+    if limit is None or of_search is not None:
         _run_seeds(todo, sweep)
         return
     # What the first seeds took says whether more of them fit.
@@ -82,6 +85,8 @@ class _Sweep:
     trial_resources: TrialResources
     runs_together: int
     limit: Limit | None
+    search_limit: SearchLimit | None
+    """The limit of a search with its finalists, for its candidates."""
 
 
 def _run_seeds(todo: list[Trial], sweep: _Sweep) -> None:
@@ -113,7 +118,7 @@ def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
 
 def _run(todo: list[Trial], sweep: _Sweep) -> None:
     """Run trials that do not depend on each other."""
-    plan, store, limit, trial_resources = sweep.plan, sweep.store, sweep.limit, sweep.trial_resources
+    plan, store, trial_resources = sweep.plan, sweep.store, sweep.trial_resources
     study, is_warm_up = store.folder, todo[0].arm == WARM_UP
     if sweep.runs_together == 1 and (plan.budget.seconds is None or is_warm_up):
         # With a budget of seconds each trial keeps a GPU of its own, because trials that share one slow each other down.
@@ -121,6 +126,7 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
         trial_resources = choose_trial_resources(trial_resources, plan.base, study)
     resources = trial_resources.resources()
     is_search = plan.search is not None and not is_warm_up
+    limit = sweep.search_limit if is_search else sweep.limit
     warm_ups = {} if is_warm_up else {trial.seed: trial.key for trial in plan.warm_ups()}
     groups, by_key = _groups(todo, sweep.runs_together), {trial.key: trial for trial in todo}
     trainable = tune.with_parameters(
@@ -182,8 +188,8 @@ def _what_to_run(
         return limit is None or all(limit.fits(by_key[key]) for key in keys)
 
     if is_search:
-        search = RunningSearch(plan, todo, store, lambda: _are_last(todo, sweep))
-        return CandidatesToRun(search, lambda key: fits([key]), max_concurrent=at_once), PauseAtRungs(search)
+        search = RunningSearch(plan, todo, store, lambda: _are_last(todo, sweep), sweep.search_limit)
+        return CandidatesToRun(search, max_concurrent=at_once), PauseAtRungs(search)
     return TrialsThatFit(groups, fits, max_concurrent=at_once), FIFOScheduler()
 
 

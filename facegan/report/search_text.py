@@ -15,8 +15,8 @@ def search_lines(result: SearchResult) -> list[str]:
 
 
 def search_notes(result: SearchResult) -> list[str]:
-    """What the search took beside what was expected, and arms with fewer finalists than were asked for."""
-    return [*_spent(result), *_missing_finalists(result)]
+    """What the search took beside what was expected, what a limit left out, and arms with too few finalists."""
+    return [*_spent(result), *_left_out(result), *_missing_finalists(result)]
 
 
 def _spent(result: SearchResult) -> list[str]:
@@ -28,12 +28,24 @@ def _spent(result: SearchResult) -> list[str]:
         return [f"{text}."]
     images = "" if expected.images is None else f"{expected.images:,.0f} images, "
     text += f"; expected before: {images}{duration(expected.seconds)}{_dollars(expected.usd)}, {printable(expected.source)}"
-    return [f"{text}; actual over expected {spent.seconds / expected.seconds:.2f}."]
+    return [f"{text}." if spent.limit else f"{text}; actual over expected {spent.seconds / expected.seconds:.2f}."]
+
+
+def _left_out(result: SearchResult) -> list[str]:
+    if not result.spent.limit:
+        return []
+    states = [candidate.state for arm in result.arms for candidate in arm.candidates]
+    begun, left = len(states) - states.count("PENDING"), states.count("PAUSED") + states.count("RUNNING")
+    return [
+        f"It ended at its limit, {printable(result.spent.limit)}: {begun} of {result.settings.candidates * len(result.arms)} "
+        f"candidates were begun, and {left} of them left before their end. The same command does not search on, because others "
+        "could win than those that were trained again; another --study does."
+    ]
 
 
 def _missing_finalists(result: SearchResult) -> list[str]:
     """Nothing while the search goes on."""
-    if any(candidate.state in _GOES_ON for arm in result.arms for candidate in arm.candidates):
+    if not result.spent.limit and any(candidate.state in _GOES_ON for arm in result.arms for candidate in arm.candidates):
         return []
     found = {arm.label: sum(candidate.is_finalist for candidate in arm.candidates) for arm in result.arms}
     few = [f"{label} {count}" for label, count in found.items() if count < result.settings.finalists]

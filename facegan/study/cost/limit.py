@@ -1,5 +1,6 @@
 """Which trials still fit into --max_hours or --max_usd."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from facegan.study.cost.spending import Spending, read_spending
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
 
-_REPORT_SECONDS = 20.0
+REPORT_SECONDS = 20.0
 """In which the driver draws the figures and writes the report afterwards."""
-_MARGIN = 1.1
+MARGIN = 1.1
 """By which a trial may take longer than estimated and still end within the limit."""
 
 
@@ -34,6 +35,18 @@ class Limit:
         if of_usd < of_hours:
             return f"--max_usd {self.max_usd:g}"
         return f"--max_hours {(self.max_seconds or 0) / 3600:g}"
+
+    def at_least(self, seconds: float) -> str:
+        """The flags that leave so many seconds from now, rounded up."""
+        spent, hours = read_spending(self.study), seconds / 3600
+        asked = {
+            "--max_hours": (self.max_seconds and self.max_seconds / 3600, spent.seconds / 3600 + hours),
+            "--max_usd": (self.max_usd, (spent.usd or 0.0) + hours * (spent.usd_per_hour or 0.0)),
+        }
+        raised = {
+            name: max(given, math.ceil(100 * need + 1) / 100) for name, (given, need) in asked.items() if given is not None
+        }
+        return " ".join(f"{name} {value:g}" for name, value in raised.items())
 
     def seconds_left(self) -> float:
         """Seconds until the limit, at the price of the nodes that are there now; below 0 once it is passed."""
@@ -62,7 +75,7 @@ class Limit:
         """Whether a trial that starts now ends within the limit. One of which nothing is known does."""
         left, rates = self._left_for_trials(), self.rates_now()
         seconds = self._still(trial, rates)
-        return left > 0 and (seconds is None or _MARGIN * seconds <= left)
+        return left > 0 and (seconds is None or MARGIN * seconds <= left)
 
     def whole_seeds(self, todo: Sequence[Trial], at_once: int) -> list[Trial]:
         """The first of these trials: as many whole seeds as fit, because effects are differences within a seed.
@@ -92,7 +105,7 @@ class Limit:
         """Of trials and the warm-ups of their seeds, with the margin; those of which nothing is known count as nothing."""
         warm_ups = [run for seed in seeds if (run := self.plan.warm_up(seed)) and self._state(run) != "COMPLETED"]
         phases = ([self._still(run, rates) or 0.0 for run in runs] for runs in (warm_ups, trials))
-        return _MARGIN * sum(makespan(lengths, at_once) for lengths in phases)
+        return MARGIN * sum(makespan(lengths, at_once) for lengths in phases)
 
     def _still(self, trial: Trial, rates: Rates | None) -> float | None:
         """Seconds that a trial still takes from its last checkpoint, as far as the rates say."""
@@ -103,7 +116,7 @@ class Limit:
         return max(seconds - done, rates.fixed.scoring)
 
     def _left_for_trials(self) -> float:
-        return self.seconds_left() - _REPORT_SECONDS
+        return self.seconds_left() - REPORT_SECONDS
 
     def _has_results(self) -> bool:
         return any(self._state(trial) == "COMPLETED" for trial in self.plan.trials)

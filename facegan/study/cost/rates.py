@@ -1,6 +1,6 @@
 """Images/s by arm and the fixed seconds of a trial: given, from earlier trials, or scaled by GFLOP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +8,7 @@ from statistics import mean, median
 
 from facegan.config import Config
 from facegan.study.cost.timing import read_timing
-from facegan.study.design.plan import WARM_UP, Plan, Trial
+from facegan.study.design.plan import WARM_UP, Plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
 
 
@@ -71,7 +71,7 @@ def rates_of_study(plan: Plan, study: Path, wanted: Mapping[str, Config]) -> Rat
             device = device or next((d for trial in alike if (d := folders[trial.key].conditions().device)), "")
     if not rates:
         return None
-    return Rates(rates, device, f"measured in {study.name}, {len(rates)} arms", _fixed_seconds(trials, folders, study.name))
+    return Rates(rates, device, f"measured in {study.name}, {len(rates)} arms", _fixed_seconds(plan, folders, study.name))
 
 
 def _cost_of(config: Config) -> object:
@@ -83,10 +83,13 @@ def _cost_of(config: Config) -> object:
     return config.override(same)
 
 
-def _fixed_seconds(trials: Sequence[Trial], folders: Mapping[str, TrialFolder], name: str) -> FixedSeconds:
-    """The median of the checkpoints, and means over the trials that ran without an interruption; other parts are assumed."""
+def _fixed_seconds(plan: Plan, folders: Mapping[str, TrialFolder], name: str) -> FixedSeconds:
+    """The median of the checkpoints, and means over the trials that ran without an interruption; other parts are assumed.
+
+    Candidates of a search are not scored.
+    """
     assumed, starts, between, rests = ASSUMED_SECONDS, list[float](), list[float](), list[tuple[float, int]]()
-    for trial in trials:
+    for trial in (*plan.warm_ups(), *plan.trials):
         folder = folders[trial.key]
         rows, timing = folder.rows(), read_timing(folder)
         pauses = [
@@ -98,12 +101,13 @@ def _fixed_seconds(trials: Sequence[Trial], folders: Mapping[str, TrialFolder], 
         if timing is None or not rows:
             continue
         starts.append(max(0.0, rows[0].time - timing.started - rows[0].seconds))
-        if trial.arm != WARM_UP:
+        if trial.arm != WARM_UP and plan.search is None:
             rests.append((timing.seconds - timing.trained_seconds - starts[-1], len(pauses) + 1))
     # Between two rows there may also be an interruption, or the clocks of two machines.
     checkpoint = median(between) if between else assumed.checkpoint
     if not starts or not rests:
-        source = f"checkpoints measured in {name}, else {assumed.source}" if between else assumed.source
-        return replace(assumed, checkpoint=checkpoint, source=source)
+        measured = [part for part, found in (("starts", starts), ("checkpoints", between)) if found]
+        source = f"{' and '.join(measured)} measured in {name}, else {assumed.source}" if measured else assumed.source
+        return replace(assumed, start=mean(starts) if starts else assumed.start, checkpoint=checkpoint, source=source)
     scoring = mean(max(0.0, rest - count * checkpoint) for rest, count in rests)
     return FixedSeconds(mean(starts), checkpoint, scoring, assumed.study, f"measured in {name}; the study ASSUMED")

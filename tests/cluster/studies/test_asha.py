@@ -9,9 +9,14 @@ from cluster.storage.uri import StorageURI
 from cluster.studies.asha import CandidatesToRun, RunningSearch
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
+from facegan.errors import UserError
+from facegan.study.cost.limit import Limit
+from facegan.study.cost.rates import Rates
+from facegan.study.cost.spending import Spending, write_spending
 from facegan.study.design.plan import Plan
 from facegan.study.folder.study_folder import open_study
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
+from facegan.study.search.limit import SearchLimit
 from tests.facegan.study.search.planted_search import IMAGES, RUNGS, candidates_plan
 from tests.known import known
 
@@ -128,16 +133,10 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path, tiny: Config
 
 def test_tune_is_told_of_as_many_as_may_run_and_of_the_end(tmp_path: Path, tiny: Config) -> None:
     search = Search(tmp_path, tiny, "full", candidates=3, is_last=False)
-    asked = list[str]()
-
-    def fits(key: str) -> bool:
-        asked.append(key)
-        return True
-
-    source = CandidatesToRun(search.running, fits, max_concurrent=2)
+    source = CandidatesToRun(search.running, max_concurrent=2)
     first, second = (source.suggest(name) for name in "ab")
     assert isinstance(first, dict) and isinstance(second, dict) and source.suggest("c") is None
-    assert first["keys"] + second["keys"] == asked
+    assert search.running.halving.running == {*first["keys"], *second["keys"]}
     assert search.run(first["keys"][0], 0.5) == "PAUSED"
     source.on_trial_complete("a")
     third = source.suggest("c")
@@ -153,5 +152,25 @@ def test_tune_is_told_of_as_many_as_may_run_and_of_the_end(tmp_path: Path, tiny:
 
 def test_nothing_is_started_or_stopped_beyond_a_limit(tmp_path: Path, tiny: Config) -> None:
     search = Search(tmp_path, tiny, "full", candidates=2)
-    assert CandidatesToRun(search.running, lambda key: False, max_concurrent=2).suggest("a") == "FINISHED"
+    limit = SearchLimit(Limit(search.plan, tmp_path, 1000.0, None, Rates({"full": 8.0}, "cpu", "")), 1, 2)
+    running = RunningSearch(search.plan, search.plan.trials, search.store, lambda: True, limit)
+    write_spending(tmp_path, Spending(seconds=1000.0))
+    assert CandidatesToRun(running, max_concurrent=2).suggest("a") == "FINISHED"
     assert set(search.states().values()) == {("PENDING", 0)}
+
+
+def test_a_limit_that_leaves_no_time_for_a_search_is_refused(tmp_path: Path, tiny: Config) -> None:
+    search = Search(tmp_path, tiny, "full", candidates=2)
+    limit = SearchLimit(Limit(search.plan, tmp_path, 10.0, None, Rates({"full": 8.0}, "cpu", "")), 1, 2)
+    with pytest.raises(UserError, match="too little"):
+        RunningSearch(search.plan, search.plan.trials, search.store, lambda: True, limit)
+
+
+def test_candidates_that_a_limit_leaves_at_a_rung_are_not_said_to_be_stopped(tmp_path: Path, tiny: Config) -> None:
+    search = Search(tmp_path, tiny, "full", candidates=3)
+    run_all(search, 2)
+    limit = SearchLimit(Limit(search.plan, tmp_path, 1000.0, None, Rates({"full": 8.0}, "cpu", "")), 1, 2)
+    write_spending(tmp_path, Spending(seconds=1000.0))
+    running = RunningSearch(search.plan, search.store.not_ended(search.plan.trials), search.store, lambda: True, limit)
+    assert CandidatesToRun(running, max_concurrent=2).suggest("a") == "FINISHED"
+    assert list(search.states().values()) == [("PAUSED", RUNGS[0])] * 2 + [("PENDING", 0)]

@@ -58,3 +58,20 @@ def test_what_is_written_before_a_search_is_what_its_plan_expects(
     plant(store.folder, plan.trials[0], (0.5, 0.5, 0.5), state="PAUSED")
     counted.forecast(plan, 2)
     assert read_spending(store.folder).forecast == found
+
+
+def test_candidates_that_wait_for_the_next_generation_are_not_left_out_by_a_limit(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(meter, "price_now", lambda usd_per_hour: usd_per_hour)
+    space = known(candidates_plan(tiny, "full").search).space
+    for sampler, limit in (("tpe", ""), ("random", "--max_hours 1")):
+        plan = candidates_plan(tiny, "full", search=SearchSettings(space, sampler, 3 if limit else 9, 3))  # type: ignore[arg-type]
+        store = StudyStore(StorageURI(str(tmp_path / sampler)))
+        store.open(plan)
+        for trial in plan.trials:
+            plant(store.folder, trial, (0.5, 0.5, 0.5), state="PAUSED")
+        meter._Meter(store, CostFlags(max_hours=1.0)).end(plan)
+        assert read_spending(store.folder).limit == limit
+    assert capsys.readouterr().out.count("3 of 3 trials are missing") == 1

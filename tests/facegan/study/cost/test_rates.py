@@ -14,7 +14,7 @@ from facegan.study.cost.timing import Timing, read_timing, write_timing
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.facegan.study.cost.test_schedule import plan
-from tests.facegan.study.search.planted_search import planted_search
+from tests.facegan.study.search.planted_search import candidates_plan, planted_search
 from tests.known import known
 
 
@@ -90,6 +90,14 @@ def test_candidates_of_a_search_show_the_rate_of_their_arm(tiny: Config, tmp_pat
     search = planted_search(tmp_path, tiny.override({"optim.generator_lr": 1e-3}))
     found = known(rates_of_study(search, tmp_path, arm_configs(search)))
     assert found.images_per_second == pytest.approx({"full": (3 * 216 + 24) / 8.0, "no_pixel": (216 + 2 * 24) / 8.0})
+
+
+def test_candidates_are_not_scored_so_they_do_not_show_what_that_takes(tiny: Config, tmp_path: Path) -> None:
+    search = candidates_plan(tiny, "full", candidates=2)
+    train(tmp_path, search, {"full": 4.0}, start=6.0, checkpoint=2.5, scoring=0.0)
+    fixed = known(rates_of_study(search, tmp_path, arm_configs(search))).fixed
+    assert (fixed.start, fixed.checkpoint, fixed.scoring) == pytest.approx((6.0, 2.5, ASSUMED_SECONDS.scoring))
+    assert fixed.assumed and fixed.source.startswith("starts and checkpoints measured in")
 
 
 def test_an_untrained_study_has_no_rates(trained: Plan, tmp_path: Path) -> None:

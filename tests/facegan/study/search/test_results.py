@@ -102,6 +102,17 @@ def test_what_a_search_took_is_told_beside_what_was_expected(tiny: Config, tmp_p
         assert f"         The search {text}" in search_lines(summarise_search(plan, tmp_path))
 
 
+def test_what_a_limit_left_out_is_told(tiny: Config, tmp_path: Path) -> None:
+    plan = planted_search(tmp_path, tiny)
+    for number, state in ((1, "PAUSED"), (3, "RUNNING")):
+        trial_folder(tmp_path, plan.trials[number]).write_state(state, images=24, seconds=1.0, passes={})  # type: ignore[arg-type]
+    (trial_folder(tmp_path, plan.trials[6]).path / "state.json").unlink()
+    write_spending(tmp_path, Spending(90.0, forecast=Forecast(8, 120.0, None, "by hand"), limit="--max_usd 2"))
+    text = "\n".join(search_lines(summarise_search(plan, tmp_path)))
+    assert "It ended at its limit, --max_usd 2: 7 of 8 candidates were begun, and 2 of them left before their end." in text
+    assert "by hand." in text and "actual over" not in text, "a part is not compared with the whole"
+
+
 def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_nothing(tiny: Config, tmp_path: Path) -> None:
     row = {"validation/selection_score": 1.2, "validation/image_distance": 0.2, "validation/target_following": 0.2}
     found = measured(8, row)
