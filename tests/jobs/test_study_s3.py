@@ -16,7 +16,9 @@ from moto.server import ThreadedMotoServer
 from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
+from facegan.records import parse_record
 from facegan.study.folder.study_folder import read_plan
+from facegan.study.search.results import SEARCH, SearchResult
 from facegan.trial import TrialRun, run_trial
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 
@@ -99,6 +101,38 @@ def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
     assert [(found["seed"], found["state"]) for found in summary["trials"]] == [(0, "COMPLETED"), (1, "COMPLETED")]
     assert summary["study"]["analysis"]["changes"] == [{"what": "seed 1 added", "results_seen": 1}]
     assert objects(STUDY, f"trials/{trial['key']}/")["metrics.jsonl"] == first["metrics.jsonl"]
+
+
+def test_a_search_on_s3_ends_at_its_limit_with_finalists(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+    """The first limit is too small, and says which one would do; with that one far from all candidates are begun."""
+    jobs = jobs_in(tmp_path / "here")
+    jobs.folder.mkdir()
+    search = [*MORE, "--images", "72", "--candidates", "60", "--seeds", "1", "--cpus_per_trial", "1", "--probe_seconds", "1"]
+    command = jobs.command("search", *search, "--max_hours", "0.001")
+    done = subprocess.run(command, cwd=jobs.folder, env=jobs.environment(), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()[-1:]) == 1, done.stderr[-2000:]
+    enough = done.stderr.rpartition("give --max_hours ")[2].split(",")[0]
+    limit = ["--max_hours", f"{float(enough) + 0.01:g}"]
+    output = jobs.run("search", *search, *limit)
+    candidates = StorageURI(f"{STUDY.uri}-candidates")
+    found = parse_record(SearchResult, candidates.read(SEARCH), SEARCH, "")
+    assert found == parse_record(SearchResult, STUDY.read(SEARCH), SEARCH, "") and found.spent.limit == " ".join(limit)
+    (arm,) = found.arms
+    (finalist,) = [candidate for candidate in arm.candidates if candidate.is_finalist]
+    assert (finalist.state, finalist.images) == ("COMPLETED", 72)
+    assert len(arm.candidates) == 60 and {"PENDING"} < {candidate.state for candidate in arm.candidates}
+    assert f"It ended at its limit, {' '.join(limit)}: " in output and "of 60 candidates were begun" in output
+    summary = json.loads(STUDY.read("summary.json"))
+    assert {trial["state"] for trial in summary["trials"]} == {"COMPLETED"} and not summary["cost"]["missing"]
+    assert "of 60 candidates were begun" in STUDY.read("report.html").decode()
+
+    # The bucket alone says where it is; and the same command trains nothing, also with a higher limit.
+    command = [*jobs.command("status")[:2], candidates.uri, "--json", "True"]
+    status = json.loads(subprocess.run(command, env=jobs.environment(), capture_output=True, check=True, timeout=600).stdout)
+    assert status["search"]["arms"][0]["candidates"][finalist.number]["is_finalist"]
+    before = {entry.key: entry.tag for place in (candidates, STUDY) for entry in place.entries("trials/")}
+    jobs.run("search", *search, "--max_hours", "9")
+    assert before == {entry.key: entry.tag for place in (candidates, STUDY) for entry in place.entries("trials/")}
 
 
 def test_a_prefix_with_other_objects_is_refused(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
