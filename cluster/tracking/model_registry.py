@@ -34,6 +34,7 @@ NAME = "facegan-generator"
 _LOADER = "facegan.served_generator"
 _REQUIREMENTS = ("mlflow", "torch", "numpy", "safetensors")
 """Packages that generating images imports. A serving machine needs no image library."""
+Example = dict[str, np.ndarray[Any, Any]]
 _DATA, _NETWORK = "data", "generator.onnx"
 """The folder of the model's data, and the ONNX file in it."""
 
@@ -47,7 +48,8 @@ def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial
 
 def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
     size = trial.config.data.size
-    with _data(study, trial, summary) as (data, card):
+    given = example(size)
+    with _data(study, trial, summary, given) as (data, card):
         info = Model.log(
             artifact_path=None,
             name=f"generator-{study.name}",
@@ -61,7 +63,7 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Sum
             code_paths=[str(Path(facegan.__file__).parent)],
             data_path=str(data),
             signature=signature(size),
-            input_example=example(size),
+            input_example=given,
             pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
             tags=card.tags,
         )
@@ -103,7 +105,7 @@ def signature(size: int) -> ModelSignature:
     return ModelSignature(inputs, Schema([TensorSpec(np.dtype(np.uint8), images)]))
 
 
-def example(size: int) -> dict[str, np.ndarray[Any, Any]]:
+def example(size: int) -> Example:
     """An example input: a rendered person, never a real one, and the landmarks of a later frame."""
     (picture, now), *_, (_, later) = film(ClipJob(Path(), FIRST_TEST_ID, seed=0, frames=24, size=160))
     scale = IngestConfig().crop_scale
@@ -115,7 +117,7 @@ def example(size: int) -> dict[str, np.ndarray[Any, Any]]:
 
 
 @contextmanager
-def _data(study: Path, trial: Trial, summary: Summary) -> Iterator[tuple[Path, GeneratorCard]]:
+def _data(study: Path, trial: Trial, summary: Summary, given: Example) -> Iterator[tuple[Path, GeneratorCard]]:
     """A temporary folder with the model's data: what generating needs of the checkpoint, the ONNX file and the card."""
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / _DATA
@@ -123,17 +125,19 @@ def _data(study: Path, trial: Trial, summary: Summary) -> Iterator[tuple[Path, G
         checkpoint = trial_folder(study, trial).checkpoint
         for name in inference_files(trial.config):
             shutil.copy(checkpoint / name, data / CHECKPOINT / name)
-        card = generator_card(study, trial, summary, _write_onnx(data / CHECKPOINT, data / _NETWORK))
+        card = generator_card(study, trial, summary, _write_onnx(data / CHECKPOINT, data / _NETWORK, given))
         write_json(data / "card.json", card)
         yield data, card
 
 
-def _write_onnx(checkpoint: Path, file: Path) -> float:
-    """Write the generator of a checkpoint as an ONNX file; returns its largest difference from PyTorch, in grey levels."""
+def _write_onnx(checkpoint: Path, file: Path, given: Example) -> float:
+    """Write the generator of a checkpoint as an ONNX file.
+
+    Returns the largest difference from PyTorch, in grey levels, between drawings of `given`.
+    """
     generator, config = load_generator(checkpoint)
     graph = network_graph(generator, config)
     write_bytes(file, graph.SerializeToString())
-    given = example(config.data.size)
     image = np.ascontiguousarray(given["image"].transpose(0, 3, 1, 2), np.float32) / np.float32(127.5) - 1
     points = given["landmarks"].astype(np.float32)
     return largest_difference(draw(graph, image, points), draw_in_torch(generator, config, image, points))
