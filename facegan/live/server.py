@@ -12,7 +12,14 @@ from facegan.errors import UserError
 LOOPBACK = "127.0.0.1"
 _POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
 """What a browser lets the page load; the page says it too, but not for its workers."""
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png"}
+_TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+}
 
 
 class LiveServer(ThreadingHTTPServer):

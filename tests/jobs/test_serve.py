@@ -24,7 +24,7 @@ from jobs.serve import Serve, main
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.live_study import live_study
 
-pytestmark = pytest.mark.slow  # PyTorch's exporter takes seconds
+pytestmark = pytest.mark.slow  # starts a job
 ROOT = Path(__file__).parents[2]
 
 

@@ -108,4 +108,3 @@ function turn([x, y], depth, values) {
 function shift(angle, depth) {
   return 0.75 * (depth - AXIS.z) * Math.sin(angle);
 }
-

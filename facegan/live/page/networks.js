@@ -5,17 +5,17 @@ const FACE_NETWORKS = ["face/detector.onnx", "face/mesh.onnx"];
 const MOST_WORKERS = 4;
 
 // Load the networks of arms; returns `draw(image, points)`, which resolves to each arm's drawing, in order. Both are floats:
-// [3 * size * size] in [-1, 1], and [68 * 2] in pixels. One call at a time.
+// [3 * size * size] in [-1, 1], and [68 * 2] in pixels.
 export async function loadNetworks(live) {
   const wasm = await fetchRuntime();
   const count = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 1, live.arms.length));
   const pool = await Promise.all(Array.from({ length: count }, (_, i) => startWorker(live, i, count, wasm)));
-  return async (image, points) => {
+  return oneByOne(async (image, points) => {
     const answers = await Promise.all(pool.map((worker) => ask(worker, { image, points })));
     const drawn = new Array(live.arms.length);
     for (const [arm, floats] of answers.flatMap((answer) => answer.drawn)) drawn[arm] = floats;
     return drawn;
-  };
+  });
 }
 
 async function startWorker(live, place, count, wasm) {
@@ -42,12 +42,18 @@ async function loadFinder() {
   const [wasm, ...networks] = await Promise.all([fetchRuntime(), ...FACE_NETWORKS.map(fetched)]);
   const worker = new Worker("face_worker.js", { type: "module" });
   await ask(worker, { wasm, networks: networks.map((bytes) => new Uint8Array(bytes)) });
+  return oneByOne(async (picture, { mirrored = false, film = false }) => {
+    return (await ask(worker, { picture, mirrored, film }, [picture])).landmarks;
+  });
+}
+
+// An asynchronous function whose calls wait for each other, since a worker answers one question at a time.
+function oneByOne(call) {
   let before = Promise.resolve();
-  return (picture, { mirrored = false, film = false }) => {
-    // One picture at a time: a photo waits for the camera's.
-    const found = before.then(() => ask(worker, { picture, mirrored, film }, [picture]));
-    before = found.catch(() => {});
-    return found.then(({ landmarks }) => landmarks);
+  return (...inputs) => {
+    const answer = before.then(() => call(...inputs));
+    before = answer.catch(() => {});
+    return answer;
   };
 }
 

@@ -21,13 +21,11 @@ export class Recorder {
   start(tiles) {
     const kind = globalThis.MediaRecorder && KINDS.find((one) => MediaRecorder.isTypeSupported(one));
     if (!kind) throw new Error("This browser cannot record.");
-    this.canvas = document.createElement("canvas");
-    this.tiles = tiles;
-    this.paint();
-    const stream = this.canvas.captureStream(), parts = [];
+    const canvas = document.createElement("canvas"), parts = [];
+    paintTiles(canvas, tiles(), SIDE);
+    const stream = canvas.captureStream();
     const recorder = new MediaRecorder(stream, { mimeType: kind, videoBitsPerSecond: BITS_PER_SECOND });
     recorder.addEventListener("dataavailable", ({ data }) => parts.push(data));
-    const still = setInterval(() => this.paint(), PAUSE);
     recorder.addEventListener("stop", () => {
       clearInterval(still);
       for (const track of stream.getTracks()) track.stop();
@@ -35,6 +33,9 @@ export class Recorder {
       this.onEnd(new Blob(parts, { type: kind }), kind.startsWith("video/mp4") ? "mp4" : "webm");
     });
     recorder.start();
+    // From here on, since a browser may have refused to start.
+    Object.assign(this, { canvas, tiles });
+    const still = setInterval(() => this.paint(), PAUSE);
     setTimeout(() => recorder.stop(), 1000 * SECONDS);
   }
 

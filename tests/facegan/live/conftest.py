@@ -1,5 +1,8 @@
-"""A live folder of three arms, written once."""
+"""A live folder of three arms, written once, and its server."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 from facegan.config import Config
 from facegan.data.reading.face_data import FaceData
 from facegan.live.folder import Live, write_live_folder
+from facegan.live.server import LiveServer
 from facegan.records import read_record
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.plan import Plan
@@ -32,3 +36,23 @@ def written(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data: FaceDa
     summary = read_record(Summary, root / "study" / "summary.json", "")
     live = write_live_folder(root / "out", root / "study", plan, data, summary, include_faces=False)
     return Written(root / "study", plan, root / "out", live)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[LiveServer]:
+    """A server of a folder on a free port, in another thread."""
+    with LiveServer(folder, 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def url(written: Written) -> Iterator[str]:
+    """The address of the live page of `written`."""
+    with serving(written.out) as server:
+        yield server.url

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 
 from facegan.data.ingest.crop import crop_face, face_square
-from facegan.live.server import LiveServer
 from tests.facegan.live.camera_film import AT_REST, frame_of, write_film
 from tests.facegan.live.chromium import CHROMIUM, Chromium
 from tests.facegan.live.conftest import Written
@@ -38,16 +36,6 @@ SPY = """(() => {
     navigator.mediaDevices.getUserMedia = async (wanted) => (window.given = await ask((window.wanted = wanted)));
     URL.createObjectURL = (blob) => made(window.saved = blob);
 })()"""
-
-
-@pytest.fixture(scope="module")
-def url(written: Written) -> Iterator[str]:
-    with LiveServer(written.out, 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

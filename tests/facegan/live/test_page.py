@@ -1,7 +1,6 @@
 """The live page in headless Chromium: it draws what PyTorch draws, by mouse, keyboard and sliders, and asks no other server."""
 
 import base64
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from facegan.data.ingest.shards import decode_image
 from facegan.landmarks.points import PARTS
 from facegan.live.export import GREY_LEVEL, Floats, draw_in_torch
-from facegan.live.server import LiveServer
 from facegan.study.analysis.model_selection import shown_trials
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.training.checkpoint import load_generator
@@ -31,16 +29,6 @@ PAINTED = "[...document.querySelectorAll('.card > canvas:first-of-type')].map(ca
 PEOPLE = "document.querySelectorAll('#people input')"
 RUNTIME = "vendor/ort.wasm.bundle.min.js"  # which the workers ask for
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-def url(written: Written) -> Iterator[str]:
-    with LiveServer(written.out, 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +225,30 @@ def test_only_the_last_of_many_movements_is_waited_for(page: Chromium) -> None:
     )
     page.wait_for(DRAWN)
     assert page.evaluate("facegan.state.drawn.length") == 3
+
+
+def test_faces_that_are_asked_for_at_once_are_drawn_one_after_the_other(page: Chromium, written: Written) -> None:
+    asked = ", ".join(f"facegan.draw({i}, {written.live.people[i].points})" for i in (0, 1))
+    page.evaluate(
+        f"Promise.all([{asked}]).then(faces => {{ window.faces = faces.map(all => all.map(floats => [...floats])); }}), 0"
+    )
+    for person, drawn in enumerate(page.wait_for("window.faces")):
+        expected = of_torch(written, 0, person, np.array(written.live.people[person].points, np.float32))
+        assert np.abs(np.array(drawn[0], np.float32).reshape(expected.shape) - expected).max() < GREY_LEVEL
+
+
+def test_a_browser_that_refuses_to_record_can_be_asked_again(page: Chromium) -> None:
+    page.evaluate(
+        """window.began = 0;
+        window.MediaRecorder = class extends MediaRecorder {
+            start() { window.began += 1; throw new Error("no encoder is free"); }
+        };"""
+    )
+    for times in (1, 2):
+        page.evaluate("document.getElementById('record').click()")
+        assert page.evaluate("window.began") == times
+        assert page.evaluate("document.getElementById('speed').textContent") == "no encoder is free"
+    assert page.evaluate("document.getElementById('record').textContent") == "Record 5 s"
 
 
 def test_the_note_stays_and_names_and_scores_are_shown(page: Chromium) -> None:

@@ -1,7 +1,6 @@
 """The server of a live page: files of one folder, to pages of this machine."""
 
 import http.client
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from facegan.errors import UserError
 from facegan.live.server import LiveServer
+from tests.facegan.live.conftest import serving
 
 
 @pytest.fixture
@@ -17,14 +17,11 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
     (folder / "networks").mkdir(parents=True)
     (folder / "index.html").write_text("the page")
     (folder / "main.js").write_text("")
+    (folder / "icon.svg").write_text("")
     (folder / "networks" / "0.onnx").write_bytes(b"\0")
     (tmp_path / "secret.txt").write_text("not for the page")
-    with LiveServer(folder, 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(folder) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def ask(server: LiveServer, path: str, host: str = "") -> tuple[int, str, bytes]:
@@ -39,6 +36,7 @@ def ask(server: LiveServer, path: str, host: str = "") -> tuple[int, str, bytes]
 def test_files_are_served_with_the_types_that_browsers_ask_for(server: LiveServer) -> None:
     assert ask(server, "/") == (200, "text/html", b"the page")
     assert ask(server, "/main.js")[:2] == (200, "text/javascript")
+    assert ask(server, "/icon.svg")[:2] == (200, "image/svg+xml")
     assert ask(server, "/networks/0.onnx") == (200, "application/octet-stream", b"\0")
     assert ask(server, "/main.js", f"localhost:{server.server_port}")[0] == 200
 
