@@ -64,8 +64,8 @@ def main(args: Serve) -> None:
     live = write_live_folder(out, store.folder, plan, data.open(), summary, include_faces=args.include_faces)
     for arm in live.arms:
         print(f"network  {arm.label}: {arm.bytes / 1e6:.1f} MB, within {arm.difference:.2g} grey levels of PyTorch's drawings")
-    for label in live.missing:
-        print(f"network  {label}: none, since no run has a checkpoint")
+    for arm_and_reason in live.missing:
+        print(f"network  none of {arm_and_reason}")
     print(f"folder   {out}: {sum(file.stat().st_size for file in out.rglob('*') if file.is_file()) / 1e6:.1f} MB", flush=True)
     if server is not None:
         _serve(server)

@@ -99,7 +99,7 @@ class Live:
     people: list[LivePerson]
     arms: list[LiveArm]
     missing: list[str]
-    """Labels of arms without a network: none of their runs has a checkpoint."""
+    """Labels of arms without a network, each with the reason in brackets."""
 
 
 def write_live_folder(
@@ -119,6 +119,7 @@ def write_live_folder(
         shutil.copytree(here / VENDOR, partial / VENDOR, ignore=shutil.ignore_patterns("*.tflite"))
         for name, graph in (("detector", detector_graph(here / VENDOR)), ("mesh", mesh_graph(here / VENDOR))):
             write_bytes(partial / "face" / f"{name}.onnx", graph.SerializeToString())
+        arms, broken = _write_arms(partial, study, plan, shown, sources, summary)
         live = Live(
             study=plan.id(),
             design=plan.design,
@@ -129,8 +130,8 @@ def write_live_folder(
             crop_scale=data.manifest.ingest.crop_scale,
             parts=[LivePart(name, lines, closed) for name, (lines, closed) in PARTS.items()],
             people=_write_people(partial, sources),
-            arms=_write_arms(partial, study, plan, shown, sources, summary),
-            missing=[arm.label for arm in plan.arms if arm.name not in shown],
+            arms=arms,
+            missing=[*(f"{arm.label} (no run has a checkpoint)" for arm in plan.arms if arm.name not in shown), *broken],
         )
         write_json(partial / LIVE, live)
     return live
@@ -149,15 +150,20 @@ def _write_people(out: Path, sources: Sources) -> list[LivePerson]:
 
 def _write_arms(
     out: Path, study: Path, plan: Plan, shown: Mapping[str, Trial], sources: Sources, summary: Summary | None
-) -> list[LiveArm]:
+) -> tuple[list[LiveArm], list[str]]:
+    """The arms, and the entries of `Live.missing` for those that draw no finite numbers, as after a run that diverged."""
     scores = {found.name: found for found in summary.arms} if summary else {}
-    arms = []
+    arms, broken = [], list[str]()
     images, moved = sources.signed(), _moved(sources.points)
     for number, arm in enumerate(arm for arm in plan.arms if arm.name in shown):
         folder = trial_folder(study, shown[arm.name])
         generator, config = load_generator(folder.checkpoint)
-        graph, file = network_graph(generator, config), f"networks/{number}.onnx"
-        written = write_network(graph, out / file, images, moved, draw_in_torch(generator, config, images, moved))
+        expected = draw_in_torch(generator, config, images, moved)
+        if not np.isfinite(expected).all():
+            broken.append(f"{arm.label} (seed {config.seed} draws no finite numbers)")
+            continue
+        file = f"networks/{number}.onnx"
+        written = write_network(network_graph(generator, config), out / file, images, moved, expected)
         found = scores.get(arm.name)
         arms.append(
             LiveArm(
@@ -175,7 +181,7 @@ def _write_arms(
                 difference=written.difference,
             )
         )
-    return arms
+    return arms, broken
 
 
 def _moved(points: NDArray[np.float32]) -> NDArray[np.float32]:

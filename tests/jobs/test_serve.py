@@ -50,7 +50,7 @@ def test_the_page_is_written_served_and_ended_by_ctrl_c(data_folder: Path, tiny:
     rest, errors = job.communicate(timeout=30)
     assert (job.returncode, rest.strip(), errors) == (0, "ended", "")
     assert [line.split()[0] for line in lines] == ["network"] * 4 + ["folder", "page"]
-    assert "-Cons.: 0.3 MB, within" in lines[0] and "-Feature: none, since no run has a checkpoint" in lines[3]
+    assert "-Cons.: 0.3 MB, within" in lines[0] and "none of -Feature (no run has a checkpoint)" in lines[3]
     assert (tmp_path / "study" / "live" / LIVE).is_file()
 
 

@@ -45,7 +45,7 @@ function describe() {
   $("study").textContent = `Study ${live.study}: design ${live.design}, preset ${live.preset}, ${arms}, ${live.size} x ${live.size} pixels.`;
   showNote();
   if (live.missing.length) {
-    $("missing").textContent = `Without a network yet: ${live.missing.join(", ")}.`;
+    $("missing").textContent = `Without a network: ${live.missing.join(", ")}.`;
     $("missing").hidden = false;
   }
   live.arms.forEach((arm, i) => $("reference").append(element("option", { value: i, textContent: arm.label, selected: arm.has_all_terms })));

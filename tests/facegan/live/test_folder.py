@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
+from facegan.config import Config
 from facegan.data.ingest.shards import decode_image
 from facegan.data.reading.face_data import FaceData
 from facegan.errors import UserError
@@ -21,20 +24,33 @@ from facegan.study.analysis.model_selection import shown_trials
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.training.checkpoint import load_generator
 from tests.facegan.live.conftest import Written
-from tests.live_study import WITHOUT_CHECKPOINT
+from tests.live_study import WITHOUT_CHECKPOINT, live_study
 
 
 def test_each_arm_with_a_checkpoint_has_its_own_network(written: Written, data: FaceData) -> None:
     """The one that Figure 2 shows."""
     shown, sources = shown_trials(written.plan, written.study), choose_sources(data, 12)
     assert [arm.name for arm in written.live.arms] == [a.name for a in written.plan.arms if a.name != WITHOUT_CHECKPOINT]
-    assert written.live.missing == ["-Feature"]
+    assert written.live.missing == ["-Feature (no run has a checkpoint)"]
     for arm in written.live.arms:
         generator, config = load_generator(trial_folder(written.study, shown[arm.name]).checkpoint)
         drawn = draw(onnx.load(written.out / arm.network), sources.signed(), sources.points)
         expected = draw_in_torch(generator, config, sources.signed(), sources.points)
         assert np.abs(drawn - expected).max() < GREY_LEVEL
         assert arm.difference < 1 and arm.bytes == (written.out / arm.network).stat().st_size and arm.images == 32
+
+
+def test_an_arm_that_draws_no_finite_numbers_is_missing_with_the_reason(
+    tiny: Config, data: FaceData, data_folder: Path, tmp_path: Path
+) -> None:
+    plan = live_study(tmp_path / "study", tiny, data_folder)
+    broken = trial_folder(tmp_path / "study", shown_trials(plan, tmp_path / "study")["no_pixel"]).checkpoint
+    weights = load_file(broken / "generator.safetensors")
+    save_file(weights | {"last.bias": torch.full((4,), np.nan)}, broken / "generator.safetensors")
+    live = write_live_folder(tmp_path / "out", tmp_path / "study", plan, data, None, include_faces=False)
+    assert [arm.label for arm in live.arms] == ["-Cons.", "Full"]
+    assert live.missing == ["-Feature (no run has a checkpoint)", "-Pixel (seed 0 draws no finite numbers)"]
+    assert json.loads((tmp_path / "out" / LIVE).read_text())["missing"] == live.missing
 
 
 def test_live_json_has_what_the_page_shows(written: Written, data: FaceData) -> None:
