@@ -145,7 +145,7 @@ class MlflowTracker:
         if found:
             self.client.update_run(found[0].info.run_id, "RUNNING")
             return found[0]
-        tags = {_NAME: name, _USER: getpass.getuser(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
+        tags = {_NAME: name, _USER: _user(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
         tags |= {"study": self.plan.id(), "location": self._place()} | ({_PARENT: parent} if parent else {})
         run = self.client.create_run(self.experiment, tags=tags)
         self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
@@ -176,14 +176,22 @@ class MlflowTracker:
 
 @contextmanager
 def _one_line_errors(uri: str) -> Iterator[None]:
-    """Errors of MLflow as a UserError: the study itself is complete or continues without them."""
+    """Errors of MLflow and of its store of files as a UserError: the study itself is complete or continues without them."""
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
         raise UserError(
             f"MLflow at {uri!r}: {reason}; correct it and run the same command again, which continues the study"
         ) from None
+
+
+def _user() -> str:
+    """The user's name, or the number where the machine has no name for it, as in a container that runs as another user."""
+    try:
+        return getpass.getuser()
+    except KeyError:
+        return str(os.getuid())
 
 
 def _dataset(plan: Plan) -> Dataset:

@@ -1,6 +1,7 @@
 """The tracker of MLflow, on a SQLite file next to the study."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -127,3 +128,38 @@ def test_one_plan_in_two_folders_has_two_runs(tiny: Config, tmp_path: Path, monk
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id])
     assert sorted(run.data.tags["kind"] for run in found) == ["study", "study", "trial", "trial"]
+
+
+@pytest.mark.slow
+def test_files_that_cannot_be_stored_end_in_one_line(tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    arms = choose_design("figure2", Config(), names=("full",)).arms
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "report.html").write_text("")
+    tracker = start_tracker(plan, tmp_path / "study")
+    tracker.sync()
+    shutil.rmtree(tmp_path / "mlartifacts")
+    (tmp_path / "mlartifacts").write_text("a file where MLflow's folder was")
+    with pytest.raises(UserError, match=r"MLflow at 'sqlite:.*mlartifacts.*run the same command again") as refused:
+        tracker.finish("", {})
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_user_whom_the_machine_has_no_name_of_has_a_number(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that is started with the number of another machine's user."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    arms = choose_design("figure2", Config(), names=("full",)).arms
+    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
+    start_tracker(plan, tmp_path / "study").sync()
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("facegan")
+    assert experiment is not None
+    users = {run.data.tags["mlflow.user"] for run in client.search_runs([experiment.experiment_id])}
+    assert users == {str(os.getuid())}
