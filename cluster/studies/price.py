@@ -45,10 +45,19 @@ class _Planned:
     """Whether the plan is the one that the study will have: the order of trials depends on all of it."""
 
 
-def print_plan(request: StudyRequest, flags: CostFlags, *, workers: int = 1) -> tuple[Estimate, Estimate]:
-    """Print the cost of a study, and its power if it has several arms; trains nothing.
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """The cost of what is left of a study."""
 
-    Returns what is expected, and the most that it can be: of a search, if no candidate is stopped early.
+    expected: Estimate
+    at_most: Estimate
+    """Of a search, if no candidate is stopped early."""
+    study: Path | None
+    """Its folder on this machine; None before its data set is there."""
+
+
+def print_plan(request: StudyRequest, flags: CostFlags, *, workers: int = 1) -> Priced:
+    """Print the cost of a study, and its power if it has several arms; trains nothing.
 
     `workers` are those of a data-parallel run. With the default of --probe_seconds the speed of each arm is measured on the
     cluster that RAY_ADDRESS names, or on this machine.
@@ -81,11 +90,11 @@ def print_plan(request: StudyRequest, flags: CostFlags, *, workers: int = 1) -> 
     if flags.json:
         both = {"estimate": asdict(expected), **({"at_most": asdict(most)} if request.search else {})}
         print(json.dumps({**both, "power": asdict(power) if power else None, "notes": notes}))
-        return expected, most
+        return Priced(expected, most, planned.study)
     lines = power_lines(request, power) if power else []
     at_most = most if request.search else None
     print("\n".join(plan_page(planned.plan, expected, lines, order_is_known=planned.is_exact, notes=notes, at_most=at_most)))
-    return expected, most
+    return Priced(expected, most, planned.study)
 
 
 def _planned(request: StudyRequest) -> _Planned:

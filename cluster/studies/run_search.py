@@ -4,7 +4,6 @@ The candidates' study is beside the other one, at its location with -candidates 
 Running a search again continues where it stopped.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from facegan.study.search.generations import next_generation
 from facegan.study.search.results import SEARCH, SearchResult, summarise_search
 
 _CANDIDATES = "-candidates"
+_CURE = "remove it and run the same command again"
 
 
 def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, ...]) -> tuple[Path, Plan] | None:
@@ -53,42 +53,23 @@ def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, .
         return None
     print("\n".join(search_lines(result)), end="\n\n", flush=True)
 
-    # The finalists' study names its search, so that another search gets another folder.
-    default = str(STUDIES / f"search-{request.shared.preset}-{result.plan}")
-    again = _of_finalists(request, arms_of_finalists(result, request.arms), seeds)
     spent = read_spending(study.store.folder)
-    return run_study(
-        replace(
-            again,
-            shared=replace(request.shared, study=request.shared.study or default),
-            searched=result,
-            cost=replace(
-                request.cost.less(spent.seconds, spent.usd), rates_from=request.cost.rates_from or study.store.location.uri
-            ),
-        ),
-        run_trials,
-    )
+    flags = request.cost.less(spent.seconds, spent.usd)
+    flags = replace(flags, rates_from=flags.rates_from or study.store.location.uri)
+    return run_study(replace(_of_finalists(request, result, seeds), searched=result, cost=flags), run_trials)
 
 
 def print_plans(request: StudyRequest, seeds: tuple[int, ...]) -> None:
     """Print what both studies cost, the search as its rule is expected to stop candidates; as JSON in two lines."""
-    assert request.search is not None, "a search has settings"
     if not request.cost.json:
         print("the search, as early stopping is expected to go:\n")
     search = print_plan(_of_candidates(request), request.cost)
-    arms = list(request.arms)
-    for arm in request.arms:
-        # The values are not known yet, and matter little for the cost.
-        space = of_arm(request.search.space, arm.apply(request.shared.config))
-        values = typed({parameter.name: parameter.levels()[0] for parameter in space}, request.shared.config)
-        arms += [
-            replace(arm, name=f"{arm.name}_{n}", levels={}, changes=values) for n in range(1, request.search.finalists + 1)
-        ]
+    found = read_record(SearchResult, search.study / SEARCH, _CURE) if search.study else None
     if not request.cost.json:
         print("\nthe finalists, all of them to the end, beside the arms as configured:\n")
-    again = print_plan(_of_finalists(request, arms, seeds), request.cost)
+    again = print_plan(_of_finalists(request, found, seeds), request.cost)
     if not request.cost.json:
-        print("\n" + total_line(*zip(search, again, strict=True)))
+        print("\n" + total_line((search.expected, again.expected), (search.at_most, again.at_most)))
 
 
 def _of_candidates(request: StudyRequest) -> StudyRequest:
@@ -96,9 +77,28 @@ def _of_candidates(request: StudyRequest) -> StudyRequest:
     return replace(request, shared=replace(request.shared, study=place), design="candidates", factors=())
 
 
-def _of_finalists(request: StudyRequest, arms: Sequence[Arm], seeds: tuple[int, ...]) -> StudyRequest:
+def _of_finalists(request: StudyRequest, result: SearchResult | None, seeds: tuple[int, ...]) -> StudyRequest:
+    """The study of the finalists that a search found, or before its end one of as many, for its price."""
     factors = request.factors if len(request.arms) > 1 else ()
-    return replace(request, arms=tuple(arms), factors=factors, seeds=seeds, search=None)
+    arms = arms_of_finalists(result, request.arms) if result else (*request.arms, *_stand_ins(request))
+    again = replace(request, arms=arms, factors=factors, seeds=seeds, search=None)
+    if request.shared.study or result is None:
+        return again
+    # The default folder is named by the search, so that another search gets another one.
+    folder = str(STUDIES / f"search-{request.shared.preset}-{result.plan}")
+    return replace(again, shared=replace(request.shared, study=folder))
+
+
+def _stand_ins(request: StudyRequest) -> list[Arm]:
+    """Arms in place of the finalists. Their values are not known yet, and matter little for the cost."""
+    assert request.search is not None, "a search has settings"
+    found = []
+    for arm in request.arms:
+        space = of_arm(request.search.space, arm.apply(request.shared.config))
+        values = typed({parameter.name: parameter.levels()[0] for parameter in space}, request.shared.config)
+        names = [f"{arm.name}_{number}" for number in range(1, request.search.finalists + 1)]
+        found += [replace(arm, name=name, levels={}, changes=values) for name in names]
+    return found
 
 
 def _search(study: PreparedStudy, run_trials: RunTrials) -> SearchResult | None:
@@ -109,7 +109,7 @@ def _search(study: PreparedStudy, run_trials: RunTrials) -> SearchResult | None:
     store = study.store
     plan = study.plan(study.request.seeds)
     print("\n".join(plan_lines(plan, study.shown_path)), flush=True)
-    before = read_record(SearchResult, store.folder / SEARCH, "remove it, and the search goes on")
+    before = read_record(SearchResult, store.folder / SEARCH, _CURE)
     if before is not None and before.spent.limit:
         return before
     while True:

@@ -30,7 +30,7 @@ def plan_page(
     """
     return [
         *_head(plan, found),
-        *([_early_stopping(found, at_most)] if at_most else []),
+        *([_early_stopping(found, at_most)] if at_most and at_most.trials else []),
         *_order(found, order_is_known),
         "",
         *_arms(found),

@@ -84,4 +84,5 @@ def test_a_search_stops_candidates_and_trains_the_best_again_beside_the_configur
     # Nothing is trained again.
     rows = {path: path.stat().st_mtime_ns for path in tmp_path.glob("study*/trials/*/metrics.jsonl")}
     jobs.run("search", *flags)
+    assert jobs.run("search", *flags, "--plan", "True").count("nothing left to train") == 2
     assert rows == {path: path.stat().st_mtime_ns for path in tmp_path.glob("study*/trials/*/metrics.jsonl")}

@@ -89,6 +89,8 @@ def test_a_search_has_an_expected_price_and_the_most_that_it_can_be() -> None:
     }
     other = plan_page(plan, most, [], order_is_known=True)
     assert "at most" not in "\n".join(line for line in other if not line.startswith("storage"))
+    over = estimate_cost(plan, [], {}, rates, [one], interruptions_per_hour=0.0)
+    assert not any(line.startswith("search") for line in plan_page(plan, over, [], order_is_known=True, at_most=over))
     total = total_line([expected, most], [most, most])
     assert total == (
         "total    search and finalists on this machine: 912 images (at most 1,296), 1 min 31 s (at most 2 min 10 s), "
