@@ -4,10 +4,12 @@ The candidates' study is beside the other one, at its location with -candidates 
 Running a search again continues where it stopped.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cluster.studies.price import print_plan
+from cluster.studies.rates import save_rates
 from cluster.studies.run_study import (
     STUDIES,
     PreparedStudy,
@@ -24,10 +26,13 @@ from facegan.report.plan_page import total_line
 from facegan.report.search_text import search_lines
 from facegan.report.study_text import plan_lines
 from facegan.study.conclusions.finalists import arms_of_finalists
+from facegan.study.cost.estimate import arm_configs
+from facegan.study.cost.rates import rates_of_study
 from facegan.study.cost.spending import read_spending
 from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan
 from facegan.study.design.search_space import of_arm, typed
+from facegan.study.folder.study_folder import read_plan
 from facegan.study.search.generations import next_generation
 from facegan.study.search.results import SEARCH, SearchResult, summarise_search
 
@@ -53,10 +58,10 @@ def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, .
         return None
     print("\n".join(search_lines(result)), end="\n\n", flush=True)
 
+    again = _of_finalists(request, result, seeds)
+    _keep_rates(study.store.folder, again.arms)
     spent = read_spending(study.store.folder)
-    flags = request.cost.less(spent.seconds, spent.usd)
-    flags = replace(flags, rates_from=flags.rates_from or study.store.location.uri)
-    return run_study(replace(_of_finalists(request, result, seeds), searched=result, cost=flags), run_trials)
+    return run_study(replace(again, searched=result, cost=request.cost.less(spent.seconds, spent.usd)), run_trials)
 
 
 def print_plans(request: StudyRequest, seeds: tuple[int, ...]) -> None:
@@ -70,6 +75,15 @@ def print_plans(request: StudyRequest, seeds: tuple[int, ...]) -> None:
     again = print_plan(_of_finalists(request, found, seeds), request.cost)
     if not request.cost.json:
         print("\n" + total_line((search.expected, again.expected), (search.at_most, again.at_most)))
+
+
+def _keep_rates(candidates: Path, arms: Sequence[Arm]) -> None:
+    """Keep the speeds that the candidates show for the finalists, as those of a probe, which then is not made again."""
+    plan = read_plan(candidates)
+    configs = arm_configs(replace(plan, arms=tuple(arms)))
+    rates = rates_of_study(plan, candidates, configs)
+    if rates is not None:
+        save_rates(configs, rates)
 
 
 def _of_candidates(request: StudyRequest) -> StudyRequest:

@@ -69,7 +69,8 @@ class Limit:
         if own is None or self.rates is None:
             return own or self.rates
         both = {**self.rates.images_per_second, **own.images_per_second}
-        return Rates(both, own.device, own.source, self.rates.fixed if own.fixed.assumed else own.fixed)
+        known_whole = own.fixed.assumed and not self.rates.fixed.assumed
+        return Rates(both, own.device, own.source, self.rates.fixed if known_whole else own.fixed)
 
     def fits(self, trial: Trial) -> bool:
         """Whether a trial that starts now ends within the limit. One of which nothing is known does."""

@@ -1,6 +1,7 @@
 """What a plan counts of its arms before it is printed."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,20 +10,25 @@ from cluster.studies import meter
 from cluster.studies.arguments import StudyArguments
 from cluster.studies.cost_flags import CostFlags
 from cluster.studies.price import _count, _planned
-from cluster.studies.rates import save_rates
+from cluster.studies.rates import known_rates, save_rates
+from cluster.studies.run_search import _keep_rates
 from cluster.studies.run_study import StudyRequest
 from cluster.studies.study_store import StudyStore
 from facegan.config import Config
+from facegan.study.conclusions.finalists import arms_of_finalists
 from facegan.study.cost.estimate import arm_configs
 from facegan.study.cost.rates import Rates
 from facegan.study.cost.spending import read_spending
 from facegan.study.design.arms import choose_design
 from facegan.study.design.candidates import SearchSettings
+from facegan.study.design.plan import make_plan
 from facegan.study.search.expectation import expected_work
 from facegan.study.search.generations import with_all_candidates
+from facegan.study.search.results import summarise_search
 from facegan.training.flops import count_step
-from tests.facegan.study.search.planted_search import IMAGES, candidates_plan, plant
+from tests.facegan.study.search.planted_search import IMAGES, candidates_plan, plant, planted_search
 from tests.known import known
+from tests.planning import PLANNED_DATA
 
 
 @pytest.mark.slow
@@ -75,3 +81,18 @@ def test_candidates_that_wait_for_the_next_generation_are_not_left_out_by_a_limi
         meter._Meter(store, CostFlags(max_hours=1.0)).end(plan)
         assert read_spending(store.folder).limit == limit
     assert capsys.readouterr().out.count("3 of 3 trials are missing") == 1
+
+
+def test_the_finalists_have_the_speeds_of_their_candidates(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a limit, or an estimate, needs no probe in between."""
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    search = planted_search(tmp_path / "search", tiny)
+    arms = arms_of_finalists(summarise_search(search, tmp_path / "search"), search.arms)
+    named: dict[str, Any] = {"design": "figure2", "preset": "demo", "seeds": (1,), "data": PLANNED_DATA, "commit": ""}
+    configs = arm_configs(make_plan(tiny.override({"images": IMAGES}), arms, **named))
+    assert known_rates(CostFlags(), configs, tmp_path / "study") is None
+    _keep_rates(tmp_path / "search", arms)
+    found = known(known_rates(CostFlags(), configs, tmp_path / "study"))
+    assert set(found.images_per_second) == {"full", "full_tuned", "no_pixel"} and found.source.startswith("measured in search")

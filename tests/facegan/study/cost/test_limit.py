@@ -6,11 +6,14 @@ import pytest
 
 from facegan.config import Config
 from facegan.study.cost.limit import Limit
-from facegan.study.cost.rates import FixedSeconds, Rates
+from facegan.study.cost.rates import ASSUMED_SECONDS, FixedSeconds, Rates
 from facegan.study.cost.spending import Spending, read_spending, write_spending
 from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
+from tests.facegan.study.cost.test_rates import train
 from tests.facegan.study.cost.test_schedule import plan
+from tests.facegan.study.search.planted_search import candidates_plan
+from tests.known import known
 
 REPORT = 20.0
 """Seconds that the report takes afterwards."""
@@ -71,6 +74,14 @@ def test_what_the_trials_took_counts_more_than_what_was_known_before(study: Plan
     same_arm = next(trial for trial in study.trials if trial.arm == first.arm and trial.seed == 1)
     fast = Limit(study, tmp_path, REPORT + 30.0, None, limit(study, tmp_path, 0.0).rates)
     assert fast.fits(second) and not fast.fits(same_arm)
+
+
+def test_what_the_trials_took_beside_training_counts_more_than_what_is_assumed(tiny: Config, tmp_path: Path) -> None:
+    search = candidates_plan(tiny, "full", candidates=2)
+    train(tmp_path, search, {"full": 4.0}, start=6.0, checkpoint=2.5, scoring=0.0)
+    for known_before, start in ((ASSUMED_SECONDS, 6.0), (NOTHING_FIXED, 0.0)):
+        now = Limit(search, tmp_path, 100.0, None, Rates({"full": 1.0}, "cpu", "", known_before)).rates_now()
+        assert known(now).images_per_second == {"full": 4.0} and known(now).fixed.start == pytest.approx(start)
 
 
 def test_a_trial_goes_on_from_where_it_was(study: Plan, tmp_path: Path) -> None:
