@@ -91,7 +91,7 @@ class _Meter:
         flag = limit.flag() if limit else ""
         self._write(lambda spent: replace(spent, limit=flag))
         if flag:
-            print(limit_line(flag, len(missing), len(plan.trials)), flush=True)
+            print(limit_line(flag, len(missing), len(plan.trials), is_search=plan.search is not None), flush=True)
 
     def _write(self, change: Callable[[Spending], Spending]) -> None:
         with self._lock:

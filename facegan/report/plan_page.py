@@ -42,8 +42,10 @@ def plan_page(
     ]
 
 
-def limit_line(limit: str, missing: int, trials: int) -> str:
-    """That a study ended at its limit, for the console."""
+def limit_line(limit: str, missing: int, trials: int, *, is_search: bool) -> str:
+    """That a study ended at its limit, for the console. What comes after a search depends on what it has found."""
+    if is_search:
+        return f"limit    {limit} leaves no time for more: {missing} of {trials} candidates have not ended"
     return (
         f"limit    {limit} leaves no time for more: {missing} of {trials} trials are missing; "
         "the same command with a higher limit goes on"
