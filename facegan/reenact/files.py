@@ -21,4 +21,4 @@ def write_files(out: Path, reenactment: Reenactment, scores: FrameScores, proven
         write_video(video, reenactment, scores, counts, comment(provenance))
         pq.write_table(scores.table(float(reenactment.driving.rate)), table)
         frames = {"drawn": counts.drawn, "held": counts.held.total(), "not_in_the_video": counts.absent.total()}
-        write_json(manifest_file, manifest(provenance, out, file_sha256(video), frames))
+        write_json(manifest_file, manifest(provenance, out, file_sha256(video), frames, counts.reference))

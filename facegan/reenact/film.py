@@ -16,7 +16,7 @@ from facegan.metrics.warp import warped
 from facegan.reenact.driving import NOT_IN_THE_VIDEO, DrivingFrame, MissingFrame, driving_frames
 from facegan.reenact.frame_scores import FrameScores
 from facegan.reenact.inputs import Clip
-from facegan.reenact.motion import Motion
+from facegan.reenact.motion import Motion, pose_distance
 from facegan.reenact.options import ReenactOptions
 from facegan.reenact.panels import MARK, WARPED_MARK, Panels
 from facegan.reenact.source import Source
@@ -63,6 +63,10 @@ class FrameCounts:
     drawn: int = 0
     held: Counter[str] = field(default_factory=Counter)
     absent: Counter[str] = field(default_factory=Counter)
+    compared: int = 0
+    """Frames that were looked at for the reference."""
+    reference: int = 0
+    """The number of the frame that motion is measured from; 0 until it is known."""
     sound: str = ""
     """What was done with the sound; '' if there is none."""
 
@@ -80,13 +84,16 @@ def write_video(out: Path, reenactment: Reenactment, scores: FrameScores, counts
     the clip has a face.
     """
     source, options = reenactment.source, reenactment.options
-    frames = islice(driving_frames(reenactment.driving.frames, reenactment.ingest), options.frames or None)
+    nearest = _nearest_face(reenactment, counts) if options.reference == "nearest" else None
+    frames = _frames(reenactment)
     first, before = _first_face(frames, reenactment.driving.name)
+    reference = nearest or first
+    counts.reference = reference.number
     driving_shape = first.picture.shape if options.paste else first.crop.image.shape
     columns = reenactment.columns()
     marks = [_mark(title, source, options) for title in columns]
     panels = Panels(source, driving_shape, list(columns), marks, options.height, paste=options.paste)
-    motion = Motion(source.crop.points, first.crop.points, options.motion)
+    motion = Motion(source.crop.points, reference.crop.points, options.motion)
     rate, sound = reenactment.driving.rate, reenactment.driving.video
     with VideoFile(out, panels.width, panels.height, rate, title=_TITLE, comment=comment, sound=sound) as video:
         stage = _Stage(panels, video, scores, counts, before)
@@ -127,6 +134,24 @@ class _Stage:
         self._video.write(self._panels.held(self._last, frame.reason))
         self._scores.hold(frame.number, frame.reason)
         self._counts.held[frame.reason] += 1
+
+
+def _frames(reenactment: Reenactment) -> Iterator[DrivingFrame | MissingFrame]:
+    """The frames of the driving clip that are asked for, read anew."""
+    return islice(driving_frames(reenactment.driving.read(), reenactment.ingest), reenactment.options.frames or None)
+
+
+def _nearest_face(reenactment: Reenactment, counts: FrameCounts) -> DrivingFrame | None:
+    """The frame whose landmarks are nearest to the source's, the first of equals; None if no frame has a face."""
+
+    def faces() -> Iterator[DrivingFrame]:
+        for frame in _frames(reenactment):
+            counts.compared += 1
+            if isinstance(frame, DrivingFrame):
+                yield frame
+
+    own = reenactment.source.crop.points
+    return min(faces(), key=lambda face: pose_distance(own, face.crop.points), default=None)
 
 
 def _first_face(frames: Iterator[DrivingFrame | MissingFrame], name: str) -> tuple[DrivingFrame, list[MissingFrame]]:

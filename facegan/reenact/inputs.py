@@ -37,7 +37,7 @@ _LONGEST_SIDE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Frames with landmarks, which can be read once.
+    """Frames with landmarks; each call of `read` reads them anew, and ends before the next begins.
 
     `name` is what the user called it and `sha256` the hash of its files, '' if it is rendered. `claimed` is the number of
     frames by its header or listing. `video` is the file that may have sound. `landmarks` says where they come from.
@@ -45,7 +45,7 @@ class Clip:
 
     name: str
     sha256: str
-    frames: Iterator[LocatedFrame | Quarantined]
+    read: Callable[[], Iterator[LocatedFrame | Quarantined]]
     claimed: int
     rate: Fraction
     video: Path | None
@@ -102,12 +102,11 @@ def open_clip(path: str, flag: str, landmarks: Landmarks, rate: float) -> Clip:
     if not video.exists():
         raise UserError(f"{flag} is {path!r}: it holds annotations but neither a video nor images; add them")
     found_rate = Fraction(rate).limit_denominator(_HIGHEST_RATE) if video.is_dir() else _frame_rate(video, path, flag)
-    reader = ClipReader(clip, root, used)
     return Clip(
         name=path,
         sha256=content_hash(clip, root),
-        frames=reject_jumps(reader.read(), clip.clip),
-        claimed=reader.claimed,
+        read=lambda: reject_jumps(ClipReader(clip, root, used).read(), clip.clip),
+        claimed=ClipReader(clip, root, used).claimed,
         rate=found_rate,
         video=None if video.is_dir() else video,
         landmarks=".pts files" if used is None else used.name,
@@ -131,7 +130,7 @@ def _rendered(number: int, frames: int) -> Clip:
             yield LocatedFrame(index, picture, points.astype(np.float32), RENDERED)
 
     name = f"rendered person {number}, version {GENERATOR_VERSION} (SYNTHETIC)"
-    return Clip(name, "", drawn(), frames, Fraction(FRAMES_PER_SECOND), None, "the renderer", rendered=True)
+    return Clip(name, "", drawn, frames, Fraction(FRAMES_PER_SECOND), None, "the renderer", rendered=True)
 
 
 def read_photo(path: str) -> tuple[NDArray[np.uint8], float]:

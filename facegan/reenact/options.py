@@ -11,6 +11,7 @@ from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan, Trial
 
 MotionKind = Literal["relative", "absolute"]
+ReferenceKind = Literal["nearest", "first"]
 SCORES, PROVENANCE = ".scores.parquet", ".provenance.json"
 """What the names of the files beside a video end in, in place of .mp4."""
 
@@ -20,8 +21,11 @@ class ReenactOptions:
     """How a video is made. Raises UserError for a value out of range."""
 
     motion: MotionKind = "relative"
-    """relative: the person's own landmarks, moved as the driving face moves from its first frame on. absolute: the driving
-    face's landmarks, so that the person also takes the shape of that face."""
+    """relative: the person's own landmarks, moved by how the driving face differs from its reference frame. absolute: the
+    driving face's landmarks, so that the person also takes the shape of that face."""
+    reference: ReferenceKind = "nearest"
+    """The driving frame in which the two faces are matched. nearest: that whose landmarks, without place and size, are nearest
+    to the source's; the clip is read twice. first: the first frame with a face."""
     landmarks: Literal["auto", "annotations", FinderName] = "auto"
     """Where landmarks come from: .pts files (annotations), or a detector. auto: .pts files where there are any, else dlib."""
     landmark_weights: str = ""

@@ -21,6 +21,8 @@ class VideoProgress:
     def text(self) -> str:
         """Share done, frames, frames a second, and the remaining time."""
         done = self._counts.shown
+        if not self._counts.reference:
+            return f"video    {self._counts.compared} frames compared with the source"
         rate = done / max(time.monotonic() - self._started, 1e-9)
         if not self._total:
             return f"video    {done} frames  {rate:.1f} frames/s"
@@ -47,6 +49,7 @@ def closing_lines(out: Path, scores: FrameScores, counts: FrameCounts) -> list[s
         *result_lines(scores.results(), counts.drawn),
         *scores.notes(),
         "",
+        f"motion   measured from frame {counts.reference} of the driving clip",
         f"video    {out}: {counts.shown} frames = {counts.drawn} drawn + {counts.held.total()} held; {sound}",
         *(f"         held: {count} x {reason}" for reason, count in counts.held.items()),
         *(f"         not in the video: {count} x {reason}" for reason, count in counts.absent.items()),

@@ -72,8 +72,11 @@ def comment(provenance: Provenance) -> str:
     return f"Faces drawn by networks, not recorded ({DRAWN}). Made by {made}. Not signed."
 
 
-def manifest(provenance: Provenance, video: Path, sha256: str, frames: dict[str, int]) -> dict[str, Any]:
-    """The content of the JSON file beside a video with this hash; `frames` counts them by what became of them."""
+def manifest(provenance: Provenance, video: Path, sha256: str, frames: dict[str, int], reference: int) -> dict[str, Any]:
+    """The content of the JSON file beside a video with this hash.
+
+    `frames` counts them by what became of them, and `reference` is the number of that which motion is measured from.
+    """
     actions = [
         {
             "action": "c2pa.created",
@@ -104,7 +107,7 @@ def manifest(provenance: Provenance, video: Path, sha256: str, frames: dict[str,
         "assertions": [
             {"label": "c2pa.actions", "data": {"actions": actions}},
             {"label": "c2pa.hash.data", "data": {"alg": "sha256", "hash": sha256, "name": video.name}},
-            {"label": "facegan.reenactment", "data": _facts(provenance, frames)},
+            {"label": "facegan.reenactment", "data": _facts(provenance, frames) | {"reference_frame": reference}},
         ],
     }
 

@@ -87,7 +87,7 @@ def _of_clip(clip: Clip, ingest: IngestConfig) -> Source:
     first: tuple[NDArray[np.uint8], Crop] | None = None
     second: Crop | None = None
     reason = "it has no frames"
-    for frame in islice(clip.frames, _FRAMES_LOOKED_AT):
+    for frame in islice(clip.read(), _FRAMES_LOOKED_AT):
         if not isinstance(frame, LocatedFrame):
             reason = frame.reason
             continue

@@ -1,5 +1,6 @@
 """From a driving clip to a video and its scores. No network draws the columns, so that the right scores are known."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from facegan.data.ingest.ingest_config import IngestConfig
 from facegan.errors import UserError
 from facegan.inference import Generate, Images
 from facegan.landmarks.finder import LandmarkFinder
+from facegan.landmarks.points import read_pts
 from facegan.metrics.evaluation_config import EvaluatorsConfig
 from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.reenact.files import write_files
@@ -19,8 +21,10 @@ from facegan.reenact.film import WARPED, FrameCounts, Reenactment
 from facegan.reenact.frame_scores import FrameScores, result_lines
 from facegan.reenact.inputs import Landmarks
 from facegan.reenact.opening import open_reenactment
-from facegan.reenact.options import ReenactOptions, files_beside
+from facegan.reenact.options import ReenactOptions, ReferenceKind, files_beside
+from facegan.reenact.progress import closing_lines
 from facegan.reenact.provenance import Provenance
+from facegan.synthetic.clips import format_points
 from tests.facegan.reenact.clips import read_pictures, write_annotated_clip
 
 pytestmark = pytest.mark.slow  # dlib's networks look at a hundred faces
@@ -166,6 +170,36 @@ def test_frames_without_landmarks_are_held_and_counted(evaluators: Evaluators, p
     for number, shown in ((0, 2), (1, 2), (4, 3), (8, 7)):
         assert np.abs(made.pictures[number][rest].astype(int) - made.pictures[shown][rest]).mean() < 1.5
         assert np.abs(made.pictures[number].astype(int) - made.pictures[shown]).max() > 60, "the strip says that it is held"
+
+
+@pytest.mark.parametrize(("reference", "number", "moved"), [("nearest", 3, 0.0), ("first", 1, 0.25)])
+def test_motion_is_measured_from_the_frame_that_is_nearest_to_the_source(
+    evaluators: Evaluators, person: Path, tmp_path: Path, reference: ReferenceKind, number: int, moved: float
+) -> None:
+    """A clip that begins with an open mouth and shows the source's own face in its third frame."""
+    (tmp_path / "clip").mkdir()
+    points = read_pts(person / "annot" / "000001.pts").astype(np.float64)
+    height = float(np.ptp(points[:, 1]))
+    for frame, share in enumerate((0.25, 0.1, 0.0, 0.1), start=1):
+        cv2.imwrite(str(tmp_path / "clip" / f"{frame}.png"), decoded_first(person))
+        opened = points.copy()
+        opened[[6, 7, 8, 9, 10, 56, 57, 58, 65, 66, 67], 1] += share * height
+        (tmp_path / "clip" / f"{frame:06d}.pts").write_text(format_points(opened))
+    targets: list[np.ndarray] = []
+
+    def notes(images: Images, wanted: np.ndarray) -> Images:
+        targets.extend(wanted)
+        return images
+
+    options = ReenactOptions(height=96, reference=reference)
+    made = make(evaluators, tmp_path / "video.mp4", (person, tmp_path / "clip"), options, {COPY: notes})
+    own = made.reenactment.source.crop.points
+    assert made.counts.reference == number and made.counts.compared == (4 if reference == "nearest" else 0)
+    gaps = np.array([face[66, 1] - face[62, 1] for face in targets]) - (own[66, 1] - own[62, 1])
+    shift = moved * np.ptp(own[:, 1])
+    np.testing.assert_allclose(gaps[2], -shift, atol=2.5)
+    assert json.loads(files_beside(made.out)[1].read_text())["assertions"][2]["data"]["reference_frame"] == number
+    assert f"motion   measured from frame {number} of the driving clip" in closing_lines(made.out, made.scores, made.counts)
 
 
 def test_a_clip_that_drives_its_own_person_has_no_identity_kept(evaluators: Evaluators, tmp_path: Path) -> None:

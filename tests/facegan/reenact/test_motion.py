@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facegan.errors import UserError
-from facegan.reenact.motion import Motion
+from facegan.reenact.motion import Motion, pose_distance
 from facegan.reenact.options import MotionKind
 from tests.facegan.data.ingest.videos import face_points
 
@@ -63,6 +63,13 @@ def test_the_size_and_place_of_the_driving_face_do_not_matter(kind: MotionKind) 
         Motion(source, frames[0], kind).targets(frames) for frames in (clip, (3.7 * clip + [500, 90]).astype(np.float32))
     )
     np.testing.assert_allclose(near, far, atol=2e-3)
+
+
+def test_the_distance_of_two_poses_is_that_of_shapes_whatever_their_place_and_size() -> None:
+    source = face_points(60, 64, 60)
+    assert pose_distance(source, (3.7 * source + [500, 90]).astype(np.float32)) == pytest.approx(0, abs=1e-6)
+    distances = [pose_distance(source, with_open_mouth(other_face(10, 20, 90), pixels)) for pixels in (0, 5, 10)]
+    assert 0.01 < distances[0] < distances[1] < distances[2]
 
 
 def test_landmarks_in_one_place_are_refused() -> None:

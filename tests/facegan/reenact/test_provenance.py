@@ -36,7 +36,7 @@ def data_of(found: dict[str, Any], label: str) -> dict[str, Any]:
 
 def test_it_has_the_terms_of_a_c2pa_manifest_and_says_that_it_is_not_signed(tmp_path: Path, tiny: Config) -> None:
     made = provenance(tmp_path, tiny)
-    found = manifest(made, tmp_path / "video.mp4", SHA, {"drawn": 7, "held": 2, "not_in_the_video": 0})
+    found = manifest(made, tmp_path / "video.mp4", SHA, {"drawn": 7, "held": 2, "not_in_the_video": 0}, 5)
     assert found["signed"] is False and "NOT SIGNED" in found["note"] and found["format"] == "video/mp4"
     assert re.fullmatch(r"facegan/\S+ \(commit \S+\)", found["claim_generator"])
     actions = data_of(found, "c2pa.actions")["actions"]
@@ -47,13 +47,18 @@ def test_it_has_the_terms_of_a_c2pa_manifest_and_says_that_it_is_not_signed(tmp_
     assert data_of(found, "c2pa.hash.data") == {"alg": "sha256", "hash": SHA, "name": "video.mp4"}
     facts = data_of(found, "facegan.reenactment")
     assert facts["study"] == made.study and [arm["name"] for arm in facts["arms"]] == [arm.name for arm in made.arms]
-    assert facts["visible_mark"] is True and facts["frames"]["held"] == 2 and facts["options"]["motion"] == "relative"
+    assert (
+        facts["visible_mark"] is True
+        and facts["frames"]["held"] == 2
+        and facts["reference_frame"] == 5
+        and facts["options"]["motion"] == "relative"
+    )
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(found, default=dataclasses.asdict))
 
 
 def test_files_are_named_without_their_folders(tmp_path: Path, tiny: Config) -> None:
     made = provenance(tmp_path, tiny, landmarks="face-alignment", landmark_weights="/home/me/private/weights")
-    found = manifest(made, tmp_path / "video.mp4", SHA, {})
+    found = manifest(made, tmp_path / "video.mp4", SHA, {}, 1)
     source, driving = found["ingredients"]
     assert (source["title"], source["hash"], source["role"]) == ("photo.png", SHA, "source")
     assert (driving["hash"], driving["role"]) == ("", "driving") and "SYNTHETIC" in driving["title"]
@@ -61,7 +66,7 @@ def test_files_are_named_without_their_folders(tmp_path: Path, tiny: Config) -> 
 
 
 def test_a_video_without_the_mark_says_so(tmp_path: Path, tiny: Config) -> None:
-    found = manifest(provenance(tmp_path, tiny, mark=False, paste=False), tmp_path / "video.mp4", SHA, {})
+    found = manifest(provenance(tmp_path, tiny, mark=False, paste=False), tmp_path / "video.mp4", SHA, {}, 1)
     assert data_of(found, "facegan.reenactment")["visible_mark"] is False
     assert "put back" not in data_of(found, "c2pa.actions")["actions"][1]["description"]
 

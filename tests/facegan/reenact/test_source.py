@@ -91,7 +91,7 @@ def test_a_folder_of_images_is_a_clip_at_the_rate_that_is_given(tmp_path: Path) 
         cv2.imwrite(str(folder / f"{index}.png"), picture)
     clip = open_clip(str(folder), "--driving", Landmarks(None, dlib_finder), 12.5)
     assert (float(clip.rate), clip.claimed, clip.video) == (12.5, 3, None) and "dlib" in clip.landmarks
-    assert len(list(clip.frames)) == 3
+    assert len(list(clip.read())) == 3
 
 
 def refused(path: Path, annotated: bool | None = None) -> str:
