@@ -201,6 +201,15 @@ def test_photos_are_cropped_as_the_training_data_are(page: Chromium, nose: tuple
     assert difference.max() <= (1 if extent > 16 else 3), difference.max()
 
 
+def test_a_face_that_is_mostly_outside_of_its_photo_is_refused(page: Chromium) -> None:
+    points = np.linspace((0, 0), (90, 90), 68)
+    script = f"""import("./photos.js").then(async ({{ cropFace }}) => {{
+        const picture = await createImageBitmap(new ImageData(40, 30));
+        try {{ cropFace(picture, false, {points.tolist()}, 2, 32); }} catch (error) {{ return error.message; }}
+    }})"""
+    assert page.evaluate(script) == "The face is too large to be cropped."
+
+
 def moved(page: Chromium, person: Points, neutral: Points, current: Points) -> Points:
     arguments = ", ".join(str(points.tolist()) for points in (person, neutral, current))
     return np.array(page.evaluate(f"import('./motion.js').then(({{ moved }}) => moved({arguments}))"))

@@ -1,6 +1,7 @@
 """The live page in headless Chromium: it draws what PyTorch draws, by mouse, keyboard and sliders, and asks no other server."""
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from facegan.data.ingest.shards import decode_image
 from facegan.landmarks.points import PARTS
 from facegan.live.export import GREY_LEVEL, Floats, draw_in_torch
+from facegan.report.figure2 import SATURATION
 from facegan.study.analysis.model_selection import shown_trials
 from facegan.study.folder.trial_folder import trial_folder
 from facegan.training.checkpoint import load_generator
@@ -204,14 +206,22 @@ def test_sliders_move_the_parts_that_they_name(page: Chromium) -> None:
     np.testing.assert_allclose(target(page), before, atol=1e-4)
 
 
-def test_differences_are_between_the_arms_that_are_asked_for(page: Chromium) -> None:
+def test_differences_have_the_scale_of_figure_2(page: Chromium) -> None:
+    assert page.evaluate("import('./pictures.js').then(pictures => pictures.SATURATION)") == SATURATION
+
+
+def test_differences_are_between_the_arms_that_are_asked_for(page: Chromium, written: Written) -> None:
     text = "card.querySelector('.map').hidden ? '' : card.querySelector('p').textContent"
     texts = f"[...document.querySelectorAll('.card')].map(card => {text})"
     assert page.evaluate(texts) == ["", "", ""]
     page.evaluate("document.getElementById('differences').click()")
     first = page.evaluate(texts)
     assert first[2] == "compared with itself", "the arm with all terms"
-    assert all("grey levels on average" in text for text in first[:2])
+    points = target(page).astype(np.float32)
+    full, *others = (of_torch(written, arm, 0, points) for arm in (2, 0, 1))
+    for text, other in zip(first[:2], others, strict=True):
+        level = float(re.fullmatch(r"differs by (\S+) grey levels on average", text)[1])  # type: ignore[index]
+        assert level == pytest.approx(np.abs(other - full).mean() / GREY_LEVEL, abs=0.1)
     page.evaluate("Object.assign(document.getElementById('reference'), { value: 0 }).dispatchEvent(new Event('change'))")
     other = page.evaluate(texts)
     assert other[0] == "compared with itself" and other[2] == first[0]

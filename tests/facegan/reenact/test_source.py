@@ -63,6 +63,9 @@ def test_a_large_photo_is_reduced_together_with_its_landmarks(tmp_path: Path) ->
     (tmp_path / "photo.pts").write_text(format_points((points + 0.5) * 10 - 0.5))
     source = read_source(str(tmp_path / "photo.png"), INGEST, FILES, 25)
     assert max(source.picture.shape) == 2048
+    left, top, side = source.crop.box
+    reduced = (points + 0.5) * 10 * 2048 / (10 * max(picture.shape)) - 0.5
+    np.testing.assert_allclose((source.crop.points + 0.5) * (side / 64) - 0.5 + [left, top], reduced, atol=0.02)
     plain = crop_face(picture, points.astype(np.float32), face_square(points.astype(np.float32), 2.2), 64)
     np.testing.assert_allclose(source.crop.points, plain.points, atol=0.7)
     assert np.abs(source.crop.image[:, :, ::-1].astype(int) - plain.image).mean() < 6
