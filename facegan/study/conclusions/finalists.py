@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from facegan.errors import UserError
 from facegan.study.analysis.effect_records import Bounds
 from facegan.study.analysis.effects import analyse_study
 from facegan.study.analysis.model_selection import SELECTION
@@ -19,7 +20,7 @@ from facegan.study.conclusions.answers import FactorConclusion, answer_factors
 from facegan.study.design.arms import Arm
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
-from facegan.study.search.results import ArmSearch, CandidateResult, SearchResult
+from facegan.study.search.results import SEARCH, SEARCH_CURE, ArmSearch, CandidateResult, SearchResult
 
 _TUNED = "tuned"
 
@@ -60,12 +61,14 @@ def arms_of_finalists(result: SearchResult, arms: Sequence[Arm]) -> tuple[Arm, .
     """The arms to train again: of each arm its finalists, and the arm as configured.
 
     Only the best finalist of an arm has the arm's levels. So the effects of the factors are those between arms at their own
-    best values. An arm without a candidate that trained to the end stays as configured.
+    best values. An arm without a candidate that trained to the end stays as configured. Raises UserError if an arm was not
+    searched.
     """
-    found: list[Arm] = []
+    found, searches = list[Arm](), {search.arm: search for search in result.arms}
     for arm in arms:
-        search = next(each for each in result.arms if each.arm == arm.name)
-        chosen = _best_first(search)
+        if arm.name not in searches:
+            raise UserError(f"{SEARCH} lacks the arm {arm.name!r}: remove it and run the same command again")
+        chosen = _best_first(searches[arm.name])
         tuned = [candidate for candidate in chosen if candidate.number]
         best_is_configured = not chosen or not chosen[0].number
         found.append(arm if best_is_configured else replace(arm, levels={}))
@@ -80,7 +83,13 @@ def arms_of_finalists(result: SearchResult, arms: Sequence[Arm]) -> tuple[Arm, .
 
 
 def compare_finalists(result: SearchResult, plan: Plan, study: Path, runs: Mapping[str, Sequence[Run]]) -> tuple[TunedArm, ...]:
-    """What the finalists measured with other seeds, by arm. `plan` and `runs` are of the study that trained them again."""
+    """What the finalists measured with other seeds, by arm. `plan` and `runs` are of the study that trained them again.
+
+    Raises UserError if the plan lacks an arm of the search.
+    """
+    for arm in [search.arm for search in result.arms]:
+        if arm not in {known.name for known in plan.arms}:
+            raise UserError(f"{study / SEARCH}: it names the arm {arm!r}, which the study does not have; {SEARCH_CURE}")
     return tuple(_compare(search, plan, study, runs) for search in result.arms)
 
 

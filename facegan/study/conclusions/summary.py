@@ -29,7 +29,7 @@ from facegan.study.design.budget import Kind
 from facegan.study.design.change import COMPARE
 from facegan.study.design.plan import Plan, PlannedData, Trial
 from facegan.study.folder.trial_folder import FINAL, State, trial_folder
-from facegan.study.search.results import SEARCH, SearchResult
+from facegan.study.search.results import SEARCH, SEARCH_CURE, SearchResult
 
 _STAND_INS = tuple(METRICS[metric].stand_in for metric in HEADLINES if METRICS[metric].stand_in)
 
@@ -174,7 +174,7 @@ def summarise_study(
     gradients = gradients_of_arms(study, plan)
     cost = summarise_cost(study, plan)
     ended = sum(state.state in FINAL for state in states.values())
-    search = read_record(SearchResult, study / SEARCH, "run jobs/search.py again, which writes it")
+    search = read_record(SearchResult, study / SEARCH, SEARCH_CURE)
     return Summary(
         study=_study(study, plan, [card for card in (*cards.values(), *rows.values()) if card]),
         data=plan.data,

@@ -16,6 +16,7 @@ from facegan.study.search.pareto import hypervolume, non_dominated_ranks
 from facegan.study.search.rungs import ranked
 
 SEARCH = "search.json"
+SEARCH_CURE = "run jobs/search.py again, which writes it"
 _LEAST_PAIRS = 4
 """Candidates at two rungs below which no rank correlation is given: with three, one of six orders is perfect by chance."""
 LOW_CORRELATION = 0.3

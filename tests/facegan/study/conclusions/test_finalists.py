@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from facegan.config import Config
+from facegan.errors import UserError
 from facegan.files import write_json
 from facegan.report.page import write_report
 from facegan.report.search_figure import search_figure
@@ -99,3 +100,14 @@ def test_the_report_shows_the_search(tiny: Config, tmp_path: Path) -> None:
         assert text in section or text == "rung", text
     assert "No candidate that trained to the end was a better compromise" in section
     assert "936 of 1,728 images trained" in section
+
+
+def test_a_result_with_other_arms_than_the_study_is_refused(tiny: Config, tmp_path: Path) -> None:
+    plan, found = searched(tmp_path, tiny)
+    other = replace(found, arms=(replace(found.arms[0], arm="other"), found.arms[1]))
+    with pytest.raises(UserError, match=r"search.json lacks the arm 'no_pixel': remove it"):
+        arms_of_finalists(other, plan.arms)
+    again, _ = finalists_study(tmp_path / "again", tiny)
+    write_json(tmp_path / "again" / "study" / SEARCH, other)
+    with pytest.raises(UserError, match=r"names the arm 'other', which the study does not have; run jobs/search.py again"):
+        summarise_study(tmp_path / "again" / "study", again, REFERENCES)
