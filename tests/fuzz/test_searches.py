@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegan.config import Config
+from facegan.config import TERMS, Config
 from facegan.files import write_json
 from facegan.presets import preset
 from facegan.report.search_figure import search_figure
@@ -120,10 +120,14 @@ WORDS = st.text(max_size=30) | st.builds(
     st.builds("{}..{}".format, st.floats(), st.floats())
     | st.lists(st.sampled_from(["0", "1", "1e400", "mask", "True", "", "-1", "l1", "é", "0x1"]), max_size=4).map(",".join),
 )
+WEIGHTS = st.builds(
+    "loss.{}={}..{:g}".format, st.sampled_from(sorted(TERMS)), st.sampled_from(["1e-9", "0.5", "1"]), st.floats(0, 1e3)
+)
+"""Ranges of weights, most of which can be searched."""
 
 
-@inputs(1, 4)
-@given(words=st.lists(WORDS, min_size=1, max_size=3))
+@inputs(1, 20)
+@given(words=st.lists(WORDS, min_size=1, max_size=3) | st.lists(WEIGHTS, min_size=1, max_size=2))
 def test_any_space_is_searched_or_refused_in_one_line(words: Sequence[str]) -> None:
     config = preset("demo")
 
