@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from facegan.errors import UserError
 from facegan.study.cost.spending import Spending, read_spending
 from facegan.study.design.arms import Arm
 from facegan.study.design.candidates import SearchSettings, Told
@@ -85,6 +86,14 @@ class SearchResult:
     arms: tuple[ArmSearch, ...]
     spent: Spending = field(default_factory=Spending)
     """By all jobs that worked on the search, and what was expected before its first trial."""
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a search without an arm or without images."""
+        if not self.arms or not 0 <= self.images <= self.planned_images or not self.planned_images:
+            raise UserError(
+                f"images is {self.images} of planned_images {self.planned_images} in {len(self.arms)} arms: at least one arm "
+                "and one planned image, and not more images than planned"
+            )
 
 
 def summarise_search(plan: Plan, study: Path) -> SearchResult:

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facegan.config import Config
+from facegan.errors import UserError
 from facegan.files import read_json, write_json
 from facegan.records import from_json
 from facegan.report.search_text import search_lines
@@ -140,3 +142,12 @@ def test_the_loss_would_choose_small_weights_and_the_distances_do_not(tiny: Conf
             trial_folder(tmp_path, trial).append_row(MetricsRow(row.images, row.seconds, row.time, metrics))
     (arm,) = summarise_search(plan, tmp_path).arms
     assert [candidate.is_finalist for candidate in arm.candidates] == [True, False]
+
+
+@pytest.mark.parametrize("damage", [{"planned_images": 0, "images": 0}, {"images": -1}, {"images": 10**6}, {"arms": ()}])
+def test_a_result_without_arms_or_with_impossible_images_is_refused(
+    tiny: Config, tmp_path: Path, damage: dict[str, Any]
+) -> None:
+    found = summarise_search(planted_search(tmp_path, tiny), tmp_path)
+    with pytest.raises(UserError, match="at least one arm and one planned image"):
+        replace(found, **damage)
