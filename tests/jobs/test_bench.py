@@ -21,6 +21,7 @@ from jobs.bench.parallel import Network, exchange_seconds
 from jobs.bench.reference_2019 import Step2019
 from jobs.bench.start_and_batches import ARMS, nested_variances
 from jobs.bench.step import at_batch
+from tests.jobs.conftest import SMALLEST
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,6 +168,18 @@ def test_the_benchmark_of_searches_trains_candidates_and_replays_their_curves(tm
     assert [m["images"] for m in found["searches"][0][0]["curve"]] == [8, 16, 24, 32, 72]
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_benchmark_of_busy_shares_runs_a_search_on_nodes_of_this_machine(tmp_path: Path) -> None:
+    small = "--candidates 2 --images 72 --nodes 2 --cpus 1 --out out.json"
+    command = [sys.executable, str(ROOT / "jobs" / "bench" / "busy.py"), *small.split(), "--more", " ".join(SMALLEST[6:])]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert 0 < found["training"] < found["busy"] <= 1 and found["of_images"] == 2 * 72
+    assert {path.name for path in tmp_path.iterdir()} == {"out.json"}
+
+
 def test_exchange_on_paper() -> None:
     network = Network(gigabytes_a_second=10.0, latency=1e-5, gpus_a_node=8)
     assert exchange_seconds(1e8, 8, network) == 0
@@ -187,6 +200,7 @@ def test_exchange_on_paper() -> None:
         ("input.py --foo", "unrecognized arguments: --foo"),
         ("start_and_batches.py --orders 1", "--orders is 1: at least 2"),
         ("parallel.py --workers 0", "argument --workers: it is '0'"),
+        ("busy.py --candidates 0", "argument --candidates: it is '0'"),
         ("estimate.py --images 0", "argument --images: it is '0'"),
     ],
 )
