@@ -14,7 +14,8 @@ def code_commit(root: Path = _ROOT) -> str:
 
     "unknown" where there is neither.
     """
-    git = ["git", "-C", str(root)]
+    # Git would lock its index to refresh it, and a job that is killed meanwhile would leave the lock.
+    git = ["git", "--no-optional-locks", "-C", str(root)]
     try:
         if Path(_output([*git, "rev-parse", "--show-toplevel"])) != root.resolve():  # of another project
             raise OSError

@@ -43,6 +43,14 @@ def test_code_that_was_changed_or_added_makes_it_dirty(checkout: Path) -> None:
     assert code_commit(checkout) == f"{commit}-dirty"
 
 
+def test_nothing_is_written_to_the_repository(checkout: Path) -> None:
+    """A job that was killed while Git refreshed its index left a lock, and Git then refused every command of the user."""
+    os.utime(checkout / "jobs" / "code.py", (1, 1))  # Git would note the new time in its index
+    before = (checkout / ".git" / "index").read_bytes()
+    assert not code_commit(checkout).endswith("-dirty")
+    assert (checkout / ".git" / "index").read_bytes() == before
+
+
 def rsync(source: Path, target: Path, config: str) -> None:
     """Copy as `ray up` does with this file."""
     excluded = yaml.safe_load((ROOT / config).read_text())["rsync_exclude"]
