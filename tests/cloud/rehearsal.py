@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +95,12 @@ class Runbook:
         self.until(lambda: "of 2 are there" in self.logs(job), 900, "the first worker")
         self.until(lambda: len(self.region.instances) == 3, 900, "two workers")
         workers = [host for host in self.region.instances.values() if host is not self.host("m7i.large")]
+        # One may still install its packages while the other has unpacked them from the bucket.
+        timers = "systemctl list-timers --no-legend"
+        self.until(lambda: all("end-when-orphaned.timer" in w.run(timers) for w in workers), 600, "the set-up of both")
         for worker in workers:
             assert worker.run("readlink /scratch") == "/opt/dlami/nvme/scratch\n"
-            assert "end-when-orphaned.timer" in worker.run("systemctl list-timers --no-legend")
+        self.packages_in_the_bucket()
         self.doctor(workers[0])
         self.until(lambda: all(trials_on(worker) for worker in workers), 300, "trials on both workers")
         self.run(terminate(workers[1].name))
@@ -106,6 +110,13 @@ class Runbook:
         assert "succeeded" in self.run(f"ray job status {job}")
         states = json.loads(self.ask_store("P(uri).read('summary.json').decode()", "studies/one"))
         assert [trial["state"] for trial in states["trials"]] == ["COMPLETED"] * 4
+
+    def packages_in_the_bucket(self) -> None:
+        """The head has put its packages there; how often workers came late enough to unpack them is said."""
+        calls = [json.loads(line) for line in (self.region.folder / "calls.jsonl").read_text().splitlines()]
+        asked = Counter(call["action"] for call in calls if re.search(r"/packages/\S+zst$", str(call.get("resource"))))
+        assert asked["PutObject"] and ".json" in self.ask_store("[e.key for e in P(uri).entries()]", "packages")
+        self.say(f"packages: in the bucket, and asked for {asked['GetObject']} times")
 
     def browse(self) -> None:
         """The report on the laptop, and the registered model through the tunnel."""
