@@ -86,7 +86,7 @@ def _cost_of(config: Config) -> object:
 def _fixed_seconds(plan: Plan, folders: Mapping[str, TrialFolder], name: str) -> FixedSeconds:
     """The median of the checkpoints, and means over the trials that ran without an interruption; other parts are assumed.
 
-    Candidates of a search are not scored.
+    Candidates of a search are not scored, and wait at their rungs, where they have their checkpoints.
     """
     assumed, starts, between, rests = ASSUMED_SECONDS, list[float](), list[float](), list[tuple[float, int]]()
     for trial in (*plan.warm_ups(), *plan.trials):
@@ -97,7 +97,7 @@ def _fixed_seconds(plan: Plan, folders: Mapping[str, TrialFolder], name: str) ->
             for row, later in pairwise(rows)
             if any(metric.startswith("validation/") for metric in row.metrics)
         ]
-        between += pauses
+        between += pauses if plan.search is None else []
         if timing is None or not rows:
             continue
         starts.append(max(0.0, rows[0].time - timing.started - rows[0].seconds))

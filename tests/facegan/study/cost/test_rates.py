@@ -92,12 +92,13 @@ def test_candidates_of_a_search_show_the_rate_of_their_arm(tiny: Config, tmp_pat
     assert found.images_per_second == pytest.approx({"full": (3 * 216 + 24) / 8.0, "no_pixel": (216 + 2 * 24) / 8.0})
 
 
-def test_candidates_are_not_scored_so_they_do_not_show_what_that_takes(tiny: Config, tmp_path: Path) -> None:
+def test_candidates_show_neither_scoring_nor_checkpoints_at_which_they_wait(tiny: Config, tmp_path: Path) -> None:
     search = candidates_plan(tiny, "full", candidates=2)
-    train(tmp_path, search, {"full": 4.0}, start=6.0, checkpoint=2.5, scoring=0.0)
+    train(tmp_path, search, {"full": 4.0}, start=6.0, checkpoint=264.0, scoring=0.0)
     fixed = known(rates_of_study(search, tmp_path, arm_configs(search))).fixed
-    assert (fixed.start, fixed.checkpoint, fixed.scoring) == pytest.approx((6.0, 2.5, ASSUMED_SECONDS.scoring))
-    assert fixed.assumed and fixed.source.startswith("starts and checkpoints measured in")
+    assumed = (ASSUMED_SECONDS.checkpoint, ASSUMED_SECONDS.scoring)
+    assert (fixed.start, fixed.checkpoint, fixed.scoring) == pytest.approx((6.0, *assumed))
+    assert fixed.assumed and fixed.source.startswith("starts measured in")
 
 
 def test_an_untrained_study_has_no_rates(trained: Plan, tmp_path: Path) -> None:
