@@ -1,5 +1,6 @@
 """Register a generator as a model of MLflow: with signature, input example and card, for Python and as an ONNX file."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ _LOADER = "facegan.served_generator"
 _REQUIREMENTS = ("mlflow", "torch", "numpy", "safetensors")
 """Packages that generating images imports. A serving machine needs no image library."""
 Example = dict[str, np.ndarray[Any, Any]]
+_FORBIDDEN = re.compile(r"""[/:.%"']""")
+"""What MLflow does not allow in the name of a model."""
 _DATA, _NETWORK = "data", "generator.onnx"
 """The folder of the model's data, and the ONNX file in it."""
 
@@ -52,7 +55,7 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Sum
     with _data(study, trial, summary, given) as (data, card):
         info = Model.log(
             artifact_path=None,
-            name=f"generator-{study.name}",
+            name=f"generator-{_FORBIDDEN.sub('-', study.name)}",
             flavor=_Flavors,
             flavor_name="mlflow.pyfunc",
             run_id=run,
