@@ -34,7 +34,7 @@ $(DONE): pyproject.toml constraints.txt
 	touch $@
 
 ablate: $(DONE)  ## the study of Figure 2 on synthetic faces: PRESET=demo|hour|poster SOURCE=<300VW folder> ARGS='...'
-	$(BIN)/python jobs/ablate.py --preset $(PRESET) $(if $(SOURCE),--source $(SOURCE)) $(ARGS)
+	$(BIN)/python jobs/ablate.py --preset $(PRESET) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
 
 warm-up: $(DONE)  ## train the start weights in facegan/start_weights again, hours on two cores; resumes if interrupted
 	$(BIN)/python jobs/warm_up.py $(ARGS)
