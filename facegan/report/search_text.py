@@ -36,10 +36,15 @@ def _left_out(result: SearchResult) -> list[str]:
         return []
     states = [candidate.state for arm in result.arms for candidate in arm.candidates]
     begun, left = len(states) - states.count("PENDING"), states.count("PAUSED") + states.count("RUNNING")
-    return [
+    text = (
         f"It ended at its limit, {printable(result.spent.limit)}: {begun} of {result.settings.candidates * len(result.arms)} "
-        f"candidates were begun, and {left} of them left before their end. The same command does not search on, because others "
-        "could win than those that were trained again; another --study does."
+        f"candidates were begun, and {left} of them left before their end."
+    )
+    if not any(candidate.is_finalist for arm in result.arms for candidate in arm.candidates):
+        return [f"{text} The same command with a higher limit goes on."]
+    return [
+        f"{text} The same command does not search on, because others could win than those that were trained again; another "
+        "--study does."
     ]
 
 

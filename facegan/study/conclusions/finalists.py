@@ -34,15 +34,15 @@ class Finalist:
     label: str
     number: int
     """Of the candidate in the search."""
-    searched: float
-    """Its score in the search, on validation people; less is better."""
+    searched: float | None
+    """Its score in the search, on validation people; less is better. None if the search did not train it to the end."""
     again: tuple[float, ...]
     """The same score with each of the other seeds; empty before they have ended."""
     mean: float | None
     interval: Bounds | None
     """95 % t interval of the mean over seeds."""
     optimism: float | None
-    """`mean` less `searched`: by how much the search promised too much."""
+    """`mean` less `searched`: by how much the search promised too much; None where one of them is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +134,17 @@ def _again(candidate: CandidateResult, name: str, plan: Plan, study: Path) -> Fi
     scores = tuple(found[-1] for found, state in zip(rows, states, strict=True) if found and state == "COMPLETED")
     mean = fmean(scores) if scores else None
     assert candidate.last is not None, "finalists have been measured"
+    # A score of fewer images does not promise anything for all of them.
+    searched = candidate.last.score if candidate.state == "COMPLETED" else None
     return Finalist(
         arm=name,
         label=next(arm.label for arm in plan.arms if arm.name == name),
         number=candidate.number,
-        searched=candidate.last.score,
+        searched=searched,
         again=scores,
         mean=mean,
         interval=_t_interval(scores),
-        optimism=None if mean is None else mean - candidate.last.score,
+        optimism=None if mean is None or searched is None else mean - searched,
     )
 
 

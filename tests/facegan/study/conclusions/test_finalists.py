@@ -13,7 +13,7 @@ from facegan.report.search_figure import search_figure
 from facegan.study.conclusions.finalists import arms_of_finalists
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.design.plan import Plan, make_plan
-from facegan.study.folder.study_folder import open_study
+from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from facegan.study.search.results import SEARCH, SearchResult, summarise_search
 from tests.facegan.study.design.designs import design
@@ -72,6 +72,20 @@ def test_the_optimism_of_the_search_and_the_gain_over_the_configured_weights(tin
     gain = next(gain for gain in full.gains if gain.metric == "face_error")
     assert gain.estimate == pytest.approx(-3.0, abs=0.2) and gain.answer == "helps"
     assert no_pixel.gains == () and [row.arm for row in no_pixel.finalists] == ["no_pixel"]
+
+
+def test_a_score_of_fewer_images_is_no_promise(tiny: Config, tmp_path: Path) -> None:
+    """The weights as configured were stopped early in the search, and are trained to the end beside the finalist."""
+    again, _ = finalists_study(tmp_path, tiny)
+    plan = read_plan(tmp_path / "candidates")
+    configured = next(trial for trial in plan.trials if (trial.arm, trial.candidate) == ("full", 0))
+    trial_folder(tmp_path / "candidates", configured).write_state("STOPPED", images=24, seconds=1.0, passes={})
+    write_json(tmp_path / "study" / SEARCH, summarise_search(plan, tmp_path / "candidates"))
+    summary = summarise_study(tmp_path / "study", again, REFERENCES)
+    best, beside = summary.finalists[1].finalists
+    assert best.optimism is not None and (beside.number, beside.searched, beside.optimism) == (0, None, None)
+    write_report(tmp_path / "study", summary, tiny)
+    assert "<td>stopped early</td>" in (tmp_path / "study" / "report.html").read_text()
 
 
 def test_effects_are_those_between_arms_at_their_best_values(tiny: Config, tmp_path: Path) -> None:

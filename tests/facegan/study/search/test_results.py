@@ -112,7 +112,12 @@ def test_what_a_limit_left_out_is_told(tiny: Config, tmp_path: Path) -> None:
     write_spending(tmp_path, Spending(90.0, forecast=Forecast(8, 120.0, None, "by hand"), limit="--max_usd 2"))
     text = "\n".join(search_lines(summarise_search(plan, tmp_path)))
     assert "It ended at its limit, --max_usd 2: 7 of 8 candidates were begun, and 2 of them left before their end." in text
+    assert "The same command does not search on" in text and "a higher limit" not in text
     assert "by hand." in text and "actual over" not in text, "a part is not compared with the whole"
+    for trial in plan.trials:
+        trial_folder(tmp_path, trial).write_state("PAUSED", images=24, seconds=1.0, passes={})
+    text = "\n".join(search_lines(summarise_search(plan, tmp_path)))
+    assert "The same command with a higher limit goes on." in text and "does not search on" not in text, "no finalist yet"
 
 
 def test_a_copy_is_told_from_one_that_follows_and_a_row_without_a_score_says_nothing(tiny: Config, tmp_path: Path) -> None:
