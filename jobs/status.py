@@ -44,7 +44,7 @@ def main(args: Status) -> None:
     while True:
         store.pull()
         plan = read_plan(store.folder, "the study", location=args.study)
-        status = study_status(plan, store.folder, store.job_since())
+        status = study_status(plan, store.folder, store.job_since(), store.has_job())
         search = summarise_search(plan, store.folder) if plan.search else None
         if args.json:
             print(json.dumps({**asdict(status), "search": search and asdict(search)}), flush=True)

@@ -133,6 +133,10 @@ class StudyStore:
             pass
         return None
 
+    def has_job(self) -> bool | None:
+        """Whether a job works on the study; None for a study in a bucket, whose job may be on any machine."""
+        return None if self.location.is_remote else self.job_since() is not None
+
     def pull(self) -> None:
         """Update the local copy of a remote study, without checkpoints. The age of its files is that of the objects."""
         if not self.location.is_remote:

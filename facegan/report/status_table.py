@@ -21,7 +21,8 @@ def status_lines(status: StudyStatus) -> list[str]:
 def _head(status: StudyStatus) -> str:
     share = sum(trial.share for trial in status.trials) / len(status.trials)
     left = status.seconds_left
-    when = "all have trained" if left == 0 else "nothing runs" if left is None else f"ETA {duration(left)}"
+    idle = "its job works, no trial trains" if status.has_job else "nothing runs"
+    when = "all have trained" if left == 0 else idle if left is None else f"ETA {duration(left)}"
     faces = ", SYNTHETIC faces" if status.synthetic else ""
     return (
         f"{status.design}, {status.preset}, plan {status.plan}{faces}: {share:.0%} of {len(status.trials)} trials, "
@@ -32,7 +33,9 @@ def _head(status: StudyStatus) -> str:
 def _row(arm: str, trials: list[TrialStatus]) -> list[str]:
     states = Counter("SILENT" if trial.is_silent else trial.state for trial in trials)
     running = [trial.images_per_second for trial in trials if trial.state == "RUNNING" and not trial.is_silent]
-    scores = [trial.score for trial in trials if trial.score is not None]
+    # A score of fewer images, as of a candidate that was stopped, is not compared with one of all of them.
+    whole = [trial for trial in trials if trial.state == "COMPLETED"]
+    scores = [trial.score for trial in whole or trials if trial.score is not None]
     return [
         arm,
         f"{sum(trial.share for trial in trials) / len(trials):.0%}",
@@ -47,9 +50,9 @@ def _lines(status: StudyStatus) -> list[str]:
     for trial in status.trials:
         name = f"{trial.arm} seed {trial.seed}" + (f" candidate {trial.candidate}" if trial.candidate else "")
         if trial.is_silent:
-            lines.append(
-                f"silent   {name}: no row for {duration(trial.silent_seconds or 0)}; if its job has ended, run it again"
-            )
+            since = "no row yet" if trial.silent_seconds is None else f"no row for {duration(trial.silent_seconds)}"
+            ended = "its job has ended: run it again" if status.has_job is False else "if its job has ended, run it again"
+            lines.append(f"silent   {name}: {since}; {ended}")
         elif trial.error:
             lines.append(f"{trial.state:<8} {name}: {trial.error}")
     return ["", *lines] if lines else []

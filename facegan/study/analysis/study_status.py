@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -11,6 +12,7 @@ from facegan.study.design.plan import WARM_UP, Plan, Trial
 from facegan.study.folder.trial_folder import FINAL, MetricsRow, State, trial_folder
 
 _SILENT_SECONDS, _SILENT_REPORTS = 120.0, 10
+_AFTER_A_JOB_SECONDS = 10.0
 """A running trial without news for so long, and for so many of its usual intervals, may have ended with its job."""
 
 
@@ -54,15 +56,19 @@ class StudyStatus:
     """Of training, over all trials."""
     seconds_left: float | None
     """Until all trials have trained, at the rate of those that run now; 0 if none is left, None if none runs."""
+    has_job: bool | None
+    """Whether a job works on the study; None if this is not known."""
 
 
-def study_status(plan: Plan, study: Path, job_since: float | None = None) -> StudyStatus:
+def study_status(plan: Plan, study: Path, job_since: float | None = None, has_job: bool | None = None) -> StudyStatus:
     """The status of a study whose folder is `study`. Raises UserError if a file of it is damaged.
 
     `job_since` is when the job that is known to run now began, as the modification time of a file in the folder. Trials with
-    later rows are not silent, whatever this machine's clock says.
+    later rows are not silent, whatever this machine's clock says. If it is known that there is no job, those are silent that
+    wrote no row for some seconds.
     """
-    trials = tuple(_trial(plan, study, trial, job_since) for trial in (*plan.warm_ups(), *plan.trials))
+    patience = _AFTER_A_JOB_SECONDS if has_job is False else None
+    trials = tuple(_trial(plan, study, trial, job_since, patience) for trial in (*plan.warm_ups(), *plan.trials))
     goals = [_goal(plan, trial) for trial in (*plan.warm_ups(), *plan.trials)]
     left = sum((1 - trial.share) * goal for trial, goal in zip(trials, goals, strict=True))
     unit = [trial.images_per_second if plan.budget.seconds is None or trial.arm == WARM_UP else 1.0 for trial in trials]
@@ -75,10 +81,11 @@ def study_status(plan: Plan, study: Path, job_since: float | None = None) -> Stu
         trials=trials,
         seconds_spent=sum(trial.seconds for trial in trials),
         seconds_left=0.0 if not left else left / rate if rate else None,
+        has_job=has_job,
     )
 
 
-def _trial(plan: Plan, study: Path, trial: Trial, job_since: float | None) -> TrialStatus:
+def _trial(plan: Plan, study: Path, trial: Trial, job_since: float | None, patience: float | None) -> TrialStatus:
     folder = trial_folder(study, trial)
     state, rows = folder.state(), folder.rows()
     done = state.images if plan.budget.seconds is None or trial.arm == WARM_UP else state.seconds
@@ -99,8 +106,9 @@ def _trial(plan: Plan, study: Path, trial: Trial, job_since: float | None) -> Tr
         seconds=state.seconds,
         images_per_second=state.images / state.seconds if state.seconds else 0.0,
         silent_seconds=silent,
-        # A trial that has trained all of its images is scored, which takes long and writes no row.
-        is_silent=silent is not None and not in_this_job and done < _goal(plan, trial) and silent > _patience(rows),
+        is_silent=state.state == "RUNNING"
+        and not in_this_job
+        and (patience is not None if silent is None else silent > (patience or _patience(rows, done >= _goal(plan, trial)))),
         score=scores[-1] if scores else None,
         error=state.error,
     )
@@ -110,7 +118,10 @@ def _goal(plan: Plan, trial: Trial) -> float:
     return trial.config.images if plan.budget.seconds is None or trial.arm == WARM_UP else plan.budget.seconds
 
 
-def _patience(rows: list[MetricsRow]) -> float:
+def _patience(rows: list[MetricsRow], is_scored: bool) -> float:
+    """Seconds without a row after which a trial is taken to have ended, if it is not known whether its job runs."""
+    if is_scored:  # takes long and writes no row
+        return inf
     intervals = [later.time - row.time for row, later in pairwise(rows)]
     return max(_SILENT_SECONDS, _SILENT_REPORTS * median(intervals) if intervals else 0.0)
 

@@ -105,6 +105,33 @@ def test_a_jump_of_this_clock_calls_no_trial_of_a_running_job_silent(
     assert study_status(plan, tmp_path).trials[0].is_silent == (hours > 0), "as it would be without a job that is known to run"
 
 
+def test_without_a_job_nothing_runs_after_some_seconds(plan: Plan, tmp_path: Path) -> None:
+    """Some seconds, since a folder may be shared by a file system whose locks other machines do not see."""
+    write(tmp_path, plan.trials[0], "RUNNING", 16, ago=11)
+    write(tmp_path, plan.trials[1], "RUNNING", 32, ago=11)
+    write(tmp_path, plan.trials[2], "RUNNING", 16, ago=9)
+    trial_folder(tmp_path, plan.trials[3]).path.mkdir(parents=True)
+    trial_folder(tmp_path, plan.trials[3]).write_state("RUNNING", images=0, seconds=0.0, passes={})
+    status = study_status(plan, tmp_path, has_job=False)
+    assert [trial.is_silent for trial in status.trials] == [True, True, False, True]
+    assert any(line.endswith("no row yet; its job has ended: run it again") for line in status_lines(status))
+    os.utime(trial_folder(tmp_path, plan.trials[2]).path / "metrics.jsonl", (time.time() - 11, time.time() - 11))
+    assert "nothing runs" in status_lines(study_status(plan, tmp_path, has_job=False))[0]
+    assert not any(trial.is_silent for trial in study_status(plan, tmp_path).trials), "if it is not known whether a job runs"
+
+
+def test_a_job_that_has_no_trial_yet_works(plan: Plan, tmp_path: Path) -> None:
+    assert "its job works, no trial trains" in status_lines(study_status(plan, tmp_path, has_job=True))[0]
+
+
+def test_a_stopped_trial_is_not_the_best_one(plan: Plan, tmp_path: Path) -> None:
+    for trial, state, score in zip(plan.trials[:2], ("COMPLETED", "STOPPED"), (0.8, 0.7), strict=True):
+        write(tmp_path, trial, state, 16, score=score)
+    status = study_status(plan, tmp_path)
+    one_arm = replace(status, trials=tuple(replace(trial, arm="Full") for trial in status.trials))
+    assert "0.800" in "".join(status_lines(one_arm)) and "0.700" not in "".join(status_lines(one_arm))
+
+
 def test_a_trial_that_is_scored_is_not_silent(plan: Plan, tmp_path: Path) -> None:
     write(tmp_path, plan.trials[0], "RUNNING", 32, ago=1000)
     status = study_status(plan, tmp_path)
