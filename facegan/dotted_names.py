@@ -21,7 +21,8 @@ def path_of(name: str, configuration: Any) -> list[str]:
     for depth, part in enumerate(path):
         names = [f.name for f in dataclasses.fields(node)]
         if part not in names:
-            raise UserError(f"{name!r} is no field of the configuration: {did_you_mean(part, names)}")
+            above = "".join(f"{each}." for each in path[:depth])
+            raise UserError(f"{name!r} is no field of the configuration: {did_you_mean(part, names, above)}")
         node = getattr(node, part)
         is_group, is_last = dataclasses.is_dataclass(node), depth == len(path) - 1
         if is_group == is_last:

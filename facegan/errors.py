@@ -18,7 +18,7 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def did_you_mean(name: str, allowed: list[str]) -> str:
-    """The hint `did you mean 'X'?` where a close name exists, else the list of all that is allowed."""
+def did_you_mean(name: str, allowed: list[str], prefix: str = "") -> str:
+    """The hint `did you mean 'X'?` where a close name exists, else the list of all that is allowed, each after `prefix`."""
     close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else "allowed: " + ", ".join(allowed)
+    return f"did you mean {prefix + close[0]!r}?" if close else "allowed: " + ", ".join(prefix + each for each in allowed)

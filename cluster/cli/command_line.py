@@ -31,18 +31,23 @@ _MISTYPED = re.compile(
 def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> None:
     """Parse the command line into `arguments` and call `main`.
 
-    A UserError is printed as one line and ends the process with exit code 2; a full disk with 1, Ctrl-C with 130.
+    A UserError, or a place that may not be written or read, is printed as one line and ends the process with exit code 2; a
+    full disk with 1, Ctrl-C with 130.
     """
+    job = os.path.basename(sys.argv[0])
     try:
         main(parse(arguments, description, sys.argv[1:]))
     except UserError as mistake:
-        print(f"{os.path.basename(sys.argv[0])}: {mistake}", file=sys.stderr)
+        print(f"{job}: {mistake}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
+            place = UserError(f"{error.filename}: {error.strerror}; change its permissions, or name another place")
+            print(f"{job}: {place}", file=sys.stderr)
+            sys.exit(2)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f" ({error.filename})" if error.filename else ""
-        job = os.path.basename(sys.argv[0])
         print(f"{job}: the disk is full{where}; make room and run the same command again to continue", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -53,7 +53,7 @@ def test_an_override_changes_only_what_it_names() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("loss.pixl", 1.0, "did you mean 'pixel'"),
+        ("loss.pixl", 1.0, "did you mean 'loss.pixel'"),
         ("loss.pixel", -1.0, "loss.pixel is -1.0"),
         ("loss.pixel", float("nan"), "finite"),
         ("loss.pixel", 1e39, "loss.pixel is 1e.39: a weight is"),

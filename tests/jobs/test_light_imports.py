@@ -52,7 +52,7 @@ REFUSALS = {
         ("ablate", ["--budget", "seconds"], "--seconds is missing"),
         ("ablate", ["--loss.pixel", "-1"], "loss.pixel is -1.0"),
         ("ablate", ["--cpus_per_trial", "0"], "--cpus_per_trial is 0.0"),
-        ("compare", ["--change", "loss.pixl=5"], "did you mean 'pixel'"),
+        ("compare", ["--change", "loss.pixl=5"], "did you mean 'loss.pixel'"),
         ("search", ["--candidates", "1"], "--candidates is 1: from 2"),
         ("train", ["--workers", "3"], "a divisor of optim.batch"),
         ("describe", ["--data", "x", "--people", "0"], "--people is 0"),

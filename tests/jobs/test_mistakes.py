@@ -91,7 +91,7 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("ablate", ["--data", "x", "--ingest.crop_scale", "3"], "no clips are ingested; leave --ingest... out"),
         ("ablate", ["--crop_smoothing", "0"], "--ingest.crop_smoothing"),
         ("compare", [], "--change is missing"),
-        ("compare", ["--change", "loss.pixl=5"], "did you mean 'pixel'?"),
+        ("compare", ["--change", "loss.pixl=5"], "did you mean 'loss.pixel'?"),
         ("compare", ["--change", "loss.pixel=5", "--max_seeds", "2"], "--max_seeds is 2: at least 3"),
         ("compare", ["--change", "loss.pixel=5", "--max_seeds", "10"], "share them; give at most 3 neighbouring seeds"),
         ("compare", ["--change", "loss.pixel=5", "--margin", "ssim=0.1"], "--margin has 'ssim=0.1'"),

@@ -1,5 +1,6 @@
 """Errors of the command line: one line with the flag, its value and what is allowed."""
 
+import errno
 import json
 import os
 import subprocess
@@ -94,7 +95,7 @@ def test_a_search_needs_no_further_flag(preset: str) -> None:
         ("--finalists 0", r"--finalists is 0: from 1 to --candidates \(8\)"),
         ("--seeds 0 1", r"--seeds is 0 1: other seeds than that of the search \(0\), such as 1 2 3"),
         ("--seeds 1 4", "start weights are shipped for 3 seeds"),
-        ("--space loss.pixl=1..9", "did you mean 'pixel'"),
+        ("--space loss.pixl=1..9", "did you mean 'loss.pixel'"),
         ("--space loss.pixel=1..9 --arms no_pixel", "an arm leaves all of these out"),
         ("--sampler grid --space loss.pixel=1..9 loss.identity=1..9", "--candidates is 8: the grid has 9 points"),
         ("--data.validation_fraction 0", "hold some out"),
@@ -157,6 +158,23 @@ def test_a_full_disk_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkey
     assert said == "ablate.py: the disk is full; make room and run the same command again to continue\n"
     with pytest.raises(IsADirectoryError):
         run_job(write_into_a_folder, Ablate, "")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_place_that_may_not_be_written_is_named(
+    number: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["jobs/ablate.py"])
+
+    def write(_: Ablate) -> None:
+        raise OSError(number, os.strerror(number), "/locked\nfolder/s")
+
+    with pytest.raises(SystemExit) as ended:
+        run_job(write, Ablate, "")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"ablate.py: /locked\\nfolder/s: {os.strerror(number)}; change its permissions, or name another place\n"
+    )
 
 
 def test_standard_output_can_be_kept_for_a_result(capfd: pytest.CaptureFixture[str]) -> None:

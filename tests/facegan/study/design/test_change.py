@@ -31,7 +31,7 @@ def test_values_that_fit_only_together_are_accepted() -> None:
     [
         ([], "--change is missing"),
         (["loss.pixel"], "a name and a value, such as loss.pixel=5"),
-        (["loss.pixl=5"], "did you mean 'pixel'"),
+        (["loss.pixl=5"], "did you mean 'loss.pixel'"),
         (["loss=5"], "a group"),
         (["loss.pixel=much"], "a number"),
         (["loss.pixel=nan"], "a finite number"),

@@ -36,7 +36,7 @@ def test_words_and_files_name_ranges_and_choices(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("loss.pixl=1..2", "did you mean 'pixel'"),
+        ("loss.pixl=1..2", "did you mean 'loss.pixel'"),
         ("loss=1..2", "a group of the configuration"),
         ("loss.pixel=1", "2 to 100 different choices"),
         ("loss.pixel=5,5", "2 to 100 different choices"),

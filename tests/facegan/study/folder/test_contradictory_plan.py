@@ -27,7 +27,7 @@ def set_value(*path: Any, value: Any) -> Callable[[Any], None]:
     [
         (set_value("plan", "arms", 0, "without", value=["bogus"]), "bogus"),
         (set_value("plan", "arms", 0, "label", value="two\nlines"), "one line of text"),
-        (set_value("plan", "arms", 0, "changes", value={"loss.pixl": 5}), "did you mean 'pixel'"),
+        (set_value("plan", "arms", 0, "changes", value={"loss.pixl": 5}), "did you mean 'loss.pixel'"),
         (set_value("plan", "arms", 0, "changes", value={"loss.pixel": [5]}), r"changes\.loss\.pixel is \[5\]"),
         (
             set_value("plan", "arms", 0, "changes", value={"loss.pixel": -1}),
