@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facegan.study.analysis.effect_records import EffectNoise, RunNoise
+from facegan.study.analysis.effect_records import EffectEstimate, EffectNoise, MetricEffects, RunNoise
 from facegan.study.analysis.intervals import Interval
 from facegan.study.analysis.model import Floats, choose_model, fit_model
 from facegan.study.analysis.seed_variance import SeedVariance
+from facegan.study.design.analysis_plan import LEVEL
 from facegan.study.design.two_level import Row
 
 POWER = 0.8
@@ -78,6 +79,24 @@ def _share_found(effect: float, error: float, reach: Floats) -> float:
 def noise_of_runs(noise: EffectNoise, weight: float) -> RunNoise:
     """From the noise of an effect; `weight` is the sum of squares of the weights of a seed's runs in the effect."""
     return RunNoise(noise.seeds / float(np.sqrt(weight)), noise.people, noise.rest / float(np.sqrt(weight)))
+
+
+def undecided_main_effects(found: MetricEffects) -> list[EffectEstimate]:
+    """The main effects on a metric that are neither other than zero nor equivalent to it."""
+
+    def is_below(p: float | None) -> bool:
+        return p is not None and p < LEVEL
+
+    return [e for e in found.effects if e.order == 1 and not is_below(e.p_holm) and not is_below(e.p_equivalent)]
+
+
+def mean_noise(effects: Sequence[EffectEstimate]) -> RunNoise | None:
+    """The root mean square of the noise of these effects; None where none of them has one."""
+    noises = [effect.noise.of_runs for effect in effects if effect.noise]
+    if not noises:
+        return None
+    run, people, rest = np.sqrt(np.mean([[n.run**2, n.people**2, n.rest**2] for n in noises], axis=0))
+    return RunNoise(float(run), float(people), float(rest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from facegan.errors import UserError
 from facegan.records import read_record
 from facegan.study.analysis.effect_records import MetricEffects, RunNoise
 from facegan.study.analysis.looks import present_look
 from facegan.study.analysis.model_text import model_of_plan
-from facegan.study.analysis.power import PlannedPower, planned_power
+from facegan.study.analysis.power import PlannedPower, mean_noise, planned_power, undecided_main_effects
 from facegan.study.conclusions.claims import why_not_answerable
 from facegan.study.conclusions.summary import Summary
 from facegan.study.design.analysis_plan import AnalysisPlan
@@ -24,6 +22,8 @@ _ASSUMPTION = (
     "ASSUMED: between runs, between people and of each run on each person the smallest effect of interest; "
     "--noise_from STUDY takes that of a study"
 )
+
+_OF_EFFECTS = "in its undecided main effects; of a metric without any, in all its effects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def power_of_design(
         noise = _noise_of(measured[metric]) if metric in measured else _assumed(smallest)
         if noise is not None:
             found.append(planned_power(metric, noise, planned, seeds, people, level / tests, smallest))
-    source = f"measured in {noise_from}" if measured else _ASSUMPTION
+    source = f"measured in {noise_from}, {_OF_EFFECTS}" if measured else _ASSUMPTION
     return DesignPower(source, people, tests, tuple(seeds), tuple(found))
 
 
@@ -77,11 +77,12 @@ def _measured(study: Path) -> dict[str, MetricEffects]:
     return known
 
 
-def _noise_of(found: MetricEffects) -> RunNoise:
-    """The noise of a metric, root mean square over its effects."""
-    noises = [effect.noise.of_runs for effect in found.effects if effect.noise]
-    run, people, rest = np.sqrt(np.mean([[n.run**2, n.people**2, n.rest**2] for n in noises], axis=0))
-    return RunNoise(float(run), float(people), float(rest))
+def _noise_of(found: MetricEffects) -> RunNoise | None:
+    """The noise of the undecided main effects, as in the study's own next step; where none is left, of all effects.
+
+    An effect that was found is left out: a large effect differs more between people than one as small as is of interest.
+    """
+    return mean_noise(undecided_main_effects(found)) or mean_noise(found.effects)
 
 
 def _assumed(smallest: float | None) -> RunNoise | None:

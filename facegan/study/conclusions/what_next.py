@@ -8,13 +8,11 @@ is wrong about a mixed effect (`facegan/study/README.md`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from facegan.config import SHIPPED_SEEDS
 from facegan.metrics.table import display_name
-from facegan.study.analysis.effect_records import EffectEstimate, MetricEffects, RunNoise, StudyEffects
+from facegan.study.analysis.effect_records import MetricEffects, StudyEffects
 from facegan.study.analysis.model import effects_of
-from facegan.study.analysis.power import planned_power
+from facegan.study.analysis.power import mean_noise, planned_power, undecided_main_effects
 from facegan.study.conclusions.claims import why_not_answerable
 from facegan.study.conclusions.cost import CostSummary
 from facegan.study.design.analysis_plan import LEVEL
@@ -113,8 +111,8 @@ def _more_seeds(plan: Plan, effects: StudyEffects, price: _Price) -> NextStep | 
     level = effects.nominal_level / effects.family.tests
     most, within_reach, beyond = 0, list[str](), list[str]()
     for metric, found in effects.metrics.items():
-        in_doubt = [effect for effect in found.effects if effect.order == 1 and _is_open(effect)]
-        noise = _noise(in_doubt)
+        in_doubt = undecided_main_effects(found)
+        noise = mean_noise(in_doubt)
         if noise is None or found.smallest_of_interest is None:
             continue
         power = planned_power(metric, noise, planned, (), found.clips, level, found.smallest_of_interest)
@@ -142,21 +140,6 @@ def _with_unused(seeds: Sequence[int], count: int) -> list[int]:
     """These seeds, then the smallest others, `count` in all."""
     others = [seed for seed in range(count + len(seeds)) if seed not in seeds]
     return [*seeds, *others][:count]
-
-
-def _is_open(effect: EffectEstimate) -> bool:
-    is_found = effect.p_holm is not None and effect.p_holm < LEVEL
-    is_equivalent = effect.p_equivalent is not None and effect.p_equivalent < LEVEL
-    return not (is_found or is_equivalent)
-
-
-def _noise(effects: Sequence[EffectEstimate]) -> RunNoise | None:
-    """The root mean square over effects."""
-    noises = [effect.noise.of_runs for effect in effects if effect.noise]
-    if not noises:
-        return None
-    run, people, rest = np.sqrt(np.mean([[n.run**2, n.people**2, n.rest**2] for n in noises], axis=0))
-    return RunNoise(float(run), float(people), float(rest))
 
 
 def _capitalised(text: str) -> str:

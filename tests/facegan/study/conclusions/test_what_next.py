@@ -1,15 +1,19 @@
 """What to run next: a fold-over where a fraction mixes effects, seeds where a main effect is undecided, with their price."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facegan.config import Config
+from facegan.files import write_json
 from facegan.metrics.card import Card, Scores, summarise
 from facegan.metrics.table import METRICS
 from facegan.presets import preset
 from facegan.report.study_text import markdown_answers, result_lines
+from facegan.study.analysis.power import undecided_main_effects
+from facegan.study.conclusions.planned_power import power_of_design
 from facegan.study.conclusions.summary import Summary, summarise_study
 from facegan.study.cost.spending import Spending, write_spending
 from facegan.study.design.analysis_plan import default_analysis, looks_until
@@ -20,6 +24,8 @@ from facegan.study.folder.trial_folder import trial_folder
 from tests.facegan.study.design.designs import design
 from tests.planning import PLANNED_DATA
 
+Following = float | np.ndarray
+"""Of all test people, or of each."""
 STYLED = Config().override({"loss.style": 1.0})
 FACTORS = ("pixel", "self_consistency", "triple_consistency", "perceptual", "identity")
 QUARTER = design("fraction", *FACTORS, size="quarter")
@@ -33,14 +39,14 @@ def plan_of(config: Config, found: Design, seeds: tuple[int, ...] = (0, 1, 2), *
     return make_plan(config, arms, factors=found.factors, extension=extension, **named)  # type: ignore[arg-type]
 
 
-def card(following: float, rng: np.random.Generator) -> Card:
+def card(following: Following, rng: np.random.Generator) -> Card:
     clips = [f"{500 + i}" for i in range(12)]
     scores: Scores = {metric: rng.normal(0.9, 0.001, len(clips)) for metric in METRICS}
     scores["target_following"] = following + rng.normal(0, 0.01, len(clips))
     return summarise(scores, clips)
 
 
-def finished(root: Path, plan: Plan, effect: dict[str, float], noise: float = 0.01) -> Summary:
+def finished(root: Path, plan: Plan, effect: Mapping[str, Following], noise: float = 0.01) -> Summary:
     """The summary of a study in which these factors change target_following."""
     open_study(root, plan)
     rng, levels = np.random.default_rng(1), {arm.name: arm.levels for arm in plan.arms}
@@ -92,6 +98,28 @@ def test_undecided_effects_ask_for_seeds(tiny: Config, tmp_path: Path) -> None:
     assert seeds[:4] == ["0", "5", "1", "2"] and step.runs == 4 * (len(seeds) - 2)
     assert step.hours == pytest.approx(step.runs / 8)
     assert "pixel" in step.sentence and f"{len(seeds)} seeds find the smallest effect of interest in 80 %" in step.sentence
+
+
+def test_the_plan_of_a_repetition_asks_for_as_many_seeds(tiny: Config, tmp_path: Path) -> None:
+    square = design("factorial", "pixel", "identity")
+    large = 0.7 + np.random.default_rng(3).normal(0, 0.2, 12)
+    plan = plan_of(tiny, square, (0, 1, 2, 3))
+    summary = finished(tmp_path, plan, {"pixel": large, "identity": 0.08}, noise=0.05)
+    write_json(tmp_path / "summary.json", summary)
+    (step,) = summary.next_steps
+    assert step.sentence.startswith("Undecided: identity on target following. "), "pixel is found, and differs between people"
+    power = power_of_design(square, plan.analysis, (2,), None, tmp_path).metrics[0]
+    assert power.metric == "target_following" and f" {power.seeds_needed} seeds find " in step.sentence
+
+
+def test_a_plan_from_a_study_with_all_effects_decided_takes_the_noise_of_all(tiny: Config, tmp_path: Path) -> None:
+    square = design("factorial", "pixel", "identity")
+    plan = plan_of(tiny, square)
+    summary = finished(tmp_path, plan, {"pixel": 0.5, "identity": 0.5}, noise=0.0001)
+    assert summary.effects and not undecided_main_effects(summary.effects.metrics["target_following"])
+    write_json(tmp_path / "summary.json", summary)
+    power = power_of_design(square, plan.analysis, (2,), None, tmp_path)
+    assert "target_following" in [metric.metric for metric in power.metrics]
 
 
 def test_what_is_out_of_reach_of_seeds_is_said_or_not_advised(tiny: Config, tmp_path: Path) -> None:
