@@ -19,8 +19,8 @@ SEEDS = (2, 3, 5, 10)
 _PEOPLE = 12
 """Test people where neither the data set nor another study tells."""
 _ASSUMPTION = (
-    "ASSUMED: between runs, between people and of each run on each person the smallest effect of interest; "
-    "--noise_from STUDY takes that of a study"
+    "ASSUMED (of runs, people and runs on each person: the smallest effect of interest), so the sizes below are too; "
+    "--noise_from STUDY takes a study's"
 )
 
 _OF_EFFECTS = "in its undecided main effects; of a metric without any, in all its effects"

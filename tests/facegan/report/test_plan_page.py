@@ -105,3 +105,9 @@ def test_the_order_is_that_of_the_plan() -> None:
     (line,) = [line for line in page(plan, {}, None) if line.startswith("order")]
     first = [trial.arm for trial in plan.run_order()[:4]]
     assert line.startswith(f"order    seed 0: {' '.join(first)}; 1: ")
+
+
+def test_sizes_from_an_assumed_noise_are_said_to_be_assumed() -> None:
+    design = choose_design("figure2", preset("demo"))
+    noise, *_ = power_table(power_of_design(design, default_analysis(), SEEDS, 12, None))
+    assert noise.startswith("noise    ASSUMED ") and "so the sizes below are too; --noise_from STUDY takes" in noise
