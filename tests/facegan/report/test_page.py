@@ -19,6 +19,7 @@ from facegan.report.page import write_report
 from facegan.report.sheets import contact_sheet
 from facegan.study.conclusions.arms import ScoreSummary
 from facegan.study.conclusions.summary import Summary, summarise_study
+from facegan.study.conclusions.what_next import NextStep
 from facegan.study.design.plan import Plan
 from tests.facegan.study.planted_study import REFERENCES
 
@@ -127,3 +128,13 @@ def test_real_faces_are_embedded_only_on_request(drawn: tuple[Path, Summary], ti
     assert f"{tmp_path.resolve()}/figure2.png" in text
     write_report(tmp_path, real, tiny, include_faces=True)
     assert (tmp_path / "report.html").read_text().count('src="data:image/') == 3
+
+
+@pytest.mark.parametrize("hours", [None, 1.5])
+def test_the_rate_of_prices_is_named_only_beside_a_price(
+    drawn: tuple[Path, Summary], tiny: Config, tmp_path: Path, hours: float | None
+) -> None:
+    step = NextStep("--seeds 0 1 2", 28, hours, None, "Undecided.")
+    write_report(tmp_path, replace(drawn[1], next_steps=(step,)), tiny)
+    page = (tmp_path / "report.html").read_text()
+    assert "28 runs" in page and ("Prices are at the rate of this study" in page) == (hours is not None)
