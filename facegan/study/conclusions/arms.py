@@ -49,6 +49,8 @@ class ArmSummary:
     """By error metric."""
     caveats: tuple[Caveat, ...]
     """What limits claims that rest on this arm."""
+    in_effects: bool
+    """Whether effects and claims rest on it; not on a candidate of a search that is not its arm's best."""
     outcome: Outcome
     verdict: str
 
@@ -93,6 +95,7 @@ def _summarise(
         against_copied_source=copied,
         against_warped_source=warped,
         caveats=caveats_of(card),
+        in_effects=bool(arm.levels),
         outcome=outcome,
         verdict=verdict,
     )

@@ -209,7 +209,7 @@ def _findings(
     runs = {metric: [run for run in found if run.levels] for metric, found in runs.items()}
     examined = examine_claims(plan.design, plan.factors, runs, planned, plan.analysis, look_of(plan.analysis, runs))
     effects = analyse_study(runs, planned, plan.analysis, p_values_of(examined))
-    caveats = {arm.label: arm.caveats for arm in arms if arm.caveats}
+    caveats = {arm.label: arm.caveats for arm in arms if arm.in_effects and arm.caveats}
     return effects, limit_claims(conclude_claims(examined, effects), caveats)
 
 

@@ -16,6 +16,7 @@ from facegan.study.conclusions.arms import ScoreSummary
 from facegan.study.conclusions.summary import summarise_study
 from facegan.study.folder.trial_folder import trial_folder
 from tests.facegan.report.factorial_study import CLIPS, FEATURE, PIXEL, effects_of, factorial_study
+from tests.facegan.study.planted_study import finish_trial, planted_card
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -42,6 +43,20 @@ def test_every_number_on_the_page_is_in_the_summary(tiny: Config, tmp_path: Path
     assert page.index("Do feature-space terms matter more") < page.index('id="effects"') < page.index('id="scores"')
     answers_to_identity = [claim.answer for claim in summary.claims if claim.metric == "identity_kept"]
     assert answers_to_identity == ["yes", "no"]
+
+
+def test_an_arm_outside_of_the_design_that_copies_limits_no_claim(tiny: Config, tmp_path: Path) -> None:
+    plan, summary = factorial_study(tmp_path, tiny)
+    arms = (*plan.arms, replace(plan.arms[0], name="other", label="Other", levels={}))
+    trials = (
+        *plan.trials,
+        *(replace(t, arm="other", key=f"other-{t.seed}") for t in plan.trials if t.arm == plan.arms[0].name),
+    )
+    for trial in trials[len(plan.trials) :]:
+        finish_trial(tmp_path, trial, planted_card(29, 0.25, 1.0, following=0.0))
+    with_copy = summarise_study(tmp_path, replace(plan, arms=arms, trials=trials), {})
+    assert [caveat.kind for caveat in with_copy.arms[-1].caveats] == ["copy"]
+    assert with_copy.claims == summary.claims and "yes" in [claim.answer for claim in summary.claims]
 
 
 def test_the_page_says_where_the_scatter_comes_from(tiny: Config, tmp_path: Path) -> None:

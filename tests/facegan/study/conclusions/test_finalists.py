@@ -29,8 +29,11 @@ def searched(root: Path, config: Config, finalists: int = 1) -> tuple[Plan, Sear
     return plan, summarise_search(plan, root / "candidates")
 
 
-def finalists_study(root: Path, config: Config) -> tuple[Plan, Summary]:
-    """The finalists of the planted search with three seeds. Tuned is 3 better in face error, 0.1 worse than the search said."""
+def finalists_study(root: Path, config: Config, copying: str = "") -> tuple[Plan, Summary]:
+    """The finalists of the planted search with three seeds. Tuned is 3 better in face error, 0.1 worse than the search said.
+
+    The arm `copying` copies the source.
+    """
     plan, found = searched(root, config)
     arms = arms_of_finalists(found, plan.arms)
     factors = design("figure2", names=("full", "no_pixel")).factors
@@ -41,7 +44,9 @@ def finalists_study(root: Path, config: Config) -> tuple[Plan, Summary]:
     for trial in again.trials:
         tuned = trial.arm.endswith("_tuned")
         error, score = (20.0, 0.85) if tuned else (23.0, 0.6 if trial.arm == "no_pixel" else 1.2)
-        finish_trial(root / "study", trial, planted_card(error + 0.1 * trial.seed, 0.1, 0.3, seed=trial.seed))
+        following = 0.1 if trial.arm == copying else 0.9
+        card = planted_card(error + 0.1 * trial.seed, 0.1, 0.3, trial.seed, following)
+        finish_trial(root / "study", trial, card)
         row = {"validation/selection_score": score + 0.01 * trial.seed}
         trial_folder(root / "study", trial).append_row(MetricsRow(32, 2.0, 0.0, row))
     return again, summarise_study(root / "study", again, REFERENCES)
@@ -94,6 +99,19 @@ def test_effects_are_those_between_arms_at_their_best_values(tiny: Config, tmp_p
     found = summary.effects.metrics["face_error"]
     assert found.planned == 6, "the configured weights of a tuned arm are in no effect"
     assert [round(effect.estimate) for effect in found.effects if effect.name.startswith("pixel")] == [-3]
+
+
+def test_a_configured_arm_that_copies_limits_nothing_where_its_tuned_arm_is_analysed(tiny: Config, tmp_path: Path) -> None:
+    for copying in ("full", "full_tuned"):
+        _, summary = finalists_study(tmp_path / copying, tiny, copying)
+        assert [arm.name for arm in summary.arms if any(c.kind == "copy" for c in arm.caveats)] == [copying]
+        write_report(tmp_path / copying / "study", summary, tiny)
+        page = (tmp_path / copying / "study" / "report.html").read_text()
+        assert (
+            "over all seeds and all arms but\nFull: of each arm only the best candidate of the search counts. An interaction"
+            in page
+        )
+        assert ("copies the source. The identity of a copy" in page) == (copying == "full_tuned")
 
 
 def test_the_report_shows_the_search(tiny: Config, tmp_path: Path) -> None:
