@@ -97,6 +97,18 @@ def test_a_metric_that_nothing_was_measured_by_has_no_column(drawn: tuple[Path, 
     assert "<th>lpips</th>" in (study / "report.html").read_text()
 
 
+def test_identity_is_compared_with_another_person_in_the_columns_of_similarity_alone(
+    drawn: tuple[Path, Summary], tiny: Config, tmp_path: Path
+) -> None:
+    other = {"identity_to_target": ScoreSummary(0.917, None, ""), "identity_kept": ScoreSummary(0.0, None, "")}
+    summary = replace(drawn[1], references=drawn[1].references | {"another person": other})
+    write_report(tmp_path, summary, tiny)
+    note = " ".join((tmp_path / "report.html").read_text().split())
+    assert 'already has 0.917 in "identity to target" (under "All other metrics"), so compare that column and' in note
+    assert note.index("Main metrics") < note.index("<th>identity kept</th>") < note.index("All other metrics")
+    assert note.index("All other metrics") < note.index("<th>identity to source</th>")
+
+
 def test_report_loads_nothing_from_elsewhere(page: str) -> None:
     assert not re.search(r"https?:|src=['\"]?//|@import|url\(|<link|<script [^>]", page)
     sources = re.findall(r'src="([^"]{0,30})', page)
