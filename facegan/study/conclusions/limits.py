@@ -12,7 +12,8 @@ def limit_claims(claims: Sequence[ClaimConclusion], caveats: Mapping[str, Sequen
     """The claims with the caveats of the arms, by label, in their sentences.
 
     A claim on identity is refused if an arm copies the source or shows no face: its identity is then not that of a generated
-    face, and more seeds do not change that. A claim on following is not: a copy is what it asks about. It only names the arm.
+    face, and more seeds do not change that. A claim on following is not: a copy is what it asks about. It says what the copy means
+    for the change of identity that it reports beside.
     """
     return tuple(_limit(claim, caveats) for claim in claims)
 
@@ -28,12 +29,15 @@ def _limit(claim: ClaimConclusion, caveats: Mapping[str, Sequence[Caveat]]) -> C
     if claim.metric == KEPT and refusing:
         sentence = f"Refused, identity cannot be compared: {'; '.join(refusing)}. The numbers: {claim.sentence}"
         return replace(claim, answer=REFUSED, sentence=sentence)
+    of_copy = [f"{copy}, so an effect on identity kept is in part the difference between copying and following"] if copy else []
     if claim.answer == UNDECIDED:
-        return claim
+        return _with_clauses(claim, of_copy)
     # The way back of a copy works on a copy alone, which adds nothing to what is said of it.
     named = _shared([(label, caveat) for label, caveat in found if caveat.kind == "probe" and label not in copies])
-    # One copy is what a claim on following asks about; of several, nothing can be told apart.
-    clauses = [*([copy] if len(copies) > 1 else []), *no_face, *named]
+    return _with_clauses(claim, [*of_copy, *no_face, *named])
+
+
+def _with_clauses(claim: ClaimConclusion, clauses: Sequence[str]) -> ClaimConclusion:
     return replace(claim, sentence=" ".join([claim.sentence, *(f"{clause}." for clause in clauses)]))
 
 
