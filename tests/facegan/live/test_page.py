@@ -288,3 +288,21 @@ def test_a_phone_needs_no_scrolling_sideways(url: str, tmp_path: Path, dark: boo
         assert phone.evaluate(SIDEWAYS) == 0
         background = phone.evaluate("getComputedStyle(document.body).backgroundColor")
         assert background == ("rgb(20, 23, 26)" if dark else "rgb(255, 255, 255)")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1280, 900), (390, 844)])
+def test_all_drawings_are_in_view_while_a_slider_is_moved(url: str, tmp_path: Path, width: int, height: int) -> None:
+    with Chromium(tmp_path, width, height) as window:
+        window.open(url)
+        window.wait_for(READY)
+        window.evaluate("document.getElementById('controls').style.paddingBottom = '900px'")
+        seen = """[...document.querySelectorAll('.card > canvas:first-of-type, #sliders input')].filter(shown => {
+            const { x, y, width, height } = shown.getBoundingClientRect();
+            return [0.02, 0.5, 0.98].every(part => document.elementFromPoint(x + width / 2, y + part * height) === shown);
+        }).length"""
+        _, top, _, tall = box(window, "#sliders")
+        lowest = max(top + tall - box(window, "#note")[1], 0)
+        assert height < 900 or lowest == 0, "a high window needs no scrolling"
+        for scrolled in (lowest, top - 200):  # the sliders just above the note, and at the top of the window
+            window.evaluate(f"window.scrollTo(0, {scrolled})")
+            assert window.evaluate(seen) == 3 + 7, "arms and sliders"
