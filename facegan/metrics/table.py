@@ -184,5 +184,5 @@ def meaning(metric: str) -> str:
 
 
 def formatted(metric: str, value: float | None) -> str:
-    """A value with the decimals of its metric; '-' for None (not measured)."""
-    return "-" if value is None else f"{value:.{METRICS[metric].digits}f}"
+    """A value with the decimals of its metric; '-' for None (not measured). A value that rounds to zero has no sign."""
+    return "-" if value is None else f"{value:z.{METRICS[metric].digits}f}"
