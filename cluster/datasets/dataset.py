@@ -48,7 +48,7 @@ class DataSet:
         except FileNotFoundError:
             missing = manifest_key(self.version)
             raise UserError(
-                f"--data is {self.uri!r}: {missing} is missing; put the data set back, or {rebuild_command(self.uri)}"
+                f"data set {self.uri!r}: {missing} is missing; put the data set back, or {rebuild_command(self.uri)}"
             ) from None
 
     def open(self) -> "FaceData":
@@ -70,7 +70,7 @@ class DataSet:
             return FaceData.of_copy(copy)
         manifest = self.manifest()
         if manifest_hash(manifest) != self.sha256:
-            raise UserError(f"--data is {self.uri!r}: version {self.version} is not what the study was planned on")
+            raise UserError(f"data set {self.uri!r}: version {self.version} is not what the study was planned on")
         remote = StorageURI(self.uri).is_remote
         about = f"{len(manifest.clips)} clips, {manifest.clips.total('file_bytes') / 1e6:.0f} MB, from {self.uri}"
         later = not fits(manifest, downloads=remote)
@@ -94,7 +94,7 @@ class DataSet:
         gone = sorted(removed & set(self.manifest().clips.texts("clip"))) if removed else []
         if gone:
             raise UserError(
-                f"--data is {self.uri!r}: version {self.version} is gone: clip {', '.join(gone[:5])} was removed for good; "
+                f"data set {self.uri!r}: version {self.version} is gone: clip {', '.join(gone[:5])} was removed for good; "
                 f"use the newest version in a new study, --data {self.uri}"
             )
 
@@ -105,11 +105,11 @@ class DataSet:
         try:
             content = StorageURI(self.uri).read(table.file)
         except FileNotFoundError:
-            raise UserError(f"--data: {self.uri}/{table.file} is missing although the manifest names it; {cure}") from None
+            raise UserError(f"data set: {self.uri}/{table.file} is missing although the manifest names it; {cure}") from None
         try:
             return QuarantineTable(checked(content, table))
         except UserError as damage:
-            raise UserError(f"--data: {self.uri}/{table.file} is damaged: {damage}; {cure}") from None
+            raise UserError(f"data set: {self.uri}/{table.file} is damaged: {damage}; {cure}") from None
 
     def frames_without_face(self) -> dict[str, int]:
         """By clip: the number of frames in which the detector that checked its landmarks found no face; empty if none did."""
@@ -125,7 +125,7 @@ class DataSet:
         if not location.is_remote:
             return checked_file(location.folder, clip, cure)
         local = downloads / Path(clip.file).name
-        where = f"--data: clip {clip.clip}: {location}/{clip.file}"
+        where = f"data set: clip {clip.clip}: {location}/{clip.file}"
         try:
             location.download(clip.file, local, size=clip.file_bytes, sha256=clip.sha256)
         except FileNotFoundError:

@@ -30,11 +30,11 @@ def checked_file(folder: Path, clip: ManifestClip, cure: str) -> Path:
     try:
         digest = file_sha256(path)
     except FileNotFoundError:
-        raise UserError(f"--data: clip {clip.clip}: {path} is missing although the manifest names it; {cure}") from None
+        raise UserError(f"data set: clip {clip.clip}: {path} is missing although the manifest names it; {cure}") from None
     except OSError as error:
-        raise UserError(f"--data: clip {clip.clip}: {path} cannot be read ({error.strerror or error}); {cure}") from None
+        raise UserError(f"data set: clip {clip.clip}: {path} cannot be read ({error.strerror or error}); {cure}") from None
     if digest != clip.sha256:
-        raise UserError(f"--data: clip {clip.clip}: {path} is not the file that was ingested (its sha256 differs); {cure}")
+        raise UserError(f"data set: clip {clip.clip}: {path} is not the file that was ingested (its sha256 differs); {cure}")
     return path
 
 
@@ -45,8 +45,8 @@ def row_groups(clip: ManifestClip, file: Path) -> Iterator[Any]:
         try:
             parquet = pq.ParquetFile(source)
         except pa.ArrowException:
-            raise UserError(f"--data: clip {clip.clip}: {clip.file} is no Parquet file; {_FOREIGN}") from None
+            raise UserError(f"data set: clip {clip.clip}: {clip.file} is no Parquet file; {_FOREIGN}") from None
         if not parquet.schema_arrow.equals(SCHEMA) or parquet.metadata.num_rows != clip.rows:
-            raise UserError(f"--data: clip {clip.clip}: {clip.file} has other columns or rows than the manifest; {_FOREIGN}")
+            raise UserError(f"data set: clip {clip.clip}: {clip.file} has other columns or rows than the manifest; {_FOREIGN}")
         for number in range(parquet.num_row_groups):
             yield from parquet.read_row_group(number).combine_chunks().to_batches()

@@ -178,7 +178,7 @@ def read_manifest(read: ReadFile, key: str, data: str, cure: str = "") -> Manife
     """
     cure = cure or rebuild_command(data)
     found = _parsed(read(key), data, cure)
-    where = f"--data is {data!r}: its clip table {found.clips.file}"
+    where = f"data set {data!r}: its clip table {found.clips.file}"
     try:
         content = read(found.clips.file)
     except FileNotFoundError:
@@ -190,7 +190,7 @@ def read_manifest(read: ReadFile, key: str, data: str, cure: str = "") -> Manife
     made = Manifest(found.synthetic, found.sources, found.ingest, found.reasons, found.quarantine, clips)
     if (made.frames_read, made.rows, clips.file) != (found.frames_read, found.rows, found.clips):
         raise DamagedManifest(
-            f"--data is {data!r}: its manifest is damaged: it has {found.frames_read} frames read and {found.rows} rows of "
+            f"data set {data!r}: its manifest is damaged: it has {found.frames_read} frames read and {found.rows} rows of "
             f"{found.clips.rows} clips, its clip table {made.frames_read} and {made.rows} of {len(clips)}; {cure}"
         )
     return made
@@ -202,13 +202,13 @@ def _parsed(content: bytes, data: str, cure: str) -> _ManifestFile:
     except (ValueError, LookupError, TypeError, RecursionError):
         version = None  # parse_record says what is wrong
     if type(version) is int and version != SCHEMA_VERSION:
-        raise DamagedManifest(f"--data is {data!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; {cure}")
+        raise DamagedManifest(f"data set {data!r}: made with schema {version}, this program reads {SCHEMA_VERSION}; {cure}")
     try:
-        found = parse_record(_ManifestFile, content, f"--data is {data!r}: its manifest", cure)
+        found = parse_record(_ManifestFile, content, f"data set {data!r}: its manifest", cure)
     except UserError as damage:
         raise DamagedManifest(str(damage)) from None
     if not found.rows:
-        raise DamagedManifest(f"--data is {data!r}: its manifest names no frame; {cure}")
+        raise DamagedManifest(f"data set {data!r}: its manifest names no frame; {cure}")
     return found
 
 

@@ -42,17 +42,16 @@ def _plan_file(plan: Plan) -> _PlanFile:
 def read_plan(folder: Path, flag: str = "--study", location: str = "") -> Plan:
     """The plan of a study folder. Raises UserError if there is none, or if the file is damaged or of another version.
 
-    `flag` and `location` are what the user gave: `folder` may be this machine's copy of it.
+    `flag` ("the study" where it has none) and `location` are what the user gave: `folder` may be this machine's copy of it.
     """
-    plan = _read(folder)
+    plan = _read(folder, f"name another study with {flag}" if flag.startswith("--") else "name another study")
     if plan is None:
         where = location or str(folder)
         raise UserError(f"{flag} is {where!r}: no study ({PLAN} is missing); name the one that jobs/ablate.py wrote")
     return plan
 
 
-def _read(folder: Path) -> Plan | None:
-    cure = "name another folder with --study"
+def _read(folder: Path, cure: str = "name another folder with --study") -> Plan | None:
     file = read_record(_PlanFile, folder / PLAN, cure)
     if file is None:
         return None

@@ -247,7 +247,7 @@ def test_a_shard_that_is_damaged_during_training_is_named(
         path.write_bytes(b"x") if damage == "changed" and path.suffix == ".parquet" else path.unlink()
     said = "is not the file that was ingested" if damage == "changed" else "is missing although the manifest names it"
     fresh = batches(open_data(folder), tiny, 0, 0, 1, pin=False)
-    with pytest.raises(UserError, match=rf"^--data: clip 100\d: .*{said}.*; repair it with jobs/ingest.py.*$"):
+    with pytest.raises(UserError, match=rf"^data set: clip 100\d: .*{said}.*; repair it with jobs/ingest.py.*$"):
         deque(islice(fresh, 100))
 
 

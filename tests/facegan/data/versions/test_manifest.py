@@ -130,7 +130,7 @@ def manifest() -> Manifest:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_mutated_manifest_is_read_or_refused_in_one_line(seed: int) -> None:
     manifest, tables = made(RECORDS)
-    accepted = fuzz(to_bytes(manifest), lambda content: parsed(content, tables), "--data is 'set': ", seed)
+    accepted = fuzz(to_bytes(manifest), lambda content: parsed(content, tables), "data set 'set': ", seed)
     assert 0 < len(accepted) < 200, "some changes do no harm, such as another source"
     for found in accepted:
         assert isinstance(found, Manifest) and isinstance(found.ingest, IngestConfig)

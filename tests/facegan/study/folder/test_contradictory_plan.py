@@ -58,3 +58,14 @@ def test_it_is_refused_in_one_line(change: Callable[[Any], None], message: str, 
 def test_a_missing_plan_is_named_as_the_user_gave_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--checkpoint is 's3://faces/x': no study .*jobs/ablate\.py"):
         read_plan(tmp_path, "--checkpoint", "s3://faces/x")
+
+
+@pytest.mark.parametrize(
+    ("flag", "cure"), [("the study", "; name another study"), ("--checkpoint", "; name another study with --checkpoint")]
+)
+def test_the_cure_of_a_damaged_plan_is_an_argument_of_the_job(flag: str, cure: str, tmp_path: Path, tiny: Config) -> None:
+    make_study(tmp_path, tiny)
+    (tmp_path / PLAN).write_text("{")
+    with pytest.raises(UserError) as refused:
+        read_plan(tmp_path, flag)
+    assert str(refused.value).endswith(cure)
