@@ -138,4 +138,4 @@ def _check_seconds(args: Ablate) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main, Ablate, __doc__)
+    run_job(main, Ablate, __doc__, continues=lambda args: not args.cost.plan)

@@ -136,4 +136,4 @@ def _result(
 
 
 if __name__ == "__main__":
-    run_job(main, Compare, __doc__)
+    run_job(main, Compare, __doc__, continues=lambda args: not args.cost.plan)

@@ -58,4 +58,4 @@ def main(args: Evaluate) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main, Evaluate, __doc__)
+    run_job(main, Evaluate, __doc__, continues=lambda args: True)

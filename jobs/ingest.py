@@ -83,4 +83,4 @@ def _verify_or_remove(args: Ingest) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main, Ingest, __doc__)
+    run_job(main, Ingest, __doc__, continues=lambda args: not (args.verify or args.remove))

@@ -109,4 +109,4 @@ def _check_validation(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main, Search, __doc__)
+    run_job(main, Search, __doc__, continues=lambda args: not args.cost.plan)

@@ -71,4 +71,4 @@ def main(args: Train) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main, Train, __doc__)
+    run_job(main, Train, __doc__, continues=lambda args: not args.cost.plan)

@@ -96,4 +96,4 @@ def _export(study: Path, trial: Trial, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main, WarmUp, __doc__)
+    run_job(main, WarmUp, __doc__, continues=lambda args: not args.cost.plan)

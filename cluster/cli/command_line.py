@@ -28,15 +28,20 @@ _MISTYPED = re.compile(
 )
 
 
-def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> None:
+def run_job(
+    main: Callable[[A], None], arguments: type[A], description: str, continues: Callable[[A], bool] = lambda args: False
+) -> None:
     """Parse the command line into `arguments` and call `main`.
 
     A UserError, or a place that may not be written or read, is printed as one line and ends the process with exit code 2; a
-    full disk with 1, Ctrl-C with 130.
+    full disk with 1, Ctrl-C with 130. `continues` says of the arguments whether the same command goes on where an interrupted
+    one stopped.
     """
-    job = os.path.basename(sys.argv[0])
+    job, does_continue = os.path.basename(sys.argv[0]), False
     try:
-        main(parse(arguments, description, sys.argv[1:]))
+        args = parse(arguments, description, sys.argv[1:])
+        does_continue = continues(args)
+        main(args)
     except UserError as mistake:
         print(f"{job}: {mistake}", file=sys.stderr)
         sys.exit(2)
@@ -48,10 +53,11 @@ def run_job(main: Callable[[A], None], arguments: type[A], description: str) -> 
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f" ({error.filename})" if error.filename else ""
-        print(f"{job}: the disk is full{where}; make room and run the same command again to continue", file=sys.stderr)
+        goal = " to continue" if does_continue else ""
+        print(f"{job}: the disk is full{where}; make room and run the same command again{goal}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
+        print("interrupted" + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
         sys.exit(130)
 
 

@@ -3,11 +3,14 @@
 import errno
 import json
 import os
+import runpy
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import cluster.cli.command_line
 from cluster.cli.command_line import parse, run_job, to_standard_error
 from cluster.studies.cost_flags import CostFlags
 from facegan.errors import UserError
@@ -15,6 +18,8 @@ from jobs.ablate import Ablate
 from jobs.ablate import main as ablate
 from jobs.search import Search
 from jobs.search import main as search
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -149,13 +154,16 @@ def write_into_a_folder(_: Ablate) -> None:
     Path("/").write_text("")
 
 
-def test_a_full_disk_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("does_continue", "goal"), [(True, " to continue"), (False, "")])
+def test_a_full_disk_ends_in_one_line(
+    does_continue: bool, goal: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.argv", ["jobs/ablate.py"])
     with pytest.raises(SystemExit) as ended:
-        run_job(write_on_a_full_disk, Ablate, "")
+        run_job(write_on_a_full_disk, Ablate, "", lambda _: does_continue)
     said = capsys.readouterr().err
     assert ended.value.code == 1
-    assert said == "ablate.py: the disk is full; make room and run the same command again to continue\n"
+    assert said == f"ablate.py: the disk is full; make room and run the same command again{goal}\n"
     with pytest.raises(IsADirectoryError):
         run_job(write_into_a_folder, Ablate, "")
 
@@ -175,6 +183,34 @@ def test_a_place_that_may_not_be_written_is_named(
     assert capsys.readouterr().err == (
         f"ablate.py: /locked\\nfolder/s: {os.strerror(number)}; change its permissions, or name another place\n"
     )
+
+
+def interrupted(_: Ablate) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("job", "flags", "does_continue"),
+    [
+        *((job, [], True) for job in ("ablate", "compare", "search", "train", "warm_up", "ingest", "evaluate")),
+        *((job, ["--plan", "True"], False) for job in ("ablate", "compare", "search", "train", "warm_up")),
+        *(("ingest", flags, False) for flags in (["--verify", "True"], ["--remove", "001"])),
+        *((job, [], False) for job in ("reenact", "serve")),
+    ],
+)
+def test_an_interrupted_job_promises_to_continue_only_where_something_is_kept(
+    job: str, flags: list[str], does_continue: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(main: Any, *rest: Any, **options: Any) -> None:
+        run_job(interrupted, *rest, **options)
+
+    monkeypatch.setattr(cluster.cli.command_line, "run_job", interrupt)
+    monkeypatch.setattr("sys.argv", [f"jobs/{job}.py", *flags])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "jobs" / f"{job}.py"), run_name="__main__")
+    assert ended.value.code == 130
+    goal = "; run the same command again to continue" if does_continue else ""
+    assert capsys.readouterr().err == f"interrupted{goal}\n"
 
 
 def test_standard_output_can_be_kept_for_a_result(capfd: pytest.CaptureFixture[str]) -> None:
