@@ -67,7 +67,11 @@ def test_make_ablate_is_the_job_that_tests_run() -> None:
     for line, flags in ((command("README.md", "make ablate"), "--preset demo"), (command("README.md", "SOURCE="), "")):
         done = subprocess.run([*shlex.split(line), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True)
         (job,) = [shown for shown in done.stdout.splitlines() if "jobs/ablate.py" in shown]
-        assert job.split() == [".venv/bin/python", "jobs/ablate.py", *(flags or "--preset study --source /data/300VW").split()]
+        assert shlex.split(job) == [
+            ".venv/bin/python",
+            "jobs/ablate.py",
+            *(flags or "--preset study --source /data/300VW").split(),
+        ]
 
 
 @pytest.mark.slow

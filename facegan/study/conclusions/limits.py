@@ -12,8 +12,8 @@ def limit_claims(claims: Sequence[ClaimConclusion], caveats: Mapping[str, Sequen
     """The claims with the caveats of the arms, by label, in their sentences.
 
     A claim on identity is refused if an arm copies the source or shows no face: its identity is then not that of a generated
-    face, and more seeds do not change that. A claim on following is not: a copy is what it asks about. It says what the copy means
-    for the change of identity that it reports beside.
+    face, and more seeds do not change that. A claim on following is not: a copy is what it asks about. It says what the copy
+    means for the change of identity that it reports beside.
     """
     return tuple(_limit(claim, caveats) for claim in claims)
 

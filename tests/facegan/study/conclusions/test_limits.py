@@ -52,8 +52,8 @@ def test_arms_that_fail_the_same_probe_share_a_clause() -> None:
         [FOLLOWING], {"-Pixel": (probe(2.31),), "-Feature": (COPY,), "Base": (COPY,), "Full": (probe(2.2),)}
     )
     assert found.sentence.endswith(
-        f"+0.7. -Feature and Base copy the source, {MEANS} -Pixel and Full have a way back to the source 2.3 and 2.2 times worse from "
-        "the real target than from their own images."
+        f"+0.7. -Feature and Base copy the source, {MEANS} -Pixel and Full have a way back to the source 2.3 and 2.2 times "
+        "worse from the real target than from their own images."
     )
     (alone,) = limit_claims([FOLLOWING], {"Full": (probe(2.2),)})
     assert alone.sentence.endswith(

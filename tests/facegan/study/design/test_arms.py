@@ -111,7 +111,7 @@ def test_changes_of_an_arm_are_applied_after_its_terms_are_left_out() -> None:
 
 
 def test_wrong_changes_of_an_arm_are_refused() -> None:
-    with pytest.raises(UserError, match="did you mean 'loss.pixel'"):
+    with pytest.raises(UserError, match=r"did you mean 'loss\.pixel'"):
         Arm("changed", "Changed", (), changes={"loss.pixl": 3})
     with pytest.raises(UserError, match="a group"):
         Arm("changed", "Changed", (), changes={"loss": 3})
