@@ -133,3 +133,17 @@ def test_the_page_explains_a_replaced_headline_metric(tiny: Config, tmp_path: Pa
     assert "landmark area up to 0.08 (no face counts as failure)" in page[page.index("Effects of the factors") :]
     assert "(if no interactions)" not in page
     assert "landmark error" in page[page.index('id="card"') :]
+
+
+def test_only_a_plane_with_arrows_has_a_second_panel(tiny: Config, tmp_path: Path) -> None:
+    """Also for those who hear the page; the panel alone is not stretched over the width of two."""
+    _, summary = factorial_study(tmp_path, tiny)
+    (tmp_path / "plane.png").write_bytes(b"image")
+    plane = summary.plane
+    assert plane and plane.arrows
+    for shown, has_arrows in ((plane, True), (replace(plane, arrows=()), False), (None, False)):
+        write_report(tmp_path, replace(summary, plane=shown), tiny)
+        text = (tmp_path / "report.html").read_text()
+        figure = re.findall(r'<figure class="plane.*?</figure>', text, re.S)[0]
+        assert figure.count("First panel") == figure.count("Second panel") == 2 * has_arrows
+        assert ('class="plane single"' in figure) != has_arrows and "how far the found landmarks went" in figure
