@@ -23,6 +23,7 @@ _ABSENT = "#777777"
 _END_SHARE = 0.1
 """Share of the rows whose mean is the value at the end of training."""
 _COLUMNS = 4
+_LEGEND_COLUMNS = 5
 
 
 ClockName = Literal["seconds", "images"]
@@ -137,7 +138,14 @@ def _legend(figure: Figure, lines: Sequence[Curve]) -> None:
         for line in lines
     ]
     absent = Line2D([], [], color=_ABSENT, marker="x", ls="", label="not computed: the arm leaves this term out")
-    figure.legend(handles=[*handles, absent], loc="outside upper left", ncols=len(handles) + 1, frameon=False, fontsize=12)
+    figure.legend(
+        handles=[*handles, absent],
+        loc="outside upper left",
+        ncols=min(len(handles) + 1, _LEGEND_COLUMNS),
+        handlelength=4.5,  # long enough to tell dashes from dots
+        frameon=False,
+        fontsize=12,
+    )
 
 
 def _draw_bar(axes: Axes, x: float, width: float, value: float | None, floor: float, colour: str) -> None:
@@ -153,7 +161,7 @@ def _draw_panel(axes: Axes, lines: Sequence[Curve], metric: str, title: str, clo
         along, mean, least, greatest = line.series(metric, clock.key)
         marker = "o" if metric.endswith("/face_error") else ""
         axes.plot(along / clock.unit, mean, line.style, color=line.colour, marker=marker, ms=3, lw=1.5)
-        if len(line.runs) > 1:
+        if len(line.runs) > 1 and along.size:  # an empty band would make a logarithmic axis start at 0
             axes.fill_between(along / clock.unit, least, greatest, color=line.colour, alpha=0.18, lw=0)
     if metric.startswith("loss/"):
         _make_logarithmic(axes)

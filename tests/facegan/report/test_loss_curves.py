@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 
+from facegan.config import Config
 from facegan.report.loss_curves import active_terms, losses_figure
 from facegan.study.design.plan import Plan
 from facegan.study.folder.trial_folder import trial_folder
+from tests.facegan.report.factorial_study import factorial_study
 
 
 def test_figure_shows_active_terms_and_marks_absent_ones(study: tuple[Path, Plan]) -> None:
@@ -25,3 +28,17 @@ def test_figure_shows_active_terms_and_marks_absent_ones(study: tuple[Path, Plan
     assert len(bars.lines) == 3
     rows = trial_folder(root, plan.trials[0]).rows()
     assert f"{np.log10(rows[-1].metrics['loss/pixel']):.1f}" in [t.get_text() for t in bars.texts]
+
+
+def test_the_legend_shows_each_line_style_and_fits_the_figure(study: tuple[Path, Plan], tiny: Config, tmp_path: Path) -> None:
+    """A handle has the dash, the dot and the next dash of a dash-dotted line."""
+    eight, _ = factorial_study(tmp_path, tiny, factors=("pixel", "consistency", "feature_space"))
+    for root, plan in (study, (tmp_path, eight)):
+        figure = losses_figure(root, plan)
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+        handle = next(line for line in legend.get_lines() if line.get_linestyle() == "-.")
+        dash, gap, dot, last_gap = mpl.rcParams["lines.dashdot_pattern"]
+        assert np.ptp(handle.get_xdata()) > handle.get_linewidth() * (2 * dash + gap + dot + last_gap)
