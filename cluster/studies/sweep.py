@@ -181,15 +181,14 @@ def _what_to_run(
     todo: list[Trial], groups: list[list[str]], sweep: _Sweep, at_once: int, is_search: bool
 ) -> tuple[TrialsThatFit | CandidatesToRun, FIFOScheduler]:
     """What tells Tune which trials to run next, and when to end one."""
-    plan, store, limit = sweep.plan, sweep.store, sweep.limit
-    by_key = {trial.key: trial for trial in todo}
+    if is_search:
+        search = RunningSearch(sweep.plan, todo, sweep.store, lambda: _are_last(todo, sweep), sweep.search_limit)
+        return CandidatesToRun(search, max_concurrent=at_once), PauseAtRungs(search)
+    limit, by_key = sweep.limit, {trial.key: trial for trial in todo}
 
     def fits(keys: list[str]) -> bool:
         return limit is None or all(limit.fits(by_key[key]) for key in keys)
 
-    if is_search:
-        search = RunningSearch(plan, todo, store, lambda: _are_last(todo, sweep), sweep.search_limit)
-        return CandidatesToRun(search, max_concurrent=at_once), PauseAtRungs(search)
     return TrialsThatFit(groups, fits, max_concurrent=at_once), FIFOScheduler()
 
 

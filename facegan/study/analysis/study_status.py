@@ -94,6 +94,7 @@ def _trial(plan: Plan, study: Path, trial: Trial, job_since: float | None, patie
     written = folder.rows_written() if rows and state.state == "RUNNING" else None
     silent = None if written is None else max(0.0, time.time() - written)
     in_this_job = written is not None and job_since is not None and written >= job_since
+    limit = patience or _patience(rows, done >= _goal(plan, trial))
     scores = [row.metrics[SELECTION] for row in rows if SELECTION in row.metrics]
     return TrialStatus(
         key=trial.key,
@@ -106,9 +107,8 @@ def _trial(plan: Plan, study: Path, trial: Trial, job_since: float | None, patie
         seconds=state.seconds,
         images_per_second=state.images / state.seconds if state.seconds else 0.0,
         silent_seconds=silent,
-        is_silent=state.state == "RUNNING"
-        and not in_this_job
-        and (patience is not None if silent is None else silent > (patience or _patience(rows, done >= _goal(plan, trial)))),
+        # Without a row yet, only the end of its job tells.
+        is_silent=state.state == "RUNNING" and not in_this_job and (silent > limit if silent is not None else bool(patience)),
         score=scores[-1] if scores else None,
         error=state.error,
     )

@@ -58,7 +58,7 @@ class ClaimEvidence:
     basis: str
     """Numbers of seeds and people, in words."""
     limits: tuple[str, ...]
-    """What limits the answer, in words: missing runs, noise, assumptions."""
+    """What belongs beside the answer, in words: another metric, missing runs, noise, assumptions."""
     bootstrap: Bounds | None
     pooled: Bounds | None
     margin: float

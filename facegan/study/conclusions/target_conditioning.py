@@ -39,10 +39,8 @@ def examine_following(study: GroupStudy, claim: Claim) -> Examined:
         return answer, f"{answer.capitalize()}, {side}-space terms {does}"
 
     beside = study.effect_beside(study.groups.main_effect(side))
-    identity = "" if beside is None else f"identity kept changes by {signed(beside)}, "
-    numbers = (
-        f"with {study.groups.name(side)} on against off{assumption(study)}, {identity}{display_name(study.metric)} changes by"
-    )
+    identity = () if beside is None else (f"identity kept changes by {signed(beside)}",)
+    numbers = f"with {study.groups.name(side)} on against off{assumption(study)}, {display_name(study.metric)} changes by"
     return ClaimEvidence(
         claim=claim,
         metric=study.metric,
@@ -52,7 +50,7 @@ def examine_following(study: GroupStudy, claim: Claim) -> Examined:
         decide=decide,
         numbers=numbers,
         basis=study.basis(),
-        limits=(*study.opposing_parts(side), *study.limits(contrast)),
+        limits=(*identity, *study.opposing_parts(side), *study.limits(contrast)),
         bootstrap=percentile_interval(bootstrap(fit) @ contrast),
         pooled=pooled and pooled.bounds,
         margin=study.margin,

@@ -20,6 +20,12 @@ from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from tests.planning import PLANNED_DATA
 
 
+def one_arm(config: Config, *seeds: int) -> Plan:
+    """The plan of the full loss, with seed 0 unless others are given."""
+    arms = choose_design("figure2", Config(), names=("full",)).arms
+    return make_plan(config, arms, design="figure2", preset="demo", seeds=seeds or (0,), data=PLANNED_DATA, commit="")
+
+
 @pytest.mark.parametrize(
     ("uri", "on_a_cluster", "word"),
     [
@@ -53,8 +59,7 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     study = tmp_path / "study"
-    arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
+    plan = one_arm(tiny)
     write_row(study, plan, 8)
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     start_tracker(plan, study).sync()
@@ -90,8 +95,7 @@ def test_a_server_that_refuses_ends_in_one_line(
     tiny: Config, tmp_path: Path, refusing_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing_server)
-    arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
+    plan = one_arm(tiny)
     with pytest.raises(UserError, match=f"MLflow at '{refusing_server}': .*run the same command again") as refused:
         start_tracker(plan, tmp_path / "study").sync()
     assert len(str(refused.value).splitlines()) == 1
@@ -103,10 +107,8 @@ def test_a_study_that_grew_by_a_seed_keeps_its_parent_run(
 ) -> None:
     """MLflow refuses another value of a parameter, such as the number of trials."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    arms = choose_design("figure2", Config(), names=("full",)).arms
     for seeds in ((0,), (0, 1)):
-        plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=seeds, data=PLANNED_DATA, commit="")
-        start_tracker(plan, tmp_path / "study").sync()
+        start_tracker(one_arm(tiny, *seeds), tmp_path / "study").sync()
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")
     assert experiment is not None
@@ -119,8 +121,7 @@ def test_a_study_that_grew_by_a_seed_keeps_its_parent_run(
 @pytest.mark.slow
 def test_one_plan_in_two_folders_has_two_runs(tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
+    plan = one_arm(tiny)
     for folder in ("first", "it's the second", "first"):
         start_tracker(plan, tmp_path / folder).sync()
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -133,8 +134,7 @@ def test_one_plan_in_two_folders_has_two_runs(tiny: Config, tmp_path: Path, monk
 @pytest.mark.slow
 def test_files_that_cannot_be_stored_end_in_one_line(tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
+    plan = one_arm(tiny)
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "report.html").write_text("")
     tracker = start_tracker(plan, tmp_path / "study")
@@ -155,8 +155,7 @@ def test_a_user_whom_the_machine_has_no_name_of_has_a_number(
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    arms = choose_design("figure2", Config(), names=("full",)).arms
-    plan = make_plan(tiny, arms, design="figure2", preset="demo", seeds=(0,), data=PLANNED_DATA, commit="")
+    plan = one_arm(tiny)
     start_tracker(plan, tmp_path / "study").sync()
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("facegan")

@@ -63,10 +63,10 @@ def test_the_sentence_has_the_direction_the_terms_and_the_change_of_identity() -
     found = answers(SQUARE, 5, {"feature_space": 0.5, "pixel_space": -0.4}, {"feature_space": -0.2, "pixel_space": 0.1})
     helping, pulling = found["feature_following"].sentence, found["pixel_copying"].sentence
     assert helping.startswith("Yes, feature-space terms help the generator follow the target: with the feature-space terms ")
-    assert "(perceptual, identity) on against off, identity kept changes by -0." in helping
-    assert "target following changes by +0." in helping and "5 seeds, 12 people" in helping
+    assert "(perceptual, identity) on against off, target following changes by +0." in helping
+    assert "Identity kept changes by -0." in helping and "5 seeds, 12 people" in helping
     assert pulling.startswith("Yes, pixel-space terms pull the generator towards copying the source: ")
-    assert "identity kept changes by +0." in pulling and "target following changes by -0." in pulling
+    assert "Identity kept changes by +0." in pulling and "target following changes by -0." in pulling
 
 
 def test_figure_2_answers_for_the_group_that_it_leaves_out_whole() -> None:
