@@ -104,15 +104,15 @@ def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
 
 
 def test_a_search_on_s3_ends_at_its_limit_with_finalists(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
-    """The first limit is too small, and says which one would do; with that one it ends with a finalist."""
+    """The first limit is too small, and says which one would do; with that one not all candidates are begun."""
     jobs = jobs_in(tmp_path / "here")
     jobs.folder.mkdir()
-    search = [*MORE, "--images", "72", "--candidates", "60", "--seeds", "1", "--cpus_per_trial", "1", "--probe_seconds", "1"]
+    search = [*MORE, "--images", "72", "--candidates", "200", "--seeds", "1", "--cpus_per_trial", "1", "--probe_seconds", "1"]
     command = jobs.command("search", *search, "--max_hours", "0.001")
     done = subprocess.run(command, cwd=jobs.folder, env=jobs.environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()[-1:]) == 1, done.stderr[-2000:]
     enough = done.stderr.rpartition("give --max_hours ")[2].split(",")[0]
-    limit = ["--max_hours", f"{float(enough) + 0.01:g}"]
+    limit = ["--max_hours", enough]
     output = jobs.run("search", *search, *limit)
     candidates = StorageURI(f"{STUDY.uri}-candidates")
     found = parse_record(SearchResult, candidates.read(SEARCH), SEARCH, "")
@@ -120,11 +120,12 @@ def test_a_search_on_s3_ends_at_its_limit_with_finalists(bucket: None, jobs_in: 
     (arm,) = found.arms
     (finalist,) = [candidate for candidate in arm.candidates if candidate.is_finalist]
     assert (finalist.state, finalist.images) == ("COMPLETED", 72)
-    assert len(arm.candidates) == 60
-    assert f"It ended at its limit, {' '.join(limit)}: " in output and "of 60 candidates were begun" in output
+    # So many that not all of them can begin on a machine that is several times as fast.
+    assert len(arm.candidates) == 200 and "PENDING" in {candidate.state for candidate in arm.candidates}
+    assert f"It ended at its limit, {' '.join(limit)}: " in output and "of 200 candidates were begun" in output
     summary = json.loads(STUDY.read("summary.json"))
     assert {trial["state"] for trial in summary["trials"]} == {"COMPLETED"} and not summary["cost"]["missing"]
-    assert "of 60 candidates were begun" in STUDY.read("report.html").decode()
+    assert "of 200 candidates were begun" in STUDY.read("report.html").decode()
 
     # The bucket alone says where it is; and the same command trains nothing, also with a higher limit.
     command = [*jobs.command("status")[:2], candidates.uri, "--json", "True"]
