@@ -5,7 +5,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def free_port() -> int:
@@ -31,3 +32,19 @@ def wait_for_answer(url: str, server: "subprocess.Popen[bytes]", log: Callable[[
         else:
             return
     raise AssertionError(f"{url} does not answer: {log()[-2000:]}")
+
+
+@contextmanager
+def mocked_aws() -> Iterator[str]:
+    """The URL of a server in this process that answers as AWS does, with nothing in it."""
+    from moto.server import ThreadedMotoServer  # takes a second, which those that need another server do not wait for
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    try:
+        # All servers of a process share their objects, also those of a server that was stopped.
+        urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=60).close()
+        yield url
+    finally:
+        server.stop()

@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 from cluster.runtime.start import start_ray
 from cluster.storage.uri import StorageURI
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
-from tests.serving import free_port
+from tests.serving import free_port, mocked_aws
 
 pytest.register_assert_rewrite("tests.cluster.storage.contract", "tests.cluster.doctor.failing")
 
@@ -38,17 +38,9 @@ def idle_head() -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """The URL of a mock S3 server in this process, with a bucket `faces`. The environment names the server."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        with s3_environment(f"http://{host}:{port}"):
-            s3_client().create_bucket(Bucket="faces")
-            yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with mocked_aws() as url, s3_environment(url):
+        s3_client().create_bucket(Bucket="faces")
+        yield url
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from moto.server import ThreadedMotoServer
 from ray.cluster_utils import Cluster
 
 from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
@@ -17,7 +16,7 @@ from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.cluster.tracking.test_reconnecting import server as mlflow_server
 from tests.faults.kills import Outcome
 from tests.faults.lab import Study
-from tests.serving import free_port
+from tests.serving import free_port, mocked_aws
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,15 +24,9 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def bucket() -> Iterator[Proxy]:
     """An S3 server with a bucket `lab`, behind a proxy that this process and its children use."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        with proxy_to(f"http://{host}:{port}") as proxy, s3_environment(proxy.url):
-            s3_client().create_bucket(Bucket="lab")
-            yield proxy
-    finally:
-        server.stop()
+    with mocked_aws() as url, proxy_to(url) as proxy, s3_environment(proxy.url):
+        s3_client().create_bucket(Bucket="lab")
+        yield proxy
 
 
 def storage_fails(study: Study, proxy: Proxy, fault: Fault, seconds: float) -> Outcome:

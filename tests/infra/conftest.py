@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.serving import mocked_aws
+
 
 @pytest.fixture(scope="module")
 def moto_server() -> Iterator[str]:
     """The URL of a server in this process that answers as AWS does."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with mocked_aws() as url:
+        yield url

@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
 from cluster.storage.uri import StorageURI
 from cluster.studies.trial_store import TrialStore
@@ -28,6 +27,7 @@ from jobs.reenact import Reenact, main
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.facegan.reenact.clips import read_pictures, write_annotated_clip
 from tests.live_study import live_study
+from tests.serving import mocked_aws
 
 pytestmark = pytest.mark.slow  # it loads torch and the evaluators in a process of its own
 ROOT = Path(__file__).parents[2]
@@ -102,10 +102,7 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
     study, uri = tmp_path / "study", StorageURI("s3://reenact/studies/one")
     plan = live_study(study, tiny, data_folder)
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with s3_environment(f"http://{host}:{port}"):
+    with mocked_aws() as server, s3_environment(server):
         s3_client().create_bucket(Bucket="reenact")
         uri.write("plan.json", (study / "plan.json").read_bytes())
         ingest = json.loads(next(data_folder.glob("manifest-*.json")).read_text())["ingest"]
@@ -115,7 +112,6 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
             if folder.checkpoint.exists():
                 TrialStore(uri, folder).publish(now=True)
         main(Reenact(study=uri.uri, out=tmp_path / "video.mp4", options=ReenactOptions(frames=2, height=64)))
-    server.stop()
     assert len(read_pictures(tmp_path / "video.mp4")) == 2
     narrow = read_source(RENDERED, IngestConfig(size=32, crop_scale=1.5), Landmarks(True, dlib_finder), 25)
     assert f"crop of {narrow.crop.box[2]} pixels" in capsys.readouterr().out

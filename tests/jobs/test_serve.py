@@ -9,7 +9,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from cluster.storage.uri import StorageURI
 from cluster.studies.trial_store import TrialStore
@@ -23,6 +22,7 @@ from facegan.study.folder.trial_folder import trial_folder
 from jobs.serve import Serve, main
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.live_study import live_study
+from tests.serving import mocked_aws
 
 pytestmark = pytest.mark.slow  # starts a job
 ROOT = Path(__file__).parents[2]
@@ -78,10 +78,7 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
     plan = live_study(study, tiny, data_folder)
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with s3_environment(f"http://{host}:{port}"):
+    with mocked_aws() as server, s3_environment(server):
         s3_client().create_bucket(Bucket="serve")
         for name in ("plan.json", "summary.json"):
             uri.write(name, (study / name).read_bytes())
@@ -92,7 +89,6 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
         before = {entry.key for entry in uri.entries()}
         main(Serve(study=uri.uri, export_only=True))
         assert {entry.key for entry in uri.entries()} == before
-    server.stop()
     assert len(list((tmp_path / f"live-{plan.id()}" / "networks").iterdir())) == 3
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from moto.server import ThreadedMotoServer
 
 from cluster.datasets.dataset import planned_data
 from cluster.storage.uri import StorageURI
@@ -21,6 +20,7 @@ from facegan.study.folder.study_folder import read_plan
 from facegan.study.search.results import SEARCH, SearchResult
 from facegan.trial import TrialRun, run_trial
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
+from tests.serving import mocked_aws
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow]
 STUDY = StorageURI("s3://lab/studies/one")
@@ -31,16 +31,12 @@ LENGTH = ["--images", "320", "--checkpoint_every", "32"]
 @pytest.fixture
 def bucket(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An S3 server that holds the clips, and an empty cache."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
-    with s3_environment(f"http://{host}:{port}"):
+    with mocked_aws() as url, s3_environment(url):
         s3_client().create_bucket(Bucket="lab")
         for path in (p for p in clips.rglob("*") if p.is_file()):
             StorageURI("s3://lab/clips").write(path.relative_to(clips).as_posix(), path.read_bytes())
         yield
-    server.stop()
 
 
 def reproducible_results(files: dict[str, bytes]) -> dict[str, Any]:
