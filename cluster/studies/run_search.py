@@ -23,7 +23,7 @@ from cluster.studies.run_study import (
 from facegan.files import write_json
 from facegan.records import read_record
 from facegan.report.plan_page import total_line
-from facegan.report.search_text import search_lines
+from facegan.report.search_text import markdown_search, search_lines
 from facegan.report.study_text import plan_lines
 from facegan.study.conclusions.finalists import arms_of_finalists
 from facegan.study.cost.estimate import arm_configs
@@ -144,5 +144,5 @@ def _search(study: PreparedStudy, run_trials: RunTrials) -> SearchResult | None:
         return None
     write_json(store.folder / SEARCH, result)
     store.push()
-    tracker.finish("\n".join(search_lines(result)), {})
+    tracker.finish(markdown_search(result), {})
     return result

@@ -15,6 +15,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from cluster.tracking.model_registry import register_generator
 from cluster.tracking.study_view import link_to_view, save_view
@@ -44,6 +45,8 @@ _FILES = (
     "summary.json",
     "manifest.json",
     "runs.parquet",
+    "search.json",
+    "search.png",
 )
 
 
@@ -114,7 +117,7 @@ class MlflowTracker:
             self.sync()
             if self.view:
                 note = f"[Scores and curves of all arms]({self.view})\n\n{note}"
-            for key, value in {**tags, "mlflow.note.content": note}.items():
+            for key, value in {**tags, "mlflow.note.content": _shortened(note)}.items():
                 self.client.set_tag(self.parent.info.run_id, key, value)
             for name in _FILES:
                 if (self.study / name).exists():
@@ -212,3 +215,11 @@ def _provenance(plan: Plan) -> dict[str, str]:
         "commit": plan.commit,
         "code": plan.code,
     }
+
+
+def _shortened(note: str) -> str:
+    """The first lines of a note of several lines, as many as MLflow keeps of a tag, and where the others are."""
+    if len(note) <= MAX_TAG_VAL_LENGTH:
+        return note
+    ending = "\n\nThe rest is in report.html, under Artifacts."
+    return note[: MAX_TAG_VAL_LENGTH - len(ending) + 1].rpartition("\n")[0] + ending

@@ -14,7 +14,7 @@ from facegan.metrics.table import HEADLINES, METRICS, display_name, formatted, m
 from facegan.report.change_table import cost_lines
 from facegan.report.forest_plot import forest_plots, interaction_matrices
 from facegan.report.formatting import duration, p_text
-from facegan.report.search_text import best_first, candidates_sentence, rung_sentence, search_notes, values_text
+from facegan.report.search_text import begun_candidates, candidates_sentence, rung_sentence, search_notes, values_text
 from facegan.report.study_text import analysis_line
 from facegan.report.versions import installed_versions
 from facegan.study.analysis.effect_records import StudyEffects, VarianceComponents
@@ -74,7 +74,7 @@ def write_report(study: Path, summary: Summary, config: Config, *, include_faces
         signed=_signed,
         p_value=p_text,
         words=_words,
-        best_first=best_first,
+        begun_candidates=begun_candidates,
         rung_sentence=rung_sentence,
         values_text=values_text,
         display_name=display_name,

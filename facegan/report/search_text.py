@@ -14,6 +14,20 @@ def search_lines(result: SearchResult) -> list[str]:
     return [*lines, *(line for arm in result.arms for line in _arm_lines(arm))]
 
 
+def markdown_search(result: SearchResult) -> str:
+    """The cost of the search, its rungs and the finalists of each arm, as a list in Markdown."""
+    lines = [candidates_sentence(result), *search_notes(result)]
+    for arm in result.arms:
+        lines.append(f"**{arm.label}**: {_arm_sentence(arm)}")
+        lines += [
+            f"{arm.label}, finalist {candidate.number}: {values_text(candidate.values)}; score {candidate.last.score:.3f}"
+            for candidate in begun_candidates(arm)
+            if candidate.is_finalist and candidate.last
+        ]
+        lines += [f"{arm.label}, rung {rung_sentence(rung)}" for rung in arm.rungs]
+    return "\n".join(f"- {line}" for line in lines)
+
+
 def search_notes(result: SearchResult) -> list[str]:
     """What the search took beside what was expected, what a limit left out, and arms with too few finalists."""
     return [*_spent(result), *_left_out(result), *_missing_finalists(result)]
@@ -92,10 +106,10 @@ def rung_sentence(rung: RungResult) -> str:
     return f"{text}: LOW, stopping here was little better than by lot" if rung.rank_correlation < LOW_CORRELATION else text
 
 
-def best_first(arm: ArmSearch) -> list[CandidateResult]:
+def begun_candidates(arm: ArmSearch) -> list[CandidateResult]:
     """Candidates that trained to the end by their scores, then the others by images and score; unmeasured ones last."""
     return sorted(
-        arm.candidates,
+        (candidate for candidate in arm.candidates if candidate.state != "PENDING"),
         key=lambda c: (
             c.state != "COMPLETED",
             -c.images,
@@ -105,15 +119,22 @@ def best_first(arm: ArmSearch) -> list[CandidateResult]:
     )
 
 
-def _arm_lines(arm: ArmSearch) -> list[str]:
+def _arm_sentence(arm: ArmSearch) -> str:
     whole = sum(candidate.state == "COMPLETED" for candidate in arm.candidates)
     front = sum(candidate.is_on_front for candidate in arm.candidates)
+    return (
+        f"{whole} of {len(arm.candidates)} candidates trained to the end, {front} of them on the front "
+        f"(hypervolume {arm.hypervolume:.3f})"
+    )
+
+
+def _arm_lines(arm: ArmSearch) -> list[str]:
     lines = [
-        f"\n{arm.label}: {whole} of {len(arm.candidates)} candidates trained to the end, {front} of them on the front "
-        f"(hypervolume {arm.hypervolume:.3f}). Distances on validation people, less is better:",
+        f"\n{arm.label}: {_arm_sentence(arm)}. Distances on validation people, less is better:",
         "  score  following  identity  image   images  candidate",
     ]
-    for candidate in best_first(arm):
+    begun = begun_candidates(arm)
+    for candidate in begun:
         found = candidate.last
         marks = ["finalist"] if candidate.is_finalist else ["on the front"] if candidate.is_on_front else []
         marks += [candidate.state] if candidate.state != "COMPLETED" else []
@@ -124,4 +145,7 @@ def _arm_lines(arm: ArmSearch) -> list[str]:
             following, identity, image = found.distances
             numbers = f"{found.score:7.3f}  {following:9.3f}  {identity:8.3f}  {image:5.3f}"
         lines.append(f"{numbers}  {candidate.images:7}  {candidate.number:<3} {values_text(candidate.values)}{note}")
+    left = len(arm.candidates) - len(begun)
+    if left:
+        lines.append(f"  not begun: {left} of {len(arm.candidates)}")
     return [*lines, *(f"  rung {rung_sentence(rung)}" for rung in arm.rungs)]

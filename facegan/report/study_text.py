@@ -88,4 +88,4 @@ def markdown_answers(summary: Summary) -> str:
     if summary.effects and summary.effects.replaced:
         answers.append(f"- {summary.effects.replaced}.")
     steps = [f"- Next: {line}" for line in next_step_lines(summary)]
-    return "\n".join([*claims, *answers, *arms, *steps, f"- {analysis_line(summary)}"])
+    return "\n".join([*claims, *answers, *steps, f"- {analysis_line(summary)}", *arms])

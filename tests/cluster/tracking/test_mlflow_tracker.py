@@ -1,6 +1,7 @@
 """The tracker of MLflow, on a SQLite file next to the study."""
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -85,6 +86,10 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
         and "study/best_validation_score" not in runs["study"].data.metrics
     )
     note = runs["study"].data.tags["mlflow.note.content"]
+    tracker.finish("\n".join(f"- line {number}" for number in range(4000)), {})
+    long = client.get_run(runs["study"].info.run_id).data.tags["mlflow.note.content"]
+    assert 7900 < len(long) <= 8000 and long.endswith("\n\nThe rest is in report.html, under Artifacts.")
+    assert re.fullmatch(r"- line \d+", long.splitlines()[-3]), "lines are whole"
     assert note == f"[Scores and curves of all arms]({tracker.view})\n\nthe *note*"
     assert [link for _, link in links_to_views(client, client.tracking_uri)] == [tracker.view], "the view is replaced"
     assert runs["study"].data.tags["claim"] == "yes"

@@ -10,7 +10,7 @@ from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import read_json, write_json
 from facegan.records import from_json
-from facegan.report.search_text import search_lines
+from facegan.report.search_text import markdown_search, search_lines
 from facegan.study.cost.spending import Forecast, Spending, write_spending
 from facegan.study.folder.trial_folder import MetricsRow, trial_folder
 from facegan.study.search.objectives import measured
@@ -88,6 +88,15 @@ def test_the_console_names_cost_candidates_and_rungs(tiny: Config, tmp_path: Pat
     assert numbers == ["2", "3", "0", "1"], "the best first, then those that were stopped"
     assert "as configured" in full and "(finalist)" in full and "(STOPPED, does not follow)" in full
     assert "rung 24 images: 3 of 4 went on" in text and "too few of them" in text
+    assert "not begun" not in text
+
+
+def test_the_note_of_a_search_names_its_finalists_and_rungs_not_each_candidate(tiny: Config, tmp_path: Path) -> None:
+    note = markdown_search(summarise_search(planted_search(tmp_path, tiny), tmp_path)).splitlines()
+    assert note[0].startswith("- 4 candidates for each of 2 arms") and all(line.startswith("- ") for line in note)
+    (finalist,) = (line for line in note if "- Full, finalist" in line)
+    assert finalist.startswith("- Full, finalist 2: ") and "; score 0." in finalist
+    assert any(line.startswith("- Full, rung 24 images: 3 of 4 went on") for line in note)
 
 
 def test_what_a_search_took_is_told_beside_what_was_expected(tiny: Config, tmp_path: Path) -> None:
@@ -113,6 +122,7 @@ def test_what_a_limit_left_out_is_told(tiny: Config, tmp_path: Path) -> None:
     text = "\n".join(search_lines(summarise_search(plan, tmp_path)))
     assert "It ended at its limit, --max_usd 2: 7 of 8 candidates were begun, and 2 of them left before their end." in text
     assert "The same command does not search on" in text and "a higher limit" not in text
+    assert text.count("\n  not begun: 1 of 4") == 1 and "PENDING" not in text
     assert "by hand." in text and "actual over" not in text, "a part is not compared with the whole"
     for trial in plan.trials:
         trial_folder(tmp_path, trial).write_state("PAUSED", images=24, seconds=1.0, passes={})
