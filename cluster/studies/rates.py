@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cluster.runtime.resource_flags import TrialResources
@@ -15,11 +16,12 @@ from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import write_json
 from facegan.records import read_record
-from facegan.study.cost.rates import Rates, rates_of_study
+from facegan.study.cost.rates import Rates, cost_of, rates_of_study
 from facegan.study.folder.study_folder import PLAN, read_plan
 
 PROBE_SECONDS = 30.0
 _ALL_ARMS_SECONDS, _LEAST_SECONDS = 120.0, 5.0
+_ONE = "one arm"
 LARGEST_CPU_GFLOP = 10.0
 """Per image. Above it a study is not for a machine without a GPU, and its speed there is not measured unless asked for."""
 
@@ -43,16 +45,27 @@ def known_rates(flags: CostFlags, configs: Mapping[str, Config], study: Path | N
         found = rates_of_study(read_plan(study), study, configs)
         if found is not None:
             return found
-    return read_record(Rates, _saved(configs), "remove it, and it is measured again")
+    return _saved_rates(configs)
 
 
 def save_rates(configs: Mapping[str, Config], rates: Rates) -> None:
-    """Keep the result of a probe on this machine, for the study that may follow."""
-    write_json(_saved(configs), rates)
+    """Keep the result of a probe on this machine, for the study that may follow and for others whose images cost the same."""
+    for arm, rate in rates.images_per_second.items():
+        write_json(_file(configs[arm]), replace(rates, images_per_second={_ONE: rate}))
 
 
-def _saved(configs: Mapping[str, Config]) -> Path:
-    values = [os.environ.get("RAY_ADDRESS", ""), {arm: config.to_dict() for arm, config in configs.items()}]
+def _saved_rates(configs: Mapping[str, Config]) -> Rates | None:
+    found = {arm: read_record(Rates, _file(config), "remove it, and it is measured again") for arm, config in configs.items()}
+    saved = {arm: rates for arm, rates in found.items() if rates is not None and _ONE in rates.images_per_second}
+    if not saved or len(saved) < len(configs):
+        return None
+    return replace(
+        next(iter(saved.values())), images_per_second={arm: rates.images_per_second[_ONE] for arm, rates in saved.items()}
+    )
+
+
+def _file(config: Config) -> Path:
+    values = [os.environ.get("RAY_ADDRESS", ""), cost_of(config).to_dict()]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
     return cache_folder() / "rates" / f"{digest}.json"
 

@@ -28,6 +28,9 @@ def plan_page(
 
     Of a search `found` is what is expected, and `at_most` what it takes if no candidate is stopped early.
     """
+    if not found.trials:
+        done = "order    nothing left to train; the same command without --plan writes the report again"
+        return [*_head(plan, found), done, *(["", *power] if power else [])]
     return [
         *_head(plan, found),
         *([_early_stopping(found, at_most)] if at_most and at_most.trials else []),
@@ -58,7 +61,7 @@ def _head(plan: Plan, found: Estimate) -> list[str]:
     amount = plan.budget.amount([trial.config.images for trial in plan.trials]) if plan.budget.seconds is None else None
     each = amount or f"{plan.budget.seconds:g} s of training"
     warm = f", after {found.warm_ups} warm-ups of {plan.base.warm_up:,} images" if found.warm_ups else ""
-    done = f"; {count - found.trials} have ended, the rest is priced" if found.trials < count else ""
+    done = "" if found.trials == count else f"; {count - found.trials} have ended, the rest is priced" if found.trials else ""
     return [
         f"plan     {plan.design}, {plan.preset}: {len(plan.arms)} arms x {len(seeds)} seeds ({' '.join(map(str, seeds))}), "
         f"{count} trials of {each}{warm}{done}",
@@ -92,8 +95,6 @@ def _known(values: Sequence[Sequence[float | None]]) -> bool:
 
 
 def _order(found: Estimate, is_known: bool) -> list[str]:
-    if not found.order:
-        return ["order    nothing left to train"]
     if not is_known:
         return ["order    seed by seed, every prefix balanced; the draw within a seed needs the data set and VGG-19's weights"]
     seeds = [f"{seed}: {' '.join(arm for arm, _ in of_seed)}" for seed, of_seed in _by_seed(found.order)]

@@ -63,7 +63,7 @@ def rates_of_study(plan: Plan, study: Path, wanted: Mapping[str, Config]) -> Rat
     rates: dict[str, float] = {}
     device = ""
     for arm, config in wanted.items():
-        alike = [trial for trial in trials if _cost_of(trial.config) == _cost_of(config)]
+        alike = [trial for trial in trials if cost_of(trial.config) == cost_of(config)]
         states = [folders[trial.key].state() for trial in alike]
         seconds, images = sum(state.seconds for state in states), sum(state.images for state in states)
         if seconds and images:
@@ -74,8 +74,8 @@ def rates_of_study(plan: Plan, study: Path, wanted: Mapping[str, Config]) -> Rat
     return Rates(rates, device, f"measured in {study.name}, {len(rates)} arms", _fixed_seconds(plan, folders, study.name))
 
 
-def _cost_of(config: Config) -> object:
-    """What decides the seconds of an image."""
+def cost_of(config: Config) -> Config:
+    """The configuration with one value for all that does not decide the seconds of an image."""
     same = {"seed": 0, "images": config.optim.batch, "warm_up": 0, "start": "random", "vgg.weights": "random", "vgg.seed": 0}
     same |= {"report_every": config.optim.batch, "checkpoint_every": config.optim.batch, "checkpoint_at": []}
     same |= {f"loss.{term}": float(bool(weight)) for term, weight in config.loss.weights().items()}

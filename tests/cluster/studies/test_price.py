@@ -96,3 +96,16 @@ def test_the_finalists_have_the_speeds_of_their_candidates(
     _keep_rates(tmp_path / "search", arms)
     found = known(known_rates(CostFlags(), configs, tmp_path / "study"))
     assert set(found.images_per_second) == {"full", "full_tuned", "no_pixel"} and found.source.startswith("measured in search")
+
+
+def test_a_measured_speed_is_that_of_every_arm_whose_images_cost_the_same(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the plan of a search and its finalists measures once. Which terms are on decides, not their weights."""
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
+    save_rates({"full": tiny}, Rates({"full": 8.0}, "cpu", "by hand"))
+    other = tiny.override({"loss.pixel": 3.0, "optim.generator_lr": 1e-5, "images": 16})
+    found = known(known_rates(CostFlags(), {"full": tiny, "full_1": other}, None))
+    assert (found.images_per_second, found.source) == ({"full": 8.0, "full_1": 8.0}, "by hand")
+    without = tiny.override({"loss.pixel": 0.0})
+    assert known_rates(CostFlags(), {"full": tiny, "no_pixel": without}, None) is None, "both are measured, side by side"

@@ -111,3 +111,11 @@ def test_sizes_from_an_assumed_noise_are_said_to_be_assumed() -> None:
     design = choose_design("figure2", preset("demo"))
     noise, *_ = power_table(power_of_design(design, default_analysis(), SEEDS, 12, None))
     assert noise.startswith("noise    ASSUMED ") and "so the sizes below are too; --noise_from STUDY takes" in noise
+
+
+def test_a_finished_study_has_nothing_left_to_price() -> None:
+    plan = planned(preset("demo"), "figure2", seeds=(0,))
+    found = estimate_cost(plan, [], {}, None, [HERE], interruptions_per_hour=0.05)
+    lines = plan_page(plan, found, ["power    as before"], order_is_known=True)
+    assert lines[2].startswith("order    nothing left to train") and lines[3:] == ["", "power    as before"]
+    assert lines[0].endswith("4 trials of 400 images") and not any("UNKNOWN" in line or "$" in line for line in lines)
