@@ -20,6 +20,7 @@ from cluster.studies.study_store import StudyStore
 from facegan.code_commit import code_commit
 from facegan.config import Config
 from facegan.errors import UserError
+from facegan.report.formatting import counted
 from facegan.report.plan_page import plan_page
 from facegan.study.cost.estimate import Cluster, Estimate, arm_configs, estimate_cost, priced_nodes
 from facegan.study.cost.rates import Rates
@@ -217,7 +218,7 @@ def _probe(
         resources = choose_trial_resources(request.trial_resources, planned.plan.base, planned.study or folder)
     at_once = workers if workers > 1 else resources.at_once()
     seconds = seconds_of_probe(flags.probe_seconds, len(configs), at_once, largest, on_gpu=bool(total("GPU")))
-    print(f"probe    measuring {len(configs)} arms for {seconds:.0f} s each, {at_once} at once", file=sys.stderr, flush=True)
+    print(f"probe    measuring {counted(len(configs), 'arm')} for {seconds:.0f} s each, {at_once} at once", file=sys.stderr, flush=True)
     rates = measure_rates(configs, resources, seconds, workers=workers)
     save_rates(configs, rates)
     return rates, present_cluster(resources, flags.usd_per_hour, workers=workers)

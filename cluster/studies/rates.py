@@ -16,6 +16,7 @@ from facegan.config import Config
 from facegan.errors import UserError
 from facegan.files import write_json
 from facegan.records import read_record
+from facegan.report.formatting import counted
 from facegan.study.cost.rates import Rates, cost_of, rates_of_study
 from facegan.study.folder.study_folder import PLAN, read_plan
 
@@ -115,7 +116,7 @@ def probe_for_limit(flags: CostFlags, configs: Mapping[str, Config], resources: 
         return
     at_once = resources.at_once()
     seconds = seconds_of_probe(flags.probe_seconds, len(configs), at_once, 0.0, on_gpu=True)
-    print(f"probe    measuring {len(configs)} arms for {seconds:.0f} s each, {at_once} at once", flush=True)
+    print(f"probe    measuring {counted(len(configs), 'arm')} for {seconds:.0f} s each, {at_once} at once", flush=True)
     save_rates(configs, measure_rates(configs, resources, seconds))
 
 

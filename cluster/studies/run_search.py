@@ -110,8 +110,9 @@ def _stand_ins(request: StudyRequest) -> list[Arm]:
     for arm in request.arms:
         space = of_arm(request.search.space, arm.apply(request.shared.config))
         values = typed({parameter.name: parameter.levels()[0] for parameter in space}, request.shared.config)
-        names = [f"{arm.name}_{number}" for number in range(1, request.search.finalists + 1)]
-        found += [replace(arm, name=name, levels={}, changes=values) for name in names]
+        for number in range(1, request.search.finalists + 1):
+            label = f"{arm.label} finalist {number}"
+            found.append(replace(arm, name=f"{arm.name}_{number}", label=label, levels={}, changes=values))
     return found
 
 

@@ -10,6 +10,11 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def counted(count: int, noun: str) -> str:
+    """'1 arm', '4 arms'."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def factor_label(factor: str) -> str:
     """A factor as figures name it: a term, a group, terms joined by +, or the change of a comparison."""
     return "+".join(LABELS[part].label if part in LABELS else part for part in factor.split("+"))

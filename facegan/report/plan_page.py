@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from facegan.report.formatting import duration
+from facegan.report.formatting import counted, duration
 from facegan.study.cost.estimate import ArmCost, ClusterCost, Estimate
 from facegan.study.cost.prices import DATE, HEAD_USD_PER_HOUR, REGION, RESTART_SECONDS, S3_USD_PER_GB_MONTH
 from facegan.study.cost.storage import StorageEstimate
@@ -63,8 +63,8 @@ def _head(plan: Plan, found: Estimate) -> list[str]:
     warm = f", after {found.warm_ups} warm-ups of {plan.base.warm_up:,} images" if found.warm_ups else ""
     done = "" if found.trials == count else f"; {count - found.trials} have ended, the rest is priced" if found.trials else ""
     return [
-        f"plan     {plan.design}, {plan.preset}: {len(plan.arms)} arms x {len(seeds)} seeds ({' '.join(map(str, seeds))}), "
-        f"{count} trials of {each}{warm}{done}",
+        f"plan     {plan.design}, {plan.preset}: {counted(len(plan.arms), 'arm')} x {counted(len(seeds), 'seed')} ({' '.join(map(str, seeds))}), "
+        f"{counted(count, 'trial')} of {each}{warm}{done}",
         f"budget   {plan.budget.kind}: equal {plan.budget.equalised().split('. ')[0].split(': ')[0]}",
     ]
 
