@@ -218,7 +218,8 @@ def _probe(
         resources = choose_trial_resources(request.trial_resources, planned.plan.base, planned.study or folder)
     at_once = workers if workers > 1 else resources.at_once()
     seconds = seconds_of_probe(flags.probe_seconds, len(configs), at_once, largest, on_gpu=bool(total("GPU")))
-    print(f"probe    measuring {counted(len(configs), 'arm')} for {seconds:.0f} s each, {at_once} at once", file=sys.stderr, flush=True)
+    text = f"probe    measuring {counted(len(configs), 'arm')} for {seconds:.0f} s each, {at_once} at once"
+    print(text, file=sys.stderr, flush=True)
     rates = measure_rates(configs, resources, seconds, workers=workers)
     save_rates(configs, rates)
     return rates, present_cluster(resources, flags.usd_per_hour, workers=workers)

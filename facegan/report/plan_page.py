@@ -63,8 +63,8 @@ def _head(plan: Plan, found: Estimate) -> list[str]:
     warm = f", after {found.warm_ups} warm-ups of {plan.base.warm_up:,} images" if found.warm_ups else ""
     done = "" if found.trials == count else f"; {count - found.trials} have ended, the rest is priced" if found.trials else ""
     return [
-        f"plan     {plan.design}, {plan.preset}: {counted(len(plan.arms), 'arm')} x {counted(len(seeds), 'seed')} ({' '.join(map(str, seeds))}), "
-        f"{counted(count, 'trial')} of {each}{warm}{done}",
+        f"plan     {plan.design}, {plan.preset}: {counted(len(plan.arms), 'arm')} x {counted(len(seeds), 'seed')} "
+        f"({' '.join(map(str, seeds))}), {counted(count, 'trial')} of {each}{warm}{done}",
         f"budget   {plan.budget.kind}: equal {plan.budget.equalised().split('. ')[0].split(': ')[0]}",
     ]
 

@@ -55,7 +55,8 @@ def summarise_cost(study: Path, plan: Plan) -> CostSummary | None:
 
 
 def _sentences(found: CostSummary, plan: Plan) -> tuple[str, ...]:
-    spent = f"It took {_span(found.hours)}, with {_span(found.trial_hours)} of training over all trials{_dollars(found.usd)}."
+    spent = f"Over all jobs its trials ran for {_span(found.hours)}{_dollars(found.usd)}; training alone, summed over trials, "
+    spent += f"took {_span(found.trial_hours)}."
     if found.estimated_hours:
         spent += f" Estimated before: {_span(found.estimated_hours)}{_dollars(found.estimated_usd)}, {found.estimated_from}"
         spent += "." if found.missing else f"; actual over estimate {found.hours / found.estimated_hours:.2f}."

@@ -1,5 +1,6 @@
 """The links that `make mlflow` prints."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.plan import make_plan
 from infra.mlflow.links import Links, main
 from tests.planning import PLANNED_DATA
+from tests.serving import free_port
 
 
 @pytest.mark.slow
@@ -26,7 +28,7 @@ def test_each_study_has_a_line_with_its_link(
         tracker.sync()
         links[name] = tracker.view
     capsys.readouterr()
-    main(Links(studies=tmp_path))
+    main(Links(studies=tmp_path, port=free_port()))
     assert capsys.readouterr().out == "".join(f"{name}\n    {link}\n" for name, link in links.items())
     assert len(set(links.values())) == 2
 
@@ -35,3 +37,11 @@ def test_a_folder_without_studies_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"no {tmp_path}/mlflow.db: run a study first"):
         main(Links(studies=tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_server_is_refused_before_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    with socket.create_server(("127.0.0.1", 0)) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(UserError, match=f"^port {port} of 127.0.0.1 is in use: open http://127.0.0.1:{port} if"):
+            main(Links(studies=tmp_path, port=port))

@@ -36,7 +36,8 @@ def test_actual_and_estimate(study: Plan, tmp_path: Path) -> None:
     assert found.trial_hours == pytest.approx(3 * 2.0 / 3600)
     (sentence,) = found.sentences
     assert sentence.startswith(
-        "It took 1.20 hours, with 0.1 minutes of training over all trials, $1.50. Estimated before: 1.00 hours, $1.25"
+        "Over all jobs its trials ran for 1.20 hours, $1.50; training alone, summed over trials, took 0.1 minutes. "
+        "Estimated before: 1.00 hours, $1.25"
     )
     assert sentence.endswith("measured in first; actual over estimate 1.20.")
     assert found.missing == () and not found.limit
