@@ -17,6 +17,9 @@ MARKS ?= not gpu and not ray and not s3 and not browser and not slow and not int
 # in time next to other tests.
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# Without bytecode every process of a job compiles every module again, for half a second.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
