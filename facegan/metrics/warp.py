@@ -7,7 +7,6 @@ target is filled from the same triangle of the source. Nothing is learned, and n
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
 
 from facegan.inference import Images
 from facegan.metrics.image_quality import checked
@@ -33,6 +32,8 @@ def warped(sources: Images, points: NDArray[np.float32], wanted: NDArray[np.floa
 
 def _source_positions(target: NDArray[np.float64], source: NDArray[np.float64], size: int) -> NDArray[np.float32]:
     """[2, size, size]: for each pixel of the target, x and y of the position in the source that it is filled from."""
+    from scipy.spatial import Delaunay  # takes a fifth of a second, and processes of trials warp nothing
+
     triangles = Delaunay(target)
     x, y = np.meshgrid(np.arange(size), np.arange(size))
     pixels = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)

@@ -233,3 +233,10 @@ def test_a_case_that_fails_or_hangs_keeps_its_reason() -> None:
     unknown = {"kind": "rate", "preset": "no_such", "batch": 1, "way": "bfloat16", "runs": 1}
     assert gpu._in_a_process(args, unknown, 60)["error"].startswith("gpu.py: --preset is 'no_such'")
     assert gpu._in_a_process(args, {"kind": "packing", "preset": "poster"}, 5.1)["error"] == "not done after 5 s"
+
+
+def test_an_unknown_commit_is_refused_before_a_study_runs(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "jobs" / "bench" / "study.py"), "--against", "no-such-commit"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2 and done.stderr.startswith("study.py: --against is 'no-such-commit': fatal: not a valid object")
+    assert len(done.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
