@@ -6,6 +6,8 @@ from facegan.study.design.search_space import Values
 from facegan.study.search.results import LOW_CORRELATION, ArmSearch, CandidateResult, RungResult, SearchResult
 
 _GOES_ON = ("PENDING", "RUNNING", "PAUSED")
+_SHOWN = 12
+"""Candidates of an arm on the console, or all that trained to the end if these are more."""
 
 
 def search_lines(result: SearchResult) -> list[str]:
@@ -134,7 +136,9 @@ def _arm_lines(arm: ArmSearch) -> list[str]:
         "  score  following  identity  image   images  candidate",
     ]
     begun = begun_candidates(arm)
-    for candidate in begun:
+    whole = sum(candidate.state == "COMPLETED" for candidate in begun)
+    shown = begun[: max(whole, _SHOWN)]
+    for candidate in shown:
         found = candidate.last
         marks = ["finalist"] if candidate.is_finalist else ["on the front"] if candidate.is_on_front else []
         marks += [candidate.state] if candidate.state != "COMPLETED" else []
@@ -145,7 +149,10 @@ def _arm_lines(arm: ArmSearch) -> list[str]:
             following, identity, image = found.distances
             numbers = f"{found.score:7.3f}  {following:9.3f}  {identity:8.3f}  {image:5.3f}"
         lines.append(f"{numbers}  {candidate.images:7}  {candidate.number:<3} {values_text(candidate.values)}{note}")
-    left = len(arm.candidates) - len(begun)
-    if left:
-        lines.append(f"  not begun: {left} of {len(arm.candidates)}")
+    if len(begun) > len(shown):
+        lines.append(
+            f"  not shown: {len(begun) - len(shown)} with fewer images or worse scores (see jobs/status.py --json True)"
+        )
+    if len(arm.candidates) > len(begun):
+        lines.append(f"  not begun: {len(arm.candidates) - len(begun)} of {len(arm.candidates)}")
     return [*lines, *(f"  rung {rung_sentence(rung)}" for rung in arm.rungs)]

@@ -91,6 +91,19 @@ def test_the_console_names_cost_candidates_and_rungs(tiny: Config, tmp_path: Pat
     assert "not begun" not in text
 
 
+def test_the_console_shows_some_of_many_candidates(tiny: Config, tmp_path: Path) -> None:
+    found = summarise_search(planted_search(tmp_path, tiny), tmp_path)
+    (arm, *_) = found.arms
+    ended, *_ = [candidate for candidate in arm.candidates if candidate.state == "COMPLETED"]
+    stopped = next(candidate for candidate in arm.candidates if candidate.state == "STOPPED")
+    for whole, shown in ((1, 12), (13, 13)):
+        many = (*[ended] * whole, *[stopped] * 20)
+        lines = search_lines(replace(found, arms=(replace(arm, candidates=many),)))
+        rows = [line for line in lines if "as configured" in line or "generator_lr" in line]
+        assert len(rows) == shown
+        assert f"  not shown: {whole + 20 - shown} with fewer images or worse scores (see jobs/status.py --json True)" in lines
+
+
 def test_the_note_of_a_search_names_its_finalists_and_rungs_not_each_candidate(tiny: Config, tmp_path: Path) -> None:
     note = markdown_search(summarise_search(planted_search(tmp_path, tiny), tmp_path)).splitlines()
     assert note[0].startswith("- 4 candidates for each of 2 arms") and all(line.startswith("- ") for line in note)
