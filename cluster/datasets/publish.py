@@ -4,12 +4,12 @@ from cluster.datasets.dataset import DataSet, newest_number
 from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.removed import files_of_clip, removed_clips
 from cluster.datasets.source import is_rendered
-from cluster.storage.objects import AlreadyThere
+from cluster.storage.objects import AlreadyThere, Unreachable
 from cluster.storage.uri import StorageURI
-from facegan.data.ingest.clip_record import ClipRecord
+from facegan.data.ingest.clip_record import ClipRecord, record_from_json, record_key
 from facegan.data.ingest.listing import IngestedSource, Refused
 from facegan.data.ingest.sources import FoundClips, fingerprint
-from facegan.data.versions.clip_table import ClipTable
+from facegan.data.versions.clip_table import ClipTable, ManifestClip
 from facegan.data.versions.manifest import (
     DamagedManifest,
     Manifest,
@@ -95,7 +95,7 @@ def _tables_of(
     """The tables of a version; None if each of its clips is among `records`.
 
     Raises UserError if a clip in both has other files now, unless `request.replace` is True, or if the quarantine table is
-    broken.
+    broken. A repair makes it again from the records of the clips.
     """
     mine = {record.clip: record.source_sha256 for record in records}
     in_both = before.clips.sources_of(mine)
@@ -107,4 +107,26 @@ def _tables_of(
         )
     if len(in_both) == len(before.clips):
         return None  # so that a broken quarantine table can be repaired
-    return before.clips, DataSet(str(data), number, manifest_hash(before)).quarantine()
+    try:
+        return before.clips, DataSet(str(data), number, manifest_hash(before)).quarantine()
+    except UserError:
+        others = _records_of([clip for clip in before.clips if clip.clip not in mine], data) if request.repair else None
+        if others is None:
+            raise
+        return before.clips, QuarantineTable.of_records(others)
+
+
+def _records_of(clips: list[ManifestClip], data: StorageURI) -> list[ClipRecord] | None:
+    """The records of clips of other sources, which name their rejected frames; None if one of them is lost or damaged."""
+    found = []
+    for clip in clips:
+        try:
+            record = record_from_json(data.read(record_key(clip.key)), record_key(clip.key), "it is written again")
+        except Unreachable:
+            raise
+        except (FileNotFoundError, UserError):
+            return None
+        if (record.key, len(record.quarantined)) != (clip.key, clip.quarantined):
+            return None
+        found.append(record)
+    return found

@@ -32,10 +32,15 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def commands_in(message: str) -> list[list[str]]:
+    """The arguments of the commands that a message names."""
+    return [shlex.split(found) for found in re.findall(r"jobs/ingest\.py (.*?--repair True)", message)]
+
+
 def command_in(message: str) -> list[str]:
-    """The arguments of the command that a message names."""
-    (found,) = re.findall(r"jobs/ingest\.py (.*?--repair True)", message)
-    return shlex.split(found)
+    """The arguments of the only command that a message names."""
+    (found,) = commands_in(message)
+    return found
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
@@ -225,6 +230,48 @@ def test_a_repair_with_other_crops_is_refused(data: Path, source: Path, ingest_j
         ingest_job("--data", data, "--source", source, "--repair", True, "--size", 64)
     with pytest.raises(UserError, match="it only checks --data"):
         ingest_job("--data", data, "--source", source, "--verify", True)
+
+
+@pytest.fixture
+def two_sources(clips: Path, data: Path, source: Path, ingest_job: Job, tmp_path: Path) -> tuple[Path, Path]:
+    """The two sources of the data set, each with a rejected frame; version 2 holds the clips of both."""
+    other = tmp_path / "other"
+    shutil.copytree(clips / "1003", other / "1003")
+    (other / "split.json").write_text('{"train": ["1003"]}')
+    for annotations in (source / "1001" / "annot", other / "1003" / "annot"):
+        (annotations / "000002.pts").unlink()
+    ingest_job("--source", source, "--data", data, "--size", 32, "--replace", True)
+    ingest_job("--source", other, "--data", data, "--size", 32)
+    return source, other
+
+
+@pytest.mark.parametrize("damage", [flip, Path.unlink])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_broken_quarantine_table_is_repaired_from_one_of_two_sources(
+    damage: Callable[[Path], None], first: int, data: Path, two_sources: tuple[Path, Path], ingest_job: Job
+) -> None:
+    """The rejected frames of the other source's clips are in the records of these."""
+    whole = bytes_of(data)
+    damage(data / existing(StorageURI(str(data))).manifest().quarantine.file)
+    with pytest.raises(UserError, match="1 of its files, of 0 of 4 clips") as found:
+        ingest_job("--data", data, "--verify", True)
+    ingest_job(*commands_in(str(found.value))[first])
+    assert bytes_of(data) == whole
+
+
+def test_a_quarantine_table_and_a_record_are_repaired_by_both_commands(
+    data: Path, two_sources: tuple[Path, Path], ingest_job: Job
+) -> None:
+    whole = bytes_of(data)
+    flip(data / existing(StorageURI(str(data))).manifest().quarantine.file)
+    next((data / "clips").glob("1003-*.json")).unlink()
+    with pytest.raises(UserError, match="1 of its files") as found:
+        ingest_job("--data", data, "--verify", True)
+    one, other = commands_in(str(found.value))
+    with pytest.raises(UserError, match=r"quarantine-.* is damaged"):
+        ingest_job(*one)
+    ingest_job(*other)
+    assert bytes_of(data) == whole
 
 
 @pytest.mark.s3
