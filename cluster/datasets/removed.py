@@ -1,8 +1,8 @@
 """Which clips were removed from a data set for good: one object for each, so that no later ingest brings them back."""
 
 import re
-from contextlib import suppress
 
+from cluster.storage.objects import Unreachable
 from cluster.storage.uri import StorageURI
 from facegan.data.ingest.clip_record import CLIPS
 from facegan.data.ingest.listing import Refused
@@ -35,9 +35,12 @@ def readable_versions(data: StorageURI, newest: int) -> dict[int, Manifest]:
     """The manifests of versions 1 to `newest` that can be read."""
     found = {}
     for version in range(1, newest + 1):
-        # One that is damaged or of another schema is reported by `version_lines`.
-        with suppress(FileNotFoundError, UserError):
+        try:
             found[version] = read_manifest(data.read, manifest_key(version), str(data))
+        except Unreachable:
+            raise  # no damage: the version may be there
+        except (FileNotFoundError, UserError):
+            continue  # damaged or of another schema, which `version_lines` reports
     return found
 
 

@@ -10,6 +10,7 @@ from ray.cluster_utils import Cluster
 
 from cluster.datasets.dataset import DataSet, existing
 from cluster.datasets.remove import remove_clip
+from cluster.storage.objects import Unreachable
 from cluster.storage.uri import StorageURI
 from facegan.errors import UserError
 from jobs import describe
@@ -146,6 +147,25 @@ def test_a_version_that_cannot_be_read_is_listed(data: Path, ingest_job: Job, ca
     assert re.search(r"version 1 cannot be checked: .*\n *version 2 is gone: it held 1001\n", out), out
     describe.main(describe.Describe(data=str(data), sheet=data.parent / "sheet.png"))
     assert "version 2 is gone: it held 1001\n" in capsys.readouterr().out
+
+
+def test_a_server_that_does_not_answer_is_no_damaged_version(
+    data: Path, source: Path, ingest_job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copies of a version that is taken for damaged would stay."""
+    (source / "1002" / "annot" / "000003.pts").unlink()
+    ingest_job("--source", source, "--data", data, "--size", 32, "--replace", True)
+    read, whole = StorageURI.read, sorted(data.rglob("*"))
+
+    def refused(uri: StorageURI, name: str) -> bytes:
+        if name == "manifest-000001.json":
+            raise Unreachable("the server does not answer")
+        return read(uri, name)
+
+    monkeypatch.setattr(StorageURI, "read", refused)
+    with pytest.raises(Unreachable):
+        remove_clip(StorageURI(str(data)), "1001")
+    assert sorted(data.rglob("*")) == whole
 
 
 @pytest.mark.ray
