@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cluster.datasets.removed import removed_clips
+from cluster.datasets.removed import readable_versions, removed_clips
 from cluster.storage.local_copy import WrongContent
 from cluster.storage.objects import Unreachable
 from cluster.storage.patience import when_reachable
@@ -13,6 +13,7 @@ from facegan.cache import cache_folder
 from facegan.config import Config
 from facegan.data.versions.clip_table import ManifestClip
 from facegan.data.versions.manifest import (
+    DamagedManifest,
     Manifest,
     manifest_hash,
     manifest_key,
@@ -42,14 +43,24 @@ class DataSet:
     sha256: str
 
     def manifest(self) -> Manifest:
-        """The manifest, read from storage. Raises UserError if it is missing, damaged or of another schema."""
+        """The manifest, read from storage; if it is missing or damaged, that of another version of the same content.
+
+        So a study goes on after a repair has replaced its manifest. Raises UserError if there is none.
+        """
         try:
             return read_manifest(StorageURI(self.uri).read, manifest_key(self.version), self.uri)
         except FileNotFoundError:
             missing = manifest_key(self.version)
-            raise UserError(
+            reason = UserError(
                 f"data set {self.uri!r}: {missing} is missing; put the data set back, or {rebuild_command(self.uri)}"
-            ) from None
+            )
+        except DamagedManifest as damage:
+            reason = damage
+        location = StorageURI(self.uri)
+        for other in readable_versions(location, newest_number(location)).values():
+            if manifest_hash(other) == self.sha256:
+                return other
+        raise reason
 
     def open(self) -> "FaceData":
         """The data, from this node's copy, which the first process of the node downloads, or from the clips that it keeps.

@@ -28,6 +28,23 @@ def test_a_data_set_that_has_moved_is_named_and_its_cure_works(data_folder: Path
     assert moved.manifest() == planned.manifest()
 
 
+@pytest.mark.parametrize("then", ["kept", "deleted"])
+def test_a_study_reads_its_data_after_the_manifest_was_repaired(
+    then: str, data: Path, source: Path, ingest_job: Callable[..., None]
+) -> None:
+    """The repair is version 2 of the same content; the study was planned on version 1, of which this machine has no copy."""
+    planned = existing(StorageURI(str(data)))
+    damaged = data / "manifest-000001.json"
+    damaged.write_text("{")
+    with pytest.raises(UserError, match="make a new version with"):
+        planned.open()
+    ingest_job("--data", data, "--source", source, "--repair", True, "--size", 32)
+    if then == "deleted":
+        damaged.unlink()
+    assert len(planned.open().frame) == 18
+    assert len(planned.quarantine()) == 0
+
+
 @pytest.mark.s3
 @pytest.mark.slow
 def test_a_bucket_is_trained_from_clip_by_clip_where_it_does_not_fit(
