@@ -75,7 +75,7 @@ class DataSet:
         from facegan.data.reading.face_data import FaceData, fits, open_version
         from facegan.data.reading.local_copy import find_copy
 
-        self._check_not_removed()
+        self.check_not_removed()
         copy = find_copy(self.sha256, cache_folder())
         if copy is not None:
             return FaceData.of_copy(copy)
@@ -99,8 +99,11 @@ class DataSet:
 
         return open_version(manifest, patient_fetch if later else fetch, downloads=remote)
 
-    def _check_not_removed(self) -> None:
-        """Also where there is a local copy: a machine outside of the cluster keeps its own when a clip is removed."""
+    def check_not_removed(self) -> None:
+        """Raise UserError if a clip of this version was removed for good.
+
+        Also where there is a local copy: a machine outside of the cluster keeps its own when a clip is removed.
+        """
         removed = removed_clips(StorageURI(self.uri))
         gone = sorted(removed & set(self.manifest().clips.texts("clip"))) if removed else []
         if gone:

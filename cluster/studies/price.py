@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from cluster.datasets.dataset import existing
+from cluster.datasets.dataset import DataSet, existing
 from cluster.datasets.prepare import describe_data, place_of_data
 from cluster.storage.scratch import scratch
+from cluster.storage.uri import storage_uri
 from cluster.studies.cost_flags import CostFlags
 from cluster.studies.power import power_lines, power_of_request
 from cluster.studies.present_cluster import present_cluster, this_machine
 from cluster.studies.rates import LARGEST_CPU_GFLOP, known_rates, measure_rates, save_rates, seconds_of_probe
 from cluster.studies.run_study import StudyRequest, study_location
+from cluster.studies.study_data import data_of_study
 from cluster.studies.study_store import StudyStore
 from facegan.code_commit import code_commit
 from facegan.config import Config
@@ -101,6 +103,10 @@ def print_plan(request: StudyRequest, flags: CostFlags, *, workers: int = 1) -> 
 def _planned(request: StudyRequest) -> _Planned:
     shared, config = request.shared, request.shared.config
     data = _data(request)
+    if data and shared.study:
+        newest = DataSet(data.uri, data.version, data.sha256)
+        with redirect_stdout(sys.stderr):  # where --json is read, nothing else is printed
+            data = describe_data(data_of_study(newest, StudyStore(storage_uri("--study", shared.study))))
     # The name of the public weights is that of a file, which a plan does not download.
     is_exact = data is not None and config.vgg.weights != "imagenet"
     vgg = {"vgg.weights": "random"} if config.vgg.weights == "imagenet" else {}

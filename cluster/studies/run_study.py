@@ -20,6 +20,7 @@ from cluster.studies.arguments import StudyArguments
 from cluster.studies.cost_flags import CostFlags
 from cluster.studies.progress import show_progress
 from cluster.studies.reuse import copy_finished_trials
+from cluster.studies.study_data import data_of_study
 from cluster.studies.study_store import StudyStore
 from cluster.tracking import start_tracker
 from cluster.tracking.tracker import Tracker
@@ -128,6 +129,8 @@ def prepare(request: StudyRequest) -> PreparedStudy:
     # Data. The VGG-19 weights come first: making the data set can take long, and downloading them can fail.
     weights_name(shared.config.vgg)
     data = prepare_data(shared.source, shared.data, shared.synthetic, shared.ingest.request(shared.config.data.size))
+    if shared.study:
+        data = data_of_study(data, StudyStore(storage_uri("--study", shared.study)))
 
     # Plan: written before the first trial, or compared with the plan of the existing study.
     # A study that grows by seeds keeps its folder, because a plan's id does not depend on its seeds, nor on the precision that

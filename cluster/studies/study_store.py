@@ -58,6 +58,13 @@ class StudyStore:
         if self.location.is_remote and not self.location.exists(PLAN) and self.location.entries():
             raise UserError(f"--study is {str(self.location)!r}: a prefix with other objects under it; name a new prefix")
 
+    def plan(self) -> Plan | None:
+        """The study's plan; None if there is none yet. Raises UserError if it is damaged."""
+        if self.location.is_remote and not self.location.exists(PLAN):
+            return None
+        self.pull()
+        return read_plan(self.folder) if (self.folder / PLAN).exists() else None
+
     def planned(self, plan: Plan) -> Plan | None:
         """The plan that `open` would return; None if there is no study yet.
 
