@@ -43,6 +43,7 @@ from facegan.files import replacing
 from facegan.landmarks.points import POINTS
 
 COPIED_MANIFEST = "manifest.json"
+_ARRAYS = ("offsets", "points", "frames", "boxes")
 
 
 def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
@@ -54,8 +55,6 @@ def local_copy(manifest: Manifest, cache: Path, fetch: Fetch) -> Path:
     folder = _copy_folder(sha256, cache)
     try:
         _make_copy(manifest, folder, fetch)
-    except (UserError, FileNotFoundError):
-        raise
     except OSError as error:
         size = manifest.clips.total("file_bytes") / 1e6
         raise UserError(
@@ -101,12 +100,13 @@ def _copy_folder(sha256: str, cache: Path) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether a copy is complete. It appears in one rename, so the size of the images is checked only against later damage."""
+    """Whether a copy is complete. It appears in one rename, so the sizes of its files are checked only against later damage."""
     try:
-        end = int(np.load(folder / "offsets.npy", mmap_mode="r")[-1])
-        return (folder / "images.bin").stat().st_size == end and (folder / COPIED_MANIFEST).exists()
-    except (FileNotFoundError, ValueError):
+        offsets, *others = (_mapped(folder / f"{name}.npy") for name in _ARRAYS)
+        whole = (folder / "images.bin").stat().st_size == int(offsets[-1]) and (folder / COPIED_MANIFEST).exists()
+    except (OSError, EOFError, ValueError):  # EOFError: an empty file, as a power cut leaves it
         return False
+    return whole and {len(other) for other in others} == {len(offsets) - 1}
 
 
 def _unpack(clips: list[ManifestClip], files: list[Path], into: Path) -> None:
@@ -150,7 +150,7 @@ class CopiedFrames:
     def __init__(self, folder: Path) -> None:
         self._bytes = np.memmap(folder / "images.bin", np.uint8, "r")
         # Mapped too: at 128 pixels the points are a tenth of the data, which each worker would hold for itself.
-        arrays = (_mapped(folder / f"{name}.npy") for name in ("offsets", "points", "frames", "boxes"))
+        arrays = (_mapped(folder / f"{name}.npy") for name in _ARRAYS)
         self._offsets, self.points, self.frame, self.boxes = arrays
 
     def encoded(self, row: int) -> NDArray[np.uint8]:

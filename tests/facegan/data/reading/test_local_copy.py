@@ -141,6 +141,31 @@ def test_a_full_disk_is_one_line_with_the_place_and_the_cure(
     assert len(open_data(data_folder).frame) == 42
 
 
+@pytest.mark.parametrize("name", ["offsets.npy", "points.npy", "frames.npy", "boxes.npy"])
+@pytest.mark.parametrize("left", [0, 60, 200])
+def test_a_copy_of_which_a_file_was_cut_is_made_again(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, left: int
+) -> None:
+    """As after a power cut, which leaves files empty that were not written to the disk yet."""
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
+    whole = open_data(data_folder).points.copy()
+    (path,) = (tmp_path / "data").glob(f"*/{name}")
+    content = path.read_bytes()
+    path.write_bytes(content[:left])
+    assert (open_data(data_folder).points == whole).all()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(("place", "why"), [("a file/here", "Not a directory"), ("/proc/nowhere", "No such file or directory")])
+def test_a_cache_that_cannot_be_written_is_named(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, why: str
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / place))
+    with pytest.raises(UserError, match=rf"{place}/data/.*: {why}, while .* the environment variable FACEGAN_CACHE"):
+        open_data(data_folder)
+
+
 @pytest.mark.parametrize("content", [b"no Parquet file", b""])
 def test_a_file_of_another_program_is_named(data_folder: Path, tmp_path: Path, content: bytes) -> None:
     folder = shutil.copytree(data_folder, tmp_path / "copy")
