@@ -14,7 +14,7 @@ from cluster.datasets.ingest_request import IngestRequest
 from cluster.datasets.moved_people import check_nobody_moves
 from cluster.datasets.progress import show_ingest_progress
 from cluster.datasets.publish import ingested, publish, read_version
-from cluster.datasets.removed import REMOVED, without_removed
+from cluster.datasets.removed import REMOVED, readable_versions, removed_clips, without_removed
 from cluster.datasets.source import clips_of
 from cluster.storage.leftovers import sweep_partials
 from cluster.storage.uri import StorageURI
@@ -56,6 +56,8 @@ def ingest(source: StorageURI, data: StorageURI, request: IngestRequest) -> Data
     _check_records(records, source, request)
     made = publish(records, found, source, data, request)
     _print_result(made, found, source, data)
+    if number and manifest is None:
+        _print_lacking(made, number, data)
     return made
 
 
@@ -166,6 +168,21 @@ def _check_records(records: list[ClipRecord], source: StorageURI, request: Inges
         raise UserError(
             f"--source is {str(source)!r}: {len(quarantined)} of {read} frames are bad, more than "
             f"{request.flags}max_quarantined {request.max_quarantined} allows{first}; correct the source or raise the limit"
+        )
+
+
+def _print_lacking(made: DataSet, damaged: int, data: StorageURI) -> None:
+    """After a repair that replaced a damaged version: which clips of the version before that are not in this one."""
+    versions = readable_versions(data, damaged)
+    newest = max(versions, default=0)
+    before = set(versions[newest].clips.texts("clip")) if newest else set()
+    lacking = sorted(before - set(made.manifest().clips.texts("clip")) - removed_clips(data))
+    if lacking:
+        examples = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+        print(
+            f"         version {damaged} cannot be read; of version {newest} this one lacks {examples}: ingest their sources "
+            "too, with --repair True",
+            flush=True,
         )
 
 

@@ -160,14 +160,17 @@ def _file_of(manifest: Manifest) -> _ManifestFile:
 
 def repair_command(data: str, sources: Iterable[str]) -> str:
     """What to tell a user whose data set is broken: the command that makes the broken clips anew from their sources."""
+    return "repair it with " + _repairs(data, sources)
+
+
+def rebuild_command(data: str, sources: Iterable[str] = ("CLIPS",)) -> str:
+    """What to tell a user whose manifest cannot be read, so that nobody knows the flags, nor mostly the sources."""
+    return f"make a new version with {_repairs(data, sources)}, and the other flags that it was made with"
+
+
+def _repairs(data: str, sources: Iterable[str]) -> str:
     commands = [f"jobs/ingest.py --data {shlex.quote(data)} --source {shlex.quote(source)} --repair True" for source in sources]
-    return "repair it with " + ", and with ".join(commands)
-
-
-def rebuild_command(data: str) -> str:
-    """What to tell a user whose manifest cannot be read, so that nobody knows the sources and the flags it was made with."""
-    command = f"jobs/ingest.py --data {shlex.quote(data)} --source CLIPS --repair True"
-    return f"make a new version with {command} and the other flags that it was made with"
+    return ", and with ".join(commands)
 
 
 def read_manifest(read: ReadFile, key: str, data: str, cure: str = "") -> Manifest:
@@ -176,8 +179,8 @@ def read_manifest(read: ReadFile, key: str, data: str, cure: str = "") -> Manife
     Raises FileNotFoundError if there is no such file, and DamagedManifest if its content or its clip table is damaged, of
     another version or without a single row. Errors of `read` pass.
     """
-    cure = cure or rebuild_command(data)
-    found = _parsed(read(key), data, cure)
+    found = _parsed(read(key), data, cure or rebuild_command(data))
+    cure = cure or rebuild_command(data, found.sources or ("CLIPS",))
     where = f"data set {data!r}: its clip table {found.clips.file}"
     try:
         content = read(found.clips.file)

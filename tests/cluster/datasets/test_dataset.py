@@ -1,5 +1,6 @@
 """One version of a data set on storage."""
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -43,6 +44,39 @@ def test_a_study_reads_its_data_after_the_manifest_was_repaired(
         damaged.unlink()
     assert len(planned.open().frame) == 18
     assert len(planned.quarantine()) == 0
+
+
+@pytest.mark.parametrize("damaged", ["manifest-000002.json", "clips-*.parquet"])
+def test_a_repair_of_a_manifest_says_which_clips_of_other_sources_are_not_in_it(
+    damaged: str,
+    data: Path,
+    source: Path,
+    clips: Path,
+    ingest_job: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A manifest that cannot be read does not say what else it held; a clip table is named by one that knows its sources."""
+    first, other = set(data.glob("clips-*")), tmp_path / "other"
+    shutil.copytree(clips / "1003", other / "1003")
+    (other / "split.json").write_text('{"train": ["1003"]}')
+    ingest_job("--source", other, "--data", data, "--size", 32)
+    (path,) = set(data.glob(damaged)) - first
+    path.write_bytes(b"{")
+    with pytest.raises(UserError, match="make a new version with") as refused:
+        existing(StorageURI(str(data)))
+    sources = [source, other] if damaged.startswith("clips") else ["CLIPS"]
+    commands = (f"jobs/ingest.py --data {data} --source {shlex.quote(str(one))} --repair True" for one in sources)
+    assert f"{', and with '.join(commands)}, and the other flags" in str(refused.value)
+    capsys.readouterr()
+    ingest_job("--source", other, "--data", data, "--size", 32, "--repair", True)
+    said = (
+        "version 2 cannot be read; of version 1 this one lacks 1001, 1002, 5001: ingest their sources too, with --repair True\n"
+    )
+    assert said in capsys.readouterr().out
+    ingest_job("--source", source, "--data", data, "--size", 32, "--repair", True)
+    assert "lacks" not in capsys.readouterr().out
+    assert existing(StorageURI(str(data))).manifest().clips.texts("clip") == ["1001", "1002", "1003", "5001"]
 
 
 @pytest.mark.s3
