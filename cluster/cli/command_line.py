@@ -7,6 +7,7 @@ import io
 import itertools
 import os
 import re
+import select
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from facegan.presets import PRESETS, preset
 
 A = TypeVar("A")
 
+_ENDED_BY_SIGPIPE = 141
+"""What a shell says of a program that the signal ended."""
 _BOX = "╭╮╰╯│─┃ "
 _HELP_LINES = ("For full helptext", "Argument helptext")
 _PREFIX = re.compile(r"Error parsing (?!-)\S+: ")
@@ -34,17 +37,25 @@ def run_job(
     """Parse the command line into `arguments` and call `main`.
 
     A UserError, or a place that may not be written or read, is printed as one line and ends the process with exit code 2; a
-    full disk with 1, Ctrl-C with 130. `continues` says of the arguments whether the same command goes on where an interrupted
-    one stopped.
+    full disk with 1, Ctrl-C with 130, the end of what reads the output, such as `head`, with 141. `continues` says of the
+    arguments whether the same command goes on where an interrupted one stopped.
     """
     job, does_continue = os.path.basename(sys.argv[0]), False
     try:
         args = parse(arguments, description, sys.argv[1:])
         does_continue = continues(args)
         main(args)
+        sys.stdout.flush()
     except UserError as mistake:
         print(f"{job}: {mistake}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        if not _nobody_reads(1):
+            raise
+        if does_continue:
+            print(f"{job}: nobody reads the output any more; run the same command again to continue", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes the rest of its buffer when it ends
+        sys.exit(_ENDED_BY_SIGPIPE)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
             place = UserError(f"{error.filename}: {error.strerror}; change its permissions, or name another place")
@@ -59,6 +70,13 @@ def run_job(
     except KeyboardInterrupt:
         print("interrupted" + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
         sys.exit(130)
+
+
+def _nobody_reads(descriptor: int) -> bool:
+    """Whether a descriptor is the end of a pipe whose other end is closed."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,42 @@ def test_json_without_a_plan_is_for_jobs_with_a_result_as_json() -> None:
     with pytest.raises(UserError, match="--json is True: it goes with --plan True"):
         CostFlags(json=True).check()
     CostFlags(json=True).check(has_json_result=True)
+
+
+_PRINTS = """
+from dataclasses import dataclass
+from cluster.cli.command_line import run_job
+
+@dataclass(frozen=True)
+class Arguments:
+    lines: int = {lines}
+
+def main(args):
+    for _ in range(args.lines):
+        print("a line")
+
+run_job(main, Arguments, "a job", continues=lambda args: {continues})
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+@pytest.mark.parametrize("continues", [False, True])
+def test_a_reader_that_ends_first_is_no_traceback(lines: int, continues: bool) -> None:
+    """As in `jobs/describe.py ... | head`."""
+    read, write = os.pipe()
+    os.close(read)
+    script = ["-c", _PRINTS.format(lines=lines, continues=continues)]
+    done = subprocess.run([sys.executable, *script], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.returncode == 141  # as the shell says of a program that was ended by SIGPIPE
+    goes_on = "-c: nobody reads the output any more; run the same command again to continue\n"
+    assert done.stderr == (goes_on if continues else "")
+
+
+def test_a_broken_connection_is_no_closed_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(args: CostFlags) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("sys.argv", ["job.py"])
+    with pytest.raises(BrokenPipeError):
+        run_job(broken, CostFlags, "a job")
