@@ -1,8 +1,11 @@
 """The Ray task that ingests one clip, unless its files are on storage already."""
 
+import errno
+import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -31,6 +34,7 @@ from facegan.landmarks.finder import FINDERS, LandmarkFinder
 from facegan.training.memory import keep_freed_memory
 
 _SECONDS_BETWEEN_REPORTS = 2.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def ingest_clip(
@@ -44,7 +48,7 @@ def ingest_clip(
     cv2.setNumThreads(1)
     # Each frame's memory is freed and allocated again; asking the system for it costs a page fault per 4 KiB.
     keep_freed_memory()
-    with scratch() as folder:
+    with scratch() as folder, _full_disk_named(folder.parent):
         source_sha256 = _hash_of_before(clip, source, data)
         found = finished(data, clip_key(clip, source_sha256, config)) if source_sha256 else None
         if found is None:
@@ -65,6 +69,20 @@ def ingest_clip(
             elif time.monotonic() - reported > _SECONDS_BETWEEN_REPORTS:
                 reported = time.monotonic()
                 yield step
+
+
+@contextmanager
+def _full_disk_named(home: Path) -> Iterator[None]:
+    """Name the folder of unfinished work where an error says that a disk is full, but not which, as Apache Arrow's does."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename or error.errno not in _FULL:
+            raise
+        raise UserError(
+            f"{home}: {os.strerror(error.errno)}; make room there, or name another disk with the environment variable "
+            "FACEGAN_CACHE"
+        ) from None
 
 
 def _hash_of_before(clip: ClipSource, source: StorageURI, data: StorageURI) -> str:

@@ -1,6 +1,9 @@
 """A failure in the task of a clip names the clip and its file."""
 
 import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import ray
@@ -35,3 +38,16 @@ def test_every_failure_of_a_task_names_the_clip_and_its_file() -> None:
     with pytest.raises(ray.exceptions.RayTaskError) as bug:
         _next_step(task.remote("bug"), CLIP, StorageURI("/faces"))
     assert bug.value.__notes__ == ["in clip 001 (/faces/001/vid.avi)"]
+
+
+def test_a_full_disk_of_unfinished_work_is_named(source: Path, ingest_job: Callable[..., None], tmp_path: Path) -> None:
+    """Apache Arrow does not name the file. A limit on the size of files is hit as the end of a disk is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(UserError, match=rf"^{tmp_path}/cache/scratch: File too large; .* FACEGAN_CACHE$"):
+            ingest_job("--source", source, "--data", tmp_path / "data", "--size", 32)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / "cache" / "scratch").iterdir()) == []
+    ingest_job("--source", source, "--data", tmp_path / "data", "--size", 32)
