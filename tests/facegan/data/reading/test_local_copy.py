@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -148,11 +149,11 @@ def test_a_copy_of_which_a_file_was_cut_is_made_again(
 ) -> None:
     """As after a power cut, which leaves files empty that were not written to the disk yet."""
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
-    whole = open_data(data_folder).points.copy()
+    whole = np.array(open_data(data_folder).points)
     (path,) = (tmp_path / "data").glob(f"*/{name}")
     content = path.read_bytes()
     path.write_bytes(content[:left])
-    assert (open_data(data_folder).points == whole).all()
+    assert np.array_equal(open_data(data_folder).points, whole)
     assert path.read_bytes() == content
 
 
