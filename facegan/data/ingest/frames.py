@@ -51,6 +51,8 @@ def claimed_frames(video: Path) -> int:
     """Number of frames by the header of a video or by the listing of a folder; 0 if the video cannot be read."""
     if video.is_dir():
         return len(_pictures(video))
+    if not video.is_file():  # a pipe would be waited for
+        return 0
     try:
         with _opened(video) as container:
             stream = container.streams.video[0]
@@ -77,6 +79,8 @@ def decode(video: Path) -> Iterator[Frame | BadFrame]:
 
 def _video(path: Path) -> Iterator[NDArray[np.uint8] | str]:
     """The image of each frame, or the reason why it has none."""
+    if not path.is_file():
+        return
     try:
         with _opened(path) as container:
             times = _times(container)
@@ -160,6 +164,8 @@ def _images(folder: Path) -> Iterator[NDArray[np.uint8] | str]:
 
 
 def _picture(path: Path) -> NDArray[np.uint8] | str:
+    if not path.is_file():
+        return UNDECODABLE
     try:
         content = np.fromfile(path, np.uint8)
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None

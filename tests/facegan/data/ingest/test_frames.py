@@ -1,5 +1,8 @@
 """Decoding of videos and of folders of images."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -41,3 +44,20 @@ def test_a_header_that_claims_millions_of_frames_is_not_believed(tmp_path: Path)
     (tmp_path / "vid.avi").write_bytes(content)
     assert 5 <= claimed_frames(tmp_path / "vid.avi") < len(content)
     assert len(list(decode(tmp_path / "vid.avi"))) == 5
+
+
+def test_a_pipe_in_place_of_a_video_or_a_picture_is_not_waited_for(tmp_path: Path) -> None:
+    """Reading one would never end; a process can be ended by the test, a thread in FFmpeg cannot."""
+    os.mkfifo(tmp_path / "vid.avi")
+    (tmp_path / "pictures").mkdir()
+    os.mkfifo(tmp_path / "pictures" / "1.png")
+    cv2.imwrite(str(tmp_path / "pictures" / "2.png"), np.full((8, 8, 3), 2, np.uint8))
+    script = (
+        "import sys; from pathlib import Path; from facegan.data.ingest.frames import claimed_frames, decode\n"
+        "for place in ('vid.avi', 'pictures'):\n"
+        "    found = Path(sys.argv[1], place)\n"
+        "    print(claimed_frames(found), *(getattr(frame, 'reason', frame.number) for frame in decode(found)), sep=', ')"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"0\n2, {UNDECODABLE}, 2\n"
