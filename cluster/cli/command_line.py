@@ -42,6 +42,7 @@ def run_job(
     """
     job, does_continue = os.path.basename(sys.argv[0]), False
     try:
+        _check_utf8(sys.argv[1:])
         args = parse(arguments, description, sys.argv[1:])
         does_continue = continues(args)
         main(args)
@@ -70,6 +71,16 @@ def run_job(
     except KeyboardInterrupt:
         print("interrupted" + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
         sys.exit(130)
+
+
+def _check_utf8(argv: list[str]) -> None:
+    """Raise UserError for an argument with bytes that are no UTF-8, which Python keeps as halves of surrogate pairs."""
+    for argument in argv:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(argument).decode(errors="backslashreplace")
+            raise UserError(f"{shown}: it is not UTF-8, which Ray and object storage need; rename it") from None
 
 
 def _nobody_reads(descriptor: int) -> bool:

@@ -134,6 +134,15 @@ def test_a_wrong_argument_is_refused_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("arguments", [["--data", "f\udcffx"], ["--source", "f\udcffx", "--data", "faces"]])
+def test_a_name_that_is_not_utf_8_is_refused(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray, which takes the whole command line, ends in a traceback."""
+    answer = error_of("ingest", *arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert answer == "ingest.py: f\\xffx: it is not UTF-8, which Ray and object storage need; rename it\n"
+
+
 @pytest.fixture
 def ablate_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
