@@ -1,6 +1,6 @@
 """plan.json: the plan of a study, written before the first trial, extended by seeds, and checked whenever it is read."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from facegan.errors import UserError
@@ -84,6 +84,12 @@ def extended_plan(folder: Path, plan: Plan) -> Plan:
     found = _read(folder)
     if found is None:
         return plan
+    if found.id() != plan.id() and replace(plan, code=found.code).id() == found.id():
+        of_commit = f" (commit {found.commit})" if found.commit else ""
+        raise UserError(
+            f"--study is {str(folder)!r}: it was planned with other code, {found.code}{of_commit}, this is {plan.code}; "
+            "go back to that code, or name another folder"
+        )
     if found.id() != plan.id():
         raise UserError(
             f"--study is {str(folder)!r}: it belongs to another plan ({found.id()}, this one is {plan.id()}); "

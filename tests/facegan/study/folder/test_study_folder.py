@@ -11,6 +11,7 @@ import pytest
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.study.design.analysis_plan import PlanChange, default_analysis, looks_until
+from facegan.study.design.plan import trial_key
 from facegan.study.folder.study_folder import open_study, read_plan
 from facegan.study.folder.trial_folder import trial_folder
 from tests.facegan.study.design.designs import design, figure2_plan, plan_of
@@ -42,6 +43,19 @@ def test_a_study_of_another_plan_is_refused(tiny: Config, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="another plan"):
         open_study(tmp_path, figure2_plan(tiny.override({"loss.pixel": 9.0})))
     assert (tmp_path / "plan.json").read_bytes() == before
+
+
+def test_a_study_of_other_code_is_named_as_such(tiny: Config, tmp_path: Path) -> None:
+    """Its arguments are the same, so it is no cure to give them."""
+    plan, code = figure2_plan(tiny), "123456789abc"
+    keys = [trial_key(trial.config, plan.vgg, plan.data, code, plan.budget) for trial in plan.trials]
+    trials = tuple(replace(trial, key=key) for trial, key in zip(plan.trials, keys, strict=True))
+    open_study(tmp_path, replace(plan, code=code, commit="abc1234", trials=trials))
+    said = rf"planned with other code, {code} \(commit abc1234\), this is {plan.code}; go back to that code, or name another"
+    with pytest.raises(UserError, match=said):
+        open_study(tmp_path, plan)
+    with pytest.raises(UserError, match="another plan"):
+        open_study(tmp_path, figure2_plan(tiny.override({"loss.pixel": 9.0})))
 
 
 def test_a_study_grows_by_seeds_and_keeps_every_trial(tiny: Config, tmp_path: Path) -> None:
