@@ -50,10 +50,7 @@ class DataSet:
         try:
             return read_manifest(StorageURI(self.uri).read, manifest_key(self.version), self.uri)
         except FileNotFoundError:
-            missing = manifest_key(self.version)
-            reason = UserError(
-                f"data set {self.uri!r}: {missing} is missing; put the data set back, or {rebuild_command(self.uri)}"
-            )
+            reason = self._missing()
         except DamagedManifest as damage:
             reason = damage
         location = StorageURI(self.uri)
@@ -61,6 +58,15 @@ class DataSet:
             if manifest_hash(other) == self.sha256:
                 return other
         raise reason
+
+    def _missing(self) -> UserError:
+        newest, missing = newest_number(StorageURI(self.uri)), manifest_key(self.version)
+        if newest > self.version:
+            return UserError(
+                f"data set {self.uri!r}: version {self.version} is gone ({missing} was deleted); use version {newest} in a new "
+                f"study, --data {self.uri}"
+            )
+        return UserError(f"data set {self.uri!r}: {missing} is missing; put the data set back, or {rebuild_command(self.uri)}")
 
     def open(self) -> "FaceData":
         """The data, from this node's copy, which the first process of the node downloads, or from the clips that it keeps.

@@ -45,11 +45,17 @@ def readable_versions(data: StorageURI, newest: int) -> dict[int, Manifest]:
 
 
 def version_lines(data: StorageURI, newest: int) -> list[str]:
-    """For the console: which older versions are gone, because they held clips that were removed since."""
+    """For the console: which older versions are gone, because they held clips that were removed since.
+
+    A version whose manifest is not there was pruned, and is not named.
+    """
     gone, versions, lines = removed_clips(data), readable_versions(data, newest), []
+    there = {entry.key for entry in data.entries("manifest-")}
     for version in range(1, newest):
-        if version not in versions:
-            lines.append(f"version {version} cannot be checked: its manifest is missing or cannot be read")
+        if version not in versions and manifest_key(version) in there:
+            lines.append(f"version {version} cannot be checked: its manifest cannot be read")
+        elif version not in versions:
+            continue
         elif held := sorted(gone.intersection(versions[version].clips.texts("clip"))):
             lines.append(f"version {version} is gone: it held {', '.join(held)}")
     return lines

@@ -228,7 +228,7 @@ def test_a_damaged_quarantine_table_stops_an_extension_and_its_cure_works(
 def test_a_repair_with_other_crops_is_refused(data: Path, source: Path, ingest_job: Job) -> None:
     with pytest.raises(UserError, match="size 32 there, 64 here"):
         ingest_job("--data", data, "--source", source, "--repair", True, "--size", 64)
-    with pytest.raises(UserError, match="it only checks --data"):
+    with pytest.raises(UserError, match="--verify True works on --data alone: leave --source out"):
         ingest_job("--data", data, "--source", source, "--verify", True)
 
 
