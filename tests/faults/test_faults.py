@@ -30,8 +30,9 @@ def undisturbed(study: Study, folder: Path) -> dict[str, Any]:
 
 def test_a_study_killed_in_each_phase_has_the_results_of_an_undisturbed_one(tmp_path: Path) -> None:
     study = Study(tmp_path / "killed", ("--arms", "full", *LENGTH))
-    told = kill_in_each_phase(study, random.Random(1))
+    told = kill_in_each_phase(study, random.Random(3))
     assert [line.partition(":")[0] for line in told] == ["ingest", "training", "scoring", "conclusion"]
+    assert any(": worker " in line for line in told) and study.said("trial ") and "raylet" not in study.console.read_text()
     assert study.trials() == undisturbed(study, tmp_path / "whole")
     assert study.left_behind() == []
 
