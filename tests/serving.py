@@ -8,6 +8,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psutil
+
 
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
@@ -32,6 +34,13 @@ def wait_for_answer(url: str, server: "subprocess.Popen[bytes]", log: Callable[[
         else:
             return
     raise AssertionError(f"{url} does not answer: {log()[-2000:]}")
+
+
+def listening_addresses(pid: int) -> set[str]:
+    """The addresses on which a process and its descendants listen."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    sockets = [socket for process in family for socket in process.net_connections("inet")]
+    return {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
 
 
 @contextmanager

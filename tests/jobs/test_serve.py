@@ -22,7 +22,7 @@ from facegan.study.folder.trial_folder import trial_folder
 from jobs.serve import Serve, main
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.live_study import live_study
-from tests.serving import mocked_aws
+from tests.serving import listening_addresses, mocked_aws
 
 pytestmark = pytest.mark.slow  # starts a job
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,7 @@ def test_the_page_is_written_served_and_ended_by_ctrl_c(data_folder: Path, tiny:
     assert lines, job.communicate()[1]
     with urllib.request.urlopen(lines[-1].split()[1], timeout=10) as page:
         assert b"<title>What each term draws</title>" in page.read()
+    assert listening_addresses(job.pid) == {"127.0.0.1"}
     job.send_signal(signal.SIGINT)
     rest, errors = job.communicate(timeout=30)
     assert (job.returncode, rest.strip(), errors) == (0, "ended", "")

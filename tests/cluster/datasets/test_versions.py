@@ -75,7 +75,7 @@ def test_a_study_on_a_version_that_was_deleted_is_told_so(
 ) -> None:
     (data / "removed" / "1002").unlink()  # otherwise that is the reason
     ingest_job("--data", data, "--versions", "prune")
-    with pytest.raises(UserError, match=r"version 1 is gone \(manifest-000001.json was deleted\); use version 3 in a new study"):
+    with pytest.raises(UserError, match=r"version 1 is gone \(manifest-000001.json was deleted\); use version 3"):
         three_versions.open()
     capsys.readouterr()
     ingest_job("--data", data, "--versions", "list")
@@ -93,7 +93,7 @@ def test_a_version_that_cannot_be_read_is_listed_and_deleted(
     assert sorted(path.name for path in data.glob("manifest-*")) == ["manifest-000003.json"]
 
 
-def test_nothing_is_deleted_where_the_newest_version_cannot_be_read(three_versions: DataSet, data: Path, ingest_job: Job) -> None:
+def test_nothing_is_deleted_where_the_newest_cannot_be_read(three_versions: DataSet, data: Path, ingest_job: Job) -> None:
     (data / "manifest-000003.json").write_text("{")
     before = files(data)
     with pytest.raises(UserError, match="its manifest is damaged"):

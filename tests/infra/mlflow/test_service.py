@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from cluster.storage.uri import StorageURI
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
-from tests.serving import free_port, wait_for_answer
+from tests.serving import free_port, listening_addresses, wait_for_answer
 
 ROOT = Path(__file__).parents[3]
 STORE = "s3://faces/mlflow"
@@ -103,7 +103,8 @@ def test_new_head_serves_the_runs_of_the_backup(bucket: None, units: dict[str, s
     (first := tmp_path / "first").mkdir()
     (second := tmp_path / "second").mkdir()
     assert "no backup" in run_line(line(service, "ExecStartPre"), first)
-    with serving(service, first) as (uri, _):
+    with serving(service, first) as (uri, server):
+        assert listening_addresses(server.pid) == {"127.0.0.1"}
         client = MlflowClient(uri)
         run = client.create_run(client.create_experiment("kept")).info.run_id
         client.log_text(run, "an artifact", "note.txt")
