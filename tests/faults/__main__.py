@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import cluster  # sets variables before Ray is imported
+from cluster.storage.uri import StorageURI
 from tests.cluster.storage.proxy import Fault
 from tests.faults import outages
 from tests.faults.kills import Outcome, differences, kill_in_each_phase, killed
@@ -57,7 +58,11 @@ class _Table:
         self.row("a node is lost, another joins", outages.a_node_is_lost)
         self.row("MLflow is killed", outages.mlflow_dies)
         self.row("the disk is full, room is made", outages.disk_is_full)
-        self.damage()
+        self.row("the disk of the local copies is full, room is made", outages.cache_is_full)
+        self.row("a node is to be taken back, and is", outages.node_is_taken_back)
+        self.damage("a shard is damaged", StorageURI(str(self.root / "damaged")))
+        with outages.bucket():
+            self.damage("a shard is damaged on S3", StorageURI("s3://lab/damaged"))
         for name, fault, seconds in (
             ("S3 answers 503 for a minute", Fault(status=503), 60.0),
             ("S3 closes connections for 20 s", Fault(lost=True), 20.0),
@@ -86,13 +91,15 @@ class _Table:
         assert study.end() == 0
         return outcome
 
-    def damage(self) -> None:
+    def damage(self, name: str, place: StorageURI) -> None:
         # A data set that is named: one that is made from clips in the same job is repaired by it without a word.
-        copy = shutil.copytree(self.data, self.root / "damaged")
-        environment = {"FACEGAN_CACHE": str(self.root / "empty-cache")}
-        study = _study(self.root, "damage", ("--data", str(copy), *FULL), environment=environment)
-        outcome = outages.a_shard_is_damaged(study, copy)
-        print(f"| a shard is damaged | {outcome.seen} | {outcome.seconds:.0f} | 0 | nothing |", flush=True)
+        for path in (path for path in self.data.rglob("*") if path.is_file()):
+            place.write(path.relative_to(self.data).as_posix(), path.read_bytes())
+        environment = {"FACEGAN_CACHE": str(self.root / f"cache of {name}")}
+        study = _study(self.root, name, ("--data", str(place), *FULL), environment=environment)
+        outcome = outages.a_shard_is_damaged(study, place)
+        self.same(study, name)
+        print(f"| {name} | {outcome.seen} | {outcome.seconds:.0f} | 0 | nothing |", flush=True)
 
     def diverges(self) -> None:
         arguments = ("--data", str(self.data), *FULL, "--loss.pixel", "1e38")

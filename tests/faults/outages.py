@@ -11,14 +11,16 @@ from pathlib import Path
 import psutil
 from ray.cluster_utils import Cluster
 
+from cluster.storage.uri import StorageURI
 from tests.cluster.storage.proxy import Fault, Proxy, proxy_to
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.cluster.tracking.test_reconnecting import server as mlflow_server
-from tests.faults.kills import Outcome
-from tests.faults.lab import Study
+from tests.faults.kills import Outcome, killed
+from tests.faults.lab import LENGTH, Study
 from tests.serving import free_port, mocked_aws
 
 ROOT = Path(__file__).parents[2]
+CHECKPOINT_EVERY = int(LENGTH[LENGTH.index("--checkpoint_every") + 1])
 
 
 @contextmanager
@@ -59,35 +61,76 @@ def mlflow_dies(study: Study) -> Outcome:
     return Outcome(said, time.monotonic() - began, 0)
 
 
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A disk of so many bytes at a folder. Needs root."""
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "faults", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def make_room(folder: Path) -> None:
+    """Let a small disk be a larger one."""
+    subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
+
+
 def disk_is_full(study: Study) -> Outcome:
     """Give the study a disk of one megabyte, then a larger one, and run the same command. Needs root."""
-    study.study.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "faults", str(study.study)], check=True)
-    try:
+    with small_disk(study.study, "1m"):
         study.start()
         assert study.end() == 1
         said = study.console.read_text().splitlines()[-1]
         kept = sum(study.kept().values())
-        subprocess.run(["mount", "-o", "remount,size=200m", str(study.study)], check=True)
+        make_room(study.study)
         before = study.trained()
         study.start()
         took = study.until(lambda: study.trained() != before)
         assert study.end() == 0
         shown = study.folder / "kept"
         subprocess.run(["cp", "-a", str(study.study), str(shown)], check=True)
-    finally:
-        subprocess.run(["umount", str(study.study)], check=True)
     study.study.rmdir()
     shown.rename(study.study)
     return Outcome(said, took, sum(before.values()) - kept)
 
 
-def a_shard_is_damaged(study: Study, data: Path) -> Outcome:
+def cache_is_full(study: Study) -> Outcome:
+    """Give the local copies of data sets a disk of 16 kB, then a larger one, and run the same command. Needs root."""
+    cache = study.folder / "cache"
+    study.environment = {"FACEGAN_CACHE": str(cache)}
+    with small_disk(cache, "16k"):
+        study.start()
+        assert study.end() in (1, 2)
+        said = study.console.read_text().splitlines()[-1]
+        make_room(cache)
+        study.start()
+        took = study.until(lambda: sum(study.trained().values()) > 0)
+        assert study.end() == 0
+    return Outcome(said, took, 0)
+
+
+def node_is_taken_back(study: Study) -> Outcome:
+    """Tell the workers, as a spot node is told, that their node ends soon, and then kill one between two usual checkpoints."""
+    notice = study.folder / "notice"
+    study.environment = {"FACEGAN_NOTICE": str(notice)}
+    study.start()
+    study.until(lambda: sum(study.trained().values()) > 0)
+    notice.touch()
+    study.until(lambda: any(images % CHECKPOINT_EVERY for images in study.kept().values()))
+    outcome = killed(study, "worker")
+    notice.unlink()
+    assert study.end() == 0
+    return outcome
+
+
+def a_shard_is_damaged(study: Study, data: StorageURI) -> Outcome:
     """Flip a byte of a clip before this machine has a copy of it; run the printed cure, and the same command."""
-    shard = next(iter(sorted((data / "clips").glob("*.parquet"))))
-    content = bytearray(shard.read_bytes())
+    shard = next(entry.key for entry in data.entries("clips/") if entry.key.endswith(".parquet"))
+    content = bytearray(data.read(shard))
     content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
+    data.write(shard, bytes(content))
     study.start()
     code = study.end()
     said = study.console.read_text().splitlines()[-1]
