@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.cli.command_line import run_job
 from cluster.storage.uri import StorageURI
 from cluster.studies.trial_store import TrialStore
 from facegan.config import Config
@@ -119,15 +120,21 @@ def test_a_study_in_a_bucket_is_drawn_from_its_checkpoints(
     assert [arm["label"] for arm in source["arms"]] == ["-Cons.", "-Pixel", "Full"]
 
 
-def test_a_mistake_is_one_line_and_leaves_nothing(data_folder: Path, tiny: Config, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    data_folder: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     live_study(tmp_path / "study", tiny, data_folder)
     before = {path.name for path in tmp_path.iterdir()}
+    monkeypatch.chdir(tmp_path)
     for arguments, text in (
         (["study", "--arms", "no_pixl"], "did you mean 'no_pixel'"),
         (["study", "--driving", "nowhere.mp4"], "--driving is 'nowhere.mp4': no such file or folder"),
         (["study", "--source", "study/plan.json"], "not a file that can be read here"),
     ):
-        done = run(tmp_path, *arguments)
-        assert done.returncode == 2 and done.stderr.startswith("reenact.py: ") and done.stderr.count("\n") == 1
-        assert text in done.stderr
+        monkeypatch.setattr(sys, "argv", ["reenact.py", *arguments])
+        with pytest.raises(SystemExit) as end:
+            run_job(main, Reenact, "a job")
+        error = capsys.readouterr().err
+        assert end.value.code == 2 and error.startswith("reenact.py: ") and error.count("\n") == 1
+        assert text in error
     assert {path.name for path in tmp_path.iterdir()} == before
