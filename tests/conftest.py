@@ -16,6 +16,8 @@ from facegan.synthetic.clips import write_synthetic
 
 # Ray reads it when it is imported, which some test files do before the package `cluster`.
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+# Where it is set, each of the hundreds of processes that tests start would compile the whole project.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TINY = {
     "data.size": 32,

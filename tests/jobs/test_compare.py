@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,7 @@ def compare(jobs: Any, *arguments: str, code: int) -> dict[str, Any]:
     return found
 
 
-def test_a_change_that_does_nothing_is_equal_and_no_run_is_trained_twice(
-    jobs_in: Callable[[Path], Any], tmp_path: Path
-) -> None:
-    jobs = jobs_in(tmp_path)
+def test_a_change_that_does_nothing_is_equal_and_no_run_is_trained_twice(jobs: Any, tmp_path: Path) -> None:
     # On a CPU TF32 is not used, so the arms are the same.
     found = compare(jobs, "--change", "optim.tf32=False", code=EXIT_CODES["equal"])
     assert (found["outcome"], found["seeds"], found["people"]) == ("equal", 3, 2)

@@ -1,7 +1,6 @@
 """A study is priced, ends at its limit with a valid report, and goes on under a higher one."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ def summary(jobs: Any) -> Any:
     return json.loads((jobs.study() / "summary.json").read_text())
 
 
-def test_a_study_ends_at_its_limit_and_goes_on(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
-    jobs = jobs_in(tmp_path)
+def test_a_study_ends_at_its_limit_and_goes_on(jobs: Any, tmp_path: Path) -> None:
     planned = json.loads(jobs.run("ablate", *SMALL, "--plan", "True", "--json", "True", "--probe_seconds", "1"))
     estimate = planned["estimate"]
     assert estimate["trials"] == 2 and not (tmp_path / "studies").exists()
@@ -40,7 +38,7 @@ def test_a_study_ends_at_its_limit_and_goes_on(jobs_in: Callable[[Path], Any], t
     assert "Not complete." not in (jobs.study() / "report.html").read_text()
 
     # A plan of the same study finds nothing to do; one of another length takes this study's times.
-    assert "nothing left to train" in jobs.run("ablate", *SMALL, "--plan", "True")
-    other = ("--arms", "no_pixel", "full", "--images", "32", "--plan", "True", "--rates_from", "studies/priced")
-    page = jobs.run("ablate", *other)
+    assert "nothing left to train" in jobs.plan("ablate", *SMALL)
+    other = ("--arms", "no_pixel", "full", "--images", "32", "--rates_from", "studies/priced")
+    page = jobs.plan("ablate", *other)
     assert "speed    measured in priced, 2 arms" in page and "scoring" in page and "ASSUMED, as on" not in page
