@@ -24,6 +24,14 @@ def local_ray() -> Iterator[None]:
     ray.shutdown()
 
 
+@pytest.fixture(scope="module")
+def one_cpu() -> Iterator[None]:
+    """The same with one CPU: trials run one after the other in one worker, which imports torch once."""
+    start_ray(1)
+    yield
+    ray.shutdown()
+
+
 @pytest.fixture
 def idle_head() -> Iterator[Cluster]:
     """A cluster whose head has no CPUs for tasks; this process is connected to it. Tests add worker nodes."""

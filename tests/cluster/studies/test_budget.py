@@ -1,14 +1,11 @@
 """A budget of seconds: a run ends at the first report after it, counts across restarts, and stops on all ranks together."""
 
-import os
-import socket
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from cluster.datasets.dataset import existing
@@ -24,9 +21,10 @@ from facegan.study.design.arms import choose_design
 from facegan.study.design.budget import choose_budget
 from facegan.study.design.plan import make_plan
 from facegan.study.folder.trial_folder import TrialFolder, trial_folder
-from facegan.training.state import new_state
 from facegan.trial import Report, TrialRun, run_trial
+from tests.cluster.studies.one_rank import one_rank
 from tests.planning import PLANNED_DATA
+from tests.serving import free_port
 
 CPU = torch.device("cpu")
 
@@ -111,22 +109,9 @@ def test_a_run_killed_during_scoring_trains_no_further(
     assert folder.state().images == 24
 
 
-def _rank(rank: int, world: int, port: int, config: Config, out: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
-    dist.init_process_group("gloo", rank=rank, world_size=world)
-    state = new_state(config, CPU)
-    state.seconds = 4.0 + rank
-    answers = [trial._is_over(state, seconds) for seconds in (4.5, 5.5)]
-    Path(f"{out}{rank}").write_text(str(answers))
-    dist.destroy_process_group()
-
-
 @pytest.mark.slow
 def test_ranks_whose_clocks_differ_stop_at_the_same_step(endless: Config, tmp_path: Path) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    spawn(_rank, args=(2, port, endless, str(tmp_path / "answers")), nprocs=2)
+    spawn(one_rank, args=(2, free_port(), endless, str(tmp_path / "answers")), nprocs=2)
     assert [(tmp_path / f"answers{rank}").read_text() for rank in (0, 1)] == ["[True, False]"] * 2
 
 

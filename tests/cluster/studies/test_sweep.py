@@ -20,7 +20,7 @@ from facegan.training.checkpoint import branch
 from facegan.training.start_conditions import start_conditions
 from tests.planning import PLANNED_DATA
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_cpu")]
 
 
 def plan(config: Config, *arms: str) -> Plan:
