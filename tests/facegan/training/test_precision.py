@@ -60,7 +60,9 @@ def test_bfloat16_keeps_losses_and_weights_in_float32_and_near_their_values(tiny
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # TorchInductor uses what torch deprecates
 @pytest.mark.skipif(not shutil.which("g++"), reason="TorchInductor needs a C++ compiler")
-def test_compiled_networks_compute_the_same(tiny: Config) -> None:
+def test_compiled_networks_compute_the_same(tiny: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each kind of layer once: the C++ compiler takes seconds for each level.
+    monkeypatch.setattr("facegan.nets.generator.LEVELS", 1)
     pixel_only = {f"loss.{term}": float(term == "pixel") for term in TERMS}
     # The dense first layer is what a GPU uses, where compiling may pay; it also compiles in half of the time.
     shape = {"model.maps": "points", "model.first_layer": "dense", "model.head": "colour"}
