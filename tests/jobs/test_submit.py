@@ -40,7 +40,7 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     environment = jobs_in(scratch).environment() | token | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     environment["PATH"] = f"{ROOT / '.venv' / 'bin'}:{environment['PATH']}"
-    start = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}", "--num-cpus=2"]
+    start = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}", "--num-cpus=1"]
     start += ["--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--temp-dir={scratch}"]
     # The agent that accepts jobs has a fixed default port and does not start if another Ray uses it.
     start += [f"--dashboard-agent-listen-port={free_port()}", "--object-store-memory=200000000", "--disable-usage-stats"]
@@ -106,11 +106,11 @@ def ray_job(head: Head, *words: str) -> str:
 
 
 def test_a_job_can_be_listed_stopped_and_continued(
-    head: Head, clips: Path, jobs_in: Callable[[Path], Any], tmp_path: Path
+    head: Head, data_folder: Path, jobs_in: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     """With `--no-wait` the caller disconnects, as a laptop does that goes to sleep."""
     smallest = jobs_in(tmp_path).command("ablate")[2:]
-    where = ["--source", str(clips), "--data", str(tmp_path / "data"), "--study", str(tmp_path / "study")]
+    where = ["--data", str(data_folder), "--study", str(tmp_path / "study")]
     job = ["python", "jobs/ablate.py", *smallest, *where, "--arms", "full", "--images", "800"]
     found = re.search(r"raysubmit_\w+", submit(head, job, "--no-wait").stdout)
     assert found
