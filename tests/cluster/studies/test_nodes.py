@@ -49,9 +49,15 @@ def running(folders: list[TrialFolder]) -> int:
     return sum(folder.state().state == "RUNNING" for folder in folders)
 
 
-def test_a_node_that_joins_later_is_used(idle_head: Cluster, tiny: Config, data_folder: Path, tmp_path: Path) -> None:
+def test_a_node_that_joins_later_is_used(
+    idle_head: Cluster, tiny: Config, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Soon after it has joined, so that fewer trials have to be left by then.
+    monkeypatch.setattr("cluster.studies.tune_callbacks._LOOK_EVERY_SECONDS", 0.5)
     idle_head.add_node(num_cpus=1)
-    study = plan(tiny.override({"images": 320}), (0, 1, 2), "no_pixel", "no_feature", "no_consistency", "full")
+    study = plan(
+        tiny.override({"images": 320, "checkpoint_every": 32}), (0, 1), "no_pixel", "no_feature", "no_consistency", "full"
+    )
     folders = [trial_folder(tmp_path, trial) for trial in study.trials]
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(sweep, study, tmp_path, data_folder)
@@ -60,7 +66,7 @@ def test_a_node_that_joins_later_is_used(idle_head: Cluster, tiny: Config, data_
         until(lambda: running(folders) == 2 or ended.done())
         assert not ended.done()
         ended.result()
-    assert [folder.state().state for folder in folders] == ["COMPLETED"] * 12
+    assert [folder.state().state for folder in folders] == ["COMPLETED"] * 8
 
 
 def _has_more_images(folder: TrialFolder, before: int, ended: "Future[None]") -> bool:
@@ -85,7 +91,7 @@ def test_lost_nodes_are_no_failures_of_a_trial(
 ) -> None:
     """A trial that may fail once loses two nodes."""
     monkeypatch.setattr("cluster.studies.sweep.RETRIES", 1)
-    study = plan(tiny.override({"images": 960, "checkpoint_every": 32}), (0,), "full")
+    study = plan(tiny.override({"images": 480, "checkpoint_every": 32}), (0,), "full")
     folder = trial_folder(tmp_path, study.trials[0])
     node = idle_head.add_node(num_cpus=1)
     with ThreadPoolExecutor(1) as pool:
