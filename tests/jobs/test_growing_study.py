@@ -1,8 +1,6 @@
 """A study that is given more seeds, and one that adds seeds until it is answered."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +20,7 @@ SQUARE = (
 )
 
 
-def test_more_seeds_reuse_every_finished_trial(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
-    jobs = jobs_in(tmp_path)
+def test_more_seeds_reuse_every_finished_trial(jobs: Any) -> None:
     jobs.run("ablate", *SQUARE, "--seeds", "0")
     before = {path: path.stat().st_mtime_ns for path in jobs.study().glob("trials/*/scores.json")}
     output = jobs.run("ablate", *SQUARE, "--seeds", "until-answered", "--max_seeds", "4")
@@ -37,9 +34,8 @@ def test_more_seeds_reuse_every_finished_trial(jobs_in: Callable[[Path], Any], t
     assert (jobs.study() / "runs.parquet").stat().st_size > 1000
 
 
-def test_a_fraction_is_extended_by_its_fold_over(jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_a_fraction_is_extended_by_its_fold_over(jobs: Any) -> None:
     """The report says that an estimate has several names, and the flag that it prints trains what tells them apart."""
-    jobs = jobs_in(tmp_path)
     half = ["--design", "fraction", "--fraction", "half", "--factors", "pixel", "perceptual", "identity", "--images", "16"]
     output = jobs.run("ablate", *half)
     (step,) = [line for line in output.splitlines() if line.startswith("next     --extend")]
@@ -47,7 +43,7 @@ def test_a_fraction_is_extended_by_its_fold_over(jobs_in: Callable[[Path], Any],
     assert "(4 runs, " in step and "3 effects of one or two factors have several names" in step
     assert "--extend fold-over" in (jobs.study() / "report.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in jobs.study().glob("trials/*/scores.json")}
-    price = json.loads(jobs.run("ablate", *half, *flags, "--plan", "True", "--json", "True", "--probe_seconds", "0"))
+    price = json.loads(jobs.plan("ablate", *half, *flags, "--json", "True", "--probe_seconds", "0"))
     assert price["estimate"]["trials"] == 4
     jobs.run("ablate", *half, *flags)
     assert len(before) == 4 and {path: path.stat().st_mtime_ns for path in before} == before
