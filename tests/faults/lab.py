@@ -53,7 +53,7 @@ class Study:
 
     def start(self) -> None:
         """Start the job; the same command each time."""
-        jobs = Jobs(self.folder)
+        jobs = Jobs(self.folder, cpus=1)
         with self.console.open("ab") as sink:
             self.job = subprocess.Popen(
                 jobs.command("ablate", "--study", self.location or str(self.study), *self.arguments),
