@@ -46,11 +46,11 @@ def test_two_workers_compute_the_losses_of_one_process(
 
 
 def test_a_search_stops_candidates_and_trains_the_best_again_beside_the_configured_weights(
-    jobs_in: Callable[[Path], Any], data_folder: Path, tmp_path: Path
+    jobs_in: Callable[..., Any], data_folder: Path, tmp_path: Path
 ) -> None:
     """Two arms, proposed by TPE in two generations; and the same command again changes nothing."""
-    jobs = jobs_in(tmp_path)
-    flags = ["--data", str(data_folder), "--study", "study", "--cpus_per_trial", "1", "--images", "216"]
+    jobs = jobs_in(tmp_path, data_folder, cpus=1)
+    flags = ["--study", "study", "--images", "216"]
     flags += ["--arms", "full", "no_feature", "--candidates", "6", "--generation", "4", "--sampler", "tpe", "--seeds", "1", "2"]
     flags += ["--space", "loss.pixel=1..100", "optim.generator_lr=1e-5..1e-2"]
     output = jobs.run("search", *flags)
@@ -84,5 +84,5 @@ def test_a_search_stops_candidates_and_trains_the_best_again_beside_the_configur
     # Nothing is trained again.
     rows = {path: path.stat().st_mtime_ns for path in tmp_path.glob("study*/trials/*/metrics.jsonl")}
     jobs.run("search", *flags)
-    assert jobs.run("search", *flags, "--plan", "True").count("nothing left to train") == 2
+    assert jobs.plan("search", *flags).count("nothing left to train") == 2
     assert rows == {path: path.stat().st_mtime_ns for path in tmp_path.glob("study*/trials/*/metrics.jsonl")}
