@@ -67,9 +67,9 @@ def kill_after_a_checkpoint(jobs: Any) -> None:
 
 
 def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
-    bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path
+    bucket: None, jobs_in: Callable[..., Any], tmp_path: Path
 ) -> None:
-    jobs = jobs_in(tmp_path / "here")
+    jobs = jobs_in(tmp_path / "here", cpus=1)
     jobs.folder.mkdir()
     kill_after_a_checkpoint(jobs)
     states = [json.loads(STUDY.read(e.key))["state"] for e in STUDY.entries("trials/") if e.key.endswith("/state.json")]
@@ -99,11 +99,15 @@ def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
     assert objects(STUDY, f"trials/{trial['key']}/")["metrics.jsonl"] == first["metrics.jsonl"]
 
 
-def test_a_search_on_s3_ends_at_its_limit_with_finalists(bucket: None, jobs_in: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_a_search_on_s3_ends_at_its_limit_with_finalists(
+    bucket: None, jobs_in: Callable[..., Any], data_folder: Path, tmp_path: Path
+) -> None:
     """The first limit is too small, and says which one would do; with that one not all candidates are begun."""
-    jobs = jobs_in(tmp_path / "here")
+    jobs = jobs_in(tmp_path / "here", cpus=1)
     jobs.folder.mkdir()
-    search = [*MORE, "--images", "72", "--candidates", "200", "--seeds", "1", "--cpus_per_trial", "1", "--probe_seconds", "1"]
+    for path in (p for p in data_folder.rglob("*") if p.is_file()):
+        StorageURI("s3://lab/set").write(path.relative_to(data_folder).as_posix(), path.read_bytes())
+    search = [*MORE[2:], "--images", "72", "--candidates", "200", "--seeds", "1", "--probe_seconds", "1"]
     command = jobs.command("search", *search, "--max_hours", "0.001")
     done = subprocess.run(command, cwd=jobs.folder, env=jobs.environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()[-1:]) == 1, done.stderr[-2000:]
