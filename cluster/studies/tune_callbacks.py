@@ -15,8 +15,9 @@ from facegan.study.folder.trial_folder import reason_of
 RETRIES = 2
 """How often a trial that failed is started again. The loss of its node is no failure."""
 _LOOK_EVERY_SECONDS = 5.0
-# How Ray says that an actor died with its node, or without it; it is the only place where the driver finds it.
-_NODE_DIED, _PROCESS_DIED = "its node has died", "its worker process has died"
+# How Ray says that an actor died with its node, or without it; it is the only place where the driver finds it. Where a node is
+# shut down, the connection is closed before Ray misses the node; a worker that dies alone is told of by its node.
+_NODE_DIED, _PROCESS_DIED = ("its node has died", "The actor is temporarily unavailable"), "its worker process has died"
 
 
 class TrialFailures(tune.Callback):  # type: ignore[misc]
@@ -30,7 +31,7 @@ class TrialFailures(tune.Callback):  # type: ignore[misc]
 
     def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
         error = _last_error(trial)
-        if _NODE_DIED in error:
+        if any(sign in error for sign in _NODE_DIED):
             trial.run_metadata.num_failures -= 1
             self._say(trial, "lost its node, starts again from its checkpoint on another one")
         else:

@@ -147,7 +147,6 @@ def a_shard_is_damaged(study: Study, data: StorageURI) -> Outcome:
 
 def a_node_is_lost(study: Study) -> Outcome:
     """A node of a cluster dies while it trains, and another one joins."""
-    frozen: list[psutil.Process] = []
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "dashboard_port": free_port()})
     try:
         node = cluster.add_node(num_cpus=1)
@@ -155,18 +154,16 @@ def a_node_is_lost(study: Study) -> Outcome:
         study.start()
         study.until(lambda: sum(study.kept().values()) > 0)
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        # A worker whose raylet is killed would go on for a while, which one on a lost node does not.
-        frozen = raylet.children(recursive=True)
-        for process in frozen:
-            process.suspend()
-        raylet.kill()
+        # All at once: a worker whose raylet is killed would go on for a while, and a raylet would tell of a killed worker.
+        workers = raylet.children(recursive=True)
+        raylet.suspend()
+        for process in (*workers, raylet):
+            process.kill()
         trained, kept, resumed = study.trained(), study.kept(), study.resumed()
         cluster.add_node(num_cpus=1)
         took = study.until(lambda: study.resumed() != resumed and sum(study.trained().values()) > sum(kept.values()))
         assert study.end() == 0
     finally:
-        for process in frozen:
-            process.kill()
         cluster.shutdown()
     return Outcome(study.said("trial "), took, sum(trained[key] - kept.get(key, 0) for key in trained))
 
