@@ -36,6 +36,8 @@ def test_the_page_is_written_served_and_ended_by_ctrl_c(data_folder: Path, tiny:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A background job of a shell ignores SIGINT, and its children inherit this; the tests may run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert job.stdout is not None
     lines = []
