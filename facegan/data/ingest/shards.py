@@ -150,7 +150,8 @@ def _encode(image: NDArray[np.uint8], config: IngestConfig) -> bytes:
 
 
 def decode_image(encoded: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[size, size, 3] uint8 RGB: the image in the bytes of a JPEG or PNG file, [bytes] uint8."""
+    """[size, size, 3] uint8 RGB: the image in the bytes of a JPEG or PNG file, [bytes] uint8. Raises ValueError."""
     image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
-    assert image is not None, "a hash-checked row does not decode"
+    if image is None:
+        raise ValueError("neither a JPEG nor a PNG file")
     return np.asarray(image, np.uint8)

@@ -72,8 +72,15 @@ class FaceData:
         return {name: np.arange(*spans[name]) for name in names}
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """The image of a row: [size, size, 3] uint8 RGB."""
-        return decode_image(self.encoded(row))
+        """The image of a row: [size, size, 3] uint8 RGB. Raises UserError if its file was damaged on this machine."""
+        content = self.encoded(row)
+        try:
+            return decode_image(content)
+        except ValueError as damage:
+            place = cache_folder() / "data"
+            raise UserError(
+                f"an image in {place} is damaged ({damage}): remove that folder, and the data are copied again"
+            ) from None
 
     def encoded(self, row: int) -> NDArray[np.uint8]:
         """The image of a row as it is stored: the bytes of a JPEG or PNG file, [bytes] uint8."""

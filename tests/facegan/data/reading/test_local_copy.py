@@ -157,6 +157,20 @@ def test_a_copy_of_which_a_file_was_cut_is_made_again(
     assert path.read_bytes() == content
 
 
+def test_images_that_were_overwritten_are_named_and_the_cure_works(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy is checked when it is made; reading all of it at each start would take as long as copying it."""
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
+    whole = open_data(data_folder).image(0).copy()
+    (path,) = (tmp_path / "data").glob("*/images.bin")
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(UserError, match=rf"an image in {tmp_path}/data is damaged .*: remove that folder"):
+        open_data(data_folder).image(0)
+    shutil.rmtree(tmp_path / "data")
+    assert (open_data(data_folder).image(0) == whole).all()
+
+
 @pytest.mark.parametrize(("place", "why"), [("a file/here", "Not a directory"), ("/proc/nowhere", "No such file or directory")])
 def test_a_cache_that_cannot_be_written_is_named(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, why: str
