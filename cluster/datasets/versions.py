@@ -29,7 +29,8 @@ def prune_versions(data: StorageURI) -> None:
     """Delete all versions of a data set but the newest, with the files that it does not name, and print what was deleted.
 
     No ingest should run beside it, since it may take up a file of an old version. Manifests go last, so that running it again
-    completes it. Raises UserError if the newest version cannot be read.
+    completes it. Files that only a version names whose manifest cannot be read are not known, and stay. Raises UserError if the
+    newest version cannot be read.
     """
     newest = existing(data)
     needed = _files_of(newest.manifest())

@@ -221,5 +221,5 @@ def _shortened(note: str) -> str:
     """The first lines of a note of several lines, as many as MLflow keeps of a tag, and where the others are."""
     if len(note) <= MAX_TAG_VAL_LENGTH:
         return note
-    ending = "\n\nThe rest is in report.html, under Artifacts."
+    ending = "\n\nThe rest is in the files under Artifacts."
     return note[: MAX_TAG_VAL_LENGTH - len(ending) + 1].rpartition("\n")[0] + ending

@@ -102,11 +102,10 @@ def _copy_folder(sha256: str, cache: Path) -> Path:
 def _is_whole(folder: Path) -> bool:
     """Whether a copy is complete. It appears in one rename, so the sizes of its files are checked only against later damage."""
     try:
-        offsets, *others = (_mapped(folder / f"{name}.npy") for name in _ARRAYS)
-        whole = (folder / "images.bin").stat().st_size == int(offsets[-1]) and (folder / COPIED_MANIFEST).exists()
+        offsets, *_ = [_mapped(folder / f"{name}.npy") for name in _ARRAYS]  # a file that was cut cannot be mapped
+        return (folder / "images.bin").stat().st_size == int(offsets[-1]) and (folder / COPIED_MANIFEST).exists()
     except (OSError, EOFError, ValueError):  # EOFError: an empty file, as a power cut leaves it
         return False
-    return whole and {len(other) for other in others} == {len(offsets) - 1}
 
 
 def _unpack(clips: list[ManifestClip], files: list[Path], into: Path) -> None:

@@ -86,10 +86,12 @@ def kill_all(raylet: psutil.Process) -> None:
 
 
 @pytest.fixture
-def lost_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Ray that is started after this sees within seconds that a node is lost."""
-    monkeypatch.setenv("RAY_health_check_period_ms", "300")
-    monkeypatch.setenv("RAY_health_check_failure_threshold", "3")
+def lost_soon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a Ray that is started after this sees within seconds that a node is lost, in place of 15 seconds."""
+    if request.param:
+        monkeypatch.setenv("RAY_health_check_period_ms", "300")
+        monkeypatch.setenv("RAY_health_check_failure_threshold", "3")
+    return bool(request.param)
 
 
 def lose_nodes(
@@ -111,8 +113,9 @@ def lose_nodes(
     assert trial.state().state == "COMPLETED"
 
 
+@pytest.mark.parametrize("lost_soon", [True, False], indirect=True, ids=["silent", "shut down"])
 def test_lost_nodes_are_no_failures_of_a_trial(
-    lost_soon: None,
+    lost_soon: bool,
     idle_head: Cluster,
     tiny: Config,
     data_folder: Path,
@@ -120,23 +123,10 @@ def test_lost_nodes_are_no_failures_of_a_trial(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A trial that may fail once loses two nodes."""
+    """A trial that may fail once loses two nodes. Where one is shut down, its connections close before Ray misses it."""
     monkeypatch.setattr("cluster.studies.sweep.RETRIES", 1)
-    lose_nodes([kill_raylet, kill_all], idle_head, tiny, data_folder, tmp_path)
-    assert capfd.readouterr().out.count("Full seed 0 lost its node, starts again from its checkpoint on another one") == 2
-
-
-def test_nodes_that_were_shut_down_are_no_failures_of_a_trial(
-    idle_head: Cluster,
-    tiny: Config,
-    data_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    """Its worker's connection is closed seconds before Ray misses the node, and nothing says why."""
-    monkeypatch.setattr("cluster.studies.sweep.RETRIES", 1)
-    lose_nodes([kill_all, kill_all], idle_head, tiny, data_folder, tmp_path)
+    losses = [kill_raylet, kill_all] if lost_soon else [kill_all, kill_all]
+    lose_nodes(losses, idle_head, tiny, data_folder, tmp_path)
     assert capfd.readouterr().out.count("Full seed 0 lost its node, starts again from its checkpoint on another one") == 2
 
 

@@ -88,7 +88,7 @@ def test_a_tracker_started_again_continues_its_runs_and_sends_nothing_twice(
     note = runs["study"].data.tags["mlflow.note.content"]
     tracker.finish("\n".join(f"- line {number}" for number in range(4000)), {})
     long = client.get_run(runs["study"].info.run_id).data.tags["mlflow.note.content"]
-    assert 7900 < len(long) <= 8000 and long.endswith("\n\nThe rest is in report.html, under Artifacts.")
+    assert 7900 < len(long) <= 8000 and long.endswith("\n\nThe rest is in the files under Artifacts.")
     assert re.fullmatch(r"- line \d+", long.splitlines()[-3]), "lines are whole"
     assert note == f"[Scores and curves of all arms]({tracker.view})\n\nthe *note*"
     assert [link for _, link in links_to_views(client, client.tracking_uri)] == [tracker.view], "the view is replaced"
