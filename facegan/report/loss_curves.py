@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
@@ -24,6 +25,12 @@ _END_SHARE = 0.1
 """Share of the rows whose mean is the value at the end of training."""
 _COLUMNS = 4
 _LEGEND_COLUMNS = 5
+_NUMBERS = 8
+"""Number of arms up to which the bars' values are written above them."""
+_WIDTH, _LEFT, _RIGHT, _GAP = 14.0, 0.8, 0.2, 0.75
+"""Widths in inches: of the figure, of its margins, and between panels."""
+_LEGEND_LINE, _HEAD, _BARS, _PANEL, _FOOT = 0.27, 0.35, 3.0, 2.05, 0.58
+"""Heights in inches: of a line of the legend, of a title, of the bars, of a panel, and of an axis with its label."""
 
 
 ClockName = Literal["seconds", "images"]
@@ -83,26 +90,50 @@ def active_terms(plan: Plan) -> list[str]:
     return [term for term in TERMS if any(term in trial.config.loss.active() for trial in plan.trials)]
 
 
-def losses_figure(study: Path, plan: Plan, clock_key: ClockName = "seconds") -> Figure:
-    """Bars of each term at the end of training, above a panel for each term with its curve over 'seconds' or 'images'."""
-    lines, terms = curves(study, plan), active_terms(plan)
-    panels = _panels(lines, terms)
-    rows = -(-len(panels) // _COLUMNS)
-    figure = Figure(figsize=(14, 4.6 + 2.9 * rows), dpi=100, facecolor="white", layout="constrained")
-    grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[1.5, *[1.0] * rows])
-    _draw_bars(figure.add_subplot(grid[0, :]), lines, terms)
-    _legend(figure, lines)
-    clock = _clock(lines, clock_key)
-    for i, (metric, title) in enumerate(panels.items()):
-        axes = figure.add_subplot(grid[1 + i // _COLUMNS, i % _COLUMNS])
-        _draw_panel(axes, lines, metric, title, clock)
-    return figure
+class LossesFigure:
+    """Bars of each term at the end of training, above a panel for each term with its curve over 'seconds' or 'images'.
+
+    The places of all axes are fixed: measuring every label to find them takes longer than drawing.
+    """
+
+    def __init__(self, study: Path, plan: Plan) -> None:
+        self._lines, terms = curves(study, plan), active_terms(plan)
+        panels = _panels(self._lines, terms)
+        rows, legend = -(-len(panels) // _COLUMNS), -(-len(self._lines) // _LEGEND_COLUMNS)
+        height = 0.1 + _LEGEND_LINE * legend + _HEAD + _BARS + _FOOT + rows * (_HEAD + _PANEL + _FOOT)
+        self.figure = Figure(figsize=(_WIDTH, height), dpi=100, facecolor="white")
+        _legend(self.figure, self._lines)
+        width = _WIDTH - _LEFT - _RIGHT
+        top = height - 0.1 - _LEGEND_LINE * legend - _HEAD
+        _draw_bars(_axes(self.figure, _LEFT, top, width, _BARS), self._lines, terms)
+        top -= _BARS + _FOOT + _HEAD
+        each = (width + _GAP) / _COLUMNS
+        self._panels = []
+        for i, (metric, title) in enumerate(panels.items()):
+            row, column = divmod(i, _COLUMNS)
+            below = top - row * (_PANEL + _FOOT + _HEAD)
+            axes = _axes(self.figure, _LEFT + column * each, below, each - _GAP, _PANEL)
+            self._panels.append(_Panel(axes, self._lines, metric, title))
+
+    def over(self, clock: ClockName) -> Figure:
+        """The figure with its curves over this clock; the same object each time."""
+        axis = _clock(self._lines, clock)
+        for panel in self._panels:
+            panel.draw_over(axis)
+        return self.figure
+
+
+def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place in inches from the figure's left and lower edge."""
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, (top - height) / up, width / across, height / up))
 
 
 def write_losses_figure(study: Path, plan: Plan) -> None:
     """Draw losses.png, over training time, and losses_images.png, over training images, into the study folder."""
-    losses_figure(study, plan).savefig(study / "losses.png")
-    losses_figure(study, plan, "images").savefig(study / "losses_images.png")
+    drawn = LossesFigure(study, plan)
+    drawn.over("seconds").savefig(study / "losses.png")
+    drawn.over("images").savefig(study / "losses_images.png")
 
 
 def _panels(lines: Sequence[Curve], terms: Sequence[str]) -> dict[str, str]:
@@ -125,10 +156,13 @@ def _draw_bars(axes: Axes, lines: Sequence[Curve], terms: Sequence[str]) -> None
         offset = (i - (len(drawn) - 1) / 2) * width
         for t, value in enumerate(row):
             _draw_bar(axes, t + offset, width, value, floor, line.colour)
+            if value is not None and len(drawn) <= _NUMBERS:
+                axes.text(t + offset, value + 0.04, f"{value:.1f}", ha="center", va="bottom", fontsize=9)
     axes.set_xticks(range(len(terms)), [term.replace("_", "\n") for term in terms], fontsize=11)
     axes.set_ylim(floor, ceiling)
     axes.set_ylabel("log10 of the loss, unweighted", fontsize=11)
     axes.set_title("Each loss term at the end of training (mean over the last tenth of training)", loc="left", fontsize=13)
+    axes.set_title("\u00d7  not computed: the arm leaves this term out", loc="right", fontsize=11, color=_ABSENT)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -137,11 +171,11 @@ def _legend(figure: Figure, lines: Sequence[Curve]) -> None:
         Line2D([], [], color=line.colour, ls=line.style, lw=3, label=line.label + ("" if line.runs else " (no rows)"))
         for line in lines
     ]
-    absent = Line2D([], [], color=_ABSENT, marker="x", ls="", label="not computed: the arm leaves this term out")
     figure.legend(
-        handles=[*handles, absent],
-        loc="outside upper left",
-        ncols=min(len(handles) + 1, _LEGEND_COLUMNS),
+        handles=handles,
+        loc="upper left",
+        borderaxespad=0.2,
+        ncols=min(len(handles), _LEGEND_COLUMNS),
         handlelength=4.5,  # long enough to tell dashes from dots
         frameon=False,
         fontsize=12,
@@ -153,27 +187,42 @@ def _draw_bar(axes: Axes, x: float, width: float, value: float | None, floor: fl
         axes.plot([x], [floor + 0.15], "x", color=_ABSENT)
         return
     axes.bar([x], [value - floor], width * 0.92, bottom=floor, color=colour)
-    axes.text(x, value + 0.04, f"{value:.1f}", ha="center", va="bottom", fontsize=9)
 
 
-def _draw_panel(axes: Axes, lines: Sequence[Curve], metric: str, title: str, clock: _Clock) -> None:
-    for line in lines:
-        along, mean, least, greatest = line.series(metric, clock.key)
-        marker = "o" if metric.endswith("/face_error") else ""
-        axes.plot(along / clock.unit, mean, line.style, color=line.colour, marker=marker, ms=3, lw=1.5)
-        if len(line.runs) > 1 and along.size:  # an empty band would make a logarithmic axis start at 0
-            axes.fill_between(along / clock.unit, least, greatest, color=line.colour, alpha=0.18, lw=0)
-    if metric.startswith("loss/"):
-        _make_logarithmic(axes)
-    if metric == "discriminator/accuracy":
-        axes.set_ylim(0, 1)
-        axes.axhline(0.5, color="#999999", lw=0.8)
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlim(0, clock.end)
-    axes.set_xlabel(clock.label)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.grid(color="#dddddd", lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+class _Panel:
+    """The curves of one metric, whose horizontal axis can be changed."""
+
+    def __init__(self, axes: Axes, lines: Sequence[Curve], metric: str, title: str) -> None:
+        self._axes, self._metric = axes, metric
+        self._drawn = [(line, *self._draw(line)) for line in lines]
+        axes.autoscale(axis="x", enable=False)
+        if metric.startswith("loss/"):
+            _make_logarithmic(axes)
+        if metric == "discriminator/accuracy":
+            axes.set_ylim(0, 1)
+            axes.axhline(0.5, color="#999999", lw=0.8)
+        axes.set_title(title, loc="left", fontsize=11)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.grid(color="#dddddd", lw=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+
+    def _draw(self, line: Curve) -> tuple[Line2D, FillBetweenPolyCollection | None]:
+        along, mean, least, greatest = line.series(self._metric, "images")
+        marker = "o" if self._metric.endswith("/face_error") else ""
+        (curve,) = self._axes.plot(along, mean, line.style, color=line.colour, marker=marker, ms=3, lw=1.5)
+        if len(line.runs) == 1 or not along.size:  # an empty band would make a logarithmic axis start at 0
+            return curve, None
+        return curve, self._axes.fill_between(along, least, greatest, color=line.colour, alpha=0.18, lw=0)
+
+    def draw_over(self, clock: _Clock) -> None:
+        """Move the curves to this clock."""
+        for line, curve, band in self._drawn:
+            along, _, least, greatest = line.series(self._metric, clock.key)
+            curve.set_xdata(along / clock.unit)
+            if band is not None:
+                band.set_data(along / clock.unit, least, greatest)
+        self._axes.set_xlim(0, clock.end)
+        self._axes.set_xlabel(clock.label)
 
 
 def _make_logarithmic(axes: Axes) -> None:
