@@ -20,6 +20,9 @@ PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Without bytecode every process of a job compiles every module again, for half a second.
 unexport PYTHONDONTWRITEBYTECODE
 
+# As in tests/conftest.py, but before the tests' own process imports numpy.
+test test-fast faults: export OMP_NUM_THREADS := 1
+
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done

@@ -18,6 +18,8 @@ from facegan.synthetic.clips import write_synthetic
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 # Where it is set, each of the hundreds of processes that tests start would compile the whole project.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Threads of so small networks wait for each other, which takes most of the CPU time where other processes run beside them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TINY = {
     "data.size": 32,
