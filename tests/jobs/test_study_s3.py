@@ -19,6 +19,8 @@ from facegan.records import parse_record
 from facegan.study.folder.study_folder import read_plan
 from facegan.study.search.results import SEARCH, SearchResult
 from facegan.trial import TrialRun, run_trial
+from jobs.status import Status
+from jobs.status import main as print_status
 from tests.cluster.storage.s3_environment import s3_client, s3_environment
 from tests.serving import mocked_aws
 
@@ -69,17 +71,20 @@ def kill_after_a_checkpoint(jobs: Any) -> None:
 def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
     bucket: None, jobs_in: Callable[..., Any], tmp_path: Path
 ) -> None:
+    """A second seed is added by the command that resumes it."""
     jobs = jobs_in(tmp_path / "here", cpus=1)
     jobs.folder.mkdir()
     kill_after_a_checkpoint(jobs)
     states = [json.loads(STUDY.read(e.key))["state"] for e in STUDY.entries("trials/") if e.key.endswith("/state.json")]
     assert states == ["RUNNING"]
     (rows,) = [STUDY.read(e.key) for e in STUDY.entries("trials/") if e.key.endswith("/metrics.jsonl")]
-    output = jobs.run("ablate", *MORE, *LENGTH)
+    output = jobs.run("ablate", *MORE, *LENGTH, "--seeds", "0", "1")
     assert "report   s3://lab/studies/one/report.html" in output
     assert {"plan.json", "summary.json", "report.html", "figure2.png", "references.json"} <= set(objects(STUDY, ""))
-    (trial,) = json.loads(STUDY.read("summary.json"))["trials"]
-    assert trial["state"] == "COMPLETED"
+    summary = json.loads(STUDY.read("summary.json"))
+    assert [change["what"] for change in summary["study"]["analysis"]["changes"]] == ["seed 1 added"]
+    trial, added = summary["trials"]
+    assert [(found["seed"], found["state"]) for found in (trial, added)] == [(0, "COMPLETED"), (1, "COMPLETED")]
     plan = read_plan(StudyStore(STUDY).folder)
     whole = StudyStore(StorageURI(str(tmp_path / "whole")))
     with whole.trial(trial["key"]) as alone:
@@ -89,18 +94,11 @@ def test_a_killed_study_on_s3_has_the_results_of_an_uninterrupted_one(
     # A run from the start would have written the first rows again, with other times.
     upto_checkpoint = [row for row in rows.splitlines() if json.loads(row)["images"] <= 32]
     assert STUDY.read(f"trials/{trial['key']}/metrics.jsonl").splitlines()[:4] == upto_checkpoint
-    first = objects(STUDY, f"trials/{trial['key']}/")
-    assert reproducible_results(first) == reproducible_results(files)
-    # A second seed is added; the rows of the first, which hold the time of day, are still those of its only training.
-    jobs.run("ablate", *MORE, *LENGTH, "--seeds", "0", "1")
-    summary = json.loads(STUDY.read("summary.json"))
-    assert [(found["seed"], found["state"]) for found in summary["trials"]] == [(0, "COMPLETED"), (1, "COMPLETED")]
-    assert summary["study"]["analysis"]["changes"] == [{"what": "seed 1 added", "results_seen": 1}]
-    assert objects(STUDY, f"trials/{trial['key']}/")["metrics.jsonl"] == first["metrics.jsonl"]
+    assert reproducible_results(objects(STUDY, f"trials/{trial['key']}/")) == reproducible_results(files)
 
 
 def test_a_search_on_s3_ends_at_its_limit_with_finalists(
-    bucket: None, jobs_in: Callable[..., Any], data_folder: Path, tmp_path: Path
+    bucket: None, jobs_in: Callable[..., Any], data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The first limit is too small, and says which one would do; with that one not all candidates are begun."""
     jobs = jobs_in(tmp_path / "here", cpus=1)
@@ -128,8 +126,9 @@ def test_a_search_on_s3_ends_at_its_limit_with_finalists(
     assert "of 200 candidates were begun" in STUDY.read("report.html").decode()
 
     # The bucket alone says where it is; and the same command trains nothing, also with a higher limit.
-    command = [*jobs.command("status")[:2], candidates.uri, "--json", "True"]
-    status = json.loads(subprocess.run(command, env=jobs.environment(), capture_output=True, check=True, timeout=600).stdout)
+    capsys.readouterr()
+    print_status(Status(study=candidates.uri, json=True))
+    status = json.loads(capsys.readouterr().out)
     assert status["search"]["arms"][0]["candidates"][finalist.number]["is_finalist"]
     before = {entry.key: entry.tag for place in (candidates, STUDY) for entry in place.entries("trials/")}
     jobs.run("search", *search, "--max_hours", "9")
