@@ -76,10 +76,10 @@ def discrimination(embeddings: NDArray[np.float64], rows: NDArray[np.int64], peo
 
 def roc_area(same: NDArray[np.float64], different: NDArray[np.float64]) -> float:
     """Area under the ROC curve: the probability that a value of `same` is above one of `different`, ties counting half."""
-    from sklearn.metrics import roc_auc_score  # its import takes a second, and not every user of this module needs it
-
-    labels = np.concatenate([np.ones(len(same)), np.zeros(len(different))])
-    return float(roc_auc_score(labels, np.concatenate([same, different])))
+    # As scikit-learn's roc_auc_score, whose import takes longer than all of a study's reference rows.
+    ordered = np.sort(different)
+    below = np.searchsorted(ordered, same, "left") + np.searchsorted(ordered, same, "right")
+    return float(below.mean() / (2 * len(different)))
 
 
 def equal_error(same: NDArray[np.float64], different: NDArray[np.float64]) -> tuple[float, float]:
