@@ -161,7 +161,7 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
             # Tune reads result.json to match an error to its trial.
             callbacks=[
                 JsonLoggerCallback(),
-                TrialFailures(_names(todo, plan)),
+                TrialFailures(_names(todo, plan), lambda keys: sum(_state(study, by_key[key]).images for key in keys)),
                 GrowWithCluster(generator, trial_resources),
             ],
             verbose=0,
@@ -210,7 +210,11 @@ def _names(trials: list[Trial], plan: Plan) -> dict[str, str]:
 
 
 def _states(trials: list[Trial], study: Path) -> list[TrialState]:
-    return [trial_folder(study, trial).state() for trial in trials]
+    return [_state(study, trial) for trial in trials]
+
+
+def _state(study: Path, trial: Trial) -> TrialState:
+    return trial_folder(study, trial).state()
 
 
 def _groups(todo: list[Trial], size: int) -> list[list[str]]:

@@ -1,6 +1,7 @@
 """What the driver does at events of Ray Tune: say what failed, use nodes that join later, and start what fits."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from facegan.study.folder.trial_folder import reason_of
 
 RETRIES = 2
 """How often a trial that failed is started again. The loss of its node is no failure."""
+_LOSSES = 3
+"""The third loss of a node in a row without one more image is a failure, and so is each after it: something else is wrong then,
+such as a trial that takes its node down."""
 _LOOK_EVERY_SECONDS = 5.0
 # How Ray says that an actor died with its node, or without it; it is the only place where the driver finds it. Where a node is
 # shut down, the connection is closed before Ray misses the node; a worker that dies alone is told of by its node.
@@ -23,22 +27,33 @@ _NODE_DIED, _PROCESS_DIED = ("its node has died", "The actor is temporarily unav
 class TrialFailures(tune.Callback):  # type: ignore[misc]
     """Counts failures of trials, and prints each in a line in place of Tune's traces; `names` has the trials' names by key.
 
-    A trial that lost its node starts again without being counted as failed, however often that happens.
+    A trial that lost its node starts again without being counted as failed, as long as it trains further in between. `images`
+    says how many images the trials with some keys have trained.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
+    def __init__(self, names: Mapping[str, str], images: Callable[[Sequence[str]], int]) -> None:
+        self._names, self._images = names, images
+        self._failures, self._trained, self._losses = Counter[str](), Counter[str](), Counter[str]()
 
     def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
-        error = _last_error(trial)
-        if any(sign in error for sign in _NODE_DIED):
-            trial.run_metadata.num_failures -= 1
+        error, key = _last_error(trial), trial.trial_id
+        if _lost_its_node(error) and self._losses_without_an_image(trial) < _LOSSES:
+            # Ray leaves some of them uncounted itself.
+            trial.run_metadata.num_failures = self._failures[key]
             self._say(trial, "lost its node, starts again from its checkpoint on another one")
         else:
             self._say(trial, f"failed {self._times(trial)}, starts again from its checkpoint: {_reason(error)}")
+        self._failures[key] = trial.num_failures
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: object) -> None:
         self._say(trial, f"failed {self._times(trial)}, is given up: {_reason(_last_error(trial))}")
+
+    def _losses_without_an_image(self, trial: TuneTrial) -> int:
+        """How many losses in a row came without an image more than at any loss before, with this one."""
+        key, images = trial.trial_id, self._images(trial.config["keys"])
+        self._losses[key] = 0 if images > self._trained[key] else self._losses[key] + 1
+        self._trained[key] = max(images, self._trained[key])
+        return self._losses[key]
 
     def _times(self, trial: TuneTrial) -> str:
         return f"{trial.num_failures} of {RETRIES + 1} times"
@@ -87,7 +102,13 @@ def _last_error(trial: TuneTrial) -> str:
     return text.rpartition("Failure # ")[2]
 
 
+def _lost_its_node(error: str) -> bool:
+    return any(sign in error for sign in _NODE_DIED)
+
+
 def _reason(error: str) -> str:
+    if _lost_its_node(error):
+        return "its node was lost or not reached, again before it had trained further"
     if _PROCESS_DIED in error:
         return "its process ended without an error, as when it is killed or the node has no memory left"
     return reason_of(Exception(error)) if error else "the reason could not be written"

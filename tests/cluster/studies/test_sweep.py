@@ -1,15 +1,18 @@
 """Trials on Ray Tune: an error makes a trial FAILED, a loss that is not finite DIVERGED, and the others continue."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
+from ray.tune.experiment import Trial as TuneTrial
 
 from cluster.datasets.dataset import DataSet, existing
 from cluster.runtime.resource_flags import TrialResources
 from cluster.storage.uri import StorageURI
 from cluster.studies.study_store import StudyStore
 from cluster.studies.sweep import run_sweep
+from cluster.studies.tune_callbacks import TrialFailures
 from facegan.config import Config
 from facegan.errors import UserError
 from facegan.study.analysis.parity import check_parity
@@ -46,6 +49,33 @@ def test_a_trial_with_an_error_is_failed_with_its_reason(tiny: Config, tmp_path:
     state = trial_folder(tmp_path, broken.trials[0]).state()
     assert state.state == "FAILED"
     assert "no_such_data" in state.error
+
+
+def test_a_trial_that_loses_each_node_before_it_trains_is_given_up(
+    tiny: Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It would start again without end. The error has the words that Ray has for such a node."""
+    broken, gone = plan(tiny, "full"), DataSet(str(tmp_path / "The actor is temporarily unavailable"), 1, "0" * 64)
+    run_sweep(broken, StudyStore(StorageURI(str(tmp_path / "study"))), gone, TrialResources(1, None))
+    assert trial_folder(tmp_path / "study", broken.trials[0]).state().state == "FAILED"
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("trial ")]
+    lost, again, last = lines[:2], lines[2:4], lines[4:]
+    assert all("lost its node, starts again" in line for line in lost)
+    assert ["failed 1 of 3" in again[0], "failed 2 of 3" in again[1]] == [True, True]
+    assert len(last) == 1 and "failed 3 of 3 times, is given up: its node was lost or not reached, again before" in last[0]
+
+
+def test_losses_of_nodes_count_only_without_an_image_more() -> None:
+    trained = iter([8, 8, 8, 16, 16, 8, 16])
+    failures = TrialFailures({"key": "Full seed 0"}, lambda _: next(trained))
+    counts = []
+    lost = TuneTrial("train", config={"keys": ["key"]}, stub=True, storage=None)
+    for _ in range(7):
+        lost.run_metadata.num_failures += 1  # as Tune does before it tells of a failure
+        with patch("cluster.studies.tune_callbacks._last_error", return_value="its node has died"):
+            failures.on_trial_recover(0, [lost], lost)
+        counts.append(lost.num_failures)
+    assert counts == [0, 0, 0, 0, 0, 0, 1]
 
 
 def test_a_diverged_trial_is_a_result_and_the_others_continue(tiny: Config, data_folder: Path, tmp_path: Path) -> None:
