@@ -15,6 +15,7 @@ from cluster.studies.run_study import (
     PreparedStudy,
     RunTrials,
     StudyRequest,
+    exit_if_all_diverged,
     exit_if_trials_failed,
     prepare,
     run_study,
@@ -44,7 +45,7 @@ def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, .
     """Search, print what was found, and train the finalists of each arm again with these seeds.
 
     Returns the folder and the plan of the finalists' study, None if the search came to a limit of its cost. Exits with code 1
-    if trials failed.
+    if trials failed, or all candidates diverged.
     """
     study = prepare(_of_candidates(request))
     with study.store.only_driver():
@@ -58,6 +59,7 @@ def run_search(request: StudyRequest, run_trials: RunTrials, seeds: tuple[int, .
         return None
     print("\n".join(search_lines(result)), end="\n\n", flush=True)
 
+    exit_if_all_diverged(read_plan(study.store.folder), study.store)
     again = _of_finalists(request, result, seeds)
     _keep_rates(study.store.folder, again.arms)
     spent = read_spending(study.store.folder)

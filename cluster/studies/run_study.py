@@ -39,9 +39,9 @@ from facegan.study.design.analysis_plan import AnalysisPlan, default_analysis
 from facegan.study.design.arms import Arm, Factor
 from facegan.study.design.budget import Budget
 from facegan.study.design.candidates import SearchSettings
-from facegan.study.design.plan import Plan, make_plan
+from facegan.study.design.plan import Plan, Trial, make_plan
 from facegan.study.folder.study_folder import PLAN
-from facegan.study.folder.trial_folder import trial_folder
+from facegan.study.folder.trial_folder import TrialState, trial_folder
 from facegan.study.search.results import SEARCH, SearchResult
 from facegan.training.precision import Precision, choose_precision
 
@@ -105,7 +105,7 @@ class PreparedStudy:
 def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]:
     """Run a study and print its results; returns the study's folder on this machine and its plan.
 
-    Exits with code 1 if trials failed, after everything else has been written.
+    Exits with code 1 if trials failed, or all of them diverged, after everything else has been written.
     """
     started = time.monotonic()
     study = prepare(request)
@@ -119,6 +119,7 @@ def run_study(request: StudyRequest, run_trials: RunTrials) -> tuple[Path, Plan]
     print(f"figures  {study.shown_path}/plane.png  {study.shown_path}/figure2.png  {study.shown_path}/losses.png")
     print("\n".join(tracked), flush=True)
     exit_if_trials_failed(plan, study.store)
+    exit_if_all_diverged(plan, study.store)
     return study.store.folder, plan
 
 
@@ -270,10 +271,25 @@ def _send_to_tracker(plan: Plan, store: StudyStore, tracker: Tracker, summary: S
 
 def exit_if_trials_failed(plan: Plan, store: StudyStore) -> None:
     """Name the trials that failed and exit with code 1, if there are any."""
-    states = {trial: trial_folder(store.folder, trial).state() for trial in plan.trials}
-    failed = {trial: state for trial, state in states.items() if state.state == "FAILED"}
+    failed = {trial: state for trial, state in _states(plan, store).items() if state.state == "FAILED"}
     for trial, state in failed.items():
         print(f"FAILED   trial {trial.key} ({trial.arm}): {state.error}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} trials failed; run the same command again to retry them", file=sys.stderr)
         sys.exit(1)
+
+
+def exit_if_all_diverged(plan: Plan, store: StudyStore) -> None:
+    """Say so and exit with code 1, if all trials diverged: there is no result then."""
+    states = list(_states(plan, store).values())
+    if all(state.state == "DIVERGED" for state in states):
+        print(
+            f"no result: {'the run' if len(states) == 1 else f'all {len(states)} runs'} diverged ({states[0].error}); "
+            "lower that weight or the learning rates, --loss.* or --optim.*, in a new study",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+def _states(plan: Plan, store: StudyStore) -> dict[Trial, TrialState]:
+    return {trial: trial_folder(store.folder, trial).state() for trial in plan.trials}
