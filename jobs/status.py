@@ -1,6 +1,6 @@
-"""Say how far a study is, from its folder or bucket alone: arms, trials, rate, time left, failures; of a search the candidates.
+"""Say how far a study is, from its folder or bucket: arms, trials, rate, time left, failures; of a search the candidates.
 
-Needs no cluster.
+Says too which version of which data set it rests on, and whether that can still be used. Needs no cluster.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Annotated
 import tyro
 
 from cluster.cli.command_line import run_job
+from cluster.datasets.dataset import DataSet, planned_data
+from cluster.storage.objects import Unreachable
 from cluster.storage.uri import storage_uri
 from cluster.studies.study_store import StudyStore
 from facegan.errors import UserError
@@ -46,14 +48,26 @@ def main(args: Status) -> None:
         plan = read_plan(store.folder, "the study", location=args.study)
         status = study_status(plan, store.folder, store.job_since(), store.has_job())
         search = summarise_search(plan, store.folder) if plan.search else None
+        data = planned_data(plan)
+        gone = _why_gone(data)
         if args.json:
-            print(json.dumps({**asdict(status), "search": search and asdict(search)}), flush=True)
+            about = {**data.to_dict(), "gone": gone}
+            print(json.dumps({**asdict(status), "search": search and asdict(search), "data": about}), flush=True)
         else:
             lines = [*status_lines(status), *(["", *search_lines(search)] if search else [])]
+            lines += ["", f"data     {gone or f'{data.uri}, version {data.version}'}"]
             print("\n".join(lines), end="\n\n" if args.watch else "\n", flush=True)
         if not args.watch or _has_ended(status):
             return
         time.sleep(args.watch)
+
+
+def _why_gone(data: DataSet) -> str:
+    """Why the study's version of its data cannot be used, or cannot be checked; empty if it can be used."""
+    try:
+        return data.why_gone()
+    except Unreachable as silent:
+        return f"{data.uri}, version {data.version}, which cannot be checked: {silent}"
 
 
 def _has_ended(status: StudyStatus) -> bool:

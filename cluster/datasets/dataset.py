@@ -118,6 +118,22 @@ class DataSet:
                 f"use the newest version in a new study, --data {self.uri}"
             )
 
+    def why_gone(self) -> str:
+        """Why no new process can open this version, in one line; empty if one can.
+
+        Reads little: a listing of removed clips, and the manifest if there are some or if it is missing. Raises Unreachable if
+        the server does not answer.
+        """
+        try:
+            self.check_not_removed()
+            if not StorageURI(self.uri).exists(manifest_key(self.version)):
+                self.manifest()
+        except Unreachable:
+            raise
+        except UserError as reason:
+            return str(reason)
+        return ""
+
     def quarantine(self) -> QuarantineTable:
         """The rejected frames. Raises UserError if their table is missing or is not what was written."""
         manifest = self.manifest()

@@ -1,5 +1,6 @@
 """A study goes on with the version of its data that it was planned on, and says so where that version is gone."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from cluster.datasets.dataset import DataSet, existing
 from cluster.datasets.remove import remove_clip
+from cluster.datasets.versions import prune_versions
+from cluster.storage.objects import Unreachable
 from cluster.storage.uri import StorageURI
 from cluster.studies.arguments import StudyArguments
 from cluster.studies.cost_flags import CostFlags
@@ -18,6 +21,7 @@ from facegan.config import Config
 from facegan.data.versions.manifest import manifest_key, to_bytes, without_clip
 from facegan.errors import UserError
 from facegan.study.design.arms import choose_design
+from jobs import status
 from tests.facegan.study.planted_study import finish_trial, planted_card
 
 
@@ -72,6 +76,46 @@ def test_a_study_whose_version_is_gone_says_so(study: tuple[StudyRequest, StudyS
     for ask in (lambda: prepare(request), lambda: print_plan(request, CostFlags(plan=True))):
         with pytest.raises(UserError, match=r"version 1 is gone: clip 1003 was removed for good; use the newest version"):
             ask()
+
+
+def test_the_status_says_which_version_the_study_rests_on_and_that_it_is_gone(
+    study: tuple[StudyRequest, StudyStore, DataSet], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, store, planned = study
+    data = StorageURI(planned.uri)
+
+    def said() -> str:
+        status.main(status.Status(study=str(store.folder)))
+        status.main(status.Status(study=str(store.folder), json=True))
+        *lines, as_json = capsys.readouterr().out.splitlines()
+        assert json.loads(as_json)["data"]["version"] == 1
+        assert json.loads(as_json)["data"]["gone"] == ("" if lines[-1].endswith("version 1") else lines[-1].split(None, 1)[1])
+        return str(lines[-1])
+
+    assert said() == f"data     {planned.uri}, version 1"
+    remove_clip(data, "1003")
+    assert said().startswith(
+        f"data     data set '{planned.uri}': version 1 is gone: clip 1003 was removed for good; use the newest"
+    )
+    capsys.readouterr()
+    prune_versions(data)
+    capsys.readouterr()
+    assert "version 1 is gone (manifest-000001.json was deleted); use version 3 in a new study" in said()
+    shutil.rmtree(planned.uri)
+    assert "manifest-000001.json is missing; put the data set back" in said()
+
+
+def test_the_status_of_a_study_whose_data_cannot_be_checked(
+    study: tuple[StudyRequest, StudyStore, DataSet], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, store, planned = study
+
+    def silent(data: StorageURI) -> set[str]:
+        raise Unreachable("the server does not answer")
+
+    monkeypatch.setattr("cluster.datasets.dataset.removed_clips", silent)
+    status.main(status.Status(study=str(store.folder)))
+    assert f"data     {planned.uri}, version 1, which cannot be checked: the server" in capsys.readouterr().out
 
 
 def test_another_data_set_is_not_exchanged(study: tuple[StudyRequest, StudyStore, DataSet], tmp_path: Path) -> None:
