@@ -25,6 +25,9 @@ class Train:
     shared: Annotated[StudyArguments, tyro.conf.arg(name="")] = field(default_factory=StudyArguments)
     workers: int = 1
     """Worker processes that share each batch, one per GPU if the cluster has GPUs. Must divide optim.batch."""
+    silent_seconds: int = 600
+    """How long workers wait for one that does not answer, such as one that hangs, before all start again from the last
+    checkpoint. Scoring, during which the others wait for the first worker, must take less."""
     cost: Annotated[CostFlags, tyro.conf.arg(name="")] = field(default_factory=CostFlags)
 
 
@@ -33,6 +36,8 @@ def main(args: Train) -> None:
     batch = args.shared.config.optim.batch
     if args.workers < 1 or batch % args.workers:
         raise UserError(f"--workers is {args.workers}: a divisor of optim.batch ({batch})")
+    if args.silent_seconds < 1:
+        raise UserError(f"--silent_seconds is {args.silent_seconds}: at least 1, and more than scoring takes")
     args.shared.check()
     args.cost.check()
 
@@ -55,7 +60,15 @@ def main(args: Train) -> None:
         for run in (warm_up, trial):
             if run is not None and trial_folder(store.folder, run).state().state not in ("COMPLETED", "DIVERGED"):
                 branches_from = warm_up if run is trial else None
-                run_data_parallel(run, store, data, workers=args.workers, gpu=gpu, warm_up=branches_from)
+                run_data_parallel(
+                    run,
+                    store,
+                    data,
+                    workers=args.workers,
+                    gpu=gpu,
+                    warm_up=branches_from,
+                    silent_seconds=args.silent_seconds,
+                )
 
     request = StudyRequest(
         shared=args.shared,

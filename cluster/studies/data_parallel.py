@@ -15,23 +15,27 @@ from facegan.study.cost.timing import write_timing
 from facegan.study.design.plan import WARM_UP, Trial
 from facegan.trial import TrialRun, run_trial
 
-_SILENT_SECONDS = 600
-"""How long workers wait for one that does not answer before all of them start again from the checkpoint. Scoring, during which
-the others wait for the first one, must take less."""
-
 
 def run_data_parallel(
-    trial: Trial, store: StudyStore, data: DataSet, *, workers: int, gpu: bool, warm_up: Trial | None = None
+    trial: Trial,
+    store: StudyStore,
+    data: DataSet,
+    *,
+    workers: int,
+    gpu: bool,
+    warm_up: Trial | None = None,
+    silent_seconds: int,
 ) -> None:
     """Train one configuration on `workers` workers, from its checkpoint if it has one, or from the end of its warm-up.
 
-    A failure is written to the trial's folder.
+    All workers start again from the checkpoint if one has not answered for `silent_seconds`. A failure is written to the
+    trial's folder.
     """
     trainer = ray.train.torch.TorchTrainer(
         _worker,
         train_loop_config={"trial": trial, "warm_up": warm_up and warm_up.key, "store": store, "data": data},
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
-        torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=_SILENT_SECONDS),
+        torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=silent_seconds),
         run_config=ray.train.RunConfig(
             name="ray-train",
             storage_path=str((store.folder / "trials" / trial.key).resolve()),

@@ -100,6 +100,7 @@ def error_of(job: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys:
         ("search", ["--candidates", "1"], "--candidates is 1: from 2"),
         ("search", ["--data.validation_fraction", "0"], "hold some out"),
         ("train", ["--workers", "3"], "a divisor of optim.batch (8)"),
+        ("train", ["--silent_seconds", "0"], "--silent_seconds is 0: at least 1"),
         ("evaluate", [], "--checkpoint is missing"),
         ("evaluate", ["--checkpoint", "nowhere"], "nowhere': no such folder"),
         ("evaluate", ["--checkpoint", "."], "is no checkpoint"),
