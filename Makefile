@@ -52,9 +52,8 @@ test: $(DONE)  ## all tests except those that need a GPU
 test-fast: $(DONE)  ## the unmarked tests: CPU, no network, under a minute
 	$(BIN)/python $(PYTEST) -m '$(MARKS)'
 
-faults: $(DONE)  ## damaged files and records, then kills, cuts and full disks: an hour, root; INPUTS=100000
+faults: $(DONE)  ## damaged files and records, then kills, cuts and full disks: an hour, root, gcc; INPUTS=100000
 	FUZZ_INPUTS=$(INPUTS) $(BIN)/python -m pytest tests/fuzz
-	$(BIN)/python -m pytest tests/faults/hanging_worker.py
 	$(BIN)/python -m tests.faults
 
 lint: $(DONE)  ## format check, lint and types

@@ -25,16 +25,16 @@ _VITAL = ("gcs_server", "raylet")
 
 
 def remove_at_exit(session: Path) -> None:
-    """Remove a session's folder when this process ends, and now those of earlier jobs that were killed.
-
-    Sessions that were not passed to this function are left alone.
-    """
+    """Remove a session's folder when this process ends."""
     lock = FileLock(session / _LOCK)
     lock.acquire()  # released when this process ends, however it ends
     atexit.register(_remove, session, lock)
-    for other in session.parent.glob(f"session_*/{_LOCK}"):
-        if other.parent != session:
-            _remove_if_ended(other)
+
+
+def remove_ended_sessions(folder: Path) -> None:
+    """Remove the sessions in Ray's folder of jobs that were killed, as far as `remove_at_exit` was told of them."""
+    for lock in folder.glob(f"session_*/{_LOCK}"):
+        _remove_if_ended(lock)
 
 
 def _remove(session: Path, lock: FileLock) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import ray
 from ray._private.ray_constants import ENABLE_RAY_CLUSTER
 
+from cluster.runtime.ray_folder import check_ray_folder, explain_start
 from cluster.runtime.session import end_with_ray, remove_at_exit
 
 _OBJECT_STORE_BYTES = 200 * 2**20
@@ -21,8 +22,9 @@ _ROOT = Path(__file__).parents[2]
 def start_ray(cpus: int | None = None) -> None:
     """Connect to RAY_ADDRESS (set inside `ray job submit`) or start Ray here, bound to loopback. Repeated calls do nothing.
 
-    `cpus` limits a Ray that is started here; by default it uses all CPUs of the machine. Raises RuntimeError if Ray was
-    imported before `cluster`, since the Ray that is started would then listen on all interfaces.
+    `cpus` limits a Ray that is started here; by default it uses all CPUs of the machine. Raises UserError if Ray's folder has
+    no room, and RuntimeError if Ray was imported before `cluster`, since the Ray that is started would then listen on all
+    interfaces.
     """
     if ray.is_initialized():
         return
@@ -50,7 +52,9 @@ def start_ray(cpus: int | None = None) -> None:
         # Ray creates a token for this user and explains it at every start.
         logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
         # Workers inherit this process's variables. With a runtime_env Ray would start each worker twice.
-        with _variables({**environment, "RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
+        check_ray_folder()
+        usage = {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
+        with explain_start(), _variables({**environment, **usage}):
             started = ray.init(
                 address="local",
                 num_cpus=cpus,

@@ -19,6 +19,7 @@ from ray.tune.schedulers import FIFOScheduler
 from cluster.datasets.dataset import DataSet
 from cluster.runtime.autoscale import wait_for_gpus
 from cluster.runtime.device import assigned_device
+from cluster.runtime.ray_folder import explain_full_folder
 from cluster.runtime.resource_flags import TrialResources
 from cluster.runtime.trial_resources import choose_trial_resources
 from cluster.runtime.waiting import explain_waiting
@@ -169,7 +170,8 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
     )
 
     before = _states(todo, study)
-    with explain_waiting(lambda: _states(todo, study) != before, {name.upper(): n for name, n in resources.items()}):
+    needs = {name.upper(): n for name, n in resources.items()}
+    with explain_full_folder(), explain_waiting(lambda: _states(todo, study) != before, needs):
         results = tuner.fit()
     errors = {key: result.error for result in results if result.error for key in result.config["keys"]}
     for trial in todo:

@@ -33,18 +33,18 @@ def killed(study: Study, which: str, how: signal.Signals = signal.SIGKILL) -> Ou
     study.kill(which, how)
     trained, kept, resumed = study.trained(), study.kept(), study.resumed()
     if which == "worker":
-        seconds = study.until(lambda: _goes_on(study, resumed, kept))
+        seconds = study.until(lambda: goes_on(study, resumed, kept))
         lines = study.console.read_text()[said:].splitlines()
         seen = next((line for line in lines if line.startswith("trial ")), "")
     else:
         study.end(120)
         seen = f"exit code {study.job.returncode}"
         study.start()
-        seconds = study.until(lambda: _goes_on(study, resumed, kept))
+        seconds = study.until(lambda: goes_on(study, resumed, kept))
     return Outcome(seen, seconds, sum(trained[key] - kept.get(key, 0) for key in trained))
 
 
-def _goes_on(study: Study, resumed: dict[str, int], kept: dict[str, int]) -> bool:
+def goes_on(study: Study, resumed: dict[str, int], kept: dict[str, int]) -> bool:
     """Whether a trial was continued, and has a row after its checkpoint."""
     found, trained = study.resumed(), study.trained()
     return any(found[key] != resumed.get(key) and trained[key] > kept.get(key, 0) for key in found)

@@ -20,7 +20,12 @@ from cluster.studies.study_store import StudyStore
 from tests.jobs.conftest import Jobs
 
 LENGTH = ("--images", "320", "--checkpoint_every", "32")
-_NAMES = {"worker": "ray::ImplicitFunc.train", "raylet": "raylet/raylet", "head": "gcs_server"}
+_NAMES = {
+    "worker": "ray::ImplicitFunc.train",
+    "data-parallel worker": "RayTrainWorker",
+    "raylet": "raylet/raylet",
+    "head": "gcs_server",
+}
 """Parts of the command lines of a study's processes."""
 
 
@@ -34,6 +39,10 @@ class Study:
     """Variables of its jobs, besides those of this process."""
     location: str = ""
     """Where the study is, if not in the folder `study`."""
+    command: str = "ablate"
+    """The job that runs it."""
+    cpus: int = 1
+    """Of its Ray."""
     job: "subprocess.Popen[bytes] | None" = None
     _seen: set[psutil.Process] = field(default_factory=set)
 
@@ -53,10 +62,10 @@ class Study:
 
     def start(self) -> None:
         """Start the job; the same command each time."""
-        jobs = Jobs(self.folder, cpus=1)
+        jobs = Jobs(self.folder, cpus=self.cpus)
         with self.console.open("ab") as sink:
             self.job = subprocess.Popen(
-                jobs.command("ablate", "--study", self.location or str(self.study), *self.arguments),
+                jobs.command(self.command, "--study", self.location or str(self.study), *self.arguments),
                 cwd=self.folder,
                 env=jobs.environment() | dict(self.environment),
                 stdout=sink,
@@ -90,14 +99,18 @@ class Study:
     def kill(self, which: str, how: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the driver, or to one worker, the raylet or the head (GCS) of its Ray."""
         assert self.job is not None
-        running = self.processes()
         if which == "driver":
+            self.processes()
             os.kill(self.job.pid, how)
             self.job.wait(60)
-            return
-        found = [process for process in running if _NAMES[which] in " ".join(process.cmdline())]
+        else:
+            self.find(which).send_signal(how)
+
+    def find(self, which: str) -> psutil.Process:
+        """One worker, the raylet or the head (GCS) of its Ray, which must run."""
+        found = [process for process in self.processes() if _NAMES[which] in " ".join(process.cmdline())]
         assert found, f"no {which} is running"
-        found[0].send_signal(how)
+        return found[0]
 
     def processes(self) -> list[psutil.Process]:
         """All processes that its jobs started, as far as this was called while they ran, and that still run."""
