@@ -285,7 +285,7 @@ def exit_if_all_diverged(plan: Plan, store: StudyStore) -> None:
     if all(state.state == "DIVERGED" for state in states):
         print(
             f"no result: {'the run' if len(states) == 1 else f'all {len(states)} runs'} diverged ({states[0].error}); "
-            "lower that weight or the learning rates, --loss.* or --optim.*, in a new study",
+            "lower the weights or the learning rates, --loss.* or --optim.*, in a new study",
             file=sys.stderr,
         )
         sys.exit(1)

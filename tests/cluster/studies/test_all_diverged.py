@@ -59,7 +59,7 @@ def test_a_study_without_a_result_ends_with_exit_code_1(request_of: StudyRequest
         run_study(request_of, no_trial_is_left)
     out, err = capfd.readouterr()
     assert ended.value.code == 1 and (study / "report.html").exists() and "report   " in out
-    assert err.splitlines()[-1].startswith(f"no result: all 2 runs diverged ({REASON}); lower that weight or")
+    assert err.splitlines()[-1].startswith(f"no result: all 2 runs diverged ({REASON}); lower the weights or")
 
 
 def test_a_study_with_one_result_ends_well(request_of: StudyRequest, capfd: pytest.CaptureFixture[str]) -> None:
