@@ -16,3 +16,15 @@ def steady_unix_time() -> float:
 @cache
 def _offset() -> float:
     return time.time() - time.monotonic()
+
+
+class ClockWatch:
+    """Notices when the machine's clock is set back."""
+
+    def __init__(self) -> None:
+        self._ahead = time.time() - time.monotonic()
+
+    def went_back(self) -> float:
+        """By how many seconds the clock went back since the last call; below 0 if it went forward."""
+        before, self._ahead = self._ahead, time.time() - time.monotonic()
+        return before - self._ahead

@@ -6,12 +6,16 @@ from contextlib import contextmanager
 
 from cluster.runtime.ticker import every
 from cluster.studies.study_store import StudyStore
+from facegan.clock import ClockWatch
 from facegan.errors import UserError
+from facegan.report.formatting import duration
 from facegan.report.progress_line import ProgressLine
 from facegan.study.design.plan import Plan
 
 _SYNC_EVERY_SECONDS = 5.0
 _LINE_EVERY_SECONDS = 10.0
+_BACK_SECONDS = 60.0
+"""Smaller corrections of the clock cost less than the start of a worker."""
 _LINES_PER_ELAPSED_TIME = 60
 """Lines become rarer as the study gets older, so that the log of many hours stays short."""
 
@@ -22,7 +26,7 @@ def show_progress(plan: Plan, store: StudyStore, sync: Callable[[], None]) -> It
 
     A sync that fails does not end the study. Its reason is printed once, and that it succeeds again too.
     """
-    line = ProgressLine(plan, store.folder)
+    line, clock = ProgressLine(plan, store.folder), ClockWatch()
     started = last_time = time.monotonic()
     last_text = failed = ""
 
@@ -46,6 +50,13 @@ def show_progress(plan: Plan, store: StudyStore, sync: Callable[[], None]) -> It
     def tick() -> None:
         nonlocal last_time, last_text
         now = time.monotonic()
+        if (back := clock.went_back()) > _BACK_SECONDS:
+            # Timers of Ray's processes go by this clock, such as the one that places a worker.
+            print(
+                f"clock    it went back by {duration(back)}: Ray may start no worker for so long; if nothing goes on, "
+                "stop this job and run the same command again",
+                flush=True,
+            )
         if now - last_time >= max(_LINE_EVERY_SECONDS, (now - started) / _LINES_PER_ELAPSED_TIME):
             last_time, last_text = now, line.text()
             print(last_text, flush=True)

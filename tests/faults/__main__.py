@@ -80,6 +80,7 @@ class _Table:
             "Ray's folder fills while it trains, room is made": machine.ray_folder_fills,
             "a node is to be taken back, and is": outages.node_is_taken_back,
             "the clock jumps by +1 h, then by -2 h": machine.clock_jumps,
+            "the clock goes back by 1 h, then a worker is killed": machine.clock_goes_back,
         }
         outages_of_storage = {
             "S3 answers 503 for a minute": (Fault(status=503), 60.0),

@@ -1,26 +1,33 @@
 """What happens to a machine: no room in Ray's folder, a clock that jumps, a process that stops answering."""
 
+import errno
 import json
-import os
 import re
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
+from cluster.storage.uri import StorageURI
+from cluster.studies.study_store import StudyStore
+from facegan.study.analysis.study_status import study_status
+from facegan.study.folder.study_folder import read_plan
 from tests.faults.kills import Outcome, goes_on
 from tests.faults.lab import Study
-from tests.faults.outages import ROOT, make_room, small_disk
+from tests.faults.outages import make_room, small_disk
 
 HOUR = 3600
 SILENT_SECONDS = 15
 """After which the other workers give up one that hangs, in place of ten minutes."""
-UNUSUAL = ("trial ", "sync ", "storage ", "waiting ", "Ray's ")
+LONGEST_START = 60
+"""Seconds that a worker takes to train on a busy machine."""
+UNUSUAL = ("clock ", "trial ", "sync ", "storage ", "waiting ", "Ray's ")
 """How lines of the console start that tell of a fault."""
 
 
@@ -47,7 +54,7 @@ def _until_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno != 28:
+        if error.errno != errno.ENOSPC:
             raise
 
 
@@ -83,41 +90,73 @@ def _full_then_room(study: Study, folder: Path, began: Callable[[], bool]) -> Ou
 def clock_jumps(study: Study) -> list[Outcome]:
     """The clock of all processes of the study jumps by +1 h, and then by -2 h, while it trains. Needs gcc.
 
-    Asserts that no time in its rows, on its console and of `jobs/status.py` is wrong, and that no live run is called dead.
+    Asserts that no time in its rows, on its console and in its status is wrong, and that no live run is called dead.
     """
-    library, offset = study.folder / "clock.so", study.folder / "offset"
-    source = Path(__file__).with_name("clock.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source)], check=True)
-    _jump(offset, 0)
-    study.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(offset)}
+    jump = _with_a_clock(study)
     study.start()
     took = study.until(lambda: sum(study.kept().values()) > 0)
-    outcomes = []
+    waited = []
     for hours in (1, -1):
-        workers = [study.find("worker"), study.find("raylet"), study.find("head")]
-        assert all(any(each.path == str(library) for each in one.memory_maps()) for one in workers)
+        _check_clock(study)
         before, resumed = sum(study.trained().values()), study.resumed()
-        _jump(offset, hours * HOUR)
+        jump(hours)
         seconds = study.until(partial(_has_more, study.trained, before))
-        _check_status(study)
-        outcomes.append(Outcome(_told(study), seconds, 0))
+        _check_status(study, hours * HOUR)
         took += seconds + study.until(partial(_has_more, study.kept, before))
         assert study.resumed() == resumed, "it started again"
+        waited.append(seconds)
     took += study.until(lambda: study.states() == ["COMPLETED"])
     assert study.end() == 0
     _check_times(study, took)
-    return outcomes
+    return [Outcome(_told(study), seconds, 0) for seconds in waited]
+
+
+def clock_goes_back(study: Study) -> Outcome:
+    """The clock goes back by an hour, and then a worker dies: Ray starts no other one; the job is stopped and started again."""
+    jump = _with_a_clock(study)
+    study.start()
+    study.until(lambda: sum(study.kept().values()) > 0)
+    _check_clock(study)
+    jump(-1)
+    study.until(lambda: study.is_running("worker"))
+    study.kill("worker")
+    study.until(lambda: bool(study.said("trial ") and study.said("clock ")))
+    said = study.said("clock ")
+    time.sleep(LONGEST_START)
+    assert not study.is_running("worker"), "Ray starts a worker: the console need not tell of its clock any more"
+    trained, kept, resumed = study.trained(), study.kept(), study.resumed()
+    study.kill("driver", signal.SIGINT)
+    study.start()
+    took = study.until(lambda: goes_on(study, resumed, kept))
+    assert study.end() == 0
+    return Outcome(said, took, sum(trained[key] - kept.get(key, 0) for key in trained))
+
+
+def _with_a_clock(study: Study) -> Callable[[int], None]:
+    """Give a study's next jobs a clock; returns what lets it be so many hours ahead."""
+    library, offset = study.folder / "clock.so", study.folder / "offset"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source)], check=True)
+    study.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(offset)}
+
+    def jump(hours: int) -> None:
+        offset.touch()
+        with offset.open("r+b") as stream:  # not a new file: processes have mapped this one
+            stream.write(struct.pack("<q", hours * HOUR * 10**9))
+
+    jump(0)
+    return jump
+
+
+def _check_clock(study: Study) -> None:
+    """Worker, raylet and head have the clock that jumps."""
+    study.until(lambda: study.is_running("worker"))  # it has another name while it reports a checkpoint
+    for one in (study.find("worker"), study.find("raylet"), study.find("head")):
+        assert any(each.path.endswith("/clock.so") for each in one.memory_maps()), one.cmdline()
 
 
 def _has_more(images: Callable[[], dict[str, int]], before: int) -> bool:
     return sum(images().values()) > before
-
-
-def _jump(offset: Path, seconds: int) -> None:
-    """Move the clock of those that read it from this file, which they have mapped."""
-    offset.touch()
-    with offset.open("r+b") as stream:
-        stream.write(struct.pack("<q", seconds * 10**9))
 
 
 def _told(study: Study) -> str:
@@ -125,14 +164,14 @@ def _told(study: Study) -> str:
     return "; ".join(lines) or "nothing"
 
 
-def _check_status(study: Study) -> None:
-    """What jobs/status.py says, whose clock jumped too."""
-    command = [sys.executable, str(ROOT / "jobs" / "status.py"), str(study.study), "--json", "True"]
-    environment = {**os.environ, **study.environment}
-    status = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
-    assert status["has_job"] and not any(trial["is_silent"] for trial in status["trials"]), status
-    assert status["seconds_spent"] < HOUR / 2, status
-    assert status["seconds_left"] is None or status["seconds_left"] < HOUR / 2, status
+def _check_status(study: Study, moved: int) -> None:
+    """What jobs/status.py says, whose clock jumped too; in this process, since the study would end while a job starts."""
+    store, now = StudyStore(StorageURI(str(study.study))), time.time
+    with patch("time.time", lambda: now() + moved):
+        status = study_status(read_plan(store.folder), store.folder, store.job_since(), store.has_job())
+    assert status.has_job and not any(trial.is_silent for trial in status.trials), status
+    assert 0 <= status.seconds_spent < HOUR / 2, status
+    assert status.seconds_left is None or 0 <= status.seconds_left < HOUR / 2, status
 
 
 def _check_times(study: Study, took: float) -> None:

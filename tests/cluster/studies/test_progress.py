@@ -65,3 +65,20 @@ def test_a_sync_that_hangs_does_not_hold_up_the_lines(
                 break
         ended.set()
     assert lines.count("train      0%") > 2
+
+
+def test_a_clock_that_goes_back_is_told_once(
+    tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's timers go by it."""
+    for name in ("_SYNC_EVERY_SECONDS", "_LINE_EVERY_SECONDS"):
+        monkeypatch.setattr(f"cluster.studies.progress.{name}", 0.04)
+    now, lines = time.time, ""
+    with show_progress(plan_of(tiny), StudyStore(StorageURI(str(tmp_path))), lambda: None):
+        for moved in (3600, 3590, -3610):  # forward, a small correction, back by two hours
+            monkeypatch.setattr("time.time", lambda moved=moved: now() + moved)
+            time.sleep(0.3)
+        lines = capsys.readouterr().out
+    assert [line[:44] for line in lines.splitlines() if line.startswith("clock")] == [
+        "clock    it went back by 2 h 0 min: Ray may "
+    ]
