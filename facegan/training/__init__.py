@@ -7,7 +7,8 @@ state    what a step changes: networks and optimizers
 
 Beside a run: `checkpoint` saves it, `parallel` shares it between ranks, `gradient_diagnostics` measures the terms' gradients,
 `cuda_graph` records its step, `precision` and `memory` fit it to a CPU, `start_conditions` proves what it started from. `flops`
-counts the compute that `--budget flops` makes equal, and `packing` measures how many trials share a device.
+counts the compute that `--budget flops` makes equal, `packing` measures how many trials share a device, and `optimizers` keeps
+PyTorch's from importing its compiler.
 
 Formulas of terms are in `facegan.losses`; `facegan.trial` puts a run into a trial folder and scores it.
 """

@@ -14,6 +14,7 @@ from facegan.nets.vgg import Vgg19, build_vgg
 from facegan.nets.weight_copies import Weights, WithWeights, bf16_copies
 from facegan.start_weights.weights import load_shipped
 from facegan.training.memory import keep_freed_memory
+from facegan.training.optimizers import SGD, Adam
 from facegan.training.parallel import wrap
 from facegan.training.precision import choose_precision
 
@@ -99,10 +100,8 @@ def new_state(config: Config, device: torch.device, vgg: Vgg19 | None = None) ->
         generator=generator,
         discriminator=discriminator,
         vgg=vgg,
-        generator_optimizer=torch.optim.Adam(
-            generator.parameters(), lr=config.optim.generator_lr, fused=True, capturable=graphed
-        ),
-        discriminator_optimizer=torch.optim.SGD(discriminator.parameters(), lr=config.optim.discriminator_lr, fused=True),
+        generator_optimizer=Adam(generator.parameters(), lr=config.optim.generator_lr, fused=True, capturable=graphed),
+        discriminator_optimizer=SGD(discriminator.parameters(), lr=config.optim.discriminator_lr, fused=True),
         parallel_generator=wrap(WithWeights(generator), device),
         parallel_discriminator=wrap(WithWeights(discriminator), device),
         term_weights=torch.tensor([config.loss.weights()[term] for term in config.loss.active()], device=device),
