@@ -21,7 +21,7 @@ from tests.jobs.conftest import Jobs
 
 LENGTH = ("--images", "320", "--checkpoint_every", "32")
 _NAMES = {
-    "worker": "ray::ImplicitFunc.train",
+    "worker": "ray::ImplicitFunc",  # with ".train" after it, but not while Tune takes a report
     "data-parallel worker": "RayTrainWorker",
     "raylet": "raylet/raylet",
     "head": "gcs_server",
