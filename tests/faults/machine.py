@@ -150,7 +150,7 @@ def _with_a_clock(study: Study) -> Callable[[int], None]:
 
 def _check_clock(study: Study) -> None:
     """Worker, raylet and head have the clock that jumps."""
-    study.until(lambda: study.is_running("worker"))  # it has another name while it reports a checkpoint
+    study.until(lambda: study.is_running("worker"))
     for one in (study.find("worker"), study.find("raylet"), study.find("head")):
         assert any(each.path.endswith("/clock.so") for each in one.memory_maps()), one.cmdline()
 
