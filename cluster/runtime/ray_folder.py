@@ -41,14 +41,19 @@ def explain_start() -> Iterator[None]:
         folder = Path(get_default_ray_temp_dir())
         if isinstance(error, OSError) and "AF_UNIX path length" in str(error):
             raise UserError(f"Ray's folder {folder}: its path is too long for sockets; {_ELSEWHERE}") from None
-        if _free_mb(folder) < _FULL_MB:
+        if not has_room(folder):
             raise UserError(f"Ray's folder {folder}: its disk is full; make room, or {_ELSEWHERE}") from None
-        if "timed out during startup" in str(error):
+        if timed_out(error):
             raise UserError(
                 "Ray did not start in time, as on a machine that is too busy; run the same command again when it is not "
                 f"(Ray's logs: {folder}/session_latest/logs)"
             ) from None
         raise
+
+
+def timed_out(error: Exception) -> bool:
+    """Whether this is what Ray raises when its processes have not started within half a minute."""
+    return "timed out during startup" in str(error)
 
 
 @contextmanager
@@ -64,13 +69,18 @@ def explain_full_folder() -> Iterator[None]:
         if not full:
             raise
         session = Path(ray._private.worker._global_node.get_session_dir_path())
-        if _free_mb(session) < _FULL_MB:
+        if not has_room(session):
             raise UserError(
                 f"Ray's folder {session.parent}: its disk is full; make room and run the same command again to continue"
             ) from None
         if isinstance(error, OSError):
             raise
         raise OSError(errno.ENOSPC, "No space left on device") from None
+
+
+def has_room(folder: Path) -> bool:
+    """Whether the disk of Ray's folder, or of a folder in it, is not full."""
+    return _free_mb(folder) >= _FULL_MB
 
 
 def _free_mb(folder: Path) -> float:

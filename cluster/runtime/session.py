@@ -37,6 +37,27 @@ def remove_ended_sessions(folder: Path) -> None:
         _remove_if_ended(lock)
 
 
+def end_failed_start(folder: Path) -> None:
+    """End the processes of a Ray that this process has begun to start, and remove its session in Ray's folder.
+
+    Sessions that were passed to `remove_at_exit` are left alone.
+    """
+    for session in folder.glob(f"session_*_{os.getpid()}"):
+        if not (session / _LOCK).exists():
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if any(session.name in word for word in process.cmdline()):
+                        _kill([*process.children(recursive=True), process])
+            shutil.rmtree(session, ignore_errors=True)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
 def _remove(session: Path, lock: FileLock) -> None:
     ray.shutdown()
     lock.release()

@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private.ray_constants import ENABLE_RAY_CLUSTER
 
-from cluster.runtime.ray_folder import check_ray_folder, explain_start
-from cluster.runtime.session import end_with_ray, remove_at_exit
+from cluster.runtime.ray_folder import check_ray_folder, explain_start, has_room, timed_out
+from cluster.runtime.session import end_failed_start, end_with_ray, remove_at_exit
 
 _OBJECT_STORE_BYTES = 200 * 2**20
 _ROOT = Path(__file__).parents[2]
@@ -55,19 +57,28 @@ def start_ray(cpus: int | None = None) -> None:
         check_ray_folder()
         usage = {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
         with explain_start(), _variables({**environment, **usage}):
-            started = ray.init(
-                address="local",
-                num_cpus=cpus,
-                _node_ip_address="127.0.0.1",
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                **quiet,
-            )
-        remove_at_exit(Path(started.address_info["session_dir"]))
+            session = _start_here(num_cpus=cpus, **quiet)
+        remove_at_exit(session)
         end_with_ray()
         token = Path.home() / ".ray" / "auth_token"
         if token.exists():  # Ray makes it readable for all users
             token.chmod(0o600)
+
+
+def _start_here(**options: Any) -> Path:
+    """Start Ray on this machine, with a second try where it was not there in time; returns its session's folder."""
+    local = {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False}
+    options |= {**local, "object_store_memory": _OBJECT_STORE_BYTES}
+    try:
+        started = ray.init(**options)
+    except Exception as error:  # Ray has no class for it
+        folder = Path(get_default_ray_temp_dir())
+        if not timed_out(error) or not has_room(folder):
+            raise
+        print("ray      did not start within half a minute, as on a busy machine; trying once more", flush=True)
+        end_failed_start(folder)
+        started = ray.init(**options)
+    return Path(started.address_info["session_dir"])
 
 
 def start_ray_beside_import(module: str) -> None:
