@@ -53,8 +53,8 @@ def start_ray(cpus: int | None = None) -> None:
             )
         # Ray creates a token for this user and explains it at every start.
         logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
-        # Workers inherit this process's variables. With a runtime_env Ray would start each worker twice.
         check_ray_folder()
+        # Workers inherit this process's variables. With a runtime_env Ray would start each worker twice.
         usage = {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
         with explain_start(), _variables({**environment, **usage}):
             session = _start_here(num_cpus=cpus, **quiet)

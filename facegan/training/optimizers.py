@@ -15,21 +15,20 @@ def _unwrapped(method: Callable[..., Any]) -> Any:
     return inspect.unwrap(method)
 
 
-class Adam(torch.optim.Adam):
+class _WithoutDynamo(torch.optim.Optimizer):
+    add_param_group = _unwrapped(torch.optim.Optimizer.add_param_group)
+    zero_grad = _unwrapped(torch.optim.Optimizer.zero_grad)
+    state_dict = _unwrapped(torch.optim.Optimizer.state_dict)
+    load_state_dict = _unwrapped(torch.optim.Optimizer.load_state_dict)
+
+
+class Adam(_WithoutDynamo, torch.optim.Adam):
     """torch.optim.Adam (Kingma and Ba 2015)."""
 
-    add_param_group = _unwrapped(torch.optim.Adam.add_param_group)
-    zero_grad = _unwrapped(torch.optim.Adam.zero_grad)
-    state_dict = _unwrapped(torch.optim.Adam.state_dict)
-    load_state_dict = _unwrapped(torch.optim.Adam.load_state_dict)
     step = torch.no_grad()(_unwrapped(torch.optim.Adam.step))
 
 
-class SGD(torch.optim.SGD):
+class SGD(_WithoutDynamo, torch.optim.SGD):
     """torch.optim.SGD."""
 
-    add_param_group = _unwrapped(torch.optim.SGD.add_param_group)
-    zero_grad = _unwrapped(torch.optim.SGD.zero_grad)
-    state_dict = _unwrapped(torch.optim.SGD.state_dict)
-    load_state_dict = _unwrapped(torch.optim.SGD.load_state_dict)
     step = torch.no_grad()(_unwrapped(torch.optim.SGD.step))
