@@ -10,10 +10,14 @@ from cluster.datasets.dataset import DataSet
 from cluster.runtime.device import assigned_device
 from cluster.storage.weights import stage_vgg
 from cluster.studies.study_store import StudyStore
+from cluster.studies.train_failures import told_failures
 from facegan.clock import steady_unix_time
 from facegan.study.cost.timing import write_timing
 from facegan.study.design.plan import WARM_UP, Trial
 from facegan.trial import TrialRun, run_trial
+
+_RETRIES = 2
+"""How often all workers start again after a failure."""
 
 
 def run_data_parallel(
@@ -28,22 +32,23 @@ def run_data_parallel(
 ) -> None:
     """Train one configuration on `workers` workers, from its checkpoint if it has one, or from the end of its warm-up.
 
-    All workers start again from the checkpoint if one has not answered for `silent_seconds`. A failure is written to the
-    trial's folder.
+    All workers start again from the checkpoint if one fails or has not answered for `silent_seconds`; the console says so. The
+    last failure is written to the trial's folder.
     """
-    trainer = ray.train.torch.TorchTrainer(
-        _worker,
-        train_loop_config={"trial": trial, "warm_up": warm_up and warm_up.key, "store": store, "data": data},
-        scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
-        torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=silent_seconds),
-        run_config=ray.train.RunConfig(
-            name="ray-train",
-            storage_path=str((store.folder / "trials" / trial.key).resolve()),
-            failure_config=ray.train.FailureConfig(max_failures=2),
-        ),
-    )
     try:
-        trainer.fit()
+        with told_failures(f"{trial.arm} seed {trial.seed}", _RETRIES) as failures:
+            ray.train.torch.TorchTrainer(
+                _worker,
+                train_loop_config={"trial": trial, "warm_up": warm_up and warm_up.key, "store": store, "data": data},
+                scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=gpu),
+                torch_config=ray.train.torch.TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=silent_seconds),
+                run_config=ray.train.RunConfig(
+                    name="ray-train",
+                    storage_path=str((store.folder / "trials" / trial.key).resolve()),
+                    failure_config=ray.train.FailureConfig(max_failures=_RETRIES),
+                    callbacks=[failures],
+                ),
+            ).fit()
     except Exception as error:  # any exception in a worker is this trial's result
         with store.trial(trial.key) as failed:
             failed.folder.write_failure(error)

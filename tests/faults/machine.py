@@ -193,5 +193,5 @@ def worker_hangs(study: Study) -> Outcome:
     hanging.send_signal(signal.SIGSTOP)
     trained, kept, resumed = study.trained(), study.kept(), study.resumed()
     took = study.until(lambda: goes_on(study, resumed, kept))
-    assert study.end() == 0
+    assert study.end() == 0 and "failed 1 of 3 times, starts again from its checkpoint" in study.said("trial ")
     return Outcome(_told(study), took, sum(trained[key] - kept.get(key, 0) for key in trained))

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.readme import command
-from tests.serving import free_port, wait_for_answer
+from tests.serving import answers, free_port
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parent.parent.parent
@@ -40,20 +41,37 @@ def head(jobs_in: Callable[[Path], Any]) -> Iterator[Head]:
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     environment = jobs_in(scratch).environment() | token | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     environment["PATH"] = f"{ROOT / '.venv' / 'bin'}:{environment['PATH']}"
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with _started(scratch, port, environment) as started:
+            if started:
+                yield Head(url, environment)
+                return
+        # Ray gives its processes half a minute to start, which a busy machine may need; start_ray tries twice too.
+        with _started(scratch, port, environment) as started:
+            assert started, (scratch / "head.log").read_text()[-3000:]
+            yield Head(url, environment)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _started(scratch: Path, port: int, environment: dict[str, str]) -> Iterator[bool]:
+    """Start a head whose dashboard has this port; whether it did not end before its dashboard answered."""
     start = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}", "--num-cpus=1"]
     start += ["--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--temp-dir={scratch}"]
     # The agent that accepts jobs has a fixed default port and does not start if another Ray uses it.
     start += [f"--dashboard-agent-listen-port={free_port()}", "--object-store-memory=200000000", "--disable-usage-stats"]
-    process = subprocess.Popen(
-        start, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    log = scratch / "head.log"
+    with log.open("ab") as sink:
+        process = subprocess.Popen(start, cwd=ROOT, env=environment, stdout=sink, stderr=sink, start_new_session=True)
     try:
-        wait_for_answer(f"http://127.0.0.1:{port}/api/version", process, lambda: "no log")
-        yield Head(f"http://127.0.0.1:{port}", environment)
+        yield answers(f"http://127.0.0.1:{port}/api/version", process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(ProcessLookupError):  # of a start that failed, some processes are left
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def submit(head: Head, job: list[str], *options: str) -> "subprocess.CompletedProcess[str]":
