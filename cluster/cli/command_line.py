@@ -1,8 +1,10 @@
 """Run a job from the command line: flags to a dataclass, presets before flags, one-line errors."""
 
 import argparse
+import atexit
 import contextlib
 import errno
+import gc
 import io
 import itertools
 import os
@@ -41,6 +43,7 @@ def run_job(
     arguments whether the same command goes on where an interrupted one stopped.
     """
     job, does_continue = os.path.basename(sys.argv[0]), False
+    _collect_rarely()
     try:
         _check_utf8(sys.argv[1:])
         args = parse(arguments, description, sys.argv[1:])
@@ -71,6 +74,16 @@ def run_job(
     except KeyboardInterrupt:
         print("interrupted" + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
         sys.exit(130)
+
+
+def _collect_rarely() -> None:
+    """Let Python look for reference cycles less often, and not when the process ends.
+
+    The packages of a job are 400,000 objects that stay to the end. Looking through them took a tenth of the time of importing
+    them, and the second in which the process ended.
+    """
+    gc.set_threshold(50_000, 20, 100)
+    atexit.register(gc.freeze)
 
 
 def _check_utf8(argv: list[str]) -> None:

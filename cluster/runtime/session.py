@@ -59,6 +59,9 @@ def _kill(processes: list[psutil.Process]) -> None:
 
 
 def _remove(session: Path, lock: FileLock) -> None:
+    node = ray._private.worker._global_node
+    if node is not None:
+        node.kill_monitor(check_alive=False)  # Ray would ask it to end, in vain, and wait for a second
     ray.shutdown()
     lock.release()
     shutil.rmtree(session, ignore_errors=True)  # a log may be written meanwhile; the next job removes what is left

@@ -3,10 +3,9 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +80,16 @@ def _start_here(**options: Any) -> Path:
     return Path(started.address_info["session_dir"])
 
 
-def start_ray_beside_import(module: str) -> None:
-    """Start Ray as `start_ray` does, and meanwhile import a module that takes seconds; it must not import Ray."""
+def start_ray_beside(imports: Callable[[], None]) -> None:
+    """Start Ray as `start_ray` does, and meanwhile import what takes seconds and does not import Ray itself.
+
+    A cluster that is joined need not be waited for, so nothing is imported then.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        start_ray()
+        return
     with ThreadPoolExecutor(1, "import") as pool:
-        importing = pool.submit(import_module, module)
+        importing = pool.submit(imports)
         start_ray()
     importing.result()
 

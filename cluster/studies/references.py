@@ -1,5 +1,7 @@
 """What a study measures of real frames: once, on the driver, which waits for the first trials meanwhile."""
 
+from functools import cache
+
 import torch
 
 from cluster.datasets.dataset import DataSet
@@ -8,8 +10,14 @@ from facegan.files import write_json
 from facegan.metrics.evaluation import study_references
 from facegan.metrics.evaluation_config import EvaluatorsConfig, Sampling
 from facegan.metrics.evaluation_set import REFERENCE_FRAMES, prepare_evaluation_set
-from facegan.metrics.evaluators import build_evaluators
+from facegan.metrics.evaluators import Evaluators, build_evaluators
 from facegan.outputs import DISCRIMINATION, REFERENCES
+
+
+@cache
+def load_evaluators() -> Evaluators:
+    """The evaluators of a study, loaded once: that takes a second, in which a driver may wait for Ray anyway."""
+    return build_evaluators(EvaluatorsConfig())
 
 
 def measure_references(store: StudyStore, data: DataSet) -> None:
@@ -18,7 +26,7 @@ def measure_references(store: StudyStore, data: DataSet) -> None:
         return
     # As in a trial: with more threads the last digits of an embedding are others, and the trials' cores are taken.
     torch.set_num_threads(1)
-    faces, evaluators = data.open(), build_evaluators(EvaluatorsConfig())
+    faces, evaluators = data.open(), load_evaluators()
     # The trials read it to be scored, so it comes first.
     with store.making(REFERENCE_FRAMES) as path:
         evaluation_set = prepare_evaluation_set(faces, evaluators, path, Sampling())

@@ -22,7 +22,7 @@ from cluster.studies.progress import show_progress
 from cluster.studies.reuse import copy_finished_trials
 from cluster.studies.study_data import data_of_study
 from cluster.studies.study_store import StudyStore
-from cluster.tracking import start_tracker
+from cluster.tracking import import_tracker, start_tracker
 from cluster.tracking.tracker import Tracker
 from facegan.code_commit import code_commit
 from facegan.data.versions.manifest import manifest_key
@@ -140,16 +140,25 @@ def prepare(request: StudyRequest) -> PreparedStudy:
     store = StudyStore(study_location(request, wanted))
     existing = store.planned(wanted)
     if existing is None or store.not_ended(existing.trials):
-        from cluster.runtime.start import start_ray_beside_import
+        from cluster.runtime.start import start_ray_beside
 
-        start_ray_beside_import("facegan.outputs")
+        start_ray_beside(_load_meanwhile)
     check_usable(data, shared.config)
     # An existing plan keeps its precision, and nobody asks Ray for GPUs then, which a finished study has not started.
     precision = choose_precision(
         existing.base.optim.precision if existing else "auto",
-        on_gpu=existing is None and _trains_on_gpus(request.trial_resources),
+        # An autoscaling cluster may not have the GPUs yet that a trial asks for.
+        on_gpu=existing is None and (request.trial_resources.gpus > 0 or request.trial_resources.resources()["gpu"] > 0),
     )
     return PreparedStudy(request, data, store, precision)
+
+
+def _load_meanwhile() -> None:
+    """Load what the driver needs once trials run, when it would take their cores."""
+    from cluster.studies.references import load_evaluators
+
+    load_evaluators()
+    import_tracker()
 
 
 def study_location(request: StudyRequest, plan: Plan) -> StorageURI:
@@ -191,11 +200,6 @@ def _plan(request: StudyRequest, data: DataSet, seeds: Sequence[int], auto_preci
         search=request.search,
         extension=request.extension,
     )
-
-
-def _trains_on_gpus(asked: TrialResources) -> bool:
-    """Whether trials run on GPUs, which an autoscaling cluster may not have yet."""
-    return asked.gpus > 0 or asked.resources()["gpu"] > 0
 
 
 def _train_and_report(study: PreparedStudy, plan: Plan, run_trials: RunTrials) -> tuple[Tracker, Summary]:

@@ -12,6 +12,7 @@ May import the tracker's own package, `facegan` and nothing else of `cluster`.
 """
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,18 @@ def start_tracker(plan: Plan, study: Path, location: str = "") -> "Tracker":
     """
 
     def start() -> "Tracker":
-        # MLflow reports its use to its makers, and tries for minutes to reach a server, unless it is told not to before it is
-        # imported.
-        for name, value in _MLFLOW.items():
-            os.environ.setdefault(name, value)
-        from cluster.tracking.mlflow_tracker import MlflowTracker  # MLflow takes seconds to import
+        import_tracker()
+        from cluster.tracking.mlflow_tracker import MlflowTracker
 
         return MlflowTracker(plan, study, location or str(study.resolve()))
 
     return ReconnectingTracker("MLflow", start, check_server)
+
+
+def import_tracker() -> None:
+    """Import what a tracker needs, which takes seconds; `start_tracker` does so at the tracker's first use."""
+    # MLflow reports its use to its makers, and tries for minutes to reach a server, unless it is told not to before it is
+    # imported.
+    for name, value in _MLFLOW.items():
+        os.environ.setdefault(name, value)
+    import_module("cluster.tracking.mlflow_tracker")

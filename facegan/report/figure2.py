@@ -142,9 +142,9 @@ def figure2(study: Path, plan: Plan, data: FaceData, rows: int = 6) -> Figure:
     width, height = layout.outer
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
     axes = figure.add_axes(layout.box(_LEFT, layout.bottom, *layout.inner))
-    extent = (0, layout.inner[0], layout.inner[1], 0)
-    axes.imshow(_mosaic(tiles, layout), interpolation="nearest", aspect="auto", extent=extent)
+    axes.set(xlim=(0, layout.inner[0]), ylim=(layout.inner[1], 0))
     axes.axis("off")
+    figure.figimage(_mosaic(tiles, layout), _LEFT, layout.bottom)  # pixel by pixel: nothing is resampled
     for title, left in zip(_titles(plan), layout.lefts, strict=True):
         axes.text(left + layout.side / 2, -8, title, ha="center", va="bottom", fontsize=11)
     for row, name in enumerate(choose_rows(data, rows).clip):

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from cluster.runtime.start import start_ray_beside
+
 ROOT = Path(__file__).parents[3]
 JOB = """
 import os
-from cluster.runtime.start import start_ray_beside_import
+from cluster.runtime.start import start_ray_beside
 before = dict(os.environ)
-start_ray_beside_import("colorsys")
+start_ray_beside(lambda: __import__("colorsys"))
 import sys
 assert "colorsys" in sys.modules
 import psutil, ray
@@ -104,3 +106,14 @@ def test_ray_imported_before_cluster_is_refused() -> None:
     code = "import ray; from cluster.runtime.start import start_ray; start_ray()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "ray was imported before cluster" in done.stderr
+
+
+def test_nothing_is_imported_before_a_cluster_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joining takes no time in which something else could be done."""
+    started: list[str] = []
+    monkeypatch.setattr("cluster.runtime.start.start_ray", lambda: started.append("ray"))
+    for address, expected in (("auto", ["ray"]), ("", ["ray", "imported"])):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        started.clear()
+        start_ray_beside(lambda: started.append("imported"))
+        assert sorted(started) == sorted(expected)
