@@ -27,8 +27,9 @@ _MLFLOW = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "GIT_PYTHON_REFRESH": "quiet",
 }
-"""Variables of MLflow, unless the user has set them."""
+"""Variables of MLflow, unless the user has set them. Where there is no git, GitPython would say so in 13 lines."""
 
 
 def start_tracker(plan: Plan, study: Path, location: str = "") -> "Tracker":

@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -45,6 +47,19 @@ def test_it_names_the_command_that_opens_the_ui(
         monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     text = how_to_open(uri)
     assert word in text and bool(word) == bool(text)
+
+
+def test_nothing_is_said_about_a_missing_git(tmp_path: Path) -> None:
+    """As in the container image."""
+    code = """
+from cluster.tracking import import_tracker
+import_tracker()
+from mlflow.utils import git_utils
+print(git_utils.get_git_commit("."))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "GIT_PYTHON_REFRESH"} | {"PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("None\n", "")
 
 
 def write_row(study: Path, plan: Plan, images: int) -> None:
