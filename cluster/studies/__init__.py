@@ -3,6 +3,7 @@
 - `arguments.py`: the flags that all study jobs share. They are checked without importing Ray or torch.
 - `run_study.py`: the whole study from data set to report. Start reading here.
 - `sweep.py`: the trials on Ray Tune; `asha.py`: early stopping of candidates. `data_parallel.py`: one run on Ray Train.
+- `tune_callbacks.py`, `train_failures.py`: what the console says of failures.
 - `reuse.py`: take over finished trials of another study.
 - `study_store.py`, `trial_store.py`: the study folder on all nodes, also of a study at a remote URI.
 - `progress.py`, `references.py`: what runs next to the trials.

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
     pytest.mark.usefixtures("one_cpu"),
-    pytest.mark.filterwarnings("ignore:.use_push_based_shuffle. is deprecated"),  # of Ray's own settings
+    pytest.mark.filterwarnings("ignore:.[a-z_0-9]+. is deprecated:DeprecationWarning"),  # of Ray's own settings
 ]
 
 
