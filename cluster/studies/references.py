@@ -22,11 +22,15 @@ def load_evaluators() -> Evaluators:
 
 def measure_references(store: StudyStore, data: DataSet) -> None:
     """Write what the evaluators see in the real frames, and the cards of the reference rows, unless the study has them."""
-    if all((store.folder / name).exists() for name in (REFERENCE_FRAMES, REFERENCES, DISCRIMINATION)):
-        return
+    if not all((store.folder / name).exists() for name in (REFERENCE_FRAMES, REFERENCES, DISCRIMINATION)):
+        _measure(store, data, load_evaluators())
+    load_evaluators.cache_clear()  # 125 MB that the driver can use for something else
+
+
+def _measure(store: StudyStore, data: DataSet, evaluators: Evaluators) -> None:
     # As in a trial: with more threads the last digits of an embedding are others, and the trials' cores are taken.
     torch.set_num_threads(1)
-    faces, evaluators = data.open(), load_evaluators()
+    faces = data.open()
     # The trials read it to be scored, so it comes first.
     with store.making(REFERENCE_FRAMES) as path:
         evaluation_set = prepare_evaluation_set(faces, evaluators, path, Sampling())
