@@ -24,6 +24,9 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     unknown = sorted({trial.arm for trial in plan.trials} - set(names))
     if unknown:
         yield f"trials of the unknown arm {unknown[0]!r}"
+    idle = sorted(set(names) - {trial.arm for trial in plan.trials})
+    if idle:
+        yield f"arm {idle[0]!r} has no trial"
     if len(set(plan.extension)) < len(plan.extension) or not set(plan.extension) < set(names):
         yield "its extension is not a part of its arms"
     twice, count = Counter((trial.arm, trial.seed, trial.candidate) for trial in plan.trials).most_common(1)[0]
@@ -31,6 +34,10 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         yield f"two trials of arm {twice[0]!r}, seed {twice[1]} and candidate {twice[2]}"
     yield from _contradictions_of_design(plan)
     yield from _refused_changes(plan)
+    searched = [parameter.name for parameter in plan.search.space] if plan.search else []
+    strange = sorted(set(searched) - set(plan.base.flat()))
+    if strange:
+        yield f"it searches {strange[0]!r}, which no configuration has"
     if plan.design == COMPARE and [(arm.name, arm.levels, bool(arm.changes)) for arm in plan.arms] != _COMPARED:
         yield "a comparison has a base, and an arm with changes"
     budget = plan.budget

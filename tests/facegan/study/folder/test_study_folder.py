@@ -89,6 +89,15 @@ def test_seeds_added_at_planned_looks_are_no_change_of_the_plan(tiny: Config, tm
     assert open_study(tmp_path, figure2_plan(tiny, seeds=(0, 1, 2, 3), analysis=looks)).changes == ()
 
 
+SEARCH_OF_NOTHING = {
+    "space": [{"name": "loss.beauty", "low": 1.0, "high": 2.0, "choices": [], "is_integer": False}],
+    "sampler": "random",
+    "candidates": 4,
+    "generation": 4,
+    "finalists": 1,
+}
+
+
 def test_a_folder_with_other_files_is_refused(tiny: Config, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="other files"):
@@ -106,6 +115,8 @@ def test_a_folder_with_other_files_is_refused(tiny: Config, tmp_path: Path) -> N
         (lambda plan: plan["budget"].update(kind="flops", gflop=1.0), "its budget lacks an arm"),
         (lambda plan: plan["budget"].update(kind="flops", gflop=1.0, gflop_per_image={"full": 0.0}), "of 'full' is 0.0 GFLOP"),
         (lambda plan: plan["trials"].clear(), "it has no trial"),
+        (lambda plan: plan.update(trials=[t for t in plan["trials"] if t["arm"] != "full"]), "arm 'full' has no trial"),
+        (lambda plan: plan.update(search=SEARCH_OF_NOTHING), "it searches 'loss.beauty', which no configuration has"),
         (lambda plan: plan["trials"].append(plan["trials"][0]), "two trials of arm"),
         (lambda plan: plan["trials"][0].update(candidate=-1), "candidate is -1"),
         (lambda plan: plan["data"].update(rows=-1), "-1 rows"),
