@@ -62,6 +62,7 @@ def main(args: Train) -> None:
                 branches_from = warm_up if run is trial else None
                 run_data_parallel(
                     run,
+                    plan.name_of(run),
                     store,
                     data,
                     workers=args.workers,

@@ -22,6 +22,7 @@ _RETRIES = 2
 
 def run_data_parallel(
     trial: Trial,
+    name: str,
     store: StudyStore,
     data: DataSet,
     *,
@@ -32,11 +33,11 @@ def run_data_parallel(
 ) -> None:
     """Train one configuration on `workers` workers, from its checkpoint if it has one, or from the end of its warm-up.
 
-    All workers start again from the checkpoint if one fails or has not answered for `silent_seconds`; the console says so. The
-    last failure is written to the trial's folder.
+    All workers start again from the checkpoint if one fails or has not answered for `silent_seconds`; the console says so, by
+    the run's `name`. The last failure is written to the trial's folder.
     """
     try:
-        with told_failures(f"{trial.arm} seed {trial.seed}", _RETRIES) as failures:
+        with told_failures(name, _RETRIES) as failures:
             ray.train.torch.TorchTrainer(
                 _worker,
                 train_loop_config={"trial": trial, "warm_up": warm_up and warm_up.key, "store": store, "data": data},

@@ -162,7 +162,10 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
             # Tune reads result.json to match an error to its trial.
             callbacks=[
                 JsonLoggerCallback(),
-                TrialFailures(_names(todo, plan), lambda keys: sum(_state(study, by_key[key]).images for key in keys)),
+                TrialFailures(
+                    {trial.key: plan.name_of(trial) for trial in todo},
+                    lambda keys: sum(_state(study, by_key[key]).images for key in keys),
+                ),
                 GrowWithCluster(generator, trial_resources),
             ],
             verbose=0,
@@ -199,16 +202,6 @@ def _are_last(todo: Sequence[Trial], sweep: _Sweep) -> bool:
     plan, store = sweep.plan, sweep.store
     left = {trial.key for trial in store.not_ended(plan.trials)} - {trial.key for trial in todo}
     return not left and next_generation(plan, store.folder) is None
-
-
-def _names(trials: list[Trial], plan: Plan) -> dict[str, str]:
-    """What the console calls each trial, by its key."""
-    labels = {arm.name: arm.label for arm in plan.arms} | {WARM_UP: "warm-up"}
-    return {
-        trial.key: f"{labels.get(trial.arm, trial.arm)} seed {trial.seed}"
-        + (f" candidate {trial.candidate}" if plan.search else "")
-        for trial in trials
-    }
 
 
 def _states(trials: list[Trial], study: Path) -> list[TrialState]:

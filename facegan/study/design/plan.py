@@ -90,6 +90,12 @@ class Plan:
         """In the order in which they are trained."""
         return tuple(dict.fromkeys(trial.seed for trial in self.trials))
 
+    def name_of(self, trial: Trial) -> str:
+        """What the console calls a trial."""
+        labels = {arm.name: arm.label for arm in self.arms} | {WARM_UP: "warm-up"}
+        candidate = f" candidate {trial.candidate}" if self.search else ""
+        return f"{labels.get(trial.arm, trial.arm)} seed {trial.seed}{candidate}"
+
     def id(self) -> str:
         """Twelve hex digits; plans that differ in their seeds, extensions or analysis alone have equal ids.
 
