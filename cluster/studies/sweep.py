@@ -120,28 +120,44 @@ def _write_failure(store: StudyStore, trial: Trial, error: Exception) -> None:
 def _run(todo: list[Trial], sweep: _Sweep) -> None:
     """Run trials that do not depend on each other."""
     plan, store, trial_resources = sweep.plan, sweep.store, sweep.trial_resources
-    study, is_warm_up = store.folder, todo[0].arm == WARM_UP
-    if sweep.runs_together == 1 and (plan.budget.seconds is None or is_warm_up):
+    if sweep.runs_together == 1 and (plan.budget.seconds is None or todo[0].arm == WARM_UP):
         # With a budget of seconds each trial keeps a GPU of its own, because trials that share one slow each other down.
         # Measured on the full loss: an arm with fewer terms needs less memory, and its trials would be packed too closely.
-        trial_resources = choose_trial_resources(trial_resources, plan.base, study)
-    resources = trial_resources.resources()
+        trial_resources = choose_trial_resources(trial_resources, plan.base, store.folder)
+    tuner = _tuner(todo, sweep, trial_resources)
+    before = _states(todo, store.folder)
+    needs = {name.upper(): n for name, n in trial_resources.resources().items()}
+    with explain_full_folder(), explain_waiting(lambda: _states(todo, store.folder) != before, needs):
+        results = tuner.fit()
+    errors = {key: result.error for result in results if result.error for key in result.config["keys"]}
+    for trial in todo:
+        if trial.key in errors and trial_folder(store.folder, trial).state().state not in FINAL:
+            _write_failure(store, trial, errors[trial.key])
+
+
+def _tuner(todo: list[Trial], sweep: _Sweep, trial_resources: TrialResources) -> tune.Tuner:
+    """Ray Tune's run of these trials, each with these resources."""
+    plan, store = sweep.plan, sweep.store
+    is_warm_up = todo[0].arm == WARM_UP
     is_search = plan.search is not None and not is_warm_up
     limit = sweep.search_limit if is_search else sweep.limit
-    warm_ups = {} if is_warm_up else {trial.seed: trial.key for trial in plan.warm_ups()}
     groups, by_key = _groups(todo, sweep.runs_together), {trial.key: trial for trial in todo}
     trainable = tune.with_parameters(
         _run_group,
         store=store,
         data=sweep.data,
         trials=by_key,
-        warm_ups=warm_ups,
+        warm_ups={} if is_warm_up else {trial.seed: trial.key for trial in plan.warm_ups()},
         seconds=None if is_warm_up else plan.budget.seconds,
         score=not is_warm_up and not is_search,
     )
     generator, scheduler = _what_to_run(todo, groups, sweep, trial_resources.at_once(), is_search)
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, resources),
+    failures = TrialFailures(
+        {trial.key: plan.name_of(trial) for trial in todo},
+        lambda keys: sum(_state(store.folder, by_key[key]).images for key in keys),
+    )
+    return tune.Tuner(
+        tune.with_resources(trainable, trial_resources.resources()),
         param_space=None if is_search else {"keys": tune.grid_search(groups)},
         tune_config=tune.TuneConfig(
             reuse_actors=True,
@@ -155,31 +171,15 @@ def _run(todo: list[Trial], sweep: _Sweep) -> None:
         ),
         run_config=tune.RunConfig(
             name=f"tune-{plan.id()}-{os.getpid()}",
-            storage_path=str((study / "tune").resolve()),
+            storage_path=str((store.folder / "tune").resolve()),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             # Ended at a report after its checkpoint, a trial can be continued.
             stop=None if limit is None else lambda _, __: limit.passed(),
             # Tune reads result.json to match an error to its trial.
-            callbacks=[
-                JsonLoggerCallback(),
-                TrialFailures(
-                    {trial.key: plan.name_of(trial) for trial in todo},
-                    lambda keys: sum(_state(study, by_key[key]).images for key in keys),
-                ),
-                GrowWithCluster(generator, trial_resources),
-            ],
+            callbacks=[JsonLoggerCallback(), failures, GrowWithCluster(generator, trial_resources)],
             verbose=0,
         ),
     )
-
-    before = _states(todo, study)
-    needs = {name.upper(): n for name, n in resources.items()}
-    with explain_full_folder(), explain_waiting(lambda: _states(todo, study) != before, needs):
-        results = tuner.fit()
-    errors = {key: result.error for result in results if result.error for key in result.config["keys"]}
-    for trial in todo:
-        if trial.key in errors and trial_folder(study, trial).state().state not in FINAL:
-            _write_failure(store, trial, errors[trial.key])
 
 
 def _what_to_run(

@@ -3,7 +3,7 @@
 - `tracker.py`: the protocol. A study starts a tracker, syncs it while trials run, registers its best generator and finishes.
 - `reconnecting.py`: a tracker whose server may be down for a while. `server.py`: whether a server answers.
 - `mlflow_tracker.py`: the implementation for MLflow. `trial_run.py`: the run of a trial. `study_view.py`: what its UI shows
-  first. `model_registry.py`: the generator as a registered model.
+  first. `model_registry.py`: the generator as a registered model. `database.py`: its database in a file.
 
 To add a tracker, write a module with a class that implements `Tracker` and choose it in `start_tracker` below; nothing else
 names MLflow. The study folder holds all results, so a tracker only reads it and can be filled again from it.

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shlex
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
+from sqlalchemy.exc import SQLAlchemyError
 
+from cluster.tracking.database import create_database
 from cluster.tracking.model_registry import register_generator
 from cluster.tracking.study_view import link_to_view, save_view
 from cluster.tracking.tracker import RegisteredModel
@@ -30,6 +33,7 @@ from facegan.study.design.plan import Plan, Trial
 from facegan.study.folder.trial_folder import trial_folder
 
 EXPERIMENT = "facegan"
+_FILE = "sqlite:///"
 _PARENT = "mlflow.parentRunId"
 _NAME, _USER, _SOURCE = "mlflow.runName", "mlflow.user", "mlflow.source.name"
 _FILES = (
@@ -52,13 +56,13 @@ _FILES = (
 
 def default_uri(study: Path) -> str:
     """MLFLOW_TRACKING_URI, or the SQLite file mlflow.db next to the study folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(study.resolve().parent / 'mlflow.db')}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_FILE}{(study.resolve().parent / 'mlflow.db')}"
 
 
 def how_to_open(uri: str) -> str:
     """What to type to open the UI of a tracking URI, or nothing if the URI itself opens it."""
-    if uri.startswith("sqlite:"):
-        folder = Path(uri.removeprefix("sqlite:///")).parent
+    if uri.startswith(_FILE):
+        folder = Path(uri.removeprefix(_FILE)).parent
         elsewhere = "" if folder == Path("studies").resolve() else f" STUDIES={shlex.quote(str(folder))}"
         return f"  (open it with make mlflow{elsewhere})"
     # The driver of a submitted job runs on the cluster's head, so a loopback address is the head's.
@@ -78,8 +82,10 @@ class MlflowTracker:
         os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
         self.plan, self.study, self._studied_at = plan, study, location
         self.uri = default_uri(study)
-        self.client = MlflowClient(self.uri)
         with _one_line_errors(self.uri):
+            if self.uri.startswith(_FILE):
+                create_database(Path(self.uri.removeprefix(_FILE)), self._artifacts().as_uri())
+            self.client = MlflowClient(self.uri)
             mlflow.set_tracking_uri(self.uri)
             self.experiment = self._experiment()
             mlflow.set_experiment(experiment_id=self.experiment)  # models are logged there too
@@ -135,11 +141,14 @@ class MlflowTracker:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
             return str(found.experiment_id)
-        local = self.uri.startswith("sqlite")
-        location = (self.study.resolve().parent / "mlartifacts").as_uri() if local else None
+        location = self._artifacts().as_uri() if self.uri.startswith(_FILE) else None
         # With this kind the UI opens on training runs instead of chat traces.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=location, tags=kind))
+
+    def _artifacts(self) -> Path:
+        """The folder of artifacts of a database that is a file."""
+        return self.study.resolve().parent / "mlartifacts"
 
     def _run(self, name: str, kind: str, key: str, parent: str | None) -> Run:
         """The run with this key, created if there is none, so that a restarted trial continues its run."""
@@ -179,14 +188,18 @@ class MlflowTracker:
 
 @contextmanager
 def _one_line_errors(uri: str) -> Iterator[None]:
-    """Errors of MLflow and of its store of files as a UserError: the study itself is complete or continues without them."""
+    """Errors of MLflow, of its database and of its store of files as a UserError.
+
+    The study itself is complete or continues without them.
+    """
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        raise UserError(
-            f"MLflow at {uri!r}: {reason}; correct it and run the same command again, which continues the study"
-        ) from None
+        of_file = isinstance(error, SQLAlchemyError | sqlite3.Error) and uri.startswith(_FILE)
+        cure = "if it stays so, move the file away" if of_file else "correct it"
+        after = "sends all runs of the study to a new one" if of_file else "continues the study"
+        raise UserError(f"MLflow at {uri!r}: {reason}; {cure} and run the same command again, which {after}") from None
 
 
 def _user() -> str:

@@ -3,10 +3,10 @@
     python -m infra.mlflow.backup save    --database /var/lib/mlflow/mlflow.db --to s3://bucket/mlflow
     python -m infra.mlflow.backup restore --database /var/lib/mlflow/mlflow.db --to s3://bucket/mlflow
 
-`restore` does not replace an existing database. A bucket with versioning keeps earlier backups.
+`restore` does not replace an existing database, and creates one where there is no backup.
+A bucket with versioning keeps earlier backups.
 """
 
-import os
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -18,8 +18,9 @@ import tyro
 
 from cluster.cli.command_line import run_job
 from cluster.storage.uri import StorageURI, storage_uri
+from cluster.tracking.database import create_database
 from facegan.errors import UserError
-from facegan.files import file_sha256
+from facegan.files import file_sha256, write_bytes
 
 _KEY = "mlflow.db"
 
@@ -72,19 +73,17 @@ def _copy(database: Path, copy: Path) -> None:
 
 
 def restore(database: Path, where: StorageURI) -> None:
-    """Replace a missing database by the last backup, atomically; do nothing if the database exists or there is no backup."""
+    """Make a missing database from the last backup, or a new one if there is no backup, in one step; keep one that exists."""
     if database.exists():
         print(f"kept     {database} exists", flush=True)
         return
     try:
         content = where.read(_KEY)
     except FileNotFoundError:
+        create_database(database, "mlflow-artifacts:/")
         print(f"new      no backup in {where}: MLflow starts with an empty database", flush=True)
         return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    partial = database.with_name(f"{database.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, database)
+    write_bytes(database, content)
     print(f"restored {database} from {where}/{_KEY}", flush=True)
 
 

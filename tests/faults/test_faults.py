@@ -1,6 +1,7 @@
 """The faults that take least time; `make faults` has all of them."""
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,10 @@ def test_a_driver_ends_with_its_ray(which: str, data_folder: Path, tmp_path: Pat
     assert study.end(30) == 1
     name = {"raylet": "raylet", "head": "gcs_server"}[which]
     assert study.said("Ray's ").startswith(f"Ray's {name} ended unexpectedly")
-    assert study.left_behind() == ["study/.driver"]  # says who held the study last, until the next job does
+    # The next job removes a checkpoint that a worker was writing, and the file that says who held the study last.
+    unfinished = re.compile(r"study/trials/\w+/checkpoint\.(\d+\.partial|previous)")
+    left = [name for name in study.left_behind() if not unfinished.fullmatch(name)]
+    assert left == ["study/.driver"]
 
 
 def test_after_a_full_disk_the_same_command_goes_on(data_folder: Path, tmp_path: Path) -> None:

@@ -3,14 +3,20 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
+from sqlalchemy import create_engine, text
 
 from cluster.tracking import start_tracker
 from cluster.tracking.mlflow_tracker import how_to_open
@@ -164,6 +170,31 @@ def test_files_that_cannot_be_stored_end_in_one_line(tiny: Config, tmp_path: Pat
     with pytest.raises(UserError, match=r"MLflow at 'sqlite:.*mlartifacts.*run the same command again") as refused:
         tracker.finish("", {})
     assert len(str(refused.value).splitlines()) == 1
+
+
+def sync(plan: Plan, study: Path) -> None:
+    start_tracker(plan, study).sync()
+
+
+@pytest.mark.slow
+def test_a_database_that_mlflow_cannot_use_ends_in_one_line_whose_cure_works(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here one whose creation by MLflow itself was killed."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    engine = create_engine(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    InitialBase.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE _alembic_tmp_experiments (experiment_id INTEGER)"))
+    engine.dispose()
+    with pytest.raises(UserError, match=r"_alembic_tmp_experiments already exists; .* move the file away and run") as refused:
+        sync(one_arm(tiny), tmp_path / "study")
+    assert len(str(refused.value).splitlines()) == 1
+    (tmp_path / "mlflow.db").rename(tmp_path / "aside.db")
+    with ProcessPoolExecutor(1, get_context("spawn")) as another_command:
+        another_command.submit(sync, one_arm(tiny), tmp_path / "study").result()
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        assert ("facegan",) in database.execute("SELECT name FROM experiments").fetchall()
 
 
 @pytest.mark.slow
