@@ -155,12 +155,14 @@ class MlflowTracker:
         of_study = self._of_this_study()
         found = self.client.search_runs([self.experiment], f"tags.kind = '{kind}' and tags.key = '{key}'{of_study}")
         if found:
-            self.client.update_run(found[0].info.run_id, "RUNNING")
-            return found[0]
-        tags = {_NAME: name, _USER: _user(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
-        tags |= {"study": self.plan.id(), "location": self._place()} | ({_PARENT: parent} if parent else {})
-        run = self.client.create_run(self.experiment, tags=tags)
-        self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
+            run = found[0]
+            self.client.update_run(run.info.run_id, "RUNNING")
+        else:
+            tags = {_NAME: name, _USER: _user(), _SOURCE: Path(sys.argv[0]).name, "kind": kind, "key": key}
+            tags |= {"study": self.plan.id(), "location": self._place()} | ({_PARENT: parent} if parent else {})
+            run = self.client.create_run(self.experiment, tags=tags)
+        if not (run.inputs and run.inputs.dataset_inputs):
+            self.client.log_inputs(run.info.run_id, [DatasetInput(_dataset(self.plan))])
         return run
 
     def _of_this_study(self) -> str:

@@ -22,6 +22,7 @@ from facegan.files import write_bytes, write_json
 from facegan.landmarks.points import POINTS
 from facegan.live.export import draw, draw_in_torch, largest_difference
 from facegan.live.generator_graph import network_graph
+from facegan.records import parse_record
 from facegan.report.generator_card import GeneratorCard, card_text, generator_card
 from facegan.served_generator import CHECKPOINT
 from facegan.study.conclusions.summary import Summary
@@ -38,18 +39,20 @@ _REQUIREMENTS = ("mlflow", "torch", "numpy", "safetensors")
 Example = dict[str, np.ndarray[Any, Any]]
 _FORBIDDEN = re.compile(r"""[/:.%"']""")
 """What MLflow does not allow in the name of a model."""
-_DATA, _NETWORK = "data", "generator.onnx"
-"""The folder of the model's data, and the ONNX file in it."""
+_DATA, _NETWORK, _CARD = "data", "generator.onnx", "card.json"
+"""The folder of the model's data, and the ONNX file and the card in it."""
 
 
 def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
     """Log a trial's generator to its MLflow run `run` as a new version of `NAME`, once; returns its `models:/` URI."""
     found = client.search_model_versions(f"name = '{NAME}' and run_id = '{run}'")
-    made = found[0].version if found else _log(client, run, study, trial, summary)
+    made = str(found[0].version) if found else _log(run, study, trial, summary)
+    if not (found and found[0].description):
+        _describe(client, made, trial.config.data.size)
     return f"models:/{NAME}/{made}"
 
 
-def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
+def _log(run: str, study: Path, trial: Trial, summary: Summary) -> str:
     size = trial.config.data.size
     given = example(size)
     with _data(study, trial, summary, given) as (data, card):
@@ -70,11 +73,17 @@ def _log(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Sum
             pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
             tags=card.tags,
         )
-    made = str(info.registered_model_version)
-    client.update_model_version(NAME, made, description=card_text(card, NAME, size))
+    return str(info.registered_model_version)
+
+
+def _describe(client: MlflowClient, made: str, size: int) -> None:
+    """Give a version the tags and the text of its card; the text last, so that a version without it is not finished."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{made}/data/{_DATA}/{_CARD}", dst_path=scratch)
+        card = parse_record(GeneratorCard, Path(file).read_bytes(), _CARD, "register the generator again")
     for key, value in card.tags.items():
         client.set_model_version_tag(NAME, made, key, value)
-    return made
+    client.update_model_version(NAME, made, description=card_text(card, NAME, size))
 
 
 class _Flavors:
@@ -129,7 +138,7 @@ def _data(study: Path, trial: Trial, summary: Summary, given: Example) -> Iterat
         for name in inference_files(trial.config):
             shutil.copy(checkpoint / name, data / CHECKPOINT / name)
         card = generator_card(study, trial, summary, _write_onnx(data / CHECKPOINT, data / _NETWORK, given))
-        write_json(data / "card.json", card)
+        write_json(data / _CARD, card)
         yield data, card
 
 

@@ -2,6 +2,7 @@
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from cluster.tracking.study_view import ARM
 from facegan.metric_names import GRADIENT_DIAGNOSTICS
@@ -23,7 +24,7 @@ class TrialRun:
         self.client, self.run_id, self.folder = client, run.info.run_id, folder
         self.closed = False
         self.images_sent = self._last_step()
-        self.samples_sent = {a.path for a in client.list_artifacts(self.run_id, "samples")}
+        self.samples_sent = {a.path: a.file_size for a in client.list_artifacts(self.run_id, "samples")}
         params = [Param(name, str(value)) for name, value in trial.config.flat().items()]
         tags = [RunTag(k, v) for k, v in (provenance | {"arm": trial.arm, ARM: label}).items()]
         client.log_batch(self.run_id, params=params, tags=tags)
@@ -45,17 +46,19 @@ class TrialRun:
 
     def _send_rows(self) -> None:
         rows = [row for row in self.folder.rows() if row.images > self.images_sent]
-        metrics = [metric for row in rows for metric in _metrics(row)]
-        for start in range(0, len(metrics), 1000):
-            self.client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
-        self.images_sent = max([self.images_sent, *(row.images for row in rows)])
+        # Whole rows, because a row that MLflow has in part counts as sent after a restart.
+        together = max(1, MAX_METRICS_PER_BATCH // max((len(row.metrics) for row in rows), default=1))
+        for start in range(0, len(rows), together):
+            batch = rows[start : start + together]
+            self.client.log_batch(self.run_id, metrics=[metric for row in batch for metric in _metrics(row)])
+            self.images_sent = batch[-1].images
 
     def _send_samples(self) -> None:
         for path in sorted(self.folder.samples.glob("*.png")):
-            name = f"samples/{path.name}"
-            if name not in self.samples_sent:
+            name, size = f"samples/{path.name}", path.stat().st_size
+            if self.samples_sent.get(name) != size:  # another size: a process that was killed had copied a part
                 self.client.log_artifact(self.run_id, str(path), "samples")
-                self.samples_sent.add(name)
+                self.samples_sent[name] = size
 
     def _close(self, state: str) -> None:
         scores = self.folder.scores() or {}

@@ -7,14 +7,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from sqlalchemy import create_engine, text
 
@@ -125,6 +127,46 @@ def test_a_server_that_refuses_ends_in_one_line(
     with pytest.raises(UserError, match=f"MLflow at '{refusing_server}': .*run the same command again") as refused:
         start_tracker(plan, tmp_path / "study").sync()
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_what_a_killed_driver_had_sent_in_part_is_sent_in_whole(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More rows than MLflow takes at once, a sample image and the entry of the data set."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    study, plan = tmp_path / "study", one_arm(tiny)
+    folder = trial_folder(study, plan.trials[0])
+    folder.samples.mkdir(parents=True)
+    (folder.samples / "8.png").write_bytes(b"a whole picture")
+    names, steps = ["images_per_second", *(f"loss/{number}" for number in range(300))], list(range(8, 72, 8))
+    for images in steps:
+        folder.append_row(MetricsRow(images, 1.0, time.time(), dict.fromkeys(names, 1.0)))
+    folder.write_state("RUNNING", images=64, seconds=1.0, passes={})
+    send = MlflowClient.log_batch
+
+    def killed(client: MlflowClient, run: str, metrics: Sequence[Metric] = (), **others: Any) -> None:
+        if any(metric.step > 40 for metric in metrics):
+            raise KeyboardInterrupt
+        send(client, run, metrics, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", killed)
+        patch.setattr(MlflowClient, "log_inputs", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            start_tracker(plan, study).sync()
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (run,) = client.search_runs(["1"], "tags.kind = 'trial'")
+    assert client.get_metric_history(run.info.run_id, names[0])
+    client.log_text(run.info.run_id, "a who", "samples/8.png")
+
+    start_tracker(plan, study).sync()
+    for name in names:
+        assert [metric.step for metric in client.get_metric_history(run.info.run_id, name)] == steps, name
+    samples = client.download_artifacts(run.info.run_id, "samples", str(tmp_path))
+    assert (Path(samples) / "8.png").read_bytes() == b"a whole picture"
+    inputs = client.get_run(run.info.run_id).inputs
+    assert inputs and len(inputs.dataset_inputs) == 1
 
 
 @pytest.mark.slow
