@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -39,11 +40,12 @@ def run_job(
     """Parse the command line into `arguments` and call `main`.
 
     A UserError, or a place that may not be written or read, is printed as one line and ends the process with exit code 2; a
-    full disk with 1, Ctrl-C with 130, the end of what reads the output, such as `head`, with 141. `continues` says of the
-    arguments whether the same command goes on where an interrupted one stopped.
+    full disk with 1, Ctrl-C with 130, the end of what reads the output, such as `head`, with 141, SIGTERM with 143. `continues`
+    says of the arguments whether the same command goes on where an interrupted one stopped.
     """
     job, does_continue = os.path.basename(sys.argv[0]), False
     _collect_rarely()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         _check_utf8(sys.argv[1:])
         args = parse(arguments, description, sys.argv[1:])
@@ -71,9 +73,18 @@ def run_job(
         goal = " to continue" if does_continue else ""
         print(f"{job}: the disk is full{where}; make room and run the same command again{goal}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted" + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as end:
+        how, code = ("ended by SIGTERM", 143) if isinstance(end, _Terminated) else ("interrupted", 130)
+        print(how + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
+        sys.exit(code)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as of `kill`, `ray job stop`, a scheduler or a container that is stopped. It ends a job as Ctrl-C does."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise _Terminated
 
 
 def _collect_rarely() -> None:

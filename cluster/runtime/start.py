@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +43,7 @@ def start_ray(cpus: int | None = None) -> None:
     # Ray raises some of its deprecations as Python warnings in every worker.
     environment = {"PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "ignore::FutureWarning"}
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _handler_of_sigterm_kept():
         warnings.simplefilter("ignore", FutureWarning)
         if address:
             ray.init(runtime_env={"env_vars": environment}, **quiet)
@@ -62,6 +64,17 @@ def start_ray(cpus: int | None = None) -> None:
         token = Path.home() / ".ray" / "auth_token"
         if token.exists():  # Ray makes it readable for all users
             token.chmod(0o600)
+
+
+@contextmanager
+def _handler_of_sigterm_kept() -> Iterator[None]:
+    """Ray replaces it by one that prints memory addresses."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python refuses, as it does to Ray
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _start_here(**options: Any) -> Path:

@@ -72,6 +72,7 @@ class _Table:
         faults: dict[str, Callable[[Study], Outcome | list[Outcome]]] = {
             **{f"kill -9 of the {which}": partial(self.kill, which=which) for which in ("worker", "driver", "raylet", "head")},
             "Ctrl-C": partial(self.kill, which="driver", how=signal.SIGINT),
+            "SIGTERM": partial(self.kill, which="driver", how=signal.SIGTERM),
             "a node is lost, another joins": outages.a_node_is_lost,
             "MLflow is killed": outages.mlflow_dies,
             "the disk is full, room is made": outages.disk_is_full,

@@ -4,8 +4,10 @@ import errno
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +214,22 @@ def test_an_interrupted_job_promises_to_continue_only_where_something_is_kept(
     assert ended.value.code == 130
     goal = "; run the same command again to continue" if does_continue else ""
     assert capsys.readouterr().err == f"interrupted{goal}\n"
+
+
+def test_sigterm_ends_a_job_as_ctrl_c_does(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminated(_: Ablate) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr("sys.argv", ["jobs/ablate.py"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run_job(terminated, Ablate, "", lambda _: True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143
+    assert capsys.readouterr().err == "ended by SIGTERM; run the same command again to continue\n"
 
 
 def test_standard_output_can_be_kept_for_a_result(capfd: pytest.CaptureFixture[str]) -> None:
