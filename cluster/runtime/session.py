@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -59,6 +60,8 @@ def _kill(processes: list[psutil.Process]) -> None:
 
 
 def _remove(session: Path, lock: FileLock) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # from somebody who does not want to wait; Ray ends a little later by itself
+        signal.signal(number, lambda number, _: os._exit(128 + number))
     node = ray._private.worker._global_node
     if node is not None:
         node.kill_monitor(check_alive=False)  # Ray would ask it to end, in vain, and wait for a second

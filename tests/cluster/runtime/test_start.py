@@ -1,6 +1,7 @@
 """A Ray that a job starts here listens on loopback only, reports to nobody, and leaves nothing behind."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,18 @@ def test_a_ray_that_is_not_there_in_time_is_started_once_more(tmp_path: Path) ->
     assert len(raylets.split()) == 2 and suspended.split()[1] not in raylets.split()
     pid = Path(session).name.rpartition("_")[2]
     assert not list(Path(session).parent.glob(f"session_*_{pid}"))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_ray_ends_ends_the_job_without_a_word(name: str, tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib, signal, sys, time
+import cluster.runtime.session as session
+session.ray.shutdown = lambda: os.kill(os.getpid(), signal.{name}) or time.sleep(20)
+session.remove_at_exit(pathlib.Path(sys.argv[1]))
+"""
+    done = run(str(tmp_path), code=code)
+    assert (done.returncode, done.stderr) == (128 + signal.Signals[name], "")
 
 
 def test_ray_imported_before_cluster_is_refused() -> None:
