@@ -45,7 +45,8 @@ def run_job(
     """
     job, does_continue = os.path.basename(sys.argv[0]), False
     _collect_rarely()
-    signal.signal(signal.SIGTERM, _terminate)
+    told_to_end: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: _interrupt(told_to_end, number))
     try:
         _check_utf8(sys.argv[1:])
         args = parse(arguments, description, sys.argv[1:])
@@ -73,18 +74,19 @@ def run_job(
         goal = " to continue" if does_continue else ""
         print(f"{job}: the disk is full{where}; make room and run the same command again{goal}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt as end:
-        how, code = ("ended by SIGTERM", 143) if isinstance(end, _Terminated) else ("interrupted", 130)
+    except KeyboardInterrupt:
+        how, code = ("ended by SIGTERM", 143) if told_to_end else ("interrupted", 130)
         print(how + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
         sys.exit(code)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as of `kill`, `ray job stop`, a scheduler or a container that is stopped. It ends a job as Ctrl-C does."""
+def _interrupt(told_to_end: list[int], number: int) -> None:
+    """Note SIGTERM, which `kill`, `ray job stop`, schedulers and containers send, and end the job as Ctrl-C does.
 
-
-def _terminate(number: int, frame: object) -> None:
-    raise _Terminated
+    An exception of another class would not arrive: Ray raises KeyboardInterrupt in its place.
+    """
+    told_to_end.append(number)
+    raise KeyboardInterrupt
 
 
 def _collect_rarely() -> None:

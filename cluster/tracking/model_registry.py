@@ -1,5 +1,6 @@
 """Register a generator as a model of MLflow: with signature, input example and card, for Python and as an ONNX file."""
 
+import json
 import re
 import shutil
 import tempfile
@@ -12,8 +13,12 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 import facegan
 from facegan.data.ingest.crop import crop_face, face_square
@@ -22,7 +27,6 @@ from facegan.files import write_bytes, write_json
 from facegan.landmarks.points import POINTS
 from facegan.live.export import draw, draw_in_torch, largest_difference
 from facegan.live.generator_graph import network_graph
-from facegan.records import parse_record
 from facegan.report.generator_card import GeneratorCard, card_text, generator_card
 from facegan.served_generator import CHECKPOINT
 from facegan.study.conclusions.summary import Summary
@@ -39,24 +43,25 @@ _REQUIREMENTS = ("mlflow", "torch", "numpy", "safetensors")
 Example = dict[str, np.ndarray[Any, Any]]
 _FORBIDDEN = re.compile(r"""[/:.%"']""")
 """What MLflow does not allow in the name of a model."""
-_DATA, _NETWORK, _CARD = "data", "generator.onnx", "card.json"
-"""The folder of the model's data, and the ONNX file and the card in it."""
+_DATA, _NETWORK = "data", "generator.onnx"
+"""The folder of the model's data, and the ONNX file in it."""
 
 
 def register_generator(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> str:
     """Log a trial's generator to its MLflow run `run` as a new version of `NAME`, once; returns its `models:/` URI."""
     found = client.search_model_versions(f"name = '{NAME}' and run_id = '{run}'")
-    made = str(found[0].version) if found else _log(run, study, trial, summary)
-    if not (found and found[0].description):
-        _describe(client, made, trial.config.data.size)
-    return f"models:/{NAME}/{made}"
+    made = found[0] if found else _register(client, run, study, trial, summary)
+    # The link from the page of the logged model to its version.
+    tag = json.dumps([{"name": NAME, "version": made.version}])
+    client.set_logged_model_tags(str(made.source).removeprefix("models:/"), {MLFLOW_MODEL_VERSIONS: tag})
+    return f"models:/{NAME}/{made.version}"
 
 
-def _log(run: str, study: Path, trial: Trial, summary: Summary) -> str:
+def _register(client: MlflowClient, run: str, study: Path, trial: Trial, summary: Summary) -> ModelVersion:
     size = trial.config.data.size
     given = example(size)
     with _data(study, trial, summary, given) as (data, card):
-        info = Model.log(
+        logged = Model.log(
             artifact_path=None,
             name=f"generator-{_FORBIDDEN.sub('-', study.name)}",
             flavor=_Flavors,
@@ -64,7 +69,6 @@ def _log(run: str, study: Path, trial: Trial, summary: Summary) -> str:
             run_id=run,
             # MLflow shows the run's metrics of this step with the model; the scores were logged at it.
             step=card.images_seen,
-            registered_model_name=NAME,
             loader_module=_LOADER,
             code_paths=[str(Path(facegan.__file__).parent)],
             data_path=str(data),
@@ -73,17 +77,15 @@ def _log(run: str, study: Path, trial: Trial, summary: Summary) -> str:
             pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
             tags=card.tags,
         )
-    return str(info.registered_model_version)
-
-
-def _describe(client: MlflowClient, made: str, size: int) -> None:
-    """Give a version the tags and the text of its card; the text last, so that a version without it is not finished."""
-    with tempfile.TemporaryDirectory() as scratch:
-        file = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{made}/data/{_DATA}/{_CARD}", dst_path=scratch)
-        card = parse_record(GeneratorCard, Path(file).read_bytes(), _CARD, "register the generator again")
-    for key, value in card.tags.items():
-        client.set_model_version_tag(NAME, made, key, value)
-    client.update_model_version(NAME, made, description=card_text(card, NAME, size))
+    try:
+        client.create_registered_model(NAME)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
+    # With its text and tags in one step. `Model.log` would register it without them, and say so on the console.
+    return client.create_model_version(
+        NAME, logged.model_uri, run, tags=card.tags, description=card_text(card, NAME, size), model_id=logged.model_id
+    )
 
 
 class _Flavors:
@@ -138,7 +140,7 @@ def _data(study: Path, trial: Trial, summary: Summary, given: Example) -> Iterat
         for name in inference_files(trial.config):
             shutil.copy(checkpoint / name, data / CHECKPOINT / name)
         card = generator_card(study, trial, summary, _write_onnx(data / CHECKPOINT, data / _NETWORK, given))
-        write_json(data / _CARD, card)
+        write_json(data / "card.json", card)
         yield data, card
 
 

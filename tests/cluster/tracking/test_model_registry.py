@@ -52,6 +52,10 @@ class Registered:
     """Of the trial that it is from."""
 
 
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data_folder: Path) -> Iterator[Registered]:
     root = tmp_path_factory.mktemp("registered")
@@ -64,22 +68,19 @@ def registered(tmp_path_factory: pytest.TempPathFactory, tiny: Config, data_fold
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         tracker = start_tracker(plan, study)
         tracker.sync()
+        with pytest.MonkeyPatch.context() as killed:
+            killed.setattr(MlflowClient, "set_logged_model_tags", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                tracker.register(best, summary)
         made = tracker.register(best, summary)
-        client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-        _undescribe(client)
         assert tracker.register(best, summary) == made, "a generator is registered once"
+    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     (version,) = client.search_model_versions("name = 'facegan-generator'")
+    (logged,) = client.search_logged_models([str(number) for number in range(2)])
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "facegan-generator", "version": version.version}]
     artifacts = mlflow.artifacts.download_artifacts(made.uri, dst_path=str(root / "copy"), tracking_uri=client.tracking_uri)
     yield Registered(root, version, Path(artifacts), trial_folder(study, best).checkpoint)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-
-
-def _undescribe(client: MlflowClient) -> None:
-    """Leave the version as a driver does that is killed once it is there."""
-    (version,) = client.search_model_versions("name = 'facegan-generator'")
-    client.update_model_version(version.name, version.version, description="")
-    for key in version.tags:
-        client.delete_model_version_tag(version.name, version.version, key)
 
 
 def test_the_onnx_flavor_draws_what_pytorch_draws(registered: Registered) -> None:
