@@ -78,15 +78,18 @@ def run_job(
         how, code = ("ended by SIGTERM", 143) if told_to_end else ("interrupted", 130)
         print(how + ("; run the same command again to continue" if does_continue else ""), file=sys.stderr)
         sys.exit(code)
+    finally:
+        told_to_end.append(0)  # it ends already, so a signal changes nothing
 
 
 def _interrupt(told_to_end: list[int], number: int) -> None:
     """Note SIGTERM, which `kill`, `ray job stop`, schedulers and containers send, and end the job as Ctrl-C does.
 
-    An exception of another class would not arrive: Ray raises KeyboardInterrupt in its place.
+    An exception of another class would not arrive: Ray raises KeyboardInterrupt in its place. A second SIGTERM changes nothing.
     """
-    told_to_end.append(number)
-    raise KeyboardInterrupt
+    if not told_to_end:
+        told_to_end.append(number)
+        raise KeyboardInterrupt
 
 
 def _collect_rarely() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+import ray._private.utils
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private.ray_constants import ENABLE_RAY_CLUSTER
 
@@ -68,11 +69,13 @@ def start_ray(cpus: int | None = None) -> None:
 
 @contextmanager
 def _handler_of_sigterm_kept() -> Iterator[None]:
-    """Ray replaces it by one that prints memory addresses."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """Ray replaces it, in Python by one that ends without a word, and in C++ by one that prints memory addresses."""
+    handler, replace = signal.getsignal(signal.SIGTERM), ray._private.utils.set_sigterm_handler
+    ray._private.utils.set_sigterm_handler = lambda _: None
     try:
         yield
     finally:
+        ray._private.utils.set_sigterm_handler = replace
         if threading.current_thread() is threading.main_thread():  # elsewhere Python refuses, as it does to Ray
             signal.signal(signal.SIGTERM, handler)
 
@@ -81,10 +84,13 @@ def _start_here(**options: Any) -> Path:
     """Start Ray on this machine, with a second try where it was not there in time; returns its session's folder."""
     local = {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False}
     options |= {**local, "object_store_memory": _OBJECT_STORE_BYTES}
+    folder = Path(get_default_ray_temp_dir())
     try:
         started = ray.init(**options)
+    except KeyboardInterrupt:
+        end_failed_start(folder)
+        raise
     except Exception as error:  # Ray has no class for it
-        folder = Path(get_default_ray_temp_dir())
         if not timed_out(error) or not has_room(folder):
             raise
         print("ray      did not start within half a minute, as on a busy machine; trying once more", flush=True)

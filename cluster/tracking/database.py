@@ -7,17 +7,22 @@ from typing import Any
 
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS, _LOOK_SECONDS = 60.0, 5.0
 
 
 def create_database(path: Path, artifacts: str) -> None:
     """Create the tables of MLflow in a file that has none; `artifacts` is the URI for files of its default experiment.
+
+    Raises sqlite3.Error for a file that cannot be opened or is no database.
 
     MLflow itself runs dozens of migrations on the file. A process that is killed in those two seconds leaves tables that MLflow
     can neither use nor complete. Here the migrations run in memory, and what they made is written in one transaction, so that
     the file has all tables or none. A process that does the same at the same time waits, and finds them there.
     """
     if path.exists() and path.stat().st_size:
+        # MLflow itself would try for minutes to open one that it cannot open.
+        with closing(sqlite3.connect(path, timeout=_LOOK_SECONDS)) as database:
+            database.execute("SELECT name FROM sqlite_master").fetchone()
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     statements = _tables(artifacts)

@@ -78,6 +78,8 @@ class MlflowTracker:
     def __init__(self, plan: Plan, study: Path, location: str) -> None:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        # Errors of the database are raised too, and told in a line.
+        logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
         # No progress bars and no URL per run: the study prints one location at its end.
         os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
         self.plan, self.study, self._studied_at = plan, study, location

@@ -16,7 +16,7 @@ A_FOLDER = "a folder, not a file"
 EMPTY = "an empty folder"
 FORBIDDEN = "this user may not read it"
 NO_FILE = "a pipe, a socket or a device, not a file"
-ODD_NAME = "its name has a backslash or a character that cannot be printed, or is not UTF-8"
+ODD_NAME = "its name has a backslash or a character that cannot be printed, is not UTF-8, or ends with .partial"
 LONG_NAME = "its name is too long"
 _EXAMPLES = 3
 _LONGEST_NAME = 200
@@ -66,9 +66,12 @@ class IngestedSource:
 
 def storable(key: str) -> str:
     """The reason why a path cannot name files of a data set; '' if it can."""
-    if not key.isprintable() or "\\" in key:
+    parts = key.split("/")
+    # Storage keeps names with that ending for files that are being written; a clip's name is that of its folder or video.
+    unfinished = any(name.endswith(".partial") for name in (*parts, os.path.splitext(parts[-1])[0]))
+    if not key.isprintable() or "\\" in key or unfinished:
         return ODD_NAME
-    return LONG_NAME if any(len(part.encode()) > _LONGEST_NAME for part in key.split("/")) else ""
+    return LONG_NAME if any(len(part.encode()) > _LONGEST_NAME for part in parts) else ""
 
 
 def shown(name: str) -> str:

@@ -222,6 +222,7 @@ def test_sigterm_ends_a_job_as_ctrl_c_does(capsys: pytest.CaptureFixture[str], m
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(10)
         except KeyboardInterrupt:  # Ray raises a new one
+            os.kill(os.getpid(), signal.SIGTERM)
             raise KeyboardInterrupt from None
 
     monkeypatch.setattr("sys.argv", ["jobs/ablate.py"])
@@ -229,6 +230,8 @@ def test_sigterm_ends_a_job_as_ctrl_c_does(capsys: pytest.CaptureFixture[str], m
     try:
         with pytest.raises(SystemExit) as ended:
             run_job(terminated, Ablate, "", lambda _: True)
+        run_job(lambda _: None, Ablate, "")
+        os.kill(os.getpid(), signal.SIGTERM)  # while Python ends
     finally:
         signal.signal(signal.SIGTERM, before)
     assert ended.value.code == 143

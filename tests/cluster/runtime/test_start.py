@@ -62,6 +62,30 @@ print("heads", len([p for p in children if p.name() == "gcs_server"]))
 print(ray._private.worker._global_node.get_session_dir_path())
 """
 
+ENDED_WHILE_IT_STARTS = """
+import os, signal, threading, time
+from pathlib import Path
+import psutil
+from cluster.runtime.start import start_ray
+from ray._common.utils import get_default_ray_temp_dir
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+def end():
+    while not any(process.name() == "gcs_server" for process in psutil.Process().children(recursive=True)):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, interrupt)
+threading.Thread(target=end).start()
+try:
+    start_ray()
+except KeyboardInterrupt:
+    children = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+    print("left", *children, *Path(get_default_ray_temp_dir()).glob(f"session_*_{os.getpid()}"))
+"""
+
 
 def run(*arguments: str, code: str = JOB) -> subprocess.CompletedProcess[str]:
     """A job as a user starts it: without the variable that tests/conftest.py sets."""
@@ -102,6 +126,13 @@ def test_a_ray_that_is_not_there_in_time_is_started_once_more(tmp_path: Path) ->
     assert len(raylets.split()) == 2 and suspended.split()[1] not in raylets.split()
     pid = Path(session).name.rpartition("_")[2]
     assert not list(Path(session).parent.glob(f"session_*_{pid}"))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_ray_that_is_starting_when_the_job_is_told_to_end_leaves_nothing() -> None:
+    done = run(code=ENDED_WHILE_IT_STARTS)
+    assert (done.returncode, done.stdout) == (0, "ray      starting on this machine\nleft\n"), done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

@@ -214,6 +214,17 @@ def test_files_that_cannot_be_stored_end_in_one_line(tiny: Config, tmp_path: Pat
     assert len(str(refused.value).splitlines()) == 1
 
 
+@pytest.mark.slow
+def test_a_database_that_cannot_be_opened_ends_in_one_line(
+    tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow itself tries for minutes."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(UserError, match=r"mlflow\.db': unable to open database file; if it stays so, move the file away"):
+        sync(one_arm(tiny), tmp_path / "study")
+
+
 def sync(plan: Plan, study: Path) -> None:
     start_tracker(plan, study).sync()
 

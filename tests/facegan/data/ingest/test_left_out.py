@@ -84,6 +84,8 @@ def clip_in_latin_1(folder: Path) -> None:
         (lambda f: shutil.copytree(f / "a", f / "c\nd"), ("c\\nd", ODD_NAME, True)),
         (clip_in_latin_1, ("caf\\xe9", ODD_NAME, True)),
         (lambda f: shutil.copytree(f / "a", f / ("c" * 210)), ("c" * 210, LONG_NAME, True)),
+        (lambda f: shutil.copytree(f / "a", f / "c.partial"), ("c.partial", ODD_NAME, True)),
+        (lambda f: (f / "c.partial.mp4").touch(), ("c.partial.mp4", ODD_NAME, True)),
         (lambda f: (f / "c.webm").touch(), ("c.webm", NOT_NEEDED, False)),
         (lambda f: (f / "c.png").touch(), ("c.png", OUTSIDE_OF_A_CLIP, False)),
         (lambda f: (f / "a" / "annot" / "x.txt").touch(), ("a/annot/x.txt", NOT_NEEDED, False)),
@@ -191,11 +193,12 @@ def test_a_file_that_this_user_may_not_read_is_named(source: Path, monkeypatch: 
 
 def test_a_listing_of_a_bucket_is_treated_as_a_folder_is() -> None:
     """A bucket has no folders, but keys with any characters."""
-    keys = ["a/annot/000001.pts", "b/.hidden/x.pts", "c\\d/vid.avi", "readme.txt"]
+    keys = ["a/annot/000001.pts", "b/.hidden/x.pts", "c\\d/vid.avi", "e.partial/vid.avi", "readme.txt"]
     found = find_clips([SourceFile(key, 1, "") for key in keys], [], SPLIT, "bucket")
     assert [clip.clip for clip in found.clips] == ["a"]
     assert [(one.where, one.reason) for one in found.refused] == [
         ("c\\d/vid.avi", ODD_NAME),
+        ("e.partial/vid.avi", ODD_NAME),
         ("readme.txt", NOT_NEEDED),
     ]
     assert np.unique([one.clip for one in found.refused]).tolist() == [False]
